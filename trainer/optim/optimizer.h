@@ -1,0 +1,52 @@
+/* optimizer.h - one optimizer = one vtable in one file, one line in optimizers.def; and the schedules likewise
+ * (schedule.h, schedules.def).
+ *
+ * Everything that may change from step to step is in struct kd_hyper, a small plain struct (on a GPU it lives in
+ * device memory), so a new trial of the same shape needs no new plan. */
+#ifndef KD_TRAINER_OPTIMIZER_H
+#define KD_TRAINER_OPTIMIZER_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "coordinator/base/error.h"
+
+struct kd_plan;
+
+struct kd_hyper {
+    float lr; /* of this step: base rate times schedule */
+    float momentum, weight_decay, beta1, beta2, epsilon;
+    int64_t step; /* from 1: bias correction */
+};
+
+struct kd_optimizer_field {
+    const char *name; /* in the spec: lr, momentum, weightDecay, ... */
+    double fallback, min, max;
+    const char *help;
+};
+
+struct kd_optimizer {
+    const char *name, *summary;
+    const struct kd_optimizer_field *fields; /* ends with a NULL name */
+    int n_slots;                             /* of optimizer state, 0 .. 2 */
+    void (*step)(struct kd_plan *plan,
+                 const struct kd_hyper *hyper); /* parameters -= f(gradients, state) */
+};
+
+extern const struct kd_optimizer *const kd_optimizers[]; /* NULL-terminated: sgd, adamw */
+const struct kd_optimizer *kd_optimizer_find(const char *name);
+
+/* {"name": "adamw", "lr": 0.001, "weightDecay": 0.01} to the vtable and the hyperparameters. -1: the text starts with a
+ * JSON pointer ("/optimizer/lr: ..."). */
+int kd_optimizer_read(const json_t *block, const struct kd_optimizer **optimizer,
+                      struct kd_hyper *hyper, struct kd_error *err);
+
+/* schedule: {"name": "constant"|"step"|"cosine", "warmup": fraction of all steps, ...} -> factor of the base rate. */
+struct kd_schedule;
+struct kd_schedule *kd_schedule_read(const json_t *block,
+                                     struct kd_error *err); /* NULL block = constant */
+double kd_schedule_factor(const struct kd_schedule *schedule, int64_t step,
+                          int64_t total_steps); /* step from 0 */
+void kd_schedule_free(struct kd_schedule *schedule);
+
+#endif
