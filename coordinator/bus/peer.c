@@ -26,6 +26,7 @@ struct kd_peer {
     int n_ranks;
 
     int64_t fence, next_seq; /* of the stream that is being written */
+    int64_t assigned;        /* newest fence given out: an ASSIGN that comes again is not news */
     KD_ARR(struct pending) outbox;
     struct kd_str batch; /* the points collected so far, JSON arrays with commas */
     int n_batched;
@@ -281,6 +282,9 @@ static enum kd_peer_message_kind kind_of(struct kd_peer *peer, enum kd_message_t
             acknowledge(peer, fence, seq);
         return KD_PEER_NOTHING;
     case KD_MSG_ASSIGN:
+        if (fence <= peer->assigned)
+            return KD_PEER_NOTHING;
+        peer->assigned = fence;
         peer->wants_work = false;
         return KD_PEER_ASSIGN;
     case KD_MSG_STOP:
