@@ -13,6 +13,7 @@
 
 /* id, name in the journal, what it says */
 #define KD_EVENTS(X)                                                                               \
+    X(TAKEOVER, "takeover", "the coordinator before this one is gone; its gangs' ends follow")     \
     X(STARTED, "started", "a coordinator took over: slots, limits, next fence and gang")           \
     X(SUGGESTED, "suggested", "the strategy answered an ASK")                                      \
     X(ASK_FAILED, "ask_failed", "the strategy could not answer")                                   \
