@@ -232,9 +232,23 @@ static int report_failed_starts(struct kd_loop *loop)
     return result;
 }
 
+/* `try` has its point already. */
+static int suggest_fixed_point(struct kd_loop *loop)
+{
+    if (loop->options->fixed_point == NULL || !loop->ask_waits)
+        return 0;
+    loop->ask_waits = false;
+    struct kd_event event = {.kind = KD_EVENT_SUGGESTED,
+                             .at = kd_loop_now(loop),
+                             .n = 1,
+                             .values = (double *)loop->options->fixed_point};
+    return kd_loop_deliver(loop, &event);
+}
+
 static int wait_ms(const struct kd_loop *loop)
 {
-    if (loop->failed_gangs.n > 0)
+    bool at_once = loop->failed_gangs.n > 0 || (loop->options->fixed_point && loop->ask_waits);
+    if (at_once)
         return 0;
     double deadline = kd_study_deadline(loop->study);
     double left = deadline > 0 ? (deadline - kd_loop_now(loop)) * 1000 : TICK_MS;
@@ -245,8 +259,9 @@ static int take_in(struct kd_loop *loop, const bool *ready)
 {
     if (ready[0] && read_signals(loop) != 0)
         return -1;
-    if (report_failed_starts(loop) != 0 || kd_loop_read_bus(loop) != 0 ||
-        kd_loop_read_gangs(loop, ready + 1) != 0 || kd_loop_watch_gangs(loop) != 0)
+    if (report_failed_starts(loop) != 0 || suggest_fixed_point(loop) != 0 ||
+        kd_loop_read_bus(loop) != 0 || kd_loop_read_gangs(loop, ready + 1) != 0 ||
+        kd_loop_watch_gangs(loop) != 0)
         return -1;
     return fire_timer(loop);
 }

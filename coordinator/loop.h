@@ -8,6 +8,7 @@
 
 #include "coordinator/spec/experiment.h"
 #include "coordinator/spec/render.h"
+#include "coordinator/store/store.h"
 #include "coordinator/study.h"
 
 /* Who watches (the progress display, `try`). Every function may be NULL. */
@@ -21,8 +22,6 @@ struct kd_watcher {
     void (*tick)(void *ud, const struct kd_study *study); /* ten times a second while waiting */
     void (*note)(void *ud, const char *text);             /* what a person should know */
 };
-
-struct kd_metric_point;
 
 struct kd_run_options {
     const char *database;

@@ -149,6 +149,9 @@ static int open_bus(struct kd_loop *loop)
     loop->run_dir = kd_run_dir_make(kd_store_run_uuid(loop->store), loop->err);
     if (loop->run_dir == NULL)
         return -1;
+    kd_dir_remove(loop->run_dir); /* what a killed coordinator left; its gangs are gone */
+    if (kd_dir_make(loop->run_dir, loop->err) != 0)
+        return -1;
     loop->endpoint = kd_format("ipc://%s/bus", loop->run_dir);
     const char *endpoints[] = {worker_endpoint, loop->endpoint, NULL};
     loop->router = kd_router_open(endpoints, loop->err);
