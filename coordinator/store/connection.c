@@ -117,6 +117,12 @@ static bool has_wal(const char *path)
     return there;
 }
 
+static bool needs_to_write(sqlite3 *db)
+{
+    int code = sqlite3_extended_errcode(db) & 0xff;
+    return code == SQLITE_CANTOPEN || code == SQLITE_READONLY;
+}
+
 sqlite3 *kd_connection_open_reader(const char *path, struct kd_error *err)
 {
     enum kd_schema_kind kind;
@@ -124,7 +130,7 @@ sqlite3 *kd_connection_open_reader(const char *path, struct kd_error *err)
     if (db == NULL)
         return NULL;
     int rc = kd_schema_check(db, path, &kind, err);
-    if (rc != 0 && sqlite3_errcode(db) == SQLITE_CANTOPEN && !has_wal(path)) {
+    if (rc != 0 && needs_to_write(db) && !has_wal(path)) {
         sqlite3_close(db);
         db = open_unchanging(path, err);
         rc = db == NULL ? -1 : kd_schema_check(db, path, &kind, err);

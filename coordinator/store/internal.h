@@ -25,6 +25,7 @@ struct kd_store {
     int lock;   /* -1 when read-only */
     bool readonly;
     bool in_transaction;
+    bool is_spoiled; /* a change of this transaction failed: it can only be rolled back */
     char run_uuid[33];
     int64_t term;
     double commit_seconds;
@@ -44,8 +45,8 @@ int kd_store_fail(struct kd_store *store, struct kd_error *err, const char *form
 /* NULL and err when it cannot be prepared. */
 sqlite3_stmt *kd_statement_get(struct kd_store *store, enum kd_statement which,
                                struct kd_error *err);
-/* The same for a change: a bug outside begin .. commit; fails when SQLite has rolled the transaction back already (a
- * full disk), so that what follows cannot slip in on its own. */
+/* The same for a change: a bug outside begin .. commit; fails after another change of the transaction has failed,
+ * so that no half of a step is ever saved. */
 sqlite3_stmt *kd_statement_change(struct kd_store *store, enum kd_statement which,
                                   struct kd_error *err);
 /* Of a statement's own SQL, for walks that may nest; the caller finalizes it. */

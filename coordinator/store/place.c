@@ -34,10 +34,10 @@ static char *resolve_new(const char *path, struct kd_error *err)
     char *real = realpath(folder, NULL), *result = NULL;
     const char *slash = strrchr(path, '/');
     const char *base = slash == NULL ? path : slash + 1;
-    if (real == NULL)
-        kd_fail_errno(err, "cannot use the database %s: its folder %s", path, folder);
-    else if (*base == '\0')
+    if (*base == '\0')
         kd_fail(err, "cannot use the database %s: it ends in a slash, a file name is needed", path);
+    else if (real == NULL)
+        kd_fail_errno(err, "cannot use the database %s: its folder %s", path, folder);
     else
         result = kd_format("%s/%s", strcmp(real, "/") == 0 ? "" : real, base);
     free(real);

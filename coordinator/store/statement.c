@@ -67,7 +67,7 @@ sqlite3_stmt *kd_statement_change(struct kd_store *store, enum kd_statement whic
                                   struct kd_error *err)
 {
     kd_assert(store->in_transaction);
-    if (sqlite3_get_autocommit(store->db) == 0)
+    if (!store->is_spoiled)
         return kd_statement_get(store, which, err);
     kd_fail(err, "%s: an earlier failure has undone this step: nothing of it is saved",
             store->path);
@@ -79,6 +79,7 @@ int kd_statement_run(struct kd_store *store, sqlite3_stmt *statement, const char
 {
     int rc = sqlite3_step(statement);
     int result = rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : kd_store_fail(store, err, "%s", what);
+    store->is_spoiled |= result != 0 && store->in_transaction;
     sqlite3_reset(statement);
     return result;
 }

@@ -250,7 +250,7 @@ int kd_store_commit(struct kd_store *store, struct kd_error *err)
 {
     kd_assert(store->in_transaction);
     int64_t start = kd_clock_mono_us();
-    sqlite3_stmt *s = kd_statement_get(store, KD_SQL_COMMIT, err);
+    sqlite3_stmt *s = kd_statement_change(store, KD_SQL_COMMIT, err);
     int rc = s == NULL ? -1 : kd_statement_run(store, s, "cannot save", err);
     if (rc == 0) {
         store->in_transaction = false;
@@ -266,7 +266,7 @@ void kd_store_rollback(struct kd_store *store)
 {
     if (!store->in_transaction)
         return;
-    store->in_transaction = false;
+    store->in_transaction = store->is_spoiled = false;
     /* SQLite has rolled back by itself after a full disk; a second rollback is then an error of no interest. */
     if (sqlite3_get_autocommit(store->db) == 0)
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);

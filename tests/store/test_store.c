@@ -167,6 +167,12 @@ static void the_database_forbids_a_second_live_attempt(void **state)
     must(f, kd_store_save_attempt(store, id, &first, &f->err));
     assert_int_equal(kd_store_save_attempt(store, id, &second, &f->err), -1);
     assert_non_null(strstr(f->err.text, "UNIQUE"));
+    assert_int_equal(kd_store_commit(store, &f->err), -1);
+    expect(f, "SELECT count(*) FROM trials", "0");
+
+    must(f, kd_store_begin(store, &f->err));
+    id = add_experiment(f, store, "sweep");
+    must(f, kd_store_save_trial(store, id, &trial, sample_space(), &f->err));
     first.state = KD_ATTEMPT_LOST;
     must(f, kd_store_save_attempt(store, id, &first, &f->err));
     must(f, kd_store_save_attempt(store, id, &second, &f->err));
