@@ -121,6 +121,83 @@ static inline struct kd_trial sample_trial(int number, double *values)
                              .exit_signal = -1};
 }
 
+static const char sample_basis[] = "{\"done\":0,\"running\":[]}";
+
+/* One trial with one attempt on gang 1 and two points; times are fixed so that outputs are. */
+static inline void add_sample_trial(struct fixture *f, struct kd_store *store, int64_t id,
+                                    struct kd_trial trial, enum kd_attempt_state attempt_state)
+{
+    bool over = kd_trial_is_terminal(trial.state), was_run = trial.state != KD_TRIAL_PENDING;
+    int64_t first, last;
+    trial.ask_basis = (char *)sample_basis;
+    trial.parent = -1;
+    trial.exit_signal = -1;
+    trial.created_at = 1700000000;
+    trial.started_at = was_run ? 1700000010 : 0;
+    trial.finished_at = over ? 1700000010 + 2.5 * (trial.number + 1) : 0;
+    trial.attempts = was_run;
+    trial.fence = was_run ? trial.number + 1 : 0;
+    must(f, kd_store_save_trial(store, id, &trial, sample_space(), &f->err));
+    if (!was_run)
+        return;
+    struct kd_attempt attempt = {.fence = trial.fence,
+                                 .trial = trial.number,
+                                 .n = 1,
+                                 .gang = 1,
+                                 .state = attempt_state,
+                                 .started_at = trial.started_at,
+                                 .finished_at = trial.finished_at};
+    const struct kd_metric_point points[] = {
+        {"accuracy", 1, 0.25, 1700000011},
+        {"accuracy", 2, trial.objective, 1700000012},
+        {"loss", 1, 1.5, 1700000011},
+        {"loss", 2, NAN, 1700000012},
+    };
+    must(f, kd_store_save_attempt(store, id, &attempt, &f->err));
+    must(f, kd_store_add_metrics(store, id, trial.number, trial.fence, points, 4, &first, &last,
+                                 &f->err));
+}
+
+/* An experiment "sweep" that holds every invariant, with a trial of most states; the owner has closed it. */
+static inline void make_sample(struct fixture *f)
+{
+    struct kd_store *store = open_store(f);
+    struct kd_gang gang = {.id = 1, .state = KD_GANG_BUSY};
+    double values[6][4] = {{0.001, 64, 32, 1}, {0.01, 128, 16, 0}, {0.5, 8, 0.5, 0},
+                           {1e-5, 512, 16, 1}, {0.02, 32, 32, 1},  {0.03, 48, 16, 0}};
+    must(f, kd_store_begin(store, &f->err));
+    int64_t id = add_experiment(f, store, "sweep");
+    must(f, kd_store_save_gang(store, &gang, &f->err));
+    const struct {
+        enum kd_trial_state state;
+        const char *reason;
+        double objective;
+        int done_seq, exit_code;
+        enum kd_attempt_state attempt;
+    } rows[] = {
+        {KD_TRIAL_SUCCEEDED, "TrialSucceeded", 0.875, 0, 0, KD_ATTEMPT_WON},
+        {KD_TRIAL_EARLY_STOPPED, "stopped by medianstop at step 2", 0.5, 2, -1, KD_ATTEMPT_WON},
+        {KD_TRIAL_FAILED, "exit code 1; last line: \"out of\tmemory\x1b[31m, sorry\"", 0, 1, 1,
+         KD_ATTEMPT_FAILED},
+        {KD_TRIAL_SUCCEEDED, "TrialSucceeded", NAN, 3, 0, KD_ATTEMPT_WON},
+        {KD_TRIAL_RUNNING, NULL, 0, -1, -1, KD_ATTEMPT_LIVE},
+        {KD_TRIAL_PENDING, NULL, 0, -1, -1, KD_ATTEMPT_LAUNCHING},
+    };
+    for (int i = 0; i < 6; i++) {
+        struct kd_trial trial = {.number = i,
+                                 .values = values[i],
+                                 .state = rows[i].state,
+                                 .reason = (char *)rows[i].reason,
+                                 .has_objective = i < 4 && i != 2,
+                                 .objective = rows[i].objective,
+                                 .done_seq = rows[i].done_seq,
+                                 .exit_code = rows[i].exit_code};
+        add_sample_trial(f, store, id, trial, rows[i].attempt);
+    }
+    must(f, kd_store_commit(store, &f->err));
+    kd_store_close(store);
+}
+
 /* The one value of a query as text ("NULL" for NULL), through a connection of its own. */
 static inline char *ask(const char *path, const char *sql)
 {
