@@ -160,7 +160,9 @@ expect_nothing_left() {
     local file
     expect_no_process_left
     for file in /dev/shm/*; do
-        [ -e "$file" ] && [ "$file" -nt "$work/started" ] || continue
+        if [ ! -e "$file" ] || [ ! "$file" -nt "$work/started" ]; then
+            continue
+        fi
         case ${file##*/} in
         *katydid* | *kd_* | vader_segment.*) ;;
         *) continue ;;

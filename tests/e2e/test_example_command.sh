@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A user's own programs, unchanged: one in Python and one in C, tuned by a spec, and the Python one by a command line.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cp "$KATYDID_SOURCE"/examples/command/* .

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The main example from end to end: 40 trials of the built-in trainer, two at a time, reach 0.97 on held-out digits;
 # what is stored agrees with itself; running it again changes nothing; nothing is left behind.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 [ -x "$KATYDID_BIN/katydid-trainer" ] || skip "this build has no trainer"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Katib's random.yaml runs unchanged: its container's image is mapped to a folder with a stand-in program, and the result
 # is what Katib's own conformance check asks for.
+# shellcheck source=tests/e2e/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 spec=$KATYDID_SOURCE/../shared/katib-examples/random.yaml
