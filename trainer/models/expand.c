@@ -38,7 +38,7 @@ static int expand_repeat(const json_t *repeat, const char *at, int depth, kd_ent
                          struct kd_error *err)
 {
     char layers_at[KD_ENTRY_AT_MAX];
-    int times;
+    int times = 0;
     if (depth == DEPTH_MAX)
         return kd_fail(err, "%s: repeats may be nested %d deep at most", at, DEPTH_MAX);
     if (check_keys(repeat, at, err) != 0 || read_times(repeat, at, &times, err) != 0)
