@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "coordinator/base/log.h"
+#include "coordinator/base/str.h"
 #include "coordinator/commands/command.h"
 #include "coordinator/commands/spec_options.h"
 #include "coordinator/launch/run_dir.h"
