@@ -20,7 +20,8 @@ def check(condition, text):
 
 def check_trials(db, n_trials):
     rows = db.execute("SELECT number, state, reason, id FROM trials ORDER BY number").fetchall()
-    check([row[0] for row in rows] == list(range(n_trials)), f"trials are not 0..{n_trials - 1}: {[r[0] for r in rows]}")
+    numbers = [row[0] for row in rows]
+    check(numbers == list(range(n_trials)), f"trials are not 0..{n_trials - 1}: {numbers}")
     for number, state, reason, _ in rows:
         check(state == "Succeeded", f"trial {number} is {state}: {reason}")
     for number, won in db.execute(
@@ -35,8 +36,13 @@ def check_trials(db, n_trials):
 def check_curves(db, rows, name):
     """Every step of every trial's curve is there once, whatever attempts it took."""
     for number, _, _, trial in rows:
-        steps = [row[0] for row in db.execute("SELECT step FROM metric WHERE trial_id = ? AND name = ? ORDER BY step", (trial, name))]
+        query = "SELECT step FROM metric WHERE trial_id = ? AND name = ? ORDER BY step"
+        steps = [row[0] for row in db.execute(query, (trial, name))]
         check(steps == list(range(1, N_STEPS + 1)), f"trial {number}: steps of {name}: {steps}")
+    for fence, step, n in db.execute(
+        "SELECT fence, step, count(*) FROM metrics WHERE name = ? GROUP BY fence, step HAVING count(*) > 1", (name,)
+    ):
+        problems.append(f"attempt {fence}: step {step} of {name} is stored {n} times")
 
 
 def check_objectives(db):
@@ -44,7 +50,7 @@ def check_objectives(db):
     for number, objective, x in db.execute(
         "SELECT t.number, t.objective, p.value FROM trials t JOIN params p ON p.trial_id = t.id WHERE p.name = 'x'"
     ):
-        check(objective is not None and abs(objective - float(x)) <= 1e-12, f"trial {number}: objective {objective}, x {x}")
+        check(objective == float(x), f"trial {number}: objective {objective}, x {x}")
 
 
 def logged_points(log):
@@ -62,9 +68,11 @@ def check_logs(db, path):
     for fence, n, state, number in attempts:
         log = pathlib.Path(f"{path}.d/loop/{number}/a{n}/log")
         lines = logged_points(log)
-        stored = db.execute("SELECT step, value FROM metrics WHERE fence = ? AND name = 'loss' ORDER BY rowid", (fence,)).fetchall()
+        query = "SELECT step, value FROM metrics WHERE fence = ? AND name = 'loss' ORDER BY id"
+        stored = db.execute(query, (fence,)).fetchall()
         n_lines += len(lines)
-        check(lines == stored, f"attempt {fence} ({state}) of trial {number}: {len(lines)} lines in {log}, {len(stored)} points stored")
+        what = f"{len(lines)} lines in {log}, {len(stored)} points stored"
+        check(lines == stored, f"attempt {fence} ({state}) of trial {number}: {what}")
     return n_lines, len(attempts)
 
 
