@@ -5,7 +5,6 @@
 #ifndef KD_KERNELS_DEVICE_H
 #define KD_KERNELS_DEVICE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "coordinator/base/error.h"
@@ -14,7 +13,6 @@
 struct kd_device {
     const char *name, *summary;
     const struct kd_ops *ops;
-    bool host_memory; /* its pointers are the host's too, so a batch is read where it lies */
 
     /* A queue (NULL is a valid one), or -1: what is missing and what to do about it. */
     int (*open)(struct kd_queue **queue, struct kd_error *err);

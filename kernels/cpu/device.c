@@ -61,7 +61,6 @@ const struct kd_device kd_device_cpu = {
     .name = "cpu",
     .summary = "oneDNN's matrix products and own vector loops, one thread a rank",
     .ops = &cpu_ops,
-    .host_memory = true,
     .open = cpu_open,
     .close = cpu_close,
     .alloc = cpu_alloc,

@@ -19,7 +19,9 @@ struct kd_plan;
 struct kd_optimizer {
     const char *name, *summary;
     const struct kd_field *fields; /* ends with a NULL name */
-    int n_slots;                   /* of optimizer state, 0 .. 2 */
+    /* values in the order of fields, into what the op reads */
+    void (*set)(const double *values, struct kd_hyper *hyper);
+    int n_slots; /* of optimizer state, 0 .. 2 */
     void (*step)(struct kd_plan *plan,
                  const struct kd_hyper *hyper); /* parameters -= f(gradients, state) */
 };
