@@ -118,6 +118,16 @@ bool kd_node_expect(struct kd_reader *reader, const struct kd_node *value, enum 
     return false;
 }
 
+bool kd_node_expect_list(struct kd_reader *reader, const struct kd_node *value, const char *what)
+{
+    if (!kd_node_expect(reader, value, KD_NODE_LIST, what))
+        return false;
+    if (value->children.n <= KD_LIST_MAX)
+        return true;
+    kd_found_error(reader->findings, value->mark, "%s has more than %d items", what, KD_LIST_MAX);
+    return false;
+}
+
 const char *kd_node_text(struct kd_reader *reader, const struct kd_node *value)
 {
     if (kd_node_is_scalar(value))

@@ -66,6 +66,10 @@ const char *kd_node_text(struct kd_reader *reader, const struct kd_node *value);
 bool kd_node_expect(struct kd_reader *reader, const struct kd_node *value, enum kd_node_kind kind,
                     const char *what);
 
+/* The same for a list, of at most KD_LIST_MAX items: looking for repeats is quadratic. */
+enum { KD_LIST_MAX = 1000 };
+bool kd_node_expect_list(struct kd_reader *reader, const struct kd_node *value, const char *what);
+
 /* "; did you mean X?" or "; known: A, B": the caller frees. */
 char *kd_suggestion(const char *name, const char *const *names);
 

@@ -51,7 +51,11 @@ static int by_position(const void *a, const void *b)
         return x->mark.line < y->mark.line ? -1 : 1;
     if (x->mark.column != y->mark.column)
         return x->mark.column < y->mark.column ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
+    /* Of overrides the order is the user's; equal findings must come to stand together. */
+    if (from_x && x->mark.origin != y->mark.origin)
+        return x->order < y->order ? -1 : 1;
+    int by_message = strcmp(x->message, y->message);
+    return by_message ? by_message : x->order < y->order ? -1 : x->order > y->order;
 }
 
 static bool same_finding(const struct kd_finding *a, const struct kd_finding *b)
