@@ -11,6 +11,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/launch/run_dir.h"
+#include "coordinator/spec/environment.h"
 
 enum { START_PATIENCE_S = 60, TRAINER_PATIENCE_S = 60, TAKEOVER_PATIENCE_S = 15 };
 
@@ -196,24 +197,31 @@ static int start_command(struct kd_loop *loop, const struct kd_action *action,
     return result;
 }
 
+/* The caller's environment, and where the coordinator listens. */
+static char **trainer_environment(const struct kd_loop *loop, const struct kd_live_gang *gang)
+{
+    struct kd_environment env = {0};
+    char id[24];
+    snprintf(id, sizeof id, "%lld", (long long)gang->id);
+    kd_environment_inherit(&env, (const char *const *)environ);
+    kd_environment_set(&env, "KATYDID_BUS", loop->endpoint);
+    kd_environment_set(&env, "KATYDID_RUN", kd_store_run_uuid(loop->store));
+    kd_environment_set(&env, "KATYDID_GANG", id);
+    kd_environment_set(&env, "KATYDID_TOKEN", gang->token);
+    kd_environment_set(&env, "OMP_NUM_THREADS", "1");
+    return kd_environment_take(&env);
+}
+
 static int start_trainer(struct kd_loop *loop, struct kd_live_gang *gang, struct kd_error *err)
 {
-    char *argv[] = {loop->trainer_program, (char *)"--gang", NULL};
-    kd_words env = {0};
-    kd_words_addf(&env, "KATYDID_BUS=%s", loop->endpoint);
-    kd_words_addf(&env, "KATYDID_RUN=%s", kd_store_run_uuid(loop->store));
-    kd_words_addf(&env, "KATYDID_GANG=%lld", (long long)gang->id);
-    kd_words_addf(&env, "KATYDID_TOKEN=%s", gang->token);
-    kd_words_add(&env, "OMP_NUM_THREADS=1");
-    char **inherited = kd_render_caller_env((const char *const *)environ);
-    for (char **pair = inherited; *pair; pair++)
-        kd_arr_push(&env, *pair);
-    free(inherited);
-    kd_arr_push(&env, NULL);
+    char gang_mode[] = "--gang";
+    char *argv[] = {loop->trainer_program, gang_mode, NULL};
+    char **env = trainer_environment(loop, gang);
     gang->log = kd_format("%s/log", gang->dir);
-    int result =
-        spawn_gang(loop, gang, loop->experiment->base_dir, gang->dir, argv, env.items, err);
-    kd_words_release(&env);
+    int result = spawn_gang(loop, gang, loop->experiment->base_dir, gang->dir, argv, env, err);
+    for (char **pair = env; *pair; pair++)
+        free(*pair);
+    free(env);
     return result;
 }
 

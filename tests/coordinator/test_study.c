@@ -65,8 +65,8 @@ static struct kd_experiment make_experiment(const json_t *options)
                    .trial_time_s = number_of(options, "trial_time", 0),
                    .wall_time_s = number_of(options, "wall_time", 0),
                    .grace_s = 30},
-        .template = {.kind = kind_is(options, "trainer") ? KD_TEMPLATE_TRAINER
-                                                         : KD_TEMPLATE_COMMAND},
+        .template = {.kind =
+                         kind_is(options, "trainer") ? KD_TEMPLATE_TRAINER : KD_TEMPLATE_COMMAND},
     };
     experiment.objective.pick = experiment.objective.maximize ? KD_PICK_MAX : KD_PICK_MIN;
     if (json_is_true(json_object_get(options, "stopper")))

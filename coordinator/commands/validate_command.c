@@ -1,4 +1,4 @@
-/* validate.c - katydid validate: is this a spec that can run? */
+/* validate_command.c - katydid validate: is this a spec that can run? */
 #include <stdio.h>
 
 #include "coordinator/commands/command.h"

@@ -1,4 +1,4 @@
-/* run.c - katydid run: an embedded coordinator, from the first trial to the end. */
+/* run_command.c - katydid run: an embedded coordinator, from the first trial to the end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
