@@ -161,7 +161,7 @@ static void log_sum_exp_neither_overflows_nor_trips_over_infinities(void **state
 static void cut_normal_draws_stay_inside_and_invert_the_cdf(void **state)
 {
     (void)state;
-    static const double cuts[][2] = {{-1, 2},   {-0.01, 0.02}, {-9, 9},    {3, 4},
+    static const double cuts[][2] = {{-1, 2},    {-0.01, 0.02}, {-9, 9},    {3, 4},
                                      {-40, -39}, {20, 50},      {-1e-9, 0}, {0, 0.5}};
     for (size_t i = 0; i < KD_COUNT(cuts); i++) {
         double a = cuts[i][0], b = cuts[i][1], before = a;
@@ -182,8 +182,7 @@ static void cut_normal_density_integrates_to_one(void **state)
     (void)state;
     double sum = 0, low = -1, high = 3, step = (high - low) / 10000;
     for (int i = 0; i < 10000; i++)
-        sum += step *
-               kd_exp(kd_truncnorm_log_density(low + (i + 0.5) * step, 0.3, 0.7, low, high));
+        sum += step * kd_exp(kd_truncnorm_log_density(low + (i + 0.5) * step, 0.3, 0.7, low, high));
     assert_true(fabs(sum - 1) < 1e-6); /* midpoint rule */
     assert_true(kd_truncnorm_log_density(3.1, 0.3, 0.7, low, high) == -INFINITY);
 }
