@@ -8,7 +8,7 @@ FROM ${BASE} AS build
 COPY tests/packages.sh /tmp/packages.sh
 RUN bash -c '. /tmp/packages.sh && kd_install_packages "the build" $KD_BUILD_PACKAGES'
 COPY . /source
-RUN cmake -S /source -B /build -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr/local -DKATYDID_TESTS=OFF \
+RUN cmake -S /source -B /build -G Ninja -DCMAKE_INSTALL_PREFIX=/usr/local -DKATYDID_TESTS=OFF \
  && cmake --build /build \
  && DESTDIR=/stage cmake --install /build --strip
 
@@ -16,7 +16,7 @@ FROM ${BASE}
 # python3 for the trials of people who tune a Python program; everything else is what the programs link.
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        libzmq5 libjansson4 libsqlite3-0 libyaml-0-2 libpcre2-8-0 libhwloc15 libdnnl2 libopenmpi3 openmpi-bin python3-minimal \
+        libzmq5 libjansson4 libsqlite3-0 libyaml-0-2 libpcre2-8-0 libhwloc15 libdnnl2 libopenmpi3 openmpi-bin python3 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 1000 katydid \
  && install -d -o katydid -g katydid /work

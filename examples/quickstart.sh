@@ -2,11 +2,12 @@
 # quickstart.sh - from a fresh Debian 12 or Ubuntu 22.04 (or newer) to a tuned model, in one command.
 #
 # Installs the packages that the build needs (root or sudo; nothing when they are there), builds into build/, tunes
-# examples/digits in a folder of its own and prints the best trial. Run it again as often as you like.
+# examples/digits in a folder of its own and prints the best trial. Run it again as often as you like. Takes no argument;
+# KATYDID_BUILD_DIR builds elsewhere.
 set -euo pipefail
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build_dir=$source_dir/build
+build_dir=${KATYDID_BUILD_DIR:-$source_dir/build}
 # shellcheck source=tests/packages.sh
 . "$source_dir/tests/packages.sh"
 
@@ -33,11 +34,12 @@ step="installing packages"
 kd_install_packages "the build" $KD_BUILD_PACKAGES
 
 step="configuring the build"
-generator=()
-if [ ! -f "$build_dir/CMakeCache.txt" ] && command -v ninja >/dev/null; then
-    generator=(-G Ninja)
+options=()
+if [ ! -f "$build_dir/CMakeCache.txt" ]; then # a build that is there keeps its options
+    options=(-DKATYDID_TESTS=OFF)
+    command -v ninja >/dev/null && options+=(-G Ninja)
 fi
-cmake -S "$source_dir" -B "$build_dir" "${generator[@]}" -DKATYDID_TESTS=OFF
+cmake -S "$source_dir" -B "$build_dir" "${options[@]}"
 
 step="building"
 cmake --build "$build_dir" --parallel "$(nproc)"

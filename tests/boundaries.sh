@@ -48,7 +48,7 @@ libc+='|float|fnmatch|ftw|glob|grp|ifaddrs|inttypes|iso646|langinfo|libgen|limit
 libc+='|math|mntent|net/if|netdb|netinet/[a-z]+|poll|pthread|pwd|regex|sched|search|semaphore|setjmp|signal'
 libc+='|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|strings'
 libc+='|sys/[a-z_]+|syscall|sysexits|syslog|termios|tgmath|time|uchar|ucontext|unistd|utime|wchar|wctype|wordexp'
-libc+='|cpuid|immintrin|x86intrin|arm_neon)\.h$'
+libc+='|cpuid|[a-z]+mmintrin|immintrin|x86intrin|arm_neon)\.h$'
 
 top_level='^(search|kernels|coordinator|trainer|examples|tests|CMakeLists\.txt|Dockerfile|README\.md|LICENSE)$'
 # What a build or a run leaves here and .gitignore names.

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# run.sh - the whole test suite: installs what it needs, builds four ways, runs every test. .ci/run calls exactly this.
+# run.sh - the whole test suite: installs what it needs, builds five ways, runs every test. .ci/run calls exactly this.
 #
 #   tests/run.sh                       under ten minutes on two cores
 #   KATYDID_TEST_LONG=1 tests/run.sh   the long forms too: 200 kills of the coordinator, a minute per fuzz target
 #
 # Builds into build-test/: gcc (every test), sanitize (every test again under ASan and UBSan), clang (fuzz targets and
-# their corpora), coordinator (no MPI, no oneDNN: builds and starts). Uses ccache where it is installed. One test again:
+# their corpora), coordinator (no MPI, no oneDNN: builds and starts), quickstart (what a user runs first). Uses ccache
+# where it is installed. One test again:
 #   ctest --test-dir build-test/gcc -R NAME --output-on-failure
 set -uo pipefail
 
@@ -142,6 +143,7 @@ run_builds() {
     fi
     run_step "build: coordinator alone" build_tree coordinator -DKATYDID_TRAINER=OFF -DKATYDID_TESTS=OFF &&
         run_step "coordinator alone: katydid version" "$builds/coordinator/bin/katydid" version
+    KATYDID_BUILD_DIR=$builds/quickstart run_step "examples/quickstart.sh" "$source_dir/examples/quickstart.sh"
 }
 
 report() {

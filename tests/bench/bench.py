@@ -14,7 +14,6 @@ import time
 
 BIN = pathlib.Path(os.environ.get("KATYDID_BIN", "build/bin")).resolve()
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-PEERS = SOURCE / "tests/bench/peers"
 
 
 def row(what, value, unit, bar=""):
@@ -74,13 +73,3 @@ def peak_memory(pid):
     except (OSError, ValueError):
         pass
     return 0
-
-
-def peer(name, *arguments):
-    """A number that a program of peers/ prints, or None where what it needs is not installed (exit 77)."""
-    done = subprocess.run([sys.executable, str(PEERS / name), *map(str, arguments)], capture_output=True, text=True)
-    if done.returncode == 77:
-        return None
-    if done.returncode != 0:
-        sys.exit(f"peers/{name}: {done.stderr}")
-    return float(done.stdout)

@@ -34,7 +34,7 @@ expect_sql "2000" "SELECT max(step) FROM metric m JOIN trials t ON t.id = m.tria
     JOIN experiments e ON e.id = t.experiment_id WHERE e.name = 'sine'"
 
 # No YAML.
-sweep=(--maximize accuracy --name words --max-trials 6 'lr=tag(log,interval(1e-4,1))' 'momentum=0,0.5,0.9')
+sweep=(--maximize accuracy --name words --trials 6 'lr=tag(log,interval(1e-4,1))' 'momentum=0,0.5,0.9')
 # shellcheck disable=SC2016  # ${args} is katydid's, not the shell's
 program=(-- python3 train.py --epochs=5 '${args}')
 expect_exit 0 katydid run --print-spec "${sweep[@]}" "${program[@]}"
