@@ -3,6 +3,7 @@
 #include "tests/kernels/buffer.h"
 #include "tests/kernels/update_checks.h"
 
+#include <dirent.h>
 #include <string.h>
 
 static double element(const float *x, int64_t rows, int64_t columns, bool transpose, int64_t i,
@@ -406,6 +407,40 @@ static void a_row_with_a_nan_has_a_nan_loss_and_is_not_correct(void **state)
     assert_true(isnan(logits[1]));
 }
 
+/* On subnormal numbers an update would take ten times as long. */
+static void a_forgotten_momentum_ends_at_zero(void **state)
+{
+    (void)state;
+    struct kd_error err = {0};
+    struct bench bench = {.device = kd_device_find("cpu", &err)};
+    assert_int_equal(bench.device->open(&bench.queue, &err), 0);
+    float p[40] = {0}, g[40] = {0}, v[40];
+    for (int i = 0; i < 40; i++)
+        v[i] = 1.2e-38f; /* the least normal float is 1.18e-38 */
+    run(&bench, KD_CALL(sgd, .parameters = p, .gradients = g, .state = {v},
+                        .ranges = &(struct kd_range){.n = 40}, .n_ranges = 1, .hyper = &hyper));
+    for (int i = 0; i < 40; i++)
+        assert_true(fpclassify(v[i]) == FP_ZERO);
+}
+
+/* Ranks fill the machine; a pool of threads under each would fight over it. */
+static void a_product_starts_no_threads(void **state)
+{
+    (void)state;
+    struct kd_error err = {0};
+    struct bench bench = {.device = kd_device_find("cpu", &err), .rng = kd_rng_at(1, 1)};
+    assert_int_equal(bench.device->open(&bench.queue, &err), 0);
+    check_one_matmul(&bench, (struct kd_op_matmul){.m = 128, .n = 128, .k = 128});
+    DIR *tasks = opendir("/proc/self/task");
+    if (!tasks)
+        skip();
+    int n_threads = 0;
+    for (struct dirent *task; (task = readdir(tasks));)
+        n_threads += task->d_name[0] != '.';
+    closedir(tasks);
+    assert_int_equal(n_threads, 1);
+}
+
 static void an_unknown_device_is_named_with_those_there_are(void **state)
 {
     (void)state;
@@ -421,6 +456,8 @@ int main(void)
 #include "kernels/ops.def"
 #undef KD_OP
         cmocka_unit_test(a_row_with_a_nan_has_a_nan_loss_and_is_not_correct),
+        cmocka_unit_test(a_forgotten_momentum_ends_at_zero),
+        cmocka_unit_test(a_product_starts_no_threads),
         cmocka_unit_test(an_unknown_device_is_named_with_those_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
