@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/base/error.h"
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 
