@@ -1,18 +1,18 @@
-/* doctor_gpus.c - the GPUs that katydid would use, or why there are none. */
+/* doctor_gpus.c - the GPUs that trials can be given, or why there are none. */
 #include "coordinator/commands/doctor.h"
-#include "coordinator/launch/machine.h"
+
+#include "coordinator/launch/gpus.h"
+#include "coordinator/store/place.h"
 
 void kd_check_gpus(struct kd_doctor *doctor)
 {
-    struct kd_machine machine;
-    kd_machine_find(&machine);
-    if (machine.n_gpus == 0)
-        kd_doctor_add(doctor, "GPUs", KD_HEALTH_NOTE, "none: %s; trials run on cores",
-                      machine.gpu_note);
-    for (int i = 0; i < machine.n_gpus; i++) {
-        const struct kd_gpu *gpu = &machine.gpus[i];
-        kd_doctor_add(doctor, "GPU", KD_HEALTH_OK, "%d: %s, %.1f GiB, %s", gpu->index, gpu->name,
-                      (double)gpu->memory_bytes / (1 << 30), gpu->uuid);
-    }
-    kd_machine_release(&machine);
+    static struct kd_gpu gpus[KD_POOL_MAX_GPUS];
+    char note[256] = "", memory[32];
+    int n = kd_gpus_find(gpus, KD_POOL_MAX_GPUS, note, sizeof note);
+    for (int i = 0; i < n; i++)
+        kd_doctor_add(doctor, "gpu", KD_HEALTH_OK, "%d: %s, %s, %s", gpus[i].index, gpus[i].name,
+                      kd_bytes_text(gpus[i].memory_bytes, memory), gpus[i].uuid);
+    if (n == 0)
+        kd_doctor_add(doctor, "gpu", KD_HEALTH_NOTE, "none: %s",
+                      *note ? note : "trials run on the CPU");
 }

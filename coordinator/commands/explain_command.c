@@ -53,8 +53,10 @@ static int refuse(const struct kd_topic *topics, const char *name)
     for (size_t i = 0; i < n; i++)
         names[i] = topics[i].name;
     const char *near = kd_nearest_name(name, names);
-    kd_info("there is nothing about `%s`%s%s%s; `katydid explain` lists what there is", name,
-            near ? ". Did you mean `" : "", near ? near : "", near ? "`?" : "");
+    if (near != NULL)
+        kd_info("there is nothing about `%s`. Did you mean `katydid explain %s`?", name, near);
+    else
+        kd_info("there is nothing about `%s`; `katydid explain` lists what there is", name);
     free(names);
     return KD_EXIT_NOT_FOUND;
 }

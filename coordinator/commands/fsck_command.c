@@ -2,7 +2,10 @@
 #include "coordinator/store/fsck.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "coordinator/base/mem.h"
 #include "coordinator/commands/options.h"
 #include "coordinator/commands/view.h"
 
@@ -24,7 +27,11 @@ static void add_row(void *ud, const struct kd_invariant *invariant, int n_broken
         return;
     kd_table_text(&report->table, invariant->name);
     kd_table_int(&report->table, n_broken);
-    kd_table_text(&report->table, details);
+    char *line = kd_strdup(details);
+    for (char *end = line; (end = strchr(end, '\n')) != NULL;)
+        *end = ';';
+    kd_table_text(&report->table, line);
+    free(line);
     kd_table_text(&report->table, invariant->sentence);
 }
 
@@ -57,6 +64,7 @@ static int run(int argc, char **argv)
     kd_table_column(&report.table, "broken");
     kd_table_column(&report.table, "where");
     kd_table_column(&report.table, "mustHold");
+    kd_query_end(view.store); /* kd_fsck chooses its own moment */
     int n_broken = kd_fsck(view.store, add_row, &report, &err);
     if (n_broken < 0)
         code = kd_command_fail(&err);

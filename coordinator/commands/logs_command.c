@@ -50,8 +50,8 @@ static int find_log(const struct request *request, char **path, bool *is_over)
                 request->trial, view.experiment.n_trials);
         code = KD_EXIT_NOT_FOUND;
     } else if (request->attempt > trial[0].attempts) {
-        kd_info("trial %d of %s had %d attempts, there is no attempt %d", request->trial,
-                view.experiment.name, trial[0].attempts, request->attempt);
+        kd_info("trial %d of %s has no attempt %d; its newest is %d", request->trial,
+                view.experiment.name, request->attempt, trial[0].attempts);
         code = KD_EXIT_NOT_FOUND;
     } else {
         *path = log_path(&view, &trial[0], request->attempt);

@@ -45,6 +45,8 @@ void kd_safe_add(struct kd_str *out, const char *text, size_t n, bool keep_lines
             kd_str_addf(out, "\\x%02x", p[i]);
         else if (keep_lines && (point == '\n' || point == '\t'))
             kd_str_addc(out, (char)point);
+        else if (keep_lines && point == '\r')
+            kd_str_addc(out, '\n'); /* a progress bar's steps become lines */
         else if (point == '\n')
             kd_str_add(out, "\\n");
         else if (point == '\t')
@@ -53,7 +55,8 @@ void kd_safe_add(struct kd_str *out, const char *text, size_t n, bool keep_lines
             kd_str_addf(out, point < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)point);
         else
             kd_str_addn(out, text + i, length);
-        i += length == 0 ? 1 : length;
+        bool is_crlf = point == '\r' && i + 1 < n && p[i + 1] == '\n';
+        i += length == 0 ? 1 : length + (keep_lines && is_crlf);
     }
 }
 

@@ -9,7 +9,7 @@
 #include "coordinator/base/str.h"
 
 /* Control characters, direction marks and bytes that are no UTF-8 become \x1b, \u202e ...; with keep_lines tabs and
- * newlines stay. */
+ * newlines stay and a carriage return ends a line, too. */
 void kd_safe_add(struct kd_str *out, const char *text, size_t n, bool keep_lines);
 
 /* Columns that the text takes on a terminal, one per code point. */

@@ -25,9 +25,16 @@ static char *safe(const char *text)
     return kd_str_take(&out);
 }
 
+/* Of a text of several lines a person sees the first; JSON and CSV have them all. */
 static char *shown(const struct kd_cell *cell)
 {
-    return cell->kind == KD_CELL_NONE ? kd_strdup("-") : safe(cell->text);
+    struct kd_str out = {0};
+    if (cell->kind == KD_CELL_NONE)
+        return kd_strdup("-");
+    size_t line = strcspn(cell->text, "\n");
+    kd_safe_add(&out, cell->text, line, false);
+    kd_str_add(&out, cell->text[line] == '\0' ? "" : " ...");
+    return kd_str_take(&out);
 }
 
 static bool is_numeric(const struct kd_table *table, int column)

@@ -72,6 +72,16 @@ static void add_row(struct kd_table *table, const struct kd_trial_info *trial,
     kd_table_text(table, trial->reason);
 }
 
+/* A parameter may bear the name of a column of ours; JSON keys must differ. */
+static void add_param_column(struct kd_table *table, const char *name)
+{
+    bool is_taken = kd_table_find_column(table, name) >= 0 || strcmp(name, "seconds") == 0 ||
+                    strcmp(name, "reason") == 0;
+    char *title = kd_format("%s%s", is_taken ? "parameters." : "", name);
+    kd_table_column(table, title);
+    free(title);
+}
+
 static void fill(struct kd_table *table, const struct kd_experiment_info *experiment,
                  const struct kd_trial_info *trials, int n, int state)
 {
@@ -80,7 +90,7 @@ static void fill(struct kd_table *table, const struct kd_experiment_info *experi
     kd_table_column(table, "state");
     kd_table_column(table, experiment->metric == NULL ? "objective" : experiment->metric);
     for (int i = 0; params[i] != NULL; i++)
-        kd_table_column(table, params[i]);
+        add_param_column(table, params[i]);
     kd_table_column(table, "seconds");
     kd_table_column(table, "reason");
     for (int i = 0; i < n; i++)

@@ -42,12 +42,14 @@ static void explain_missing(const struct kd_view *view, const char *name)
     for (int i = 0; i < n; i++)
         names[i] = all[i].name;
     const char *near = name == NULL ? NULL : kd_nearest_name(name, names);
+    const char *path = kd_store_path(view->store);
     if (n == 0)
-        kd_info("%s holds no experiment yet", kd_store_path(view->store));
+        kd_info("%s holds no experiment yet", path);
+    else if (near != NULL)
+        kd_info("there is no experiment `%s` in %s. Did you mean `%s`?", name, path, near);
     else
-        kd_info("there is no experiment `%s` in %s%s%s%s", name, kd_store_path(view->store),
-                near ? ". Did you mean `" : "; `katydid list` shows those that are there",
-                near ? near : "", near ? "`?" : "");
+        kd_info("there is no experiment `%s` in %s; `katydid list` shows what there is", name,
+                path);
     free(names);
     kd_experiment_infos_free(all, n);
 }

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <dirent.h>
+#include <ftw.h>
 #include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -37,18 +37,16 @@ static inline int setup(void **state)
     return 0;
 }
 
+static inline int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info, (void)kind, (void)at;
+    return remove(path);
+}
+
 static inline int teardown(void **state)
 {
     struct fixture *f = *state;
-    DIR *dir = opendir(f->dir);
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        char path[400];
-        snprintf(path, sizeof path, "%s/%s", f->dir, entry->d_name);
-        if (entry->d_name[0] != '.' && unlink(path) != 0)
-            rmdir(path);
-    }
-    closedir(dir);
-    rmdir(f->dir);
+    nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(f);
     return 0;
 }
