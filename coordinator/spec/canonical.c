@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/base/json.h"
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 #include "coordinator/spec/digest.h"
@@ -20,6 +21,7 @@ static const struct rule {
     {"maxTrialCount", LEFT_OUT},
     {"maxFailedTrialCount", LEFT_OUT},
     {"parameters.[].feasibleSpace.list", BY_TEXT},
+    {"seed", BY_TEXT}, /* 63 bits are more than a double holds */
     {"trialTemplate", BY_TEXT},
     {"trialTemplate.trainer", TYPED},
 };
@@ -37,50 +39,76 @@ static enum how how_at(const char *path)
     return how;
 }
 
-static json_t *scalar(const struct kd_node *node, enum how how)
+/* Where the value counts, a text that is a number is one. */
+static void write_scalar(struct kd_json *json, const struct kd_node *node, enum how how)
 {
-    double number;
+    double number = node->number;
+    bool is_number =
+        node->kind == KD_NODE_NUMBER || (how == BY_VALUE && node->kind == KD_NODE_STRING &&
+                                         kd_number_parse(node->text, &number) == 0);
     if (how == BY_TEXT)
-        return json_string(node->text);
-    if (how == BY_VALUE && node->kind == KD_NODE_STRING &&
-        kd_number_parse(node->text, &number) == 0) {
-        struct kd_node as_number = {.kind = KD_NODE_NUMBER, .number = number};
-        return kd_node_json(&as_number);
-    }
-    return kd_node_json(node);
+        kd_json_string(json, node->text);
+    else if (is_number)
+        kd_json_number(json, number);
+    else if (node->kind == KD_NODE_BOOL)
+        kd_json_bool(json, node->number != 0);
+    else if (node->kind == KD_NODE_NULL)
+        kd_json_null(json);
+    else
+        kd_json_string(json, node->text);
 }
 
-static json_t *canonical(const struct kd_node *node, const char *path);
+static void write_node(struct kd_json *json, const struct kd_node *node, const char *path);
 
-static json_t *collection(const struct kd_node *node, const char *path)
+static int by_key(const void *a, const void *b)
 {
-    bool is_list = node->kind == KD_NODE_LIST;
-    json_t *json = is_list ? json_array() : json_object();
-    for (size_t i = 0; i < node->children.n; i++) {
-        const struct kd_node *child = node->children.items[i];
-        char *below = kd_format("%s%s%s", path, *path ? "." : "", is_list ? "[]" : child->key);
-        json_t *value = child->kind == KD_NODE_NULL && !is_list ? NULL : canonical(child, below);
-        if (value && is_list)
-            json_array_append_new(json, value);
-        else if (value)
-            json_object_set_new(json, child->key, value);
+    return strcmp((*(struct kd_node *const *)a)->key, (*(struct kd_node *const *)b)->key);
+}
+
+static void write_list(struct kd_json *json, const struct kd_node *list, const char *path)
+{
+    char *below = kd_format("%s.[]", path);
+    kd_json_open(json, '[');
+    for (size_t i = 0; i < list->children.n; i++)
+        write_node(json, list->children.items[i], below);
+    kd_json_close(json, ']');
+    free(below);
+}
+
+static void write_map(struct kd_json *json, const struct kd_node *map, const char *path)
+{
+    size_t n = map->children.n;
+    struct kd_node **sorted = KD_NEW_ARRAY(struct kd_node *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = map->children.items[i];
+    qsort(sorted, n, sizeof *sorted, by_key);
+    kd_json_open(json, '{');
+    for (size_t i = 0; i < n; i++) {
+        char *below = kd_format("%s%s%s", path, *path ? "." : "", sorted[i]->key);
+        if (sorted[i]->kind != KD_NODE_NULL && how_at(below) != LEFT_OUT) {
+            kd_json_key(json, sorted[i]->key);
+            write_node(json, sorted[i], below);
+        }
         free(below);
     }
-    return json;
+    kd_json_close(json, '}');
+    free(sorted);
 }
 
-static json_t *canonical(const struct kd_node *node, const char *path)
+static void write_node(struct kd_json *json, const struct kd_node *node, const char *path)
 {
-    enum how how = how_at(path);
-    if (how == LEFT_OUT)
-        return NULL;
-    return kd_node_is_scalar(node) ? scalar(node, how) : collection(node, path);
+    if (node->kind == KD_NODE_MAP)
+        write_map(json, node, path);
+    else if (node->kind == KD_NODE_LIST)
+        write_list(json, node, path);
+    else
+        write_scalar(json, node, how_at(path));
 }
 
 char *kd_canonical(const struct kd_node *spec)
 {
-    json_t *json = canonical(spec, "");
-    char *text = json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT | JSON_REAL_PRECISION(17));
-    json_decref(json);
-    return text ? text : kd_strdup("{}");
+    struct kd_str out = {0};
+    struct kd_json json = kd_json_to(&out);
+    write_node(&json, spec, "");
+    return kd_str_take(&out);
 }

@@ -104,7 +104,7 @@ void kd_fields_read(struct kd_reader *reader, const struct kd_node *map,
 
 static const char *label(const struct kd_node *value)
 {
-    return value->key ? value->key : "this";
+    return value->key ? value->key : "a value of the list";
 }
 
 bool kd_node_expect(struct kd_reader *reader, const struct kd_node *value, enum kd_node_kind kind,

@@ -29,6 +29,17 @@ static int fail(const struct override *o, const char *message)
     return -1;
 }
 
+/* Lists of named things: an override may start one and add to it by name. */
+static bool is_list_of_named(const char *key)
+{
+    static const char *const keys[] = {"parameters", "algorithmSettings", "metricStrategies",
+                                       "trialParameters"};
+    for (size_t i = 0; key && i < KD_COUNT(keys); i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
 static int parse(struct override *o)
 {
     const char *p = o->text;
@@ -105,8 +116,8 @@ static struct kd_node *descend(const struct override *o, struct kd_node *node)
         if (at < 0 && !may_make)
             return no_such_step(o, node, o->steps[i]), NULL;
         if (at < 0) {
-            struct kd_node *made = kd_node_new(KD_NODE_MAP, o->mark);
-            node->kind = KD_NODE_MAP;
+            bool is_list = is_list_of_named(o->steps[i]);
+            struct kd_node *made = kd_node_new(is_list ? KD_NODE_LIST : KD_NODE_MAP, o->mark);
             kd_node_put(node, o->steps[i], o->mark, &made);
             at = (int)node->children.n - 1;
         }
@@ -172,10 +183,7 @@ static int set(const struct override *o, struct kd_node *parent, int at, struct 
         kd_node_put(parent, step, o->mark, value);
         return 0;
     }
-    bool is_scalar = kd_node_is_scalar(*value);
-    bool is_word =
-        is_scalar && (parent->children.n == 0 || kd_node_is_scalar(parent->children.items[0]));
-    if (at < 0 && (kd_integer_parse(step, &index) == 0 || is_word))
+    if (at < 0 && (kd_integer_parse(step, &index) == 0 || !is_list_of_named(parent->key)))
         return no_such_step(o, parent, step);
     set_item(o, parent, at, value);
     return 0;

@@ -63,7 +63,7 @@ static bool is_list_type(const struct draft *draft)
 static void forbid(struct kd_reader *reader, const struct draft *draft, const struct kd_node *node)
 {
     if (node)
-        kd_found_error(reader->findings, node->key_mark, "a %s parameter takes no \"%s\": %s",
+        kd_found_error(reader->findings, node->key_mark, "the type %s takes no \"%s\": %s",
                        types[draft->type], node->key,
                        is_list_type(draft) ? "name its values in \"list\"" : "give min and max");
 }
@@ -75,9 +75,8 @@ static int read_bound(struct kd_reader *reader, const struct draft *draft, const
         return kd_node_number(reader, node, value);
     const struct kd_node *space = kd_node_get(draft->node, "feasibleSpace");
     kd_found_error(reader->findings, space->key_mark,
-                   "feasibleSpace: \"%s\" is missing: a %s "
-                   "parameter needs min and max",
-                   name, types[draft->type]);
+                   "feasibleSpace: \"%s\" is missing: the type %s needs min and max", name,
+                   types[draft->type]);
     return -1;
 }
 
@@ -124,7 +123,7 @@ static int read_choices(struct kd_reader *reader, struct draft *draft)
     int bad = draft->min || draft->max || draft->step ? -1 : 0;
     if (draft->list == NULL) {
         kd_found_error(reader->findings, kd_node_get(draft->node, "feasibleSpace")->key_mark,
-                       "feasibleSpace: \"list\" is missing: a %s parameter needs its values",
+                       "feasibleSpace: \"list\" is missing: the type %s needs its values",
                        types[draft->type]);
         return -1;
     }

@@ -92,7 +92,8 @@ static void read_seed(struct kd_reader *reader, const struct kd_node *value, voi
     long long seed;
     if (!kd_node_is_scalar(value) || kd_integer_parse(value->text, &seed) != 0 || seed < 0)
         kd_found_error(reader->findings, value->mark,
-                       "seed must be a whole number from 0 to 2^63-1");
+                       "seed must be a whole number from 0 to 2^63-1, not %s",
+                       value->text ? value->text : kd_node_kind_name(value));
     else
         *(uint64_t *)target = (uint64_t)seed;
 }

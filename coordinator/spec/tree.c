@@ -49,6 +49,18 @@ static const char *text_at(const struct builder *b, yaml_mark_t mark, const char
     return p;
 }
 
+static void plain_syntax_error(struct builder *b, struct kd_mark mark)
+{
+    const yaml_parser_t *parser = &b->parser;
+    const char *problem = parser->problem ? parser->problem : "cannot be read";
+    if (parser->context && b->origin == NULL)
+        kd_found_error(
+            b->findings, mark, "not valid YAML: %s %s that starts in line %zu, column %zu", problem,
+            parser->context, parser->context_mark.line + 1, parser->context_mark.column + 1);
+    else
+        kd_found_error(b->findings, mark, "not valid YAML: %s", problem);
+}
+
 /* What libyaml says in its own words, where we know better. */
 static void syntax_error(struct builder *b)
 {
@@ -68,9 +80,7 @@ static void syntax_error(struct builder *b)
                        "a second ': ' on this line: quote the text that holds it, or look at the "
                        "indentation of the line above");
     } else {
-        kd_found_error(b->findings, mark, "not valid YAML: %s%s%s",
-                       parser->problem ? parser->problem : "cannot be read",
-                       parser->context ? " " : "", parser->context ? parser->context : "");
+        plain_syntax_error(b, mark);
     }
 }
 

@@ -37,9 +37,25 @@ static void note_alias(struct uses *uses, const struct kd_piece *piece)
     }
 }
 
+/* A trialParameter whose reference is wrong: that is found where it stands. */
+static bool is_alias(const struct kd_experiment *experiment, const struct kd_piece *piece)
+{
+    static const char prefix[] = "trialParameters.";
+    const struct kd_template *template = &experiment->template;
+    size_t skip = strncmp(piece->start, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
+    for (int i = 0; i < template->n_trial_parameters; i++)
+        if (strlen(template->trial_parameters[i].name) == piece->length - skip &&
+            memcmp(template->trial_parameters[i].name, piece->start + skip, piece->length - skip) ==
+                0)
+            return true;
+    return false;
+}
+
 static void unknown_placeholder(struct uses *uses, struct kd_mark mark,
                                 const struct kd_piece *piece)
 {
+    if (is_alias(uses->experiment, piece))
+        return;
     const struct kd_experiment *experiment = uses->experiment;
     const char *names[MOST_NAMES + 1];
     int n = 0;
@@ -150,26 +166,67 @@ static void check_aliases(struct uses *uses)
     }
 }
 
-static const char *way_out(const struct kd_experiment *experiment)
+static void unused_parameter(struct uses *uses, struct kd_mark mark, const char *name)
 {
-    if (experiment->is_katib)
-        return "add it to trialParameters and use ${trialParameters.NAME} in the trialSpec";
-    if (experiment->template.kind == KD_TEMPLATE_TRAINER)
-        return "write \"${NAME}\" in the trainer block where its value belongs";
-    return "add \"--NAME=${NAME}\" or \"${args}\" to the command, or use it in env, or say "
-           "paramsFrom: file";
+    struct kd_findings *findings = uses->reader->findings;
+    if (uses->experiment->is_katib)
+        kd_found_error(findings, mark,
+                       "nothing uses the parameter %s: add {name: %s, reference: %s} to "
+                       "trialParameters and \"${trialParameters.%s}\" to the trialSpec",
+                       name, name, name, name);
+    else if (uses->experiment->template.kind == KD_TEMPLATE_TRAINER)
+        kd_found_error(findings, mark,
+                       "nothing uses the parameter %s: write \"${%s}\" in the trainer block where "
+                       "its value belongs",
+                       name, name);
+    else
+        kd_found_error(findings, mark,
+                       "nothing uses the parameter %s: add \"--%s=${%s}\" or \"${args}\" to the "
+                       "command, or use it in env, or say paramsFrom: file",
+                       name, name, name);
 }
 
 static void check_params(struct uses *uses)
 {
     const struct kd_node *list = kd_node_at(uses->reader->root, "spec.parameters");
     for (int i = 0; i < uses->experiment->space.n_params; i++) {
-        const char *name = uses->experiment->space.params[i].name;
         const struct kd_node *its = kd_node_get(list->children.items[i], "name");
-        if (!uses->param_is_used[i] && its)
-            kd_found_error(uses->reader->findings, its->mark, "nothing uses the parameter %s: %s",
-                           name, way_out(uses->experiment));
+        if (!uses->param_is_used[i] && its && its->text)
+            unused_parameter(uses, its->mark, its->text);
     }
+}
+
+static bool names_file(const struct kd_template *template)
+{
+    for (char **word = template->argv; word && *word; word++)
+        if (strstr(*word, template->collector.file))
+            return true;
+    for (int i = 0; i < template->n_env; i++)
+        if (strstr(template->env[i].value, template->collector.file))
+            return true;
+    return false;
+}
+
+/* Trials that write one file read each other's metrics. */
+static void check_metrics_file(struct uses *uses)
+{
+    const struct kd_template *template = &uses->experiment->template;
+    const struct kd_node *root = uses->reader->root;
+    const struct kd_node *ours = kd_node_at(root, "spec.trialTemplate.metrics.file");
+    const struct kd_node *katibs = kd_node_at(root, "spec.metricsCollectorSpec");
+    const char *file = template->collector.file;
+    if (file == NULL || (ours == NULL && katibs == NULL))
+        return;
+    if (template->kind == KD_TEMPLATE_JOB && !names_file(template))
+        kd_found_error(uses->reader->findings, ours ? ours->mark : katibs->key_mark,
+                       "all trials would write the same %s: name it in the command or in env, "
+                       "then each trial gets its own",
+                       file);
+    else if (template->kind == KD_TEMPLATE_COMMAND && strstr(file, "${") == NULL)
+        kd_found_error(uses->reader->findings, ours ? ours->mark : katibs->key_mark,
+                       "all trials would write the same %s: write \"${trialDir}/metrics.log\" or "
+                       "the like, here and in the command",
+                       file);
 }
 
 static bool has_template(const struct kd_reader *reader)
@@ -192,6 +249,7 @@ void kd_check_uses(struct kd_reader *reader)
     check_template(&uses);
     check_aliases(&uses);
     check_params(&uses);
+    check_metrics_file(&uses);
     free(uses.param_is_used);
     free(uses.alias_is_used);
 }

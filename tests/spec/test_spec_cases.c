@@ -72,7 +72,8 @@ static void say_settings(struct kd_str *out, const struct kd_settings *settings)
 static void say_limits(struct kd_str *out, const struct kd_experiment *e)
 {
     static const char *const units[] = {"epoch", "step", "report"};
-    kd_str_addf(out, "resources: gpus %d, processes %d, cpus %g, memory %" PRId64 ", oversubscribe %d\n",
+    kd_str_addf(out,
+                "resources: gpus %d, processes %d, cpus %g, memory %" PRId64 ", oversubscribe %d\n",
                 e->resources.gpus, e->resources.processes, e->resources.cpus,
                 e->resources.memory_bytes, e->resources.oversubscribe);
     kd_str_addf(out, "limits: trial %g s, grace %g s, wall %g s, progress %g s, retries %d\n",
@@ -85,9 +86,8 @@ static void say_limits(struct kd_str *out, const struct kd_experiment *e)
 static void say_experiment(struct kd_str *out, const struct kd_experiment *e)
 {
     static const char *const picks[] = {"min", "max", "latest"};
-    kd_str_addf(out, "ok %s: %s %s (%s)", e->name,
-                e->objective.maximize ? "maximize" : "minimize", e->objective.metric,
-                picks[e->objective.pick]);
+    kd_str_addf(out, "ok %s: %s %s (%s)", e->name, e->objective.maximize ? "maximize" : "minimize",
+                e->objective.metric, picks[e->objective.pick]);
     if (e->objective.has_goal)
         kd_str_addf(out, ", goal %g", e->objective.goal);
     for (int i = 0; i < e->objective.n_additional; i++)
