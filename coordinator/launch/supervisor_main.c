@@ -1,0 +1,276 @@
+/* supervisor_main.c - katydid-supervisor: stands over one gang, so that nothing of it outlives what it was for.
+ *
+ *     katydid-supervisor DIR LOG GRACE_MS CWD -- PROGRAM ARG...
+ *
+ * Descriptor 3 is a socket to the coordinator. From there: 't' ask the gang to end (TERM, after the grace KILL), 'k' kill
+ * it, end of file = the coordinator is gone: end the gang within 5 seconds. To there: 'o' = the log has grown; end of
+ * file = the gang is over and DIR/exit says how.
+ *
+ * It holds DIR/lock as long as it lives, appends the gang's output to LOG, is a subreaper, and leaves only when no
+ * process is below it. It uses no library, so that starting it costs nothing and nothing can hang it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "coordinator/base/clock.h"
+#include "coordinator/launch/exit_record.h"
+#include "coordinator/launch/tree.h"
+
+enum { CONTROL = 3, ORPHAN_GRACE_MS = 5000, STRAGGLER_GRACE_MS = 1000 };
+
+struct supervisor {
+    const char *dir, *log_path, *cwd;
+    char **argv;
+    int64_t grace_ms;
+    int log, output, signals, control; /* -1 = closed */
+    pid_t child;
+    bool child_ended, ending;
+    int64_t kill_at_us; /* 0 = no kill is due */
+    struct kd_exit_record record;
+};
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "katydid-supervisor: %s: %s\n", what, strerror(errno));
+    _exit(125);
+}
+
+static void hold_lock(const char *dir)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) != 0)
+        die(path);
+}
+
+/* ---- the gang's first process ---- */
+
+static _Noreturn void become_program(const struct supervisor *s, int output, int report)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0);
+    int nothing = open("/dev/null", O_RDONLY);
+    dup2(nothing, 0);
+    dup2(output, 1);
+    dup2(output, 2);
+    if (chdir(s->cwd) == 0)
+        execvp(s->argv[0], s->argv);
+    int failure = errno;
+    if (write(report, &failure, sizeof failure) < 0)
+        _exit(127);
+    _exit(127);
+}
+
+/* 0, or the errno of chdir or exec. */
+static int start_child(struct supervisor *s)
+{
+    int output[2], report[2];
+    if (pipe2(output, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0)
+        die("pipe");
+    s->child = fork();
+    if (s->child < 0)
+        return errno;
+    if (s->child == 0)
+        become_program(s, output[1], report[1]);
+    close(output[1]);
+    close(report[1]);
+    int failure = 0;
+    ssize_t n = read(report[0], &failure, sizeof failure);
+    close(report[0]);
+    s->output = output[0];
+    fcntl(s->output, F_SETFL, O_NONBLOCK);
+    return n == (ssize_t)sizeof failure ? failure : 0;
+}
+
+/* ---- output ---- */
+
+static void append_to_log(const struct supervisor *s, const char *bytes, ssize_t n)
+{
+    while (n > 0) {
+        ssize_t written = write(s->log, bytes, (size_t)n);
+        if (written <= 0)
+            return; /* disk full: training goes on, its output is lost */
+        bytes += written;
+        n -= written;
+    }
+}
+
+static void copy_output(struct supervisor *s)
+{
+    char bytes[65536];
+    ssize_t n;
+    bool grew = false;
+    while ((n = read(s->output, bytes, sizeof bytes)) > 0) {
+        append_to_log(s, bytes, n);
+        grew = true;
+    }
+    if (n == 0) {
+        close(s->output);
+        s->output = -1;
+    }
+    if (grew && s->control >= 0)
+        send(s->control, "o", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* ---- ending ---- */
+
+static void kill_in(struct supervisor *s, int64_t ms)
+{
+    int64_t at = kd_clock_mono_us() + ms * 1000;
+    if (s->kill_at_us == 0 || at < s->kill_at_us)
+        s->kill_at_us = at;
+}
+
+static void end_gang(struct supervisor *s, enum kd_gang_end why, int64_t grace_ms)
+{
+    if (!s->ending && !s->child_ended)
+        s->record.end = why;
+    if (!s->ending)
+        kd_tree_signal(getpid(), SIGTERM);
+    s->ending = true;
+    kill_in(s, grace_ms);
+}
+
+static void read_control(struct supervisor *s)
+{
+    char word;
+    ssize_t n = read(s->control, &word, 1);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        close(s->control);
+        s->control = -1;
+        end_gang(s, KD_END_ORPHANED, s->grace_ms < ORPHAN_GRACE_MS ? s->grace_ms : ORPHAN_GRACE_MS);
+    } else if (word == 't') {
+        end_gang(s, KD_END_ASKED, s->grace_ms);
+    } else if (word == 'k') {
+        end_gang(s, KD_END_ASKED, 0);
+    }
+}
+
+static void note_status(struct supervisor *s, int status)
+{
+    s->child_ended = true;
+    s->record.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    s->record.signal = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
+}
+
+/* Returns whether any process is left below us. */
+static bool reap(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+    while (read(s->signals, &info, sizeof info) > 0)
+        if (info.ssi_signo != SIGCHLD)
+            end_gang(s, KD_END_ASKED, s->grace_ms);
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid <= 0)
+            return pid == 0;
+        if (pid == s->child)
+            note_status(s, status);
+    }
+}
+
+static int wait_ms(const struct supervisor *s)
+{
+    if (s->kill_at_us == 0)
+        return -1;
+    int64_t ms = (s->kill_at_us - kd_clock_mono_us()) / 1000 + 1;
+    return ms < 0 ? 0 : (int)ms;
+}
+
+static void kill_when_due(struct supervisor *s)
+{
+    if (s->kill_at_us == 0 || kd_clock_mono_us() < s->kill_at_us)
+        return;
+    kd_tree_signal(getpid(), SIGKILL);
+    s->kill_at_us = kd_clock_mono_us() + 20000; /* again, for what was forked meanwhile */
+}
+
+static void watch(struct supervisor *s)
+{
+    for (;;) {
+        struct pollfd fds[] = {
+            {s->output, POLLIN, 0}, {s->control, POLLIN, 0}, {s->signals, POLLIN, 0}};
+        poll(fds, 3, wait_ms(s));
+        if (s->output >= 0)
+            copy_output(s);
+        if (s->control >= 0 && fds[1].revents)
+            read_control(s);
+        bool any_left = reap(s);
+        if (s->child_ended && !any_left)
+            break;
+        if (s->child_ended && !s->ending)
+            end_gang(s, s->record.end, STRAGGLER_GRACE_MS);
+        kill_when_due(s);
+    }
+    if (s->output >= 0)
+        copy_output(s);
+}
+
+static void prepare(struct supervisor *s)
+{
+    setsid();
+    umask(077);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    s->control = CONTROL;
+    fcntl(s->control, F_SETFD, FD_CLOEXEC);
+    fcntl(s->control, F_SETFL, O_NONBLOCK);
+    hold_lock(s->dir);
+    s->log = open(s->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (s->signals < 0 || s->log < 0)
+        die(s->log_path);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 7 || strcmp(argv[5], "--") != 0) {
+        fprintf(stderr, "usage: katydid-supervisor DIR LOG GRACE_MS CWD -- PROGRAM [ARG...]\n"
+                        "The coordinator starts this; it is of no use by hand.\n");
+        return 2;
+    }
+    struct supervisor s = {
+        .dir = argv[1],
+        .log_path = argv[2],
+        .grace_ms = atoll(argv[3]),
+        .cwd = argv[4],
+        .argv = argv + 6,
+        .record = {.end = KD_END_EXITED, .code = -1, .signal = -1},
+    };
+    prepare(&s);
+    int failure = start_child(&s);
+    if (failure != 0) {
+        s.record.end = KD_END_UNSTARTABLE;
+        snprintf(s.record.text, sizeof s.record.text, "cannot start '%s' in %s: %s", s.argv[0],
+                 s.cwd, strerror(failure));
+        waitpid(s.child, NULL, 0);
+    } else {
+        watch(&s);
+    }
+    return kd_exit_record_write(s.dir, &s.record) == 0 ? 0 : 1;
+}

@@ -1,0 +1,123 @@
+/* study.h - one experiment being run: its history, its trials, and every decision about them.
+ *
+ * Pure: no clock, no I/O, no randomness of its own. kd_study_apply takes one event and appends the actions that follow
+ * from it; the loop records them, commits, and only then acts. The state after a restart is the same events applied
+ * again, so there is one path for running, resuming and replaying.
+ *
+ *   a point       SUGGESTED -> trial Pending
+ *   a placement   Pending trial + free slots -> START (command) or START/READY/ASSIGN (warm trainer gang)
+ *   an end        DONE (trainer) or GANG_ENDED (command) -> Succeeded ... or Pending again for a retry
+ *   the end       goal, failures, budget or space used up -> stop what runs -> FINISH */
+#ifndef KD_STUDY_H
+#define KD_STUDY_H
+
+#include "coordinator/base/arr.h"
+#include "coordinator/event.h"
+#include "coordinator/pool.h"
+#include "coordinator/spec/experiment.h"
+#include "coordinator/trial.h"
+#include "search/history.h"
+
+/* Katib's reasons, and the ones it lacks. name, terminal state */
+#define KD_STUDY_ENDS(X)                                                                           \
+    X(RUNNING, "Running", "ExperimentRunning")                                                     \
+    X(GOAL, "Succeeded", "ExperimentGoalReached")                                                  \
+    X(MAX_TRIALS, "Succeeded", "ExperimentMaxTrialsReached")                                       \
+    X(SPACE_END, "Succeeded", "ExperimentSuggestionEndReached")                                    \
+    X(TOO_MANY_FAILED, "Failed", "ExperimentFailed")                                               \
+    X(WALL_TIME, "Succeeded", "ExperimentWallTimeReached")                                         \
+    X(BROKEN, "Failed", "ExperimentCannotRun")
+
+enum kd_study_end {
+#define X(id, state, reason) KD_STUDY_##id,
+    KD_STUDY_ENDS(X)
+#undef X
+        KD_N_STUDY_ENDS
+};
+
+/* Why an attempt was asked to end. */
+enum kd_stop_cause {
+    KD_CAUSE_NONE,
+    KD_CAUSE_EARLY,   /* the stopper's verdict */
+    KD_CAUSE_KILLED,  /* the experiment is over */
+    KD_CAUSE_TIME,    /* limits.trialTime */
+    KD_CAUSE_DRAIN,   /* the user stops in order; the trial will be resumed */
+    KD_CAUSE_STALLED, /* no progress */
+};
+
+struct kd_study_gang {
+    struct kd_gang row;
+    struct kd_slots slots;
+    int64_t fence;       /* of the attempt it works on, 0 = none */
+    bool one_trial_only; /* a command's gang */
+};
+
+struct kd_study_attempt {
+    struct kd_attempt row;
+    enum kd_stop_cause cause;
+    int64_t resumed_from; /* checkpoint's step, 0 = from the start */
+};
+
+typedef KD_ARR(struct kd_action) kd_actions;
+
+struct kd_study {
+    const struct kd_experiment *experiment;   /* borrowed */
+    struct kd_history history;                /* what stoppers see and strategies are told */
+    KD_ARR(struct kd_trial) trials;           /* by number */
+    KD_ARR(struct kd_study_attempt) attempts; /* by ascending fence */
+    KD_ARR(struct kd_study_gang) gangs;       /* by ascending id */
+    KD_ARR(int) live_gangs;                   /* indices into gangs: not ended */
+    KD_ARR(int) pending;                      /* numbers of the Pending trials, oldest first */
+    KD_ARR(int64_t) saved_step;               /* per trial: newest durable checkpoint, 0 = none */
+    struct kd_pool pool;
+    struct kd_need need;
+    int n_ranks;
+
+    int parallel, max_trials, max_failed; /* as of the newest STARTED */
+    bool has_goal;
+    double goal;
+    int64_t next_fence, next_gang;
+
+    enum kd_study_end end;
+    char *end_text; /* owned; for people */
+    bool suspended; /* between a coordinator's death and the next STARTED: nothing is placed */
+    bool draining, finished, exhausted;
+    bool asking;                     /* an ASK is out */
+    int ask_n, ask_trials, ask_done; /* the basis of the newest ASK */
+    int n_bad_starts;
+    double started_at;
+    int counts[KD_N_TRIAL_STATES];
+    int best; /* trial number, -1 = none */
+};
+
+struct kd_study *kd_study_new(const struct kd_experiment *experiment);
+void kd_study_free(struct kd_study *study);
+
+/* Applies one event; appends actions. An event about a fence or gang that is over changes nothing. */
+void kd_study_apply(struct kd_study *study, const struct kd_event *event, kd_actions *actions);
+
+/* When the next TIMER event is due (REAL UTC seconds), 0 = never. */
+double kd_study_deadline(const struct kd_study *study);
+
+/* NULL when there is none of it (a stale fence, an unknown gang). Borrowed until the next apply. */
+struct kd_study_attempt *kd_study_find_attempt(struct kd_study *study, int64_t fence);
+struct kd_study_gang *kd_study_find_gang(struct kd_study *study, int64_t gang);
+
+/* Is this attempt one whose messages still count? */
+bool kd_study_is_live(struct kd_study *study, int64_t fence);
+
+/* What one trial takes: ranks and slots. */
+int kd_experiment_ranks(const struct kd_experiment *experiment);
+struct kd_need kd_experiment_need(const struct kd_experiment *experiment);
+
+const char *kd_study_state_name(enum kd_study_end end);
+const char *kd_study_reason_name(enum kd_study_end end);
+
+/* Trials that are over, and those of them that failed (Katib counts MetricsUnavailable as failed). */
+int kd_study_n_done(const struct kd_study *study);
+int kd_study_n_failed(const struct kd_study *study);
+
+/* {"done":17,"running":[18,19]}: what a strategy sees of the first n_trials trials and n_done completions; owned. */
+char *kd_study_basis_json(const struct kd_study *study, int n_trials, int n_done);
+
+#endif

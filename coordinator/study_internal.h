@@ -1,0 +1,41 @@
+/* study_internal.h - what the parts of the study share: study.c (events), study_trial.c (a trial's ends),
+ * study_place.c (asking, placing, ending). Nobody else includes it. */
+#ifndef KD_STUDY_INTERNAL_H
+#define KD_STUDY_INTERNAL_H
+
+#include "coordinator/study.h"
+
+/* One event being applied: the study, where its actions go, and the time. */
+struct kd_turn {
+    struct kd_study *study;
+    kd_actions *actions;
+    double at;
+};
+
+void kd_turn_act(struct kd_turn *turn, struct kd_action action);
+void kd_turn_save_trial(struct kd_turn *turn, const struct kd_trial *trial);
+void kd_turn_save_attempt(struct kd_turn *turn, const struct kd_study_attempt *attempt);
+void kd_turn_save_gang(struct kd_turn *turn, const struct kd_study_gang *gang);
+
+/* study_trial.c */
+struct kd_attempt_end {
+    enum kd_attempt_state state;
+    enum kd_trial_move move;
+    const char *text; /* why, for people; borrowed */
+};
+struct kd_trial *kd_turn_trial_of(struct kd_turn *turn, const struct kd_study_attempt *attempt);
+void kd_turn_report(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                    const struct kd_event *event);
+void kd_turn_end_by_message(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                            const struct kd_event *event);
+void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                         const struct kd_event *event);
+void kd_turn_kill_pending(struct kd_turn *turn, const char *why);
+
+/* study_place.c */
+void kd_turn_place(struct kd_turn *turn); /* everything that follows when something has changed */
+void kd_turn_stop_attempt(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                          enum kd_stop_cause cause);
+void kd_turn_end_study(struct kd_turn *turn, enum kd_study_end end, const char *text);
+
+#endif

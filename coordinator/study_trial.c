@@ -1,0 +1,308 @@
+/* study_trial.c - what the end of an attempt means for its trial. */
+#include "coordinator/study_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/mem.h"
+#include "coordinator/base/str.h"
+
+/* Faults that are not the trial's own (a killed rank, a lost gang) are retried so often before they count. */
+enum { MOST_INFRA_FAILURES = 3 };
+
+struct kd_trial *kd_turn_trial_of(struct kd_turn *turn, const struct kd_study_attempt *attempt)
+{
+    return &turn->study->trials.items[attempt->row.trial];
+}
+
+/* search/ minimises; everything a user sees is in the user's direction. The same flip both ways. */
+static double flip(const struct kd_study *study, double value)
+{
+    return study->experiment->objective.maximize ? -value : value;
+}
+
+static void set_reason(struct kd_trial *trial, const char *text)
+{
+    free(trial->reason);
+    trial->reason = kd_strdup(text);
+}
+
+/* ---- reports ---- */
+
+static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                  const struct kd_report *report)
+{
+    const struct kd_experiment *experiment = turn->study->experiment;
+    if (experiment->stopper == NULL || attempt->cause != KD_CAUSE_NONE)
+        return;
+    int number = attempt->row.trial;
+    enum kd_verdict verdict = experiment->stopper->judge(
+        &turn->study->history, &experiment->stopper_settings, number, report);
+    if (verdict != KD_STOP)
+        return;
+    char text[128], shown[KD_NUMBER_MAX];
+    snprintf(text, sizeof text, "%s: stopped at step %lld with %s = %s", experiment->stopper->name,
+             (long long)report->step, experiment->objective.metric,
+             kd_number_text(flip(turn->study, report->value), shown));
+    set_reason(kd_turn_trial_of(turn, attempt), text);
+    kd_turn_stop_attempt(turn, attempt, KD_CAUSE_EARLY);
+}
+
+void kd_turn_report(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                    const struct kd_event *event)
+{
+    for (int i = 0; i < event->n_reports; i++) {
+        struct kd_report report = {event->reports[i].step,
+                                   flip(turn->study, event->reports[i].value)};
+        kd_history_report(&turn->study->history, attempt->row.trial, report.step, report.value);
+        judge(turn, attempt, &report);
+    }
+}
+
+/* The objective of what was reported, minimised: the pick over the finite points. NaN when the last point is NaN or none
+ * is finite: diverged. */
+static double objective_of(const struct kd_study *study, int number)
+{
+    const struct kd_observation *trial = &study->history.trials[number];
+    enum kd_metric_pick pick = study->experiment->objective.pick;
+    bool maximize = study->experiment->objective.maximize;
+    bool want_low = (pick == KD_PICK_MIN) != maximize; /* in minimised values */
+    double best = NAN;
+    if (trial->n_reports == 0 || isnan(trial->reports[trial->n_reports - 1].value))
+        return NAN;
+    for (int i = 0; i < trial->n_reports; i++) {
+        double value = trial->reports[i].value;
+        if (!isfinite(value))
+            continue;
+        bool better =
+            isnan(best) || pick == KD_PICK_LATEST || (want_low ? value < best : value > best);
+        if (better)
+            best = value;
+    }
+    return best;
+}
+
+/* ---- ends ---- */
+
+static void take_objective(struct kd_turn *turn, struct kd_trial *trial)
+{
+    double objective = objective_of(turn->study, trial->number);
+    trial->has_objective = turn->study->history.trials[trial->number].n_reports > 0;
+    trial->objective = flip(turn->study, objective);
+    struct kd_study *study = turn->study;
+    if (!trial->has_objective || !isfinite(objective))
+        return;
+    if (study->best < 0 || objective < flip(study, study->trials.items[study->best].objective))
+        study->best = trial->number;
+}
+
+static enum kd_outcome outcome_of(const struct kd_trial *trial)
+{
+    bool finite = trial->has_objective && isfinite(trial->objective);
+    switch (trial->state) {
+    case KD_TRIAL_SUCCEEDED:
+        return finite ? KD_COMPLETE : KD_INFEASIBLE;
+    case KD_TRIAL_EARLY_STOPPED:
+    case KD_TRIAL_KILLED:
+        return KD_PRUNED;
+    default:
+        return KD_INFEASIBLE;
+    }
+}
+
+static void move_trial(struct kd_turn *turn, struct kd_trial *trial, enum kd_trial_move move)
+{
+    enum kd_trial_state to;
+    if (!kd_trial_next_state(trial->state, move, &to))
+        kd_bug("trial %d: '%s' is not possible from %s", trial->number, kd_trial_move_text(move),
+               kd_trial_state_name(trial->state));
+    turn->study->counts[trial->state]--;
+    turn->study->counts[to]++;
+    trial->state = to;
+    if (to == KD_TRIAL_PENDING)
+        kd_arr_push(&turn->study->pending, trial->number);
+    if (!kd_trial_is_terminal(to))
+        return;
+    trial->finished_at = turn->at;
+    bool counts = to == KD_TRIAL_SUCCEEDED || to == KD_TRIAL_EARLY_STOPPED;
+    if (counts)
+        take_objective(turn, trial);
+    double objective = counts && trial->has_objective ? flip(turn->study, trial->objective) : NAN;
+    kd_history_finish(&turn->study->history, trial->number, outcome_of(trial), objective);
+    trial->done_seq = turn->study->history.trials[trial->number].done_seq;
+}
+
+static void end_attempt(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                        struct kd_attempt_end end)
+{
+    struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
+    attempt->row.state = end.state;
+    attempt->row.finished_at = turn->at;
+    free(attempt->row.outcome);
+    attempt->row.outcome = kd_strdup(end.text);
+    if (end.move != KD_MOVE_STOPPED || trial->reason == NULL)
+        set_reason(trial, end.text);
+    move_trial(turn, trial, end.move);
+    kd_turn_save_attempt(turn, attempt);
+    kd_turn_save_trial(turn, trial);
+}
+
+/* It ran to its end. */
+static void end_naturally(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *seen)
+{
+    struct kd_study *study = turn->study;
+    const char *metric = study->experiment->objective.metric;
+    const struct kd_observation *trial = &study->history.trials[attempt->row.trial];
+    struct kd_attempt_end end = {KD_ATTEMPT_WON, KD_MOVE_FINISHED, "finished"};
+    char *text = NULL;
+    if (trial->n_reports == 0) {
+        end.state = KD_ATTEMPT_FAILED;
+        end.move = KD_MOVE_NO_METRIC;
+        end.text = text =
+            kd_format("it ended without reporting '%s'. %s", metric, seen ? seen : "");
+    } else if (!isfinite(objective_of(study, attempt->row.trial))) {
+        end.text = text = kd_format("diverged: no finite '%s' at the end", metric);
+    }
+    end_attempt(turn, attempt, end);
+    free(text);
+}
+
+static void end_by_own_failure(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                               const char *text)
+{
+    struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
+    int most = turn->study->experiment->limits.max_retries;
+    bool again = ++trial->user_failures <= most;
+    end_attempt(
+        turn, attempt,
+        (struct kd_attempt_end){KD_ATTEMPT_FAILED, again ? KD_MOVE_RETRIED : KD_MOVE_BROKE, text});
+}
+
+static void end_by_infrastructure(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                                  const char *text, bool counts)
+{
+    struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
+    if (counts)
+        trial->infra_failures++;
+    bool again = trial->infra_failures <= MOST_INFRA_FAILURES;
+    end_attempt(
+        turn, attempt,
+        (struct kd_attempt_end){KD_ATTEMPT_LOST, again ? KD_MOVE_RETRIED : KD_MOVE_BROKE, text});
+}
+
+/* It ended because we asked it to. */
+static void end_by_cause(struct kd_turn *turn, struct kd_study_attempt *attempt)
+{
+    static const struct kd_attempt_end ends[] = {
+        [KD_CAUSE_EARLY] = {KD_ATTEMPT_WON, KD_MOVE_STOPPED, "stopped early"},
+        [KD_CAUSE_KILLED] = {KD_ATTEMPT_FAILED, KD_MOVE_KILLED,
+                             "ended because the experiment was over"},
+        [KD_CAUSE_TIME] = {KD_ATTEMPT_FAILED, KD_MOVE_BROKE,
+                           "limits.trialTime passed: give it more time, or less to do"},
+        [KD_CAUSE_DRAIN] = {KD_ATTEMPT_YIELDED, KD_MOVE_YIELDED, "gave way to the user's stop"},
+    };
+    if (attempt->cause == KD_CAUSE_STALLED)
+        end_by_infrastructure(turn, attempt, "it made no progress and was killed", true);
+    else if (attempt->cause == KD_CAUSE_NONE)
+        end_by_infrastructure(turn, attempt, "it was asked to end by nobody known", true);
+    else
+        end_attempt(turn, attempt, ends[attempt->cause]);
+}
+
+static void on_succeeded(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *text)
+{
+    end_naturally(turn, attempt, text);
+}
+
+static void on_stopped(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *text)
+{
+    (void)text;
+    end_by_cause(turn, attempt);
+}
+
+static void on_diverged(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *text)
+{
+    int number = attempt->row.trial;
+    const struct kd_observation *trial = &turn->study->history.trials[number];
+    int64_t step = trial->n_reports ? trial->reports[trial->n_reports - 1].step + 1 : 1;
+    kd_history_report(&turn->study->history, number, step, NAN);
+    char *reason = kd_format("diverged: %s", text ? text : "the loss is not finite");
+    end_attempt(turn, attempt, (struct kd_attempt_end){KD_ATTEMPT_WON, KD_MOVE_FINISHED, reason});
+    free(reason);
+}
+
+void kd_turn_end_by_message(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                            const struct kd_event *event)
+{
+    static const struct {
+        const char *outcome;
+        void (*handle)(struct kd_turn *, struct kd_study_attempt *, const char *);
+    } outcomes[] = {
+        {"succeeded", on_succeeded}, {"stopped", on_stopped},        {"yielded", on_stopped},
+        {"diverged", on_diverged},   {"failed", end_by_own_failure},
+    };
+    for (size_t i = 0; i < KD_COUNT(outcomes); i++)
+        if (event->outcome && strcmp(outcomes[i].outcome, event->outcome) == 0) {
+            outcomes[i].handle(turn, attempt, event->text);
+            return;
+        }
+    end_by_own_failure(turn, attempt, "the trainer ended the trial in an unknown way");
+}
+
+/* A shell and mpirun report a rank's death by SIGKILL as 128 + 9. */
+static bool was_killed_from_outside(const struct kd_event *event)
+{
+    return event->exit_signal == 9 || event->exit_code == 137;
+}
+
+static void end_by_own_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                            const struct kd_event *event, bool is_command)
+{
+    if (is_command && event->exit_code == 0)
+        end_naturally(turn, attempt, event->text);
+    else if (!is_command || was_killed_from_outside(event))
+        end_by_infrastructure(turn, attempt, event->text, true);
+    else
+        end_by_own_failure(turn, attempt, event->text);
+}
+
+void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                         const struct kd_event *event)
+{
+    struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
+    bool is_command = turn->study->experiment->template.kind != KD_TEMPLATE_TRAINER;
+    trial->exit_code = is_command ? event->exit_code : -1;
+    trial->exit_signal = is_command ? event->exit_signal : -1;
+    switch (event->end) {
+    case KD_END_EXITED:
+        end_by_own_exit(turn, attempt, event, is_command);
+        break;
+    case KD_END_ASKED:
+        end_by_cause(turn, attempt);
+        break;
+    case KD_END_ORPHANED:
+        end_by_infrastructure(turn, attempt, "the coordinator went away; it runs again", false);
+        break;
+    case KD_END_LOST:
+        end_by_infrastructure(turn, attempt, event->text, true);
+        break;
+    default:
+        end_attempt(turn, attempt,
+                    (struct kd_attempt_end){KD_ATTEMPT_FAILED, KD_MOVE_BROKE, event->text});
+        break;
+    }
+}
+
+void kd_turn_kill_pending(struct kd_turn *turn, const char *why)
+{
+    struct kd_study *study = turn->study;
+    for (size_t i = 0; i < study->pending.n; i++) {
+        struct kd_trial *trial = &study->trials.items[study->pending.items[i]];
+        set_reason(trial, why);
+        move_trial(turn, trial, KD_MOVE_KILLED);
+        kd_turn_save_trial(turn, trial);
+    }
+    kd_arr_clear(&study->pending);
+}
