@@ -41,6 +41,7 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed);
  * model has another shape than the plan. */
 int kd_plan_retune(struct kd_plan *plan, const json_t *model, struct kd_error *err);
 
+/* The pointers are memory of the plan's device; what x holds is left alone. */
 struct kd_batch {
     const float *x;         /* [n][n_features] */
     const int32_t *labels;  /* [n], cross-entropy */

@@ -1,8 +1,8 @@
 /* optimizer.h - one optimizer = one vtable in one file, one line in optimizers.def; and the schedules likewise
  * (schedule.h, schedules.def).
  *
- * Everything that may change from step to step is in struct kd_hyper, a small plain struct (on a GPU it lives in
- * device memory), so a new trial of the same shape needs no new plan. */
+ * Everything that may change from step to step is in struct kd_hyper (kernels/hyper.h), so a new trial of the same shape
+ * needs no new plan. */
 #ifndef KD_TRAINER_OPTIMIZER_H
 #define KD_TRAINER_OPTIMIZER_H
 
@@ -10,25 +10,18 @@
 #include <stdint.h>
 
 #include "coordinator/base/error.h"
+#include "coordinator/base/json.h"
+#include "kernels/hyper.h"
+#include "trainer/models/field.h"
 
 struct kd_plan;
 
-struct kd_hyper {
-    float lr; /* of this step: base rate times schedule */
-    float momentum, weight_decay, beta1, beta2, epsilon;
-    int64_t step; /* from 1: bias correction */
-};
-
-struct kd_optimizer_field {
-    const char *name; /* in the spec: lr, momentum, weightDecay, ... */
-    double fallback, min, max;
-    const char *help;
-};
-
 struct kd_optimizer {
     const char *name, *summary;
-    const struct kd_optimizer_field *fields; /* ends with a NULL name */
-    int n_slots;                             /* of optimizer state, 0 .. 2 */
+    const struct kd_field *fields; /* ends with a NULL name */
+    /* values in the order of fields, into what the op reads */
+    void (*set)(const double *values, struct kd_hyper *hyper);
+    int n_slots; /* of optimizer state, 0 .. 2 */
     void (*step)(struct kd_plan *plan,
                  const struct kd_hyper *hyper); /* parameters -= f(gradients, state) */
 };
@@ -48,5 +41,8 @@ struct kd_schedule *kd_schedule_read(const json_t *block,
 double kd_schedule_factor(const struct kd_schedule *schedule, int64_t step,
                           int64_t total_steps); /* step from 0 */
 void kd_schedule_free(struct kd_schedule *schedule);
+
+/* For --describe: {"optimizers": [{"name", "summary", "fields"}], "schedules": [the same]}. */
+void kd_optim_describe(struct kd_json *json);
 
 #endif

@@ -1,0 +1,43 @@
+#include <math.h>
+
+#include "kernels/cpu/simd.h"
+#include "kernels/cpu/table.h"
+
+/* The two bias corrections moved out of the loop:
+ *   lr (m / c1) / (sqrt(v / c2) + eps) = (lr / c1) m / (sqrt(v) / sqrt(c2) + eps). */
+struct factors {
+    float keep, rate, root, beta1, beta2, epsilon;
+};
+
+KD_SIMD static void update(float *restrict p, const float *restrict g, float *restrict m,
+                           float *restrict v, int64_t n, const struct factors *factors)
+{
+    const struct factors f = *factors;
+    for (int64_t i = 0; i < n; i++) {
+        m[i] = f.beta1 * m[i] + (1.0f - f.beta1) * g[i];
+        v[i] = f.beta2 * v[i] + (1.0f - f.beta2) * g[i] * g[i];
+        p[i] = p[i] * f.keep - f.rate * m[i] / (sqrtf(v[i]) * f.root + f.epsilon);
+    }
+}
+
+void kd_cpu_adamw(struct kd_queue *queue, const struct kd_op_update *a)
+{
+    (void)queue;
+    const struct kd_hyper *hyper = a->hyper;
+    double c1 = 1.0 - pow((double)hyper->beta1, (double)hyper->step);
+    double c2 = 1.0 - pow((double)hyper->beta2, (double)hyper->step);
+    struct factors factors = {
+        .rate = (float)(hyper->lr / c1),
+        .root = (float)(1.0 / sqrt(c2)),
+        .beta1 = hyper->beta1,
+        .beta2 = hyper->beta2,
+        .epsilon = hyper->epsilon,
+    };
+    int64_t at = 0;
+    for (int r = 0; r < a->n_ranges; r++) {
+        factors.keep = a->ranges[r].decay ? 1.0f - hyper->lr * hyper->weight_decay : 1.0f;
+        update(a->parameters + at, a->gradients + at, a->state[0] + at, a->state[1] + at,
+               a->ranges[r].n, &factors);
+        at += a->ranges[r].n;
+    }
+}

@@ -1,0 +1,71 @@
+/* device.c - the CPU: host memory, one thread, every op done when its call returns. */
+#include "kernels/device.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/mem.h"
+#include "kernels/cpu/table.h"
+
+static const struct kd_ops cpu_ops = {
+#define KD_OP(name, summary) .name = kd_cpu_##name,
+#include "kernels/ops.def"
+#undef KD_OP
+};
+
+/* A rank is one thread: several ranks fill the machine, and a pool of OpenMP threads under each would fight over it.
+ * oneDNN brings its OpenMP runtime along, so it is looked up, not linked; without one there is nothing to hold back. */
+static void stay_single_threaded(void)
+{
+    void (*set_num_threads)(int) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+    memcpy(&set_num_threads, &symbol, sizeof symbol);
+    if (set_num_threads)
+        set_num_threads(1);
+}
+
+static int cpu_open(struct kd_queue **queue, struct kd_error *err)
+{
+    (void)err;
+    stay_single_threaded();
+    *queue = NULL;
+    return 0;
+}
+
+static void cpu_close(struct kd_queue *queue)
+{
+    (void)queue;
+}
+
+static void *cpu_alloc(size_t bytes)
+{
+    return kd_alloc_aligned(64, bytes ? bytes : 64);
+}
+
+static void cpu_copy(struct kd_queue *queue, void *to, const void *from, size_t bytes)
+{
+    (void)queue;
+    if (bytes)
+        memcpy(to, from, bytes);
+}
+
+static void cpu_wait(struct kd_queue *queue)
+{
+    (void)queue;
+}
+
+extern const struct kd_device kd_device_cpu;
+
+const struct kd_device kd_device_cpu = {
+    .name = "cpu",
+    .summary = "oneDNN's matrix products and own vector loops, one thread a rank",
+    .ops = &cpu_ops,
+    .open = cpu_open,
+    .close = cpu_close,
+    .alloc = cpu_alloc,
+    .free = free,
+    .copy_in = cpu_copy,
+    .copy_out = cpu_copy,
+    .wait = cpu_wait,
+};

@@ -1,0 +1,84 @@
+/* fastmath.h - exp, tanh and erf that vectorise, as libm's do not.
+ *
+ * Straight-line code without branches or tables; relative error at most 3e-7 (tests/kernels/test_fastmath.c). A NaN
+ * gives a NaN. The polynomials are Chebyshev fits of our own. */
+#ifndef KD_KERNELS_CPU_FASTMATH_H
+#define KD_KERNELS_CPU_FASTMATH_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/cpu/simd.h"
+
+/* 2^n for n in -126 .. 127. */
+KD_INLINE float kd_exp2i(int32_t n)
+{
+    uint32_t bits = (uint32_t)(n + 127) << 23;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* e^x for x in about -87 .. 88; beyond them the value at that bound (1e-38, 2e38), where the results of the callers no
+ * longer depend on it. x = n ln 2 + r, e^x = 2^n e^r. */
+KD_INLINE float kd_fast_exp(float x)
+{
+    const float magic = 12582912.0f; /* 1.5 2^23: adding it rounds to a whole number */
+    float limited = x > 88.0f ? 88.0f : x;
+    limited = limited < -87.0f ? -87.0f : limited;
+    float n = limited * 1.44269504f + magic - magic;
+    float r = limited - n * 0.693145752f; /* ln 2 in two parts, the first one exact in n times it */
+    r -= n * 1.42860677e-6f;
+    float p = 0.001392617612f;
+    p = p * r + 0.008363173075f;
+    p = p * r + 0.04166655466f;
+    p = p * r + 0.1666657703f;
+    p = p * r + 0.5f;
+    p = 1.0f + r + r * r * p;
+    /* n is a small whole number here unless x is a NaN, which must not reach the conversion. */
+    return p * kd_exp2i((int32_t)(n == n ? n : 0.0f));
+}
+
+KD_INLINE float kd_fast_tanh(float x)
+{
+    float u = x * x;
+    float p = -0.005084393513f;
+    p = p * u + 0.02001960708f;
+    p = p * u - 0.05352391774f;
+    p = p * u + 0.1332837789f;
+    p = p * u - 0.3333312813f;
+    p = p * u + 0.9999999861f;
+    float near = x * p;
+    float size = fabsf(x);
+    float far = copysignf(1.0f - 2.0f / (kd_fast_exp(2.0f * size) + 1.0f), x);
+    return size < 0.7f ? near : far;
+}
+
+/* Below 1 a polynomial in x^2, above it 1 - e^(-x^2) q(1 / (1 + x / 2)). */
+KD_INLINE float kd_fast_erf(float x)
+{
+    float u = x * x;
+    float p = 7.875875063e-5f;
+    p = p * u - 0.0008016864287f;
+    p = p * u + 0.005189087423f;
+    p = p * u - 0.02685421201f;
+    p = p * u + 0.1128359472f;
+    p = p * u - 0.3761262667f;
+    p = p * u + 1.128379166f;
+    float near = x * p;
+
+    float size = fabsf(x);
+    float t = 1.0f / (1.0f + 0.5f * size);
+    float q = -0.05363042808f;
+    q = q * t - 0.05706519996f;
+    q = q * t + 0.4034950533f;
+    q = q * t + 0.1014954124f;
+    q = q * t + 0.3307571337f;
+    q = q * t + 0.2736343401f;
+    q = q * t + 0.000605118391f;
+    float far = copysignf(1.0f - kd_fast_exp(-u) * q, x);
+    return size < 1.0f ? near : far;
+}
+
+#endif

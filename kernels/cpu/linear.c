@@ -1,0 +1,63 @@
+/* linear.c - the product, then bias and activation in one pass while the rows are in cache. */
+#include "kernels/cpu/fastmath.h"
+#include "kernels/cpu/table.h"
+
+typedef void add_bias_fn(float *x, const float *bias, int64_t rows, int64_t columns);
+
+KD_SIMD static void add_bias(float *x, const float *bias, int64_t rows, int64_t columns)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            x[i * columns + j] += bias[j];
+}
+
+KD_SIMD static void add_bias_relu(float *x, const float *bias, int64_t rows, int64_t columns)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            float sum = x[i * columns + j] + bias[j];
+            x[i * columns + j] = sum < 0.0f ? 0.0f : sum;
+        }
+}
+
+KD_SIMD static void add_bias_tanh(float *x, const float *bias, int64_t rows, int64_t columns)
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            x[i * columns + j] = kd_fast_tanh(x[i * columns + j] + bias[j]);
+}
+
+/* The activations that are done along with the bias; the others take a pass of their own. */
+static add_bias_fn *const fused[] = {
+    [KD_ACTIVATION_NONE] = add_bias,
+    [KD_ACTIVATION_RELU] = add_bias_relu,
+    [KD_ACTIVATION_GELU] = NULL,
+    [KD_ACTIVATION_TANH] = add_bias_tanh,
+};
+
+void kd_cpu_linear(struct kd_queue *queue, const struct kd_op_linear *a)
+{
+    float *product = a->pre ? a->pre : a->y;
+    kd_cpu_matmul(queue, &(struct kd_op_matmul){
+                             .a = a->x,
+                             .b = a->weight,
+                             .c = product,
+                             .m = a->rows,
+                             .n = a->n_out,
+                             .k = a->n_in,
+                             .transpose_b = true,
+                         });
+    if (a->bias && !a->pre && fused[a->activation]) {
+        fused[a->activation](product, a->bias, a->rows, a->n_out);
+        return;
+    }
+    if (a->bias)
+        add_bias(product, a->bias, a->rows, a->n_out);
+    if (a->activation != KD_ACTIVATION_NONE || a->pre)
+        kd_cpu_activation(queue, &(struct kd_op_activation){
+                                     .x = product,
+                                     .y = a->y,
+                                     .n = a->rows * a->n_out,
+                                     .activation = a->activation,
+                                 });
+}

@@ -1,0 +1,19 @@
+/* simd.h - how loops are written so that the compiler makes vectors of them.
+ *
+ * KD_SIMD before a function definition compiles it for AVX-512, AVX2 and the baseline, and picks one when the program
+ * starts; where the compiler cannot do that it is one plain function. What such a function calls in its loops is
+ * KD_INLINE, so that it is compiled along with it. */
+#ifndef KD_KERNELS_CPU_SIMD_H
+#define KD_KERNELS_CPU_SIMD_H
+
+/* gcc 12 knows the x86-64 levels (which hold FMA, unlike plain "avx2"). The sanitizers run before the choice is made. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 &&           \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define KD_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define KD_SIMD
+#endif
+
+#define KD_INLINE static inline __attribute__((always_inline))
+
+#endif

@@ -1,0 +1,130 @@
+#include "trainer/models/field.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "coordinator/base/mem.h"
+#include "coordinator/base/str.h"
+
+int kd_fail_unknown(struct kd_error *err, const char *at, const char *what, const char *name,
+                    const char *const *names)
+{
+    struct kd_str list = {0};
+    for (int i = 0; names[i]; i++)
+        kd_str_addf(&list, "%s%s", i ? ", " : "", names[i]);
+    const char *nearest = kd_nearest_name(name, names);
+    if (nearest)
+        kd_fail(err, "%s: unknown %s \"%s\"; did you mean \"%s\"? There are: %s", at, what, name,
+                nearest, kd_str_text(&list));
+    else
+        kd_fail(err, "%s: unknown %s \"%s\"; there are: %s", at, what, name,
+                list.length ? kd_str_text(&list) : "none");
+    kd_str_release(&list);
+    return -1;
+}
+
+static int n_fields(const struct kd_field *fields)
+{
+    int n = 0;
+    while (fields && fields[n].name)
+        n++;
+    kd_assert(n <= KD_FIELDS_MAX);
+    return n;
+}
+
+static int refuse_unknown_keys(const struct kd_field *fields, const json_t *object,
+                               const char *skip, const char *at, struct kd_error *err)
+{
+    const char *names[KD_FIELDS_MAX + 1] = {NULL};
+    for (int i = 0; i < n_fields(fields); i++)
+        names[i] = fields[i].name;
+    for (void *it = json_object_iter((json_t *)object); it;
+         it = json_object_iter_next((json_t *)object, it)) {
+        const char *key = json_object_iter_key(it);
+        bool known = skip && strcmp(key, skip) == 0;
+        for (int i = 0; names[i] && !known; i++)
+            known = strcmp(key, names[i]) == 0;
+        if (!known)
+            return kd_fail_unknown(err, at, "field", key, names);
+    }
+    return 0;
+}
+
+static int fail_type(const struct kd_field *field, const json_t *given, const char *at,
+                     struct kd_error *err)
+{
+    char *text = json_dumps(given, JSON_ENCODE_ANY | JSON_COMPACT);
+    kd_fail(err, "%s/%s: %s is not a %snumber", at, field->name, text ? text : "this",
+            field->kind == KD_FIELD_INTEGER ? "whole " : "");
+    free(text);
+    return -1;
+}
+
+static int read_field(const struct kd_field *field, const json_t *given, const char *at,
+                      double *value, struct kd_error *err)
+{
+    if (!given) {
+        *value = field->fallback;
+        return isnan(*value) ? kd_fail(err, "%s/%s: is missing: %s", at, field->name, field->help)
+                             : 0;
+    }
+    if (!json_is_number(given))
+        return fail_type(field, given, at, err);
+    double x = json_number_value(given);
+    if (field->kind == KD_FIELD_INTEGER && x != floor(x))
+        return fail_type(field, given, at, err);
+    if (x < field->min)
+        return kd_fail(err, "%s/%s: %.17g is below the least, %g", at, field->name, x, field->min);
+    if (x > field->max || (field->below_max && x == field->max))
+        return kd_fail(err, "%s/%s: %.17g is above the most, %g%s", at, field->name, x, field->max,
+                       field->below_max ? " (which is excluded itself)" : "");
+    *value = x;
+    return 0;
+}
+
+int kd_fields_read(const struct kd_field *fields, const json_t *object, const char *skip,
+                   const char *at, double *values, struct kd_error *err)
+{
+    if (object && !json_is_null(object) && !json_is_object(object))
+        return kd_fail(err, "%s: its settings must be a mapping, such as {%s: ...}", at,
+                       n_fields(fields) ? fields[0].name : "");
+    if (json_is_object(object) && refuse_unknown_keys(fields, object, skip, at, err) != 0)
+        return -1;
+    for (int i = 0; i < n_fields(fields); i++)
+        if (read_field(&fields[i], json_object_get(object, fields[i].name), at, &values[i], err) !=
+            0)
+            return -1;
+    return 0;
+}
+
+static const char *const kind_names[] = {
+    [KD_FIELD_NUMBER] = "number",
+    [KD_FIELD_INTEGER] = "integer",
+};
+
+static void describe_field(const struct kd_field *field, struct kd_json *json)
+{
+    kd_json_open(json, '{');
+    kd_json_add_string(json, "name", field->name);
+    kd_json_add_string(json, "kind", kind_names[field->kind]);
+    kd_json_key(json, "default");
+    if (isnan(field->fallback))
+        kd_json_null(json);
+    else
+        kd_json_number(json, field->fallback);
+    kd_json_add_bool(json, "required", isnan(field->fallback));
+    kd_json_add_number(json, "min", field->min);
+    kd_json_add_number(json, "max", field->max);
+    kd_json_add_bool(json, "maxExcluded", field->below_max);
+    kd_json_add_string(json, "help", field->help);
+    kd_json_close(json, '}');
+}
+
+void kd_fields_describe(const struct kd_field *fields, struct kd_json *json)
+{
+    kd_json_key(json, "fields");
+    kd_json_open(json, '[');
+    for (int i = 0; i < n_fields(fields); i++)
+        describe_field(&fields[i], json);
+    kd_json_close(json, ']');
+}
