@@ -9,29 +9,29 @@
 #include "trainer/data/csv_lines.h"
 #include "trainer/data/format.h"
 
-static const struct kd_field fields[] = {
-    {.name = "path", .kind = KD_FIELD_FILE, .required = true, .help = "the CSV file"},
+static const struct kd_option fields[] = {
+    {.name = "path", .kind = KD_OPTION_FILE, .required = true, .help = "the CSV file"},
     {.name = "valPath",
-     .kind = KD_FIELD_FILE,
+     .kind = KD_OPTION_FILE,
      .help = "a separate CSV file to validate on, with the same columns; then split.val is unused"},
     {.name = "header",
-     .kind = KD_FIELD_SWITCH,
+     .kind = KD_OPTION_SWITCH,
      .fallback = "\"auto\"",
      .help = "is the first line a header; auto: yes when a cell of it is not a number"},
     {.name = "label",
-     .kind = KD_FIELD_COLUMN,
+     .kind = KD_OPTION_COLUMN,
      .fallback = "-1",
      .help = "crossEntropy: the column of class numbers 0, 1, 2, ..."},
     {.name = "targets",
-     .kind = KD_FIELD_COLUMNS,
+     .kind = KD_OPTION_COLUMNS,
      .fallback = "[-1]",
      .help = "mse: the columns to predict"},
     {.name = "ignore",
-     .kind = KD_FIELD_COLUMNS,
+     .kind = KD_OPTION_COLUMNS,
      .fallback = "[]",
      .help = "columns to leave out, such as a row's id"},
     {.name = "delimiter",
-     .kind = KD_FIELD_CHOICE,
+     .kind = KD_OPTION_CHOICE,
      .fallback = ",",
      .choices = (const char *const[]){",", ";", "\t", "|", " ", NULL},
      .help = "between cells"},
@@ -311,7 +311,7 @@ static int load(const struct kd_data_source *source, struct kd_table *table, str
 {
     char *path = kd_data_path(
         source->base_dir,
-        kd_field_text(fields, source->block, source->validation ? "valPath" : "path"));
+        kd_option_text(fields, source->block, source->validation ? "valPath" : "path"));
     struct csv csv = {.source = source, .table = table};
     char *text;
     size_t n;
@@ -319,7 +319,7 @@ static int load(const struct kd_data_source *source, struct kd_table *table, str
     int status = kd_data_read(path, source->max_rows ? PEEK_BYTES : 0, &text, &n, err);
     if (status == 0) {
         kd_csv_lines_init(&csv.lines, path, text, n,
-                          kd_field_text(fields, source->block, "delimiter")[0]);
+                          kd_option_text(fields, source->block, "delimiter")[0]);
         status = take_lines(&csv, err);
         csv_release(&csv);
         free(text);

@@ -13,15 +13,15 @@ enum { KEPT_DATASETS = 4 };
 static const int64_t PEEK_WHOLE_BYTES = INT64_C(64) << 20;
 static const uint64_t SPLIT_STREAM = UINT64_C(0x73706C74) << 32;
 
-static const struct kd_field split_fields[] = {
+static const struct kd_option split_fields[] = {
     {.name = "val",
-     .kind = KD_FIELD_NUMBER,
+     .kind = KD_OPTION_NUMBER,
      .fallback = "0.2",
      .min = 0,
      .max = 0.95,
      .help = "share of the samples held out for validation; 0: none, and no val_ metrics"},
     {.name = "seed",
-     .kind = KD_FIELD_INT,
+     .kind = KD_OPTION_INT,
      .fallback = "0",
      .min = 0,
      .max = 9007199254740991.0,
@@ -29,15 +29,15 @@ static const struct kd_field split_fields[] = {
     {0},
 };
 
-const struct kd_field kd_data_fields[] = {
-    {.name = "format", .kind = KD_FIELD_OWN, .required = true, .help = "the data format's name"},
+const struct kd_option kd_data_options[] = {
+    {.name = "format", .kind = KD_OPTION_OWN, .required = true, .help = "the data format's name"},
     {.name = "split",
-     .kind = KD_FIELD_OBJECT,
+     .kind = KD_OPTION_OBJECT,
      .fallback = "{}",
      .fields = split_fields,
      .help = "the held-out part"},
     {.name = "normalize",
-     .kind = KD_FIELD_OWN,
+     .kind = KD_OPTION_OWN,
      .fallback = "\"standard\"",
      .help = "features: none, standard (mean 0, deviation 1), minmax (0 to 1), or a number that "
              "every feature is multiplied by; learnt from the training part only"},
@@ -76,9 +76,9 @@ static const struct kd_data_format *check_format(const json_t *block, struct kd_
 
 static void check_files(const struct kd_data_config *config, struct kd_problems *problems)
 {
-    for (const struct kd_field *field = config->format->fields; field->name; field++) {
+    for (const struct kd_option *field = config->format->fields; field->name; field++) {
         const char *given = json_string_value(json_object_get(config->block, field->name));
-        if (field->kind != KD_FIELD_FILE || !given)
+        if (field->kind != KD_OPTION_FILE || !given)
             continue;
         struct stat info;
         char *path = kd_data_path(config->base_dir, given);
@@ -103,8 +103,8 @@ void kd_data_check(const json_t *block, const char *base_dir, struct kd_data_con
     config->format = check_format(block, problems);
     if (!config->format)
         return;
-    bool sound = kd_fields_check(
-        (const struct kd_field *const[]){kd_data_fields, config->format->fields, NULL}, block,
+    bool sound = kd_options_check(
+        (const struct kd_option *const[]){kd_data_options, config->format->fields, NULL}, block,
         "/data", problems);
     struct kd_error err;
     struct kd_normalize ignored;
@@ -183,8 +183,8 @@ static int split(const struct kd_data_config *config, struct kd_dataset *dataset
                  struct kd_error *err)
 {
     const json_t *block = json_object_get(config->block, "split");
-    double share = kd_field_number(split_fields, block, "val");
-    uint64_t seed = (uint64_t)kd_field_int(split_fields, block, "seed");
+    double share = kd_option_number(split_fields, block, "val");
+    uint64_t seed = (uint64_t)kd_option_int(split_fields, block, "seed");
     int64_t n = dataset->rows.n, n_val = llround((double)n * share);
     if (share > 0 && n_val == 0)
         n_val = 1;
@@ -278,9 +278,9 @@ static char *key_of(const struct kd_data_config *config)
     char *block = json_dumps(config->block, JSON_COMPACT | JSON_SORT_KEYS);
     kd_str_addf(&key, "%d %s", config->classes, block);
     free(block);
-    for (const struct kd_field *field = config->format->fields; field->name; field++) {
+    for (const struct kd_option *field = config->format->fields; field->name; field++) {
         const char *given = json_string_value(json_object_get(config->block, field->name));
-        if (field->kind != KD_FIELD_FILE || !given)
+        if (field->kind != KD_OPTION_FILE || !given)
             continue;
         struct stat info = {0};
         char *path = kd_data_path(config->base_dir, given);
@@ -342,11 +342,11 @@ const struct kd_dataset *kd_datasets_get(struct kd_datasets *datasets,
 static bool is_small(const struct kd_data_config *config)
 {
     int64_t total = 0;
-    for (const struct kd_field *field = config->format->fields; field->name; field++) {
+    for (const struct kd_option *field = config->format->fields; field->name; field++) {
         const char *given = json_string_value(json_object_get(config->block, field->name));
         struct stat info;
         char *path =
-            field->kind == KD_FIELD_FILE && given ? kd_data_path(config->base_dir, given) : NULL;
+            field->kind == KD_OPTION_FILE && given ? kd_data_path(config->base_dir, given) : NULL;
         if (path && stat(path, &info) == 0)
             total += info.st_size;
         free(path);

@@ -37,7 +37,7 @@ const struct kd_dataset *kd_datasets_get(struct kd_datasets *datasets,
                                          struct kd_error *err);
 
 /* The fields that all formats share, and their checking (the format's own are checked with them). */
-extern const struct kd_field kd_data_fields[];
+extern const struct kd_option kd_data_options[];
 void kd_data_check(const json_t *block, const char *base_dir, struct kd_data_config *config,
                    struct kd_problems *problems);
 

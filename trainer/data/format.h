@@ -8,7 +8,7 @@
 
 #include "coordinator/base/error.h"
 #include "trainer/data/table.h"
-#include "trainer/field.h"
+#include "trainer/option.h"
 
 struct kd_data_source {
     const json_t *block;  /* borrowed: the `data:` object, already checked against the fields */
@@ -20,7 +20,7 @@ struct kd_data_source {
 
 struct kd_data_format {
     const char *name, *summary;
-    const struct kd_field *fields;     /* ends with a NULL name; KD_FIELD_FILE ones are watched */
+    const struct kd_option *fields;     /* ends with a NULL name; KD_OPTION_FILE ones are watched */
     const char *const validation_file; /* the field that gives a separate validation file */
 
     /* 0 and a filled table, or -1 and a text that names file and line. The caller releases the table. */

@@ -7,17 +7,17 @@
 
 #include "trainer/data/format.h"
 
-static const struct kd_field fields[] = {
+static const struct kd_option fields[] = {
     {.name = "images",
-     .kind = KD_FIELD_FILE,
+     .kind = KD_OPTION_FILE,
      .required = true,
      .help = "IDX file of samples: unsigned bytes, 2 to 4 dimensions, the first counts samples"},
     {.name = "labels",
-     .kind = KD_FIELD_FILE,
+     .kind = KD_OPTION_FILE,
      .required = true,
      .help = "IDX file of labels: unsigned bytes, 1 dimension"},
-    {.name = "valImages", .kind = KD_FIELD_FILE, .help = "samples to validate on (MNIST's t10k)"},
-    {.name = "valLabels", .kind = KD_FIELD_FILE, .help = "their labels"},
+    {.name = "valImages", .kind = KD_OPTION_FILE, .help = "samples to validate on (MNIST's t10k)"},
+    {.name = "valLabels", .kind = KD_OPTION_FILE, .help = "their labels"},
     {0},
 };
 
@@ -84,7 +84,7 @@ static int check_size(struct idx *idx, struct kd_error *err)
 static int idx_open(struct idx *idx, const struct kd_data_source *source, const char *field,
                     int min_dims, int max_dims, struct kd_error *err)
 {
-    idx->path = kd_data_path(source->base_dir, kd_field_text(fields, source->block, field));
+    idx->path = kd_data_path(source->base_dir, kd_option_text(fields, source->block, field));
     if (kd_data_read(idx->path, 0, &idx->bytes, &idx->n_bytes, err) < 0 ||
         check_magic(idx, min_dims, max_dims, err) < 0)
         return -1;
