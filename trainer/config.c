@@ -1,0 +1,243 @@
+#include "trainer/config.h"
+
+#include <string.h>
+
+#include "trainer/models/model.h"
+
+const struct kd_loss_kind kd_losses[] = {
+#define KD_LOSS(name, constant, classes, summary) {name, summary, constant, classes},
+#include "trainer/losses.def"
+#undef KD_LOSS
+    {0},
+};
+
+static const char *const loss_names[] = {
+#define KD_LOSS(name, constant, classes, summary) name,
+#include "trainer/losses.def"
+#undef KD_LOSS
+    NULL,
+};
+
+static const char *const precisions[] = {"fp32", "tf32", "fp16", "bf16", NULL};
+static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+static const double LARGEST_INT = 9007199254740991.0; /* 2^53 - 1: JSON numbers are doubles */
+
+static const struct kd_option report_options[] = {
+    {.name = "every",
+     .kind = KD_OPTION_OWN,
+     .fallback = "\"epoch\"",
+     .help = "epoch, or a number of optimizer steps; it is also the unit that a metric's step "
+             "counts (epochs or steps completed)"},
+    {0},
+};
+
+static const struct kd_option checkpoint_options[] = {
+    {.name = "every",
+     .kind = KD_OPTION_INT,
+     .fallback = "1",
+     .min = 0,
+     .max = 1e9,
+     .help = "epochs between checkpoints; 0: only when asked for and at the end"},
+    {.name = "keep",
+     .kind = KD_OPTION_INT,
+     .fallback = "2",
+     .min = 1,
+     .max = 1e6,
+     .help = "how many of the newest are kept"},
+    {0},
+};
+
+const struct kd_option kd_config_options[] = {
+    {.name = "data", .kind = KD_OPTION_OWN, .required = true, .help = "what to train on"},
+    {.name = "model",
+     .kind = KD_OPTION_LIST,
+     .required = true,
+     .help = "the layers in order, such as [{linear: {units: 64}}, {relu: {}}, {linear: {units: "
+             "10}}]"},
+    {.name = "loss",
+     .kind = KD_OPTION_CHOICE,
+     .fallback = "crossEntropy",
+     .choices = loss_names,
+     .help = "what is minimised"},
+    {.name = "optimizer",
+     .kind = KD_OPTION_OWN,
+     .fallback = "{\"name\": \"adamw\"}",
+     .help = "the optimizer's name and its settings"},
+    {.name = "schedule",
+     .kind = KD_OPTION_OWN,
+     .fallback = "{\"name\": \"constant\"}",
+     .help = "how the learning rate changes over the whole training"},
+    {.name = "batchSize",
+     .kind = KD_OPTION_INT,
+     .fallback = "64",
+     .min = 1,
+     .max = 1 << 24,
+     .help = "samples in an optimizer step, over all ranks together"},
+    {.name = "epochs",
+     .kind = KD_OPTION_INT,
+     .min = 1,
+     .max = 1e9,
+     .help = "passes over the training part; this or steps must be given"},
+    {.name = "steps",
+     .kind = KD_OPTION_INT,
+     .min = 1,
+     .max = 1e12,
+     .help = "optimizer steps, in place of epochs"},
+    {.name = "precision",
+     .kind = KD_OPTION_CHOICE,
+     .fallback = "fp32",
+     .choices = precisions,
+     .help = "of the arithmetic; only fp32 is supported yet"},
+    {.name = "device",
+     .kind = KD_OPTION_CHOICE,
+     .fallback = "auto",
+     .choices = devices,
+     .help = "where it runs; auto: the best there is; cuda is not supported yet"},
+    {.name = "report",
+     .kind = KD_OPTION_OBJECT,
+     .fallback = "{}",
+     .fields = report_options,
+     .help = "when metrics are reported"},
+    {.name = "checkpoint",
+     .kind = KD_OPTION_OBJECT,
+     .fallback = "{}",
+     .fields = checkpoint_options,
+     .help = "when the training is saved"},
+    {.name = "seed",
+     .kind = KD_OPTION_INT,
+     .min = 0,
+     .max = 9007199254740991.0,
+     .help = "of weights, data order and dropout; without it the trial's own seed"},
+    {0},
+};
+
+static void read_data(struct kd_config *config, struct kd_problems *problems)
+{
+    const json_t *data = json_object_get(config->block, "data");
+    config->data.classes = config->loss->classes;
+    if (data)
+        kd_data_check(data, config->base_dir, &config->data, problems);
+}
+
+static void read_optimizer(struct kd_config *config, struct kd_problems *problems)
+{
+    struct kd_error err;
+    json_t *block = json_object_get(config->block, "optimizer");
+    json_t *standard = json_pack("{s:s}", "name", "adamw");
+    if (kd_optimizer_read(block ? block : standard, &config->optimizer, &config->hyper, &err) < 0)
+        kd_problems_add_error(problems, "/optimizer", &err);
+    config->schedule = kd_schedule_read(json_object_get(config->block, "schedule"), &err);
+    if (!config->schedule)
+        kd_problems_add_error(problems, "/schedule", &err);
+    json_decref(standard);
+}
+
+static void read_length(struct kd_config *config, struct kd_problems *problems)
+{
+    config->batch_size = kd_option_int(kd_config_options, config->block, "batchSize");
+    config->epochs = kd_option_int(kd_config_options, config->block, "epochs");
+    config->steps = kd_option_int(kd_config_options, config->block, "steps");
+    if (config->epochs && config->steps)
+        kd_problems_add(problems, "/steps", "epochs and steps are both given; keep one");
+    if (!json_object_get(config->block, "epochs") && !json_object_get(config->block, "steps"))
+        kd_problems_add(problems, "", "epochs is missing (or steps): how long to train");
+}
+
+static void read_report(struct kd_config *config, struct kd_problems *problems)
+{
+    const json_t *report = json_object_get(config->block, "report");
+    const json_t *every = json_object_get(report, "every");
+    double number = json_number_value(every);
+    if (!every || (json_is_string(every) && strcmp(json_string_value(every), "epoch") == 0))
+        return;
+    if (!json_is_number(every) || number < 1 || number > LARGEST_INT ||
+        number != (double)(int64_t)number)
+        kd_problems_add(problems, "/report/every",
+                        "must be epoch or a number of optimizer steps, 1 or more");
+    else
+        config->report_steps = (int64_t)number;
+}
+
+static void read_checkpoint(struct kd_config *config)
+{
+    const json_t *block = json_object_get(config->block, "checkpoint");
+    config->checkpoint_every = kd_option_int(checkpoint_options, block, "every");
+    config->checkpoint_keep = kd_option_int(checkpoint_options, block, "keep");
+}
+
+static void refuse_unsupported(const struct kd_config *config, struct kd_problems *problems)
+{
+    const char *precision = kd_option_text(kd_config_options, config->block, "precision");
+    const char *device = kd_option_text(kd_config_options, config->block, "device");
+    if (strcmp(precision, "fp32") != 0)
+        kd_problems_add(problems, "/precision", "%s is not supported yet; use fp32", precision);
+    if (strcmp(device, "cuda") == 0)
+        kd_problems_add(problems, "/device",
+                        "cuda is not supported yet: this trainer runs on the CPU; use auto or cpu");
+}
+
+static const struct kd_loss_kind *loss_of(const json_t *block)
+{
+    int at = kd_option_choice(kd_config_options, block, "loss");
+    return &kd_losses[at < 0 ? 0 : at];
+}
+
+/* Mistakes in the layers that do not hang on the data's shape. */
+static void check_model(const struct kd_config *config, struct kd_problems *problems)
+{
+    struct kd_error err;
+    if (json_is_array(config->model) && kd_config_n_outputs(config, 1, &err) < 0)
+        kd_problems_add_error(problems, "/model", &err);
+}
+
+void kd_config_read(struct kd_config *config, json_t *block, const char *base_dir,
+                    struct kd_problems *problems)
+{
+    *config = (struct kd_config){
+        .block = json_incref(block), .base_dir = kd_strdup(base_dir), .seed = -1};
+    kd_options_check((const struct kd_option *const[]){kd_config_options, NULL}, block, "",
+                     problems);
+    if (!json_is_object(block))
+        return;
+    config->loss = loss_of(block);
+    config->model = json_object_get(block, "model");
+    read_data(config, problems);
+    check_model(config, problems);
+    read_optimizer(config, problems);
+    read_length(config, problems);
+    read_report(config, problems);
+    read_checkpoint(config);
+    refuse_unsupported(config, problems);
+    if (json_object_get(block, "seed"))
+        config->seed = kd_option_int(kd_config_options, block, "seed");
+}
+
+void kd_config_release(struct kd_config *config)
+{
+    kd_schedule_free(config->schedule);
+    free(config->base_dir);
+    json_decref(config->block);
+    *config = (struct kd_config){0};
+}
+
+int64_t kd_config_n_outputs(const struct kd_config *config, int64_t n_features,
+                            struct kd_error *err)
+{
+    struct kd_model model = {0};
+    if (kd_model_read(&model, config->model, (struct kd_shape){{n_features}, 1}, err) < 0)
+        return -1;
+    int64_t n = kd_shape_count(model.nodes[model.n_nodes - 1].out);
+    kd_model_release(&model);
+    return n;
+}
+
+int kd_config_check_labels(int64_t n_outputs, int32_t max_label, const char *max_label_at,
+                           struct kd_error *err)
+{
+    if (max_label < n_outputs)
+        return 0;
+    return kd_fail(err,
+                   "%s: label %d is out of range: the model gives %lld outputs, so labels go from "
+                   "0 to %lld",
+                   max_label_at, max_label, (long long)n_outputs, (long long)n_outputs - 1);
+}

@@ -1,0 +1,158 @@
+/* main.c - katydid-trainer: reads the command line, opens the ranks' communicator, and runs one of its four modes. */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/log.h"
+#include "coordinator/base/str.h"
+#include "trainer/check.h"
+#include "trainer/describe.h"
+#include "trainer/gang.h"
+#include "trainer/standalone.h"
+
+const char *argp_program_version = "katydid-trainer " KATYDID_VERSION;
+
+enum { EXIT_USAGE = 2 };
+enum mode { MODE_TRAIN, MODE_GANG, MODE_DESCRIBE, MODE_CHECK };
+enum { KEY_GANG = 256, KEY_DESCRIBE, KEY_CHECK, KEY_SEED, KEY_UNTIL, KEY_FOLDER, KEY_FROM, KEY_FRESH };
+
+struct command_line {
+    enum mode mode;
+    struct kd_standalone train;
+};
+
+static const struct argp_option options[] = {
+    {"checkpoint-dir", KEY_FOLDER, "DIR", 0, "Save here, and go on from what is here", 0},
+    {"fresh", KEY_FRESH, NULL, 0, "Begin anew; removes the checkpoints that are there", 0},
+    {"start-from", KEY_FROM, "PATH", 0, "Begin with the weights of this checkpoint", 0},
+    {"seed", KEY_SEED, "N", 0, "Seed of weights, data order and dropout (default 0)", 0},
+    {"until", KEY_UNTIL, "N", 0, "End after so many epochs (or steps, with report.every: N)", 0},
+    {"describe", KEY_DESCRIBE, NULL, 0, "Print the grammar of the trainer: block as JSON", 1},
+    {"check", KEY_CHECK, NULL, 0,
+     "Read {\"trainer\": {...}, \"base_dir\": \"...\"} on stdin, print {\"errors\": [...]}", 1},
+    {"gang", KEY_GANG, NULL, 0, "Serve trials for a coordinator (katydid starts this)", 1},
+    {0},
+};
+
+static int64_t number_of(const char *text, struct argp_state *state, const char *option)
+{
+    long long number;
+    if (kd_integer_parse(text, &number) < 0 || number < 0)
+        argp_error(state, "%s: \"%s\" is not a whole number of 0 or more", option, text);
+    return number;
+}
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct command_line *line = state->input;
+    switch (key) {
+    case KEY_GANG:
+        line->mode = MODE_GANG;
+        break;
+    case KEY_DESCRIBE:
+        line->mode = MODE_DESCRIBE;
+        break;
+    case KEY_CHECK:
+        line->mode = MODE_CHECK;
+        break;
+    case KEY_SEED:
+        line->train.seed = (uint64_t)number_of(argument, state, "--seed");
+        break;
+    case KEY_UNTIL:
+        line->train.until = number_of(argument, state, "--until");
+        break;
+    case KEY_FOLDER:
+        line->train.checkpoint_dir = argument;
+        break;
+    case KEY_FROM:
+        line->train.start_from = argument;
+        break;
+    case KEY_FRESH:
+        line->train.fresh = true;
+        break;
+    case ARGP_KEY_ARG:
+        if (line->train.config)
+            argp_error(state, "one configuration at a time; \"%s\" is a second one", argument);
+        line->train.config = argument;
+        break;
+    case ARGP_KEY_END:
+        if (line->mode == MODE_TRAIN && !line->train.config)
+            argp_error(state, "a CONFIG.json is missing (- reads stdin)");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp parser = {
+    .options = options,
+    .parser = parse_option,
+    .args_doc = "CONFIG.json",
+    .doc = "Trains the model of a trainer: block, alone or on every rank of mpirun.",
+};
+
+static int print(struct kd_str *text)
+{
+    fputs(kd_str_text(text), stdout);
+    kd_str_release(text);
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int describe(void)
+{
+    struct kd_str text = {0};
+    kd_describe_trainer(&text);
+    return print(&text);
+}
+
+static int check(void)
+{
+    json_error_t where;
+    struct kd_error err;
+    struct kd_str answer = {0};
+    json_t *request = json_loadf(stdin, 0, &where);
+    int status = request ? kd_check_answer(request, &answer, &err)
+                         : kd_fail(&err, "stdin:%d:%d: %s", where.line, where.column, where.text);
+    json_decref(request);
+    if (status < 0) {
+        kd_log(KD_LOG_ERROR, "%s", err.text);
+        kd_str_release(&answer);
+        return EXIT_USAGE;
+    }
+    kd_str_addc(&answer, '\n');
+    return print(&answer);
+}
+
+static int run_ranks(const struct command_line *line)
+{
+    struct kd_comm comm = {0};
+    struct kd_error err;
+    int status = EXIT_SUCCESS;
+    if (kd_comm_open(&comm, &err) < 0) {
+        kd_log(KD_LOG_ERROR, "%s", err.text);
+        return EXIT_FAILURE;
+    }
+    if (line->mode == MODE_TRAIN) {
+        status = kd_standalone_run(&comm, &line->train);
+    } else if (kd_gang_serve(&comm, &err) < 0) {
+        if (comm.rank == 0)
+            kd_log(KD_LOG_ERROR, "%s", err.text);
+        status = EXIT_FAILURE;
+    }
+    kd_comm_close(&comm);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct command_line line = {.mode = MODE_TRAIN};
+    argp_err_exit_status = EXIT_USAGE;
+    argp_parse(&parser, argc, argv, 0, NULL, &line);
+    if (line.mode == MODE_DESCRIBE)
+        return describe();
+    if (line.mode == MODE_CHECK)
+        return check();
+    return run_ranks(&line);
+}

@@ -1,0 +1,39 @@
+/* session.h - what a warm trainer keeps from one trial to the next: ranks, data sets, the compiled plan, buffers.
+ *
+ * A trial of another shape compiles a new plan; one of the same shape (other rates, other learning rate, other seed) takes
+ * the one that is there. */
+#ifndef KD_TRAINER_SESSION_H
+#define KD_TRAINER_SESSION_H
+
+#include "trainer/comm/comm.h"
+#include "trainer/config.h"
+
+struct kd_session {
+    struct kd_comm *comm; /* borrowed */
+    struct kd_datasets datasets;
+    struct kd_plan *plan;
+    struct kd_plan_options plan_is; /* what the plan was made for; its model is not kept */
+
+    /* This rank's part of one batch, gathered. */
+    int64_t max_batch;
+    KD_ARR(float) x;
+    KD_ARR(int32_t) labels;
+    KD_ARR(float) targets;
+    KD_ARR(int64_t) samples;
+    KD_ARR(int32_t) order; /* the epoch's permutation of the training part */
+};
+
+void kd_session_init(struct kd_session *session, struct kd_comm *comm);
+void kd_session_release(struct kd_session *session);
+
+/* Gets the data, checks the model against them, and has a plan and buffers ready. Not collective. *dataset is borrowed
+ * until the next call. */
+int kd_session_prepare(struct kd_session *session, const struct kd_config *config,
+                       const struct kd_dataset **dataset, struct kd_error *err);
+
+/* This rank's part of global batch number `step` (from 0) into the buffers and *batch: samples
+ * [begin, begin + n_global) of the epoch's order, shared over the ranks. The order must be that of the step's epoch. */
+void kd_session_gather(struct kd_session *session, const struct kd_dataset *dataset, int64_t begin,
+                       int64_t n_global, struct kd_batch *batch);
+
+#endif

@@ -1,0 +1,20 @@
+/* standalone.h - `katydid-trainer CONFIG.json`: trains one configuration with no coordinator, alone or under mpirun, and
+ * prints a line of name=value per report. */
+#ifndef KD_TRAINER_STANDALONE_H
+#define KD_TRAINER_STANDALONE_H
+
+#include "trainer/comm/comm.h"
+
+struct kd_standalone {
+    const char *config; /* JSON file: a `trainer:` block, or an object that has one as "trainer"; "-": stdin */
+    uint64_t seed;
+    int64_t until;              /* units; 0: the whole */
+    const char *checkpoint_dir; /* NULL: none; else the training resumes from it when there is one */
+    const char *start_from;     /* checkpoint to start from; NULL: fresh weights */
+    bool fresh;                 /* begin anew even if there is a checkpoint */
+};
+
+/* The exit status: 0 trained, 1 failed or diverged, 2 a bad configuration, 130 interrupted. */
+int kd_standalone_run(struct kd_comm *comm, const struct kd_standalone *options);
+
+#endif

@@ -1,0 +1,356 @@
+#include "trainer/train.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/base/clock.h"
+#include "coordinator/base/log.h"
+#include "trainer/data/permutation.h"
+#include "trainer/training.h"
+
+enum { REPORTS_KEPT = 4096 };
+
+const char *kd_outcome_name(enum kd_outcome_kind kind)
+{
+    static const char *const names[] = {
+#define X(constant, name) name,
+        KD_OUTCOMES(X)
+#undef X
+    };
+    return names[kind];
+}
+
+static void end_with(struct kd_training *t, enum kd_outcome_kind kind)
+{
+    t->outcome->kind = kind;
+    t->over = true;
+}
+
+/* ---- one step */
+
+static void run_clock(struct kd_training *t)
+{
+    t->clock_us = kd_clock_mono_us();
+}
+
+static void hold_clock(struct kd_training *t)
+{
+    t->state.window.seconds += (double)(kd_clock_mono_us() - t->clock_us) * 1e-6;
+}
+
+static void order_for(struct kd_training *t, int64_t epoch)
+{
+    if (t->order_epoch == epoch)
+        return;
+    kd_permutation_fill(t->session->order.items, t->dataset->n_train, t->seed, (uint64_t)epoch);
+    t->order_epoch = epoch;
+}
+
+static void backward(struct kd_training *t)
+{
+    int64_t epoch = t->state.step / t->state.steps_per_epoch;
+    int64_t begin = t->state.step % t->state.steps_per_epoch * t->config->batch_size;
+    int64_t left = t->dataset->n_train - begin;
+    struct kd_batch batch = {.step = t->state.step, .seed = t->seed};
+    struct kd_batch_result result = {0};
+    order_for(t, epoch);
+    kd_session_gather(t->session, t->dataset, begin,
+                      left < t->config->batch_size ? left : t->config->batch_size, &batch);
+    kd_plan_backward(t->plan, &batch, &result);
+    t->state.window.loss_sum += result.loss_sum;
+    t->state.window.n_correct += (double)result.n_correct;
+    t->state.window.n_seen += (double)batch.n;
+}
+
+/* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is
+ * the same on all ranks. Looking at that small tensor finds it in the same step on every rank and costs nothing; what it
+ * cannot see (an overflow deeper down) shows in the next step, or in the full look at every report. */
+static bool probe_is_finite(const struct kd_training *t)
+{
+    const float *values = kd_plan_gradients(t->plan) + t->probe.offset;
+    int64_t n = 1;
+    for (int i = 0; i < t->probe.n_dims; i++)
+        n *= t->probe.shape[i];
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+static void send_report(struct kd_training *t, const struct kd_report *report)
+{
+    if (!t->job->sink)
+        return;
+    t->job->sink->report(t->job->sink->ud, report);
+    json_array_append_new(t->state.reports, kd_report_to_json(report));
+    if (json_array_size(t->state.reports) > REPORTS_KEPT)
+        json_array_remove(t->state.reports, 0);
+}
+
+static int64_t unit_under_way(const struct kd_training *t)
+{
+    return t->config->report_steps
+               ? t->state.step
+               : (t->state.step + t->state.steps_per_epoch - 1) / t->state.steps_per_epoch;
+}
+
+/* what: "gradient of layers.2.weight", "train_loss", ... */
+static void diverge(struct kd_training *t, int64_t step, const char *what)
+{
+    kd_fail(&t->outcome->reason,
+            "diverged in step %lld (epoch %lld): %s is not finite; a smaller learning rate may help",
+            (long long)step, (long long)((step - 1) / t->state.steps_per_epoch + 1), what);
+    end_with(t, KD_OUTCOME_DIVERGED);
+}
+
+static void report_divergence(struct kd_training *t)
+{
+    struct kd_report report = {.step = unit_under_way(t), .at = kd_clock_real()};
+    kd_report_set(&report, KD_METRIC_TRAIN_LOSS, NAN);
+    send_report(t, &report);
+}
+
+static bool look_for_divergence(struct kd_training *t, int64_t step, const char *otherwise)
+{
+    const char *what = kd_plan_find_nonfinite(t->plan);
+    if (!what)
+        what = otherwise;
+    if (what)
+        diverge(t, step, what);
+    return what != NULL;
+}
+
+static void take_step(struct kd_training *t)
+{
+    struct kd_comm *comm = t->session->comm;
+    backward(t);
+    comm->backend->sum_floats(comm, kd_plan_gradients(t->plan), kd_plan_n_parameters(t->plan));
+    if (!probe_is_finite(t)) {
+        look_for_divergence(t, t->state.step + 1, "the loss");
+        t->state.step++;
+        report_divergence(t);
+        return;
+    }
+    struct kd_hyper hyper = t->config->hyper;
+    hyper.lr *= (float)kd_schedule_factor(t->config->schedule, t->state.step, t->total_steps);
+    hyper.step = ++t->state.step;
+    t->lr = hyper.lr;
+    t->config->optimizer->step(t->plan, &hyper);
+}
+
+/* ---- reports */
+
+static bool is_boundary(const struct kd_training *t)
+{
+    int64_t every = t->config->report_steps ? t->config->report_steps : t->state.steps_per_epoch;
+    return t->state.step % every == 0 || t->state.step == t->end_step;
+}
+
+static void fill_training(struct kd_training *t, struct kd_report *report)
+{
+    struct kd_comm *comm = t->session->comm;
+    struct kd_window *window = &t->state.window;
+    double sums[3] = {window->loss_sum, window->n_correct, window->n_seen};
+    comm->backend->sum_doubles(comm, sums, 3);
+    kd_report_set(report, KD_METRIC_TRAIN_LOSS, sums[0] / sums[2]);
+    if (t->config->loss->classes)
+        kd_report_set(report, KD_METRIC_TRAIN_ACCURACY, sums[1] / sums[2]);
+    kd_report_set(report, KD_METRIC_LR, t->lr);
+    kd_report_set(report, KD_METRIC_EPOCH_TIME, window->seconds);
+    if (window->seconds > 0)
+        kd_report_set(report, KD_METRIC_SAMPLES_PER_SECOND, sums[2] / window->seconds);
+    *window = (struct kd_window){0};
+}
+
+static void fill_validation(struct kd_training *t, struct kd_report *report)
+{
+    double loss, accuracy;
+    if (t->dataset->n_val == 0)
+        return;
+    kd_training_evaluate(t, &loss, &accuracy);
+    kd_report_set(report, KD_METRIC_VAL_LOSS, loss);
+    if (t->config->loss->classes)
+        kd_report_set(report, KD_METRIC_VAL_ACCURACY, accuracy);
+}
+
+static void report(struct kd_training *t)
+{
+    struct kd_report report = {.step = unit_under_way(t)};
+    hold_clock(t);
+    fill_training(t, &report);
+    fill_validation(t, &report);
+    report.at = kd_clock_real();
+    send_report(t, &report);
+    double loss = report.values[KD_METRIC_TRAIN_LOSS];
+    look_for_divergence(t, t->state.step, isfinite(loss) ? NULL : "train_loss");
+    run_clock(t);
+}
+
+/* ---- checkpoints and words */
+
+static bool is_checkpoint_due(const struct kd_training *t)
+{
+    int64_t every = t->config->checkpoint_every * t->state.steps_per_epoch;
+    return every > 0 && t->state.step % every == 0;
+}
+
+/* A training that cannot be saved goes on: it loses only what it would have to repeat. */
+static bool save(struct kd_training *t, struct kd_error *err)
+{
+    if (t->saved_step == t->state.step)
+        return true;
+    hold_clock(t);
+    bool saved = kd_training_save(t, err);
+    if (!saved)
+        kd_warn("%s; the training goes on without", err->text);
+    run_clock(t);
+    return saved;
+}
+
+static void yield(struct kd_training *t)
+{
+    struct kd_error err;
+    bool saved = save(t, &err);
+    if (!saved)
+        kd_fail(&t->outcome->reason, "cannot pause: %s", err.text);
+    else
+        kd_fail(&t->outcome->reason, "paused after step %lld, to go on from its checkpoint",
+                (long long)t->state.step);
+    end_with(t, saved ? KD_OUTCOME_YIELDED : KD_OUTCOME_FAILED);
+}
+
+static void obey(struct kd_training *t, enum kd_word word)
+{
+    struct kd_error ignored;
+    switch (word) {
+    case KD_WORD_GO:
+        break;
+    case KD_WORD_CHECKPOINT:
+        save(t, &ignored);
+        break;
+    case KD_WORD_YIELD:
+        yield(t);
+        break;
+    case KD_WORD_STOP:
+        kd_fail(&t->outcome->reason, "stopped on request after step %lld",
+                (long long)t->state.step);
+        end_with(t, KD_OUTCOME_STOPPED);
+        break;
+    case KD_WORD_EXIT:
+        t->outcome->exit = true;
+        end_with(t, KD_OUTCOME_DROPPED);
+        break;
+    case KD_WORD_DROP:
+        end_with(t, KD_OUTCOME_DROPPED);
+        break;
+    }
+}
+
+/* ---- the whole */
+
+static void after_step(struct kd_training *t)
+{
+    struct kd_error ignored;
+    bool boundary = is_boundary(t);
+    if (boundary)
+        report(t);
+    if (t->over)
+        return;
+    if (is_checkpoint_due(t))
+        save(t, &ignored);
+    kd_control_listen(&t->control, t->state.step);
+    if (t->state.step < t->end_step)
+        obey(t, kd_control_agree(&t->control, t->state.step, boundary));
+}
+
+static void succeed(struct kd_training *t)
+{
+    struct kd_error ignored;
+    save(t, &ignored);
+    kd_fail(&t->outcome->reason, "trained %lld %s", (long long)unit_under_way(t),
+            t->config->report_steps ? "steps" : "epochs");
+    end_with(t, KD_OUTCOME_SUCCEEDED);
+}
+
+static void train(struct kd_training *t)
+{
+    run_clock(t);
+    while (!t->over && t->state.step < t->end_step) {
+        take_step(t);
+        if (!t->over)
+            after_step(t);
+    }
+    if (!t->over)
+        succeed(t);
+    t->outcome->units = kd_training_units(t);
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void set_lengths(struct kd_training *t)
+{
+    const struct kd_config *config = t->config;
+    int64_t per_epoch = (t->dataset->n_train + config->batch_size - 1) / config->batch_size;
+    int64_t per_unit = config->report_steps ? 1 : per_epoch;
+    t->state.steps_per_epoch = per_epoch;
+    t->total_steps = config->steps ? config->steps : config->epochs * per_epoch;
+    t->end_step = t->job->until > 0 && t->job->until < t->total_steps / per_unit + 1
+                      ? smaller(t->job->until * per_unit, t->total_steps)
+                      : t->total_steps;
+}
+
+/* Tensors lie in reverse layer order, so the first one is of the output layer; its smallest sibling is the bias. */
+static struct kd_plan_tensor choose_probe(const struct kd_plan *plan)
+{
+    struct kd_plan_tensor best = kd_plan_tensor_at(plan, 0);
+    for (int i = 1; i < kd_plan_n_tensors(plan); i++) {
+        struct kd_plan_tensor other = kd_plan_tensor_at(plan, i);
+        const char *dot = strrchr(best.name, '.');
+        size_t prefix = dot ? (size_t)(dot - best.name) + 1 : 0;
+        if (strncmp(best.name, other.name, prefix) == 0 && other.n_dims < best.n_dims)
+            best = other;
+    }
+    return best;
+}
+
+static int prepare(struct kd_training *t, struct kd_error *err)
+{
+    struct kd_comm *comm = t->session->comm;
+    bool failed = kd_session_prepare(t->session, t->config, &t->dataset, err) < 0;
+    if (kd_comm_any_failed(comm, failed, err))
+        return -1;
+    t->plan = t->session->plan;
+    if (kd_plan_n_parameters(t->plan) == 0)
+        return kd_fail(err, "/model: has nothing to train; it needs a linear layer");
+    t->probe = choose_probe(t->plan);
+    set_lengths(t);
+    if (kd_training_start(t, err) < 0)
+        return -1;
+    kd_control_init(&t->control, comm, t->job->sink, t->state.step);
+    return 0;
+}
+
+void kd_train(struct kd_session *session, const struct kd_job *job, struct kd_outcome *outcome)
+{
+    const struct kd_config *config = job->config;
+    uint64_t seed = config->seed >= 0 ? (uint64_t)config->seed : job->seed;
+    struct kd_training t = {.session = session,
+                            .job = job,
+                            .config = config,
+                            .seed = seed,
+                            .order_epoch = -1,
+                            .saved_step = -1,
+                            .outcome = outcome};
+    t.state = (struct kd_training_state){.seed = seed,
+                                         .optimizer = config->optimizer->name,
+                                         .n_slots = config->optimizer->n_slots,
+                                         .reports = json_array()};
+    *outcome = (struct kd_outcome){.kind = KD_OUTCOME_FAILED};
+    if (prepare(&t, &outcome->reason) == 0)
+        train(&t);
+    json_decref(t.state.reports);
+}

@@ -1,0 +1,40 @@
+/* training.h - a trial under way: what train.c, evaluate.c and resume.c share. Nobody else includes this. */
+#ifndef KD_TRAINER_TRAINING_H
+#define KD_TRAINER_TRAINING_H
+
+#include "trainer/checkpoint.h"
+#include "trainer/control.h"
+#include "trainer/train.h"
+
+struct kd_training {
+    struct kd_session *session;
+    const struct kd_job *job;
+    const struct kd_config *config;
+    const struct kd_dataset *dataset;
+    struct kd_plan *plan;
+    struct kd_control control;
+    struct kd_training_state state;
+    uint64_t seed;
+    int64_t total_steps, end_step; /* the schedule's length; where this attempt ends */
+    int64_t order_epoch;           /* whose permutation session->order is; -1: none */
+    int64_t saved_step;            /* of the newest checkpoint; -1: none */
+    int64_t clock_us;              /* since when the window's time is running */
+    struct kd_plan_tensor probe;   /* the output layer's smallest tensor: see train.c */
+    float lr;
+    struct kd_outcome *outcome;
+    bool restored; /* the weights are a checkpoint's */
+    bool over;
+};
+
+/* Mean loss and accuracy over the held-out part; collective. */
+void kd_training_evaluate(struct kd_training *t, double *loss, double *accuracy);
+
+/* Fresh weights, or those of a checkpoint; collective. -1 on every rank, the text on every rank. */
+int kd_training_start(struct kd_training *t, struct kd_error *err);
+
+/* Rank 0 writes; collective. False: it could not be written (outcome says nothing yet; err does). */
+bool kd_training_save(struct kd_training *t, struct kd_error *err);
+
+int64_t kd_training_units(const struct kd_training *t); /* completed, in the unit of reports */
+
+#endif
