@@ -17,12 +17,18 @@
 
 #define POLYNOMIAL(table, x) horner(table, (int)KD_COUNT(table), x)
 
+/* Even and odd powers apart: two short chains of operations instead of a long one, which a processor overlaps. */
 static inline double horner(const double *c, int n, double x)
 {
-    double value = c[n - 1];
-    for (int i = n - 2; i >= 0; i--)
-        value = value * x + c[i];
-    return value;
+    double x2 = x * x, odd = 0, even = 0;
+    int i = n - 1;
+    if (i % 2 == 0)
+        even = c[i--];
+    for (; i > 0; i -= 2) {
+        odd = odd * x2 + c[i];
+        even = even * x2 + c[i - 1];
+    }
+    return even + x * odd;
 }
 
 static inline uint64_t bits_of(double x)

@@ -9,8 +9,9 @@
 
 #include <stddef.h>
 
-double kd_exp(double x);   /* 1 ulp; 0 below -745.2, INFINITY above 709.8 */
-double kd_ln(double x);    /* natural logarithm (kd_log is a log line); 1 ulp; -INFINITY at 0, NaN below */
+double kd_exp(double x); /* 1 ulp; 0 below -745.2, INFINITY above 709.8 */
+double
+kd_ln(double x); /* natural logarithm (kd_log is a log line); 1 ulp; -INFINITY at 0, NaN below */
 double kd_log1p(double x); /* 2 ulp; -INFINITY at -1, NaN below */
 
 double kd_erf(double x);   /* 2 ulp */
