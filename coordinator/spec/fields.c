@@ -11,7 +11,8 @@
 #include "coordinator/base/str.h"
 #include "coordinator/spec/quantity.h"
 
-enum { MOST_FIELDS = 40, LIST_UP_TO = 16 };
+/* Beyond so many errors nobody reads hints, and looking for them takes its time. */
+enum { MOST_FIELDS = 40, LIST_UP_TO = 16, ENOUGH_ERRORS = 200 };
 
 char *kd_suggestion(const char *name, const char *const *names)
 {
@@ -40,6 +41,10 @@ static void unknown_field(struct kd_reader *reader, const struct kd_node *value,
 {
     const char *names[MOST_FIELDS + 1];
     int n = 0;
+    if (reader->findings->n_errors >= ENOUGH_ERRORS) {
+        kd_found_error(reader->findings, value->key_mark, "unknown field \"%s\"", value->key);
+        return;
+    }
     for (; fields->name && n < MOST_FIELDS; fields++)
         if (!(fields->flags & KD_FIELD_OURS) || !reader->experiment->is_katib)
             names[n++] = fields->name;
@@ -239,7 +244,8 @@ int kd_node_choice(struct kd_reader *reader, const struct kd_node *value, const 
     for (int i = 0; names[i]; i++)
         if (strcmp(names[i], text) == 0)
             return i;
-    char *hint = kd_suggestion(text, names);
+    char *hint =
+        reader->findings->n_errors < ENOUGH_ERRORS ? kd_suggestion(text, names) : kd_strdup("");
     kd_found_error(reader->findings, value->mark, "unknown %s \"%s\"%s", what, text, hint);
     free(hint);
     return -1;

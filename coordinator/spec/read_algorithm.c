@@ -39,11 +39,12 @@ static void read_settings(struct kd_reader *reader, const struct kd_node *node,
         read_setting(reader, list->children.items[i], settings);
 }
 
+/* required: KD_FIELD_REQUIRED or 0. */
 static const struct kd_node *read_name(struct kd_reader *reader, const struct kd_node *node,
-                                       const char *where)
+                                       const char *where, unsigned required)
 {
-    static const struct kd_field fields[] = {
-        {"algorithmName", NULL, 0, KD_FIELD_REQUIRED},
+    const struct kd_field fields[] = {
+        {"algorithmName", NULL, 0, required},
         {"algorithmSettings", NULL, 0, 0},
         {0},
     };
@@ -110,10 +111,11 @@ static void missing_algorithm(struct kd_reader *reader)
 void kd_read_algorithm(struct kd_reader *reader, const struct kd_node *node)
 {
     struct kd_experiment *experiment = reader->experiment;
-    const struct kd_node *name = node ? read_name(reader, node, "spec.algorithm") : NULL;
+    unsigned required = experiment->is_katib ? KD_FIELD_REQUIRED : 0;
+    const struct kd_node *name = node ? read_name(reader, node, "spec.algorithm", required) : NULL;
     if (node == NULL)
         missing_algorithm(reader);
-    if (node && name == NULL)
+    if (name == NULL && (experiment->is_katib || kd_node_get(node, "algorithmName")))
         return;
     experiment->algorithm = kd_strdup(name ? name->text : DEFAULT_ALGORITHM);
     experiment->strategy = kd_strategy_find(experiment->algorithm);
@@ -132,7 +134,8 @@ void kd_read_algorithm(struct kd_reader *reader, const struct kd_node *node)
 void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
 {
     struct kd_experiment *experiment = reader->experiment;
-    const struct kd_node *name = node ? read_name(reader, node, "spec.earlyStopping") : NULL;
+    const struct kd_node *name =
+        node ? read_name(reader, node, "spec.earlyStopping", KD_FIELD_REQUIRED) : NULL;
     if (name == NULL)
         return;
     experiment->stopper = kd_stopper_find(name->text);

@@ -267,6 +267,10 @@ static void check_form(struct kd_reader *reader, const struct kd_node *value)
 static void check_companions(struct kd_reader *reader, const struct kd_node *value)
 {
     const struct form *form = &forms[reader->experiment->template.kind];
+    const struct kd_node *collector = kd_node_at(reader->root, "spec.metricsCollectorSpec");
+    if (collector && reader->experiment->template.kind == KD_TEMPLATE_TRAINER)
+        kd_found_error(reader->findings, collector->key_mark,
+                       "metricsCollectorSpec does not go with trainer: %s", form->instead);
     for (int i = 0; form->refused[i]; i++) {
         const struct kd_node *node = kd_node_get(value, form->refused[i]);
         if (node)

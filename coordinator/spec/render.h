@@ -23,13 +23,13 @@ struct kd_render_context {
 struct kd_image_map;
 
 struct kd_rendered {
-    char **argv;       /* NULL-terminated; owned */
-    char **env;        /* NULL-terminated "NAME=value", sorted, complete; owned */
-    char *working_dir; /* absolute; owned */
+    char **argv;          /* NULL-terminated; owned */
+    char **env;           /* NULL-terminated "NAME=value", sorted, complete; owned */
+    char *working_dir;    /* absolute; owned */
     char *checkpoint_dir; /* absolute: the spec's checkpoint.dir, else the context's; owned */
-    char *metrics_file;   /* absolute: where a File collector's lines appear; NULL = output; owned */
-    char *params_json; /* contents of params.json: {"lr": 0.1, ...}; owned */
-    json_t *trainer;   /* the filled trainer block; owned; NULL for a command */
+    char *metrics_file; /* absolute: where a File collector's lines appear; NULL = output; owned */
+    char *params_json;  /* contents of params.json: {"lr": 0.1, ...}; owned */
+    json_t *trainer;    /* the filled trainer block; owned; NULL for a command */
 };
 
 int kd_render(const struct kd_experiment *experiment, const double *values,

@@ -121,6 +121,16 @@ static void check_tree(struct uses *uses, const struct kd_node *node)
         check_tree(uses, node->children.items[i]);
 }
 
+/* One trainer process serves many trials: what differs between them must not be in its environment. */
+static void check_trainer_env(struct uses *uses, const struct kd_node *env)
+{
+    if (env && env->text && strstr(env->text, "${"))
+        kd_found_error(uses->reader->findings, env->mark,
+                       "env of the built-in trainer is the same for every trial: no ${...} here");
+    for (size_t i = 0; env && i < env->children.n; i++)
+        check_trainer_env(uses, env->children.items[i]);
+}
+
 static void check_template(struct uses *uses)
 {
     static const char *const texts[] = {"env",       "workingDir",     "trainer",
@@ -136,6 +146,8 @@ static void check_template(struct uses *uses)
     }
     if (uses->experiment->template.params_file)
         all_used(uses);
+    if (uses->experiment->template.kind == KD_TEMPLATE_TRAINER)
+        check_trainer_env(uses, kd_node_get(template, "env"));
 }
 
 static bool is_known_reference(const struct uses *uses, const char *reference)
