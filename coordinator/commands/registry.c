@@ -50,17 +50,32 @@ const char *kd_command_nearest(const char *name)
     return kd_nearest_name(name, names);
 }
 
+static int usage_width(const struct kd_command *command)
+{
+    return (int)(strlen(command->name) + 1 + strlen(command->arguments));
+}
+
+static int widest_usage(void)
+{
+    int widest = 0;
+    for (int i = 0; kd_commands[i] != NULL; i++)
+        if (usage_width(kd_commands[i]) > widest)
+            widest = usage_width(kd_commands[i]);
+    return widest;
+}
+
 static void print_group(FILE *out, enum group group)
 {
     bool has_title = false;
+    int widest = widest_usage();
     for (int i = 0; kd_commands[i] != NULL; i++) {
+        const struct kd_command *command = kd_commands[i];
         if (group_of[i] != group)
             continue;
-        char usage[64];
-        snprintf(usage, sizeof usage, "%s %s", kd_commands[i]->name, kd_commands[i]->arguments);
         if (!has_title)
             fprintf(out, "\n%s:\n", titles[group]);
-        fprintf(out, "  %-24s%s\n", usage, kd_commands[i]->summary);
+        fprintf(out, "  %s %s%*s%s\n", command->name, command->arguments,
+                widest - usage_width(command) + 2, "", command->summary);
         has_title = true;
     }
 }

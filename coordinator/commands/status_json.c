@@ -30,13 +30,23 @@ static void add_time(struct kd_json *json, const char *key, double seconds)
     kd_json_add_string(json, key, seconds > 0 ? kd_time_text(seconds, buffer) : NULL);
 }
 
+/* "ExperimentGoalReached: accuracy 0.99 in trial 7" is Katib's reason and its message. */
+static void add_reason(struct kd_json *json, const char *reason)
+{
+    const char *colon = reason == NULL ? NULL : strstr(reason, ": ");
+    char *word = colon == NULL ? kd_strdup(reason) : kd_strndup(reason, (size_t)(colon - reason));
+    kd_json_add_string(json, "reason", word);
+    kd_json_add_string(json, "message", colon == NULL ? "" : colon + 2);
+    free(word);
+}
+
 static void add_condition(struct kd_json *json, const char *type, bool holds, const char *reason,
                           double at)
 {
     kd_json_open(json, '{');
     kd_json_add_string(json, "type", type);
     kd_json_add_string(json, "status", holds ? "True" : "False");
-    kd_json_add_string(json, "reason", reason);
+    add_reason(json, reason);
     add_time(json, "lastTransitionTime", at);
     kd_json_close(json, '}');
 }

@@ -174,9 +174,10 @@ static inline void make_sample(struct fixture *f)
         enum kd_attempt_state attempt;
     } rows[] = {
         {KD_TRIAL_SUCCEEDED, "TrialSucceeded", 0.875, 0, 0, KD_ATTEMPT_WON},
-        {KD_TRIAL_EARLY_STOPPED, "stopped by medianstop at step 2", 0.5, 2, -1, KD_ATTEMPT_WON},
-        {KD_TRIAL_FAILED, "exit code 1; last line: \"out of\tmemory\x1b[31m, sorry\"", 0, 1, 1,
-         KD_ATTEMPT_FAILED},
+        {KD_TRIAL_EARLY_STOPPED, "stopped by medianstop\x1b[5m at step 2", 0.5, 2, -1,
+         KD_ATTEMPT_WON},
+        {KD_TRIAL_FAILED, "exit code 1; last lines:\nepoch 1\n\"out of\tmemory\x1b[31m, sorry\"", 0,
+         1, 1, KD_ATTEMPT_FAILED},
         {KD_TRIAL_SUCCEEDED, "TrialSucceeded", NAN, 3, 0, KD_ATTEMPT_WON},
         {KD_TRIAL_RUNNING, NULL, 0, -1, -1, KD_ATTEMPT_LIVE},
         {KD_TRIAL_PENDING, NULL, 0, -1, -1, KD_ATTEMPT_LAUNCHING},

@@ -266,6 +266,20 @@ static void a_full_disk_undoes_the_step_and_goes_on_when_there_is_room(void **st
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void the_wal_is_folded_into_the_file_while_the_owner_runs(void **state)
+{
+    struct fixture *f = *state;
+    struct kd_store *store = open_store(f);
+    struct stat info = {0};
+    int turns = 0;
+    for (; turns < 3000 && info.st_size < 4 << 20; turns++) {
+        must(f, write_turn(f, store));
+        stat(f->db, &info);
+    }
+    assert_in_range(turns, 1, 2999);
+    kd_store_close(store);
+}
+
 static void expect_refused(struct fixture *f, const char *path, const char *part)
 {
     enum kd_store_failure why;
@@ -440,6 +454,7 @@ int main(void)
         T(a_program_started_by_the_owner_does_not_inherit_the_lock),
         T(kill_9_between_any_two_writes_keeps_what_was_committed),
         T(a_full_disk_undoes_the_step_and_goes_on_when_there_is_room),
+        T(the_wal_is_folded_into_the_file_while_the_owner_runs),
         T(a_path_that_cannot_be_a_database_is_explained),
         T(a_read_only_folder_is_explained),
         T(a_finished_file_in_a_read_only_folder_can_be_read),
