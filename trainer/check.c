@@ -27,14 +27,14 @@ static void check_fit(const struct kd_config *config, struct kd_problems *proble
     struct kd_data_shape shape;
     struct kd_error err;
     if (kd_data_peek(&config->data, &shape, &err) < 0) {
-        kd_problems_add_error(problems, "/data", &err);
+        kd_problems_add(problems, "/data", "%s", err.text);
         return;
     }
     int64_t n_outputs = kd_config_n_outputs(config, shape.n_features, &err);
     if (n_outputs < 0 || check_plan(config, &shape, n_outputs, &err) < 0)
         kd_problems_add_error(problems, "/model", &err);
     else if (kd_config_check_labels(n_outputs, shape.max_label, shape.max_label_at, &err) < 0)
-        kd_problems_add_error(problems, "/data", &err);
+        kd_problems_add(problems, "/data", "%s", err.text);
 }
 
 static bool concerns(const struct kd_problems *problems, const char *prefix)

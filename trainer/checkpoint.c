@@ -112,11 +112,11 @@ static struct kd_named_tensor *all_tensors(struct kd_plan *plan, int n_slots, in
 static char *state_text(const struct kd_training_state *state)
 {
     const struct kd_window *window = &state->window;
-    json_t *json = json_pack(
-        "{s:I, s:I, s:s, s:s, s:[f,f,f,f], s:O}", "step", (json_int_t)state->step,
-        "steps_per_epoch", (json_int_t)state->steps_per_epoch, "optimizer", state->optimizer,
-        "seed", "", "window", window->loss_sum, window->n_correct, window->n_seen,
-        window->seconds, "reports", state->reports);
+    json_t *json =
+        json_pack("{s:I, s:I, s:s, s:s, s:[f,f,f,f], s:O}", "step", (json_int_t)state->step,
+                  "steps_per_epoch", (json_int_t)state->steps_per_epoch, "optimizer",
+                  state->optimizer, "seed", "", "window", window->loss_sum, window->n_correct,
+                  window->n_seen, window->seconds, "reports", state->reports);
     kd_assert(json != NULL);
     char seed[32]; /* as text: 64 bits do not fit JSON's numbers */
     snprintf(seed, sizeof seed, "%" PRIu64, state->seed);
@@ -169,8 +169,7 @@ int kd_checkpoint_save(const char *folder, struct kd_plan *plan,
     return status;
 }
 
-int kd_checkpoint_open_newest(const char *folder, struct kd_safetensors *file,
-                              struct kd_error *err)
+int kd_checkpoint_open_newest(const char *folder, struct kd_safetensors *file, struct kd_error *err)
 {
     struct dirent **names;
     int n = list_names(folder, &names), found = 0;

@@ -27,11 +27,11 @@ struct kd_config {
     const struct kd_optimizer *optimizer;
     struct kd_hyper hyper; /* with the base learning rate */
     struct kd_schedule *schedule;
-    int64_t batch_size;                         /* of all ranks together */
-    int64_t epochs, steps;                      /* exactly one is not 0 */
-    int64_t report_steps;                       /* 0: report every epoch */
-    int64_t checkpoint_every, checkpoint_keep;  /* in epochs (0: only when asked and at the end) */
-    int64_t seed;                               /* -1: the trial's own */
+    int64_t batch_size;                        /* of all ranks together */
+    int64_t epochs, steps;                     /* exactly one is not 0 */
+    int64_t report_steps;                      /* 0: report every epoch */
+    int64_t checkpoint_every, checkpoint_keep; /* in epochs (0: only when asked and at the end) */
+    int64_t seed;                              /* -1: the trial's own */
 };
 
 /* Takes a reference to the block. Adds every problem that can be seen without reading the data files. The config is to be

@@ -87,8 +87,7 @@ static enum kd_word sink_poll(void *ud, int64_t optimizer_step)
         kd_peer_pulse(gang->peer, gang->fence, optimizer_step);
         gang->pulsed_us = kd_clock_mono_us();
     }
-    while (kd_peer_receive(gang->peer, 0, &message, &err) == 0 &&
-           message.kind != KD_PEER_NOTHING) {
+    while (kd_peer_receive(gang->peer, 0, &message, &err) == 0 && message.kind != KD_PEER_NOTHING) {
         enum kd_word heard = word_of(gang, &message);
         if (heard > word)
             word = heard;
@@ -110,8 +109,7 @@ static void train(struct gang *gang, const json_t *body, struct kd_outcome *outc
     struct kd_problems problems = {0};
     struct kd_config config;
     const char *base_dir = text_in(body, "base_dir");
-    kd_config_read(&config, json_object_get(body, "trainer"), base_dir ? base_dir : ".",
-                   &problems);
+    kd_config_read(&config, json_object_get(body, "trainer"), base_dir ? base_dir : ".", &problems);
     bool failed = kd_problems_fail(&problems, &outcome->reason) < 0;
     if (!kd_comm_any_failed(gang->comm, failed, &outcome->reason)) {
         struct kd_job job = {

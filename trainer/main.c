@@ -15,7 +15,16 @@ const char *argp_program_version = "katydid-trainer " KATYDID_VERSION;
 
 enum { EXIT_USAGE = 2 };
 enum mode { MODE_TRAIN, MODE_GANG, MODE_DESCRIBE, MODE_CHECK };
-enum { KEY_GANG = 256, KEY_DESCRIBE, KEY_CHECK, KEY_SEED, KEY_UNTIL, KEY_FOLDER, KEY_FROM, KEY_FRESH };
+enum {
+    KEY_GANG = 256,
+    KEY_DESCRIBE,
+    KEY_CHECK,
+    KEY_SEED,
+    KEY_UNTIL,
+    KEY_FOLDER,
+    KEY_FROM,
+    KEY_FRESH
+};
 
 struct command_line {
     enum mode mode;

@@ -20,8 +20,8 @@ static const char *const kind_words[] = {
 const char *kd_json_kind_name(const json_t *value)
 {
     static const char *const names[] = {
-        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",   [JSON_STRING] = "a text",
-        [JSON_INTEGER] = "a number", [JSON_REAL] = "a number",  [JSON_TRUE] = "true",
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "a list",  [JSON_STRING] = "a text",
+        [JSON_INTEGER] = "a number", [JSON_REAL] = "a number", [JSON_TRUE] = "true",
         [JSON_FALSE] = "false",      [JSON_NULL] = "null",
     };
     return value ? names[json_typeof(value)] : "nothing";
@@ -92,8 +92,8 @@ static void check_bounds(const struct kd_option *option, const json_t *value, co
     double number = json_number_value(value);
     if (isfinite(number) && number >= option->min && number <= option->max)
         return;
-    kd_problems_add(problems, pointer, "%g is out of bounds: %s must be between %g and %g", number,
-                    option->name, option->min, option->max);
+    kd_problems_add(problems, pointer, "%.15g is out of bounds: %s must be between %.15g and %.15g",
+                    number, option->name, option->min, option->max);
 }
 
 static char *joined(const char *const *names)
@@ -142,7 +142,7 @@ static void check_value(const struct kd_option *option, const json_t *value, con
         check_choice(option, value, pointer, problems);
     if (option->kind == KD_OPTION_OBJECT)
         kd_options_check((const struct kd_option *const[]){option->fields, NULL}, value, pointer,
-                        problems);
+                         problems);
 }
 
 static const struct kd_option *find_in(const struct kd_option *table, const char *name)
@@ -163,8 +163,8 @@ static const struct kd_option *option_find(const struct kd_option *const *tables
     return NULL;
 }
 
-static void add_unknown(const struct kd_option *const *tables, const char *name, const char *pointer,
-                        struct kd_problems *problems)
+static void add_unknown(const struct kd_option *const *tables, const char *name,
+                        const char *pointer, struct kd_problems *problems)
 {
     KD_ARR(const char *) names = {0};
     for (; *tables; tables++)
@@ -206,7 +206,7 @@ static char *pointer_to(const char *pointer, const char *name)
 }
 
 bool kd_options_check(const struct kd_option *const *tables, const json_t *object,
-                     const char *pointer, struct kd_problems *problems)
+                      const char *pointer, struct kd_problems *problems)
 {
     size_t before = problems->list.n;
     if (!json_is_object(object)) {

@@ -12,7 +12,7 @@
 #include "trainer/problems.h"
 
 /* X(constant, name in --describe, what is accepted, in words) */
-#define KD_OPTION_KINDS(X)                                                                          \
+#define KD_OPTION_KINDS(X)                                                                         \
     X(NUMBER, "number", "a number")                                                                \
     X(INT, "integer", "an integer")                                                                \
     X(TEXT, "text", "a text")                                                                      \
@@ -34,9 +34,9 @@ enum kd_option_kind {
 struct kd_option {
     const char *name;
     enum kd_option_kind kind;
-    const char *fallback;          /* default, as JSON text; NULL: none */
-    double min, max;               /* NUMBER and INT, inclusive */
-    const char *const *choices;    /* CHOICE: NULL-terminated */
+    const char *fallback;           /* default, as JSON text; NULL: none */
+    double min, max;                /* NUMBER and INT, inclusive */
+    const char *const *choices;     /* CHOICE: NULL-terminated */
     const struct kd_option *fields; /* OBJECT: its options, ending with a NULL name */
     bool required;
     const char *help; /* one line */
@@ -45,15 +45,15 @@ struct kd_option {
 /* Checks an object against tables (NULL-terminated list of tables): unknown names with a did-you-mean, missing required
  * ones, wrong kinds, values out of bounds. KD_OPTION_OWN is left to whoever owns it. True: no problem was added. */
 bool kd_options_check(const struct kd_option *const *tables, const json_t *object,
-                     const char *pointer, struct kd_problems *problems);
+                      const char *pointer, struct kd_problems *problems);
 
 /* The value in a checked object, or the default. Asking for a field that is not in the table is a bug. */
 double kd_option_number(const struct kd_option *table, const json_t *object, const char *name);
 int64_t kd_option_int(const struct kd_option *table, const json_t *object, const char *name);
 const char *kd_option_text(const struct kd_option *table, const json_t *object,
-                          const char *name); /* borrowed; NULL: not given and no default */
+                           const char *name); /* borrowed; NULL: not given and no default */
 int kd_option_choice(const struct kd_option *table, const json_t *object,
-                    const char *name); /* index into choices */
+                     const char *name); /* index into choices */
 
 /* The "fields" member of a description, into the open object:
  * [{"name", "kind", "required", "default", "min", "max", "choices", "help", "fields"}], what does not apply left out. */

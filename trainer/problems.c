@@ -1,6 +1,7 @@
 #include "trainer/problems.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,8 @@ void kd_problems_add(struct kd_problems *problems, const char *pointer, const ch
 void kd_problems_add_error(struct kd_problems *problems, const char *pointer,
                            const struct kd_error *error)
 {
-    const char *colon = error->text[0] == '/' ? strstr(error->text, ": ") : NULL;
+    bool below = strncmp(error->text, pointer, strlen(pointer)) == 0;
+    const char *colon = below ? strstr(error->text, ": ") : NULL;
     if (!colon) {
         kd_problems_add(problems, pointer, "%s", error->text);
         return;

@@ -21,7 +21,8 @@ void kd_problems_release(struct kd_problems *problems);
 void kd_problems_add(struct kd_problems *problems, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Takes an error whose text is "<pointer>: <message>"; a text without a pointer is put at `pointer`. */
+/* Takes an error whose text is "<pointer>: <message>" with a pointer at or below `pointer`; any other text is put at
+ * `pointer` whole. Not for texts that begin with a file's path. */
 void kd_problems_add_error(struct kd_problems *problems, const char *pointer,
                            const struct kd_error *error);
 

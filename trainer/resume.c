@@ -27,7 +27,8 @@ static int open_parent(const char *path, struct kd_safetensors *file, struct kd_
     if (!S_ISDIR(info.st_mode))
         return kd_safetensors_read(path, file, err) == 0 ? 1 : -1;
     int found = kd_checkpoint_open_newest(path, file, err);
-    return found != 0 ? found : kd_fail(err, "%s: there is no sound checkpoint of the parent", path);
+    return found != 0 ? found
+                      : kd_fail(err, "%s: there is no sound checkpoint of the parent", path);
 }
 
 /* An epoch may have another number of steps now (batch size, data): whole epochs are kept, in the new count. */

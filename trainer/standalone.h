@@ -6,12 +6,14 @@
 #include "trainer/comm/comm.h"
 
 struct kd_standalone {
-    const char *config; /* JSON file: a `trainer:` block, or an object that has one as "trainer"; "-": stdin */
+    const char *
+        config; /* JSON file: a `trainer:` block, or an object that has one as "trainer"; "-": stdin */
     uint64_t seed;
-    int64_t until;              /* units; 0: the whole */
-    const char *checkpoint_dir; /* NULL: none; else the training resumes from it when there is one */
-    const char *start_from;     /* checkpoint to start from; NULL: fresh weights */
-    bool fresh;                 /* begin anew even if there is a checkpoint */
+    int64_t until; /* units; 0: the whole */
+    const char
+        *checkpoint_dir;    /* NULL: none; else the training resumes from it when there is one */
+    const char *start_from; /* checkpoint to start from; NULL: fresh weights */
+    bool fresh;             /* begin anew even if there is a checkpoint */
 };
 
 /* The exit status: 0 trained, 1 failed or diverged, 2 a bad configuration, 130 interrupted. */

@@ -98,9 +98,10 @@ static int64_t unit_under_way(const struct kd_training *t)
 /* what: "gradient of layers.2.weight", "train_loss", ... */
 static void diverge(struct kd_training *t, int64_t step, const char *what)
 {
-    kd_fail(&t->outcome->reason,
-            "diverged in step %lld (epoch %lld): %s is not finite; a smaller learning rate may help",
-            (long long)step, (long long)((step - 1) / t->state.steps_per_epoch + 1), what);
+    kd_fail(
+        &t->outcome->reason,
+        "diverged in step %lld (epoch %lld): %s is not finite; a smaller learning rate may help",
+        (long long)step, (long long)((step - 1) / t->state.steps_per_epoch + 1), what);
     end_with(t, KD_OUTCOME_DIVERGED);
 }
 

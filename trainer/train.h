@@ -11,12 +11,14 @@
 
 struct kd_job {
     const struct kd_config *config;
-    uint64_t seed;              /* used when the configuration has none */
-    int64_t until;              /* stop after so many units (epochs, or steps with report.every: N); 0: the whole */
+    uint64_t seed; /* used when the configuration has none */
+    int64_t
+        until; /* stop after so many units (epochs, or steps with report.every: N); 0: the whole */
     const char *checkpoint_dir; /* NULL or "": no checkpoints */
-    bool resume;                /* from checkpoint_dir, when one is there; else what is there is removed */
-    const char *parent_checkpoint; /* file or folder to start from when there is nothing to resume; or NULL */
-    const struct kd_sink *sink;    /* rank 0; NULL on the others */
+    bool resume; /* from checkpoint_dir, when one is there; else what is there is removed */
+    const char *
+        parent_checkpoint; /* file or folder to start from when there is nothing to resume; or NULL */
+    const struct kd_sink *sink; /* rank 0; NULL on the others */
 };
 
 /* X(constant, name on the bus) */

@@ -44,8 +44,8 @@ static uint64_t hash_stripes(const unsigned char **p, size_t n_stripes, uint64_t
     for (; n_stripes > 0; n_stripes--, *p += 32)
         for (int i = 0; i < 4; i++)
             lanes[i] = turn(lanes[i], word64(*p + 8 * i));
-    uint64_t hash = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) +
-                    rotate(lanes[3], 18);
+    uint64_t hash =
+        rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
     for (int i = 0; i < 4; i++)
         hash = merge(hash, lanes[i]);
     return hash;

@@ -19,7 +19,8 @@ struct kd_comm {
 
 struct kd_comm_backend {
     const char *name, *summary;
-    bool (*is_wanted)(void); /* by the environment that a launcher left; the first that is wanted is taken */
+    bool (*is_wanted)(
+        void); /* by the environment that a launcher left; the first that is wanted is taken */
     int (*open)(struct kd_comm *comm, struct kd_error *err);
     void (*close)(struct kd_comm *comm);
     /* Element-wise sums over the ranks, in place; every rank ends with the same bits. */

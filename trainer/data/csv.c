@@ -174,8 +174,9 @@ static int settle_columns(struct csv *csv, struct kd_error *err)
             csv->columns[i].at = n_features++;
     csv->table->n_features = n_features;
     if (n_features == 0)
-        return kd_fail(err, "%s: no column is left as a feature: the first line has %lld; is the "
-                            "delimiter right?",
+        return kd_fail(err,
+                       "%s: no column is left as a feature: the first line has %lld; is the "
+                       "delimiter right?",
                        csv->lines.path, (long long)csv->n_columns);
     return 0;
 }
@@ -207,9 +208,9 @@ static int fail_cell(const struct csv *csv, int64_t column, const char *what, st
     const char *text = csv->lines.cells.items[column].text;
     bool cut = strlen(text) > SHORTEN_AT;
     const char *name = csv->names ? csv->names[column] : NULL;
-    return kd_fail(err, "%s:%d: column %lld%s%s%s: \"%.*s%s\" %s", csv->lines.path,
-                   csv->lines.line, (long long)column, name ? " (" : "", name ? name : "",
-                   name ? ")" : "", SHORTEN_AT, text, cut ? "..." : "", what);
+    return kd_fail(err, "%s:%d: column %lld%s%s%s: \"%.*s%s\" %s", csv->lines.path, csv->lines.line,
+                   (long long)column, name ? " (" : "", name ? name : "", name ? ")" : "",
+                   SHORTEN_AT, text, cut ? "..." : "", what);
 }
 
 static int take_label(struct csv *csv, int64_t column, double value, struct kd_error *err)
@@ -309,9 +310,9 @@ static void csv_release(struct csv *csv)
 
 static int load(const struct kd_data_source *source, struct kd_table *table, struct kd_error *err)
 {
-    char *path = kd_data_path(
-        source->base_dir,
-        kd_option_text(fields, source->block, source->validation ? "valPath" : "path"));
+    char *path =
+        kd_data_path(source->base_dir, kd_option_text(fields, source->block,
+                                                      source->validation ? "valPath" : "path"));
     struct csv csv = {.source = source, .table = table};
     char *text;
     size_t n;

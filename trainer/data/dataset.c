@@ -94,8 +94,8 @@ static void check_files(const struct kd_data_config *config, struct kd_problems 
 void kd_data_check(const json_t *block, const char *base_dir, struct kd_data_config *config,
                    struct kd_problems *problems)
 {
-    *config = (struct kd_data_config){
-        .block = block, .base_dir = base_dir, .classes = config->classes};
+    *config =
+        (struct kd_data_config){.block = block, .base_dir = base_dir, .classes = config->classes};
     if (!json_is_object(block)) {
         kd_problems_add(problems, "/data", "must be an object, not %s", kd_json_kind_name(block));
         return;
@@ -134,7 +134,7 @@ static int load(const struct kd_data_config *config, bool validation, int64_t ma
     if (table->n < INT32_MAX)
         return 0;
     kd_table_release(table);
-    return kd_fail(err, "/data: more than 2^31 samples are not supported");
+    return kd_fail(err, "more than 2^31 samples are not supported");
 }
 
 /* Row `from` of one table to row `to` of another of the same shape. */
@@ -189,7 +189,7 @@ static int split(const struct kd_data_config *config, struct kd_dataset *dataset
     if (share > 0 && n_val == 0)
         n_val = 1;
     if (n_val >= n)
-        return kd_fail(err, "/data/split/val: %g of %lld samples leaves none to train on", share,
+        return kd_fail(err, "split.val: %g of %lld samples leaves none to train on", share,
                        (long long)n);
     dataset->n_val = n_val;
     dataset->n_train = n - n_val;
@@ -233,7 +233,7 @@ static int add_validation(const struct kd_data_config *config, struct kd_dataset
     int status = 0;
     if (val.n_features != dataset->rows.n_features || val.n_targets != dataset->rows.n_targets)
         status = kd_fail(err,
-                         "/data/%s: the validation file has %lld features and %lld targets, the "
+                         "%s: the validation file has %lld features and %lld targets, the "
                          "training file %lld and %lld",
                          config->format->validation_file, (long long)val.n_features,
                          (long long)val.n_targets, (long long)dataset->rows.n_features,
@@ -318,8 +318,7 @@ static struct kd_dataset *take_by_key(struct kd_datasets *datasets, const char *
 }
 
 const struct kd_dataset *kd_datasets_get(struct kd_datasets *datasets,
-                                         const struct kd_data_config *config,
-                                         struct kd_error *err)
+                                         const struct kd_data_config *config, struct kd_error *err)
 {
     char *key = key_of(config);
     struct kd_dataset *dataset = take_by_key(datasets, key);

@@ -33,8 +33,7 @@ void kd_datasets_release(struct kd_datasets *datasets);
 
 /* The data set of a configuration, from memory or from its files; borrowed until the next call. NULL and err. */
 const struct kd_dataset *kd_datasets_get(struct kd_datasets *datasets,
-                                         const struct kd_data_config *config,
-                                         struct kd_error *err);
+                                         const struct kd_data_config *config, struct kd_error *err);
 
 /* The fields that all formats share, and their checking (the format's own are checked with them). */
 extern const struct kd_option kd_data_options[];

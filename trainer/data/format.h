@@ -20,7 +20,7 @@ struct kd_data_source {
 
 struct kd_data_format {
     const char *name, *summary;
-    const struct kd_option *fields;     /* ends with a NULL name; KD_OPTION_FILE ones are watched */
+    const struct kd_option *fields;    /* ends with a NULL name; KD_OPTION_FILE ones are watched */
     const char *const validation_file; /* the field that gives a separate validation file */
 
     /* 0 and a filled table, or -1 and a text that names file and line. The caller releases the table. */
@@ -35,7 +35,6 @@ char *kd_data_path(const char *base_dir, const char *path);
 
 /* Whole file (or its first max_bytes, 0 = all) in memory, NUL-terminated; the caller frees *bytes. -1: the text says
  * what to do about it. */
-int kd_data_read(const char *path, size_t max_bytes, char **bytes, size_t *n,
-                 struct kd_error *err);
+int kd_data_read(const char *path, size_t max_bytes, char **bytes, size_t *n, struct kd_error *err);
 
 #endif

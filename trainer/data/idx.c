@@ -112,8 +112,7 @@ static void take_classes(const struct idx *labels, struct kd_table *table)
             max_at = i;
     }
     table->max_label = bytes[max_at];
-    table->max_label_at =
-        kd_format("%s: byte %zu", labels->path, labels->header + (size_t)max_at);
+    table->max_label_at = kd_format("%s: byte %zu", labels->path, labels->header + (size_t)max_at);
 }
 
 static void take_targets(const struct idx *labels, struct kd_table *table)
@@ -148,7 +147,7 @@ static int load(const struct kd_data_source *source, struct kd_table *table, str
     int status = -1;
     *table = (struct kd_table){0};
     if (source->validation && !json_object_get(source->block, "valLabels"))
-        return kd_fail(err, "/data/valLabels: is missing: valImages needs its labels");
+        return kd_fail(err, "valLabels is missing: valImages needs its labels");
     if (idx_open(&images, source, source->validation ? "valImages" : "images", 2, MAX_DIMS, err) ==
             0 &&
         idx_open(&labels, source, source->validation ? "valLabels" : "labels", 1, 1, err) == 0)

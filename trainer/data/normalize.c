@@ -22,8 +22,7 @@ int kd_normalize_read(const json_t *given, struct kd_normalize *normalize, struc
         normalize->factor = json_number_value(given);
         return isfinite(normalize->factor) && normalize->factor != 0
                    ? 0
-                   : kd_fail(err, "a factor of %g makes every feature the same",
-                             normalize->factor);
+                   : kd_fail(err, "a factor of %g makes every feature the same", normalize->factor);
     }
     const char *text = json_string_value(given);
     for (size_t i = 0; text && i < KD_COUNT(names); i++) {
@@ -89,7 +88,6 @@ void kd_normalize_apply(const struct kd_normalize *normalize, struct kd_table *r
             scales[j].factor = normalize->factor;
     for (int64_t i = 0; i < rows->n; i++)
         for (int64_t j = 0; j < f; j++)
-            rows->x[i * f + j] =
-                (float)((rows->x[i * f + j] - scales[j].shift) * scales[j].factor);
+            rows->x[i * f + j] = (float)((rows->x[i * f + j] - scales[j].shift) * scales[j].factor);
     free(scales);
 }

@@ -12,7 +12,8 @@ struct kd_table {
     int32_t *labels;                  /* owned, [n], or NULL */
     float *targets;                   /* owned, [n][n_targets], or NULL */
     int32_t max_label;
-    char *max_label_at; /* owned: "digits.csv:12", where the largest label stands; NULL without labels */
+    char *
+        max_label_at; /* owned: "digits.csv:12", where the largest label stands; NULL without labels */
 };
 
 void kd_table_release(struct kd_table *table);

@@ -1,0 +1,170 @@
+/* One step of 1, 2 and 3 ranks under the real mpirun: the same loss and the same gradients, to 1e-5 in relative norm.
+ *
+ * The program starts itself under mpirun: `test_trainer_ranks --rank FOLDER CHANGES STEPS OUT` is one rank; rank 0 writes
+ * the last step's loss and gradient arena to OUT. */
+#include <math.h>
+
+#include "tests/trainer/support.h"
+
+/* The learning rate is 0, so every step starts from equal weights; 113 samples to train on. */
+#define FROZEN "\"optimizer\": {\"name\": \"sgd\", \"lr\": 0}, \"report\": {\"every\": 1}"
+
+struct step {
+    double loss;
+    float *gradients; /* owned */
+    size_t n;
+};
+
+/* ---- a rank */
+
+static double last_loss;
+
+static void keep_loss(void *ud, const struct kd_report *report)
+{
+    (void)ud;
+    last_loss = report->values[KD_METRIC_TRAIN_LOSS];
+}
+
+static int write_step(const struct kd_session *session, const char *path)
+{
+    FILE *out = fopen(path, "wb");
+    size_t n = (size_t)kd_plan_n_parameters(session->plan);
+    fwrite(&last_loss, sizeof last_loss, 1, out);
+    fwrite(kd_plan_gradients(session->plan), sizeof(float), n, out);
+    return fclose(out);
+}
+
+static int be_a_rank(char **arguments)
+{
+    struct folder folder;
+    struct kd_comm comm;
+    struct kd_error err;
+    struct kd_session session;
+    struct kd_config config;
+    struct kd_outcome outcome;
+    struct kd_sink sink = {.report = keep_loss};
+    snprintf(folder.path, sizeof folder.path, "%s", arguments[0]);
+    if (kd_comm_open(&comm, &err) < 0)
+        return 1;
+    kd_session_init(&session, &comm);
+    config_make(&config, &folder, arguments[1]);
+    struct kd_job job = {.config = &config,
+                         .seed = 5,
+                         .until = atoi(arguments[2]),
+                         .sink = comm.rank == 0 ? &sink : NULL};
+    kd_train(&session, &job, &outcome);
+    int status = outcome.kind == KD_OUTCOME_SUCCEEDED ? 0 : 1;
+    if (status)
+        fprintf(stderr, "rank %d: %s\n", comm.rank, outcome.reason.text);
+    if (status == 0 && comm.rank == 0)
+        status = write_step(&session, arguments[3]);
+    kd_config_release(&config);
+    kd_session_release(&session);
+    kd_comm_close(&comm);
+    return status;
+}
+
+/* ---- the tests */
+
+static void run_under_mpirun(const struct folder *folder, int n, const char *program,
+                             const char *arguments)
+{
+    char *command =
+        kd_format("mpirun --allow-run-as-root --oversubscribe --bind-to none --mca pml ob1"
+                  " --mca btl self,vader --mca btl_vader_backing_directory '%s'"
+                  " --mca orte_tmpdir_base '%s' -np %d '%s' %s",
+                  folder->path, folder->path, n, program, arguments);
+    setenv("ASAN_OPTIONS", "detect_leaks=0", 0); /* Open MPI's own */
+    if (system(command) != 0)
+        fail_msg("failed: %s", command);
+    free(command);
+}
+
+static struct step step_of(const struct folder *folder, int n_ranks, const char *changes,
+                           int n_steps)
+{
+    char self[4096] = {0};
+    struct step step = {0};
+    char *out = kd_format("%s/out-%d", folder->path, n_ranks);
+    char *arguments = kd_format("--rank '%s' '%s' %d '%s'", folder->path, changes, n_steps, out);
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    run_under_mpirun(folder, n_ranks, self, arguments);
+    FILE *in = fopen(out, "rb");
+    struct stat info;
+    assert_non_null(in);
+    assert_int_equal(fstat(fileno(in), &info), 0);
+    step.n = ((size_t)info.st_size - sizeof step.loss) / sizeof(float);
+    step.gradients = KD_NEW_ARRAY(float, step.n);
+    assert_int_equal(fread(&step.loss, sizeof step.loss, 1, in), 1);
+    assert_int_equal(fread(step.gradients, sizeof(float), step.n, in), step.n);
+    fclose(in);
+    free(arguments);
+    free(out);
+    return step;
+}
+
+static double relative_distance(const struct step *a, const struct step *b)
+{
+    double apart = 0, norm = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        double off = (double)a->gradients[i] - b->gradients[i];
+        apart += off * off;
+        norm += (double)a->gradients[i] * a->gradients[i];
+    }
+    assert_true(norm > 0);
+    return sqrt(apart / norm);
+}
+
+static void check_equal_at_any_number(const char *changes, int n_steps)
+{
+    struct folder folder = folder_make();
+    blobs_write(&folder, 150);
+    struct step one = step_of(&folder, 1, changes, n_steps);
+    for (int n_ranks = 2; n_ranks <= 3; n_ranks++) {
+        struct step more = step_of(&folder, n_ranks, changes, n_steps);
+        assert_int_equal(more.n, one.n);
+        assert_true(fabs(more.loss - one.loss) <= 1e-5 * fabs(one.loss));
+        assert_true(relative_distance(&one, &more) <= 1e-5);
+        free(more.gradients);
+    }
+    free(one.gradients);
+    folder_remove(&folder);
+}
+
+static void the_first_step_is_the_same_at_any_number_of_ranks(void **unused)
+{
+    (void)unused;
+    check_equal_at_any_number("{" FROZEN "}", 1);
+}
+
+static void an_uneven_last_batch_is_the_same_at_any_number_of_ranks(void **unused)
+{
+    (void)unused;
+    check_equal_at_any_number("{" FROZEN "}", 4); /* 17 samples are left for it */
+}
+
+static void a_rank_may_have_no_sample_at_all(void **unused)
+{
+    (void)unused;
+    check_equal_at_any_number("{" FROZEN ", \"batchSize\": 2}", 57); /* one sample is left */
+}
+
+static void a_whole_training_ends_close_at_any_number_of_ranks(void **unused)
+{
+    (void)unused;
+    check_equal_at_any_number(
+        "{\"optimizer\": {\"name\": \"sgd\", \"lr\": 0.01}, \"report\": {\"every\": 1}}", 8);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 6 && strcmp(argv[1], "--rank") == 0)
+        return be_a_rank(argv + 2);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_step_is_the_same_at_any_number_of_ranks),
+        cmocka_unit_test(an_uneven_last_batch_is_the_same_at_any_number_of_ranks),
+        cmocka_unit_test(a_rank_may_have_no_sample_at_all),
+        cmocka_unit_test(a_whole_training_ends_close_at_any_number_of_ranks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
