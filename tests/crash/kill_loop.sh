@@ -85,27 +85,34 @@ kill_run() {
     wait $run 2>/dev/null
 }
 
+a_gang_runs() {
+    [ "$(cookie_pids | wc -l)" -gt 1 ]
+}
+
 kill_coordinators() {
     local i
-    for ((i = 1; i <= kills; i++)); do
+    for ((i = 1; i < kills; i++)); do
         start_run
         random_pause
         kill_run
     done
+    start_run
+    wait_until 30 "a gang runs" a_gang_runs
+    kill_run
     expect_no_process_left
 }
 
-# The processes of the running gangs with that name: of katydid's trainer, or of the command's program.
-victims() {
-    local name=$1 pid
-    for pid in $(cookie_pids); do
-        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$name" ] && echo "$pid"
-    done
+some_victim() {
+    mapfile -t found < <(cookie_pids_named "$victim")
+    [ ${#found[@]} -gt 0 ]
 }
 
-some_victim() {
-    mapfile -t found < <(victims "$victim")
-    [ ${#found[@]} -gt 0 ]
+# A victim may end by itself between being found and being killed; then another one is looked for.
+kill_one() {
+    until wait_until 30 "a process named $victim runs" some_victim &&
+        kill -9 "${found[RANDOM % ${#found[@]}]}" 2>/dev/null; do
+        :
+    done
 }
 
 kill_members() {
@@ -117,10 +124,8 @@ kill_members() {
     esac
     start_run
     for ((i = 1; i <= kills; i++)); do
-        wait_until 30 "a process named $victim runs" some_victim
         random_pause
-        some_victim || continue
-        kill -9 "${found[RANDOM % ${#found[@]}]}" 2>/dev/null
+        kill_one
         kill -0 $run 2>/dev/null || complain "the coordinator ended: $(tail -n 5 run.err)"
     done
     kill_run

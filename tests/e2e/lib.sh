@@ -5,7 +5,8 @@
 #     KATYDID_BIN      folder of the built programs (ctest sets it; default build/bin of this source tree)
 #     KATYDID_SOURCE   the source tree
 # Sets $work (a temporary folder, the current one; removed at the end unless KATYDID_KEEP=1) and exports KATYDID_DB,
-# TMPDIR, XDG_RUNTIME_DIR inside it, and KATYDID_TEST_COOKIE, by which the processes of this test are found.
+# TMPDIR, XDG_RUNTIME_DIR inside it, and TEST_COOKIE, by which the processes of this test are found (not KATYDID_...: those
+# of an outer run do not reach a trial).
 set -uo pipefail
 
 KATYDID_SOURCE=${KATYDID_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -18,7 +19,7 @@ export KATYDID_SOURCE KATYDID_BIN PATH="$KATYDID_BIN:$PATH"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/katydid-test.XXXXXX")
-export KATYDID_TEST_COOKIE="$$-$RANDOM-$RANDOM" KATYDID_DB="$work/katydid.db" NO_COLOR=1
+export TEST_COOKIE="$$-$RANDOM-$RANDOM" KATYDID_DB="$work/katydid.db" NO_COLOR=1
 # Short, for a socket's path has room for 107 bytes.
 export TMPDIR="$work/tmp" XDG_RUNTIME_DIR="$work/run"
 mkdir -p "$TMPDIR" "$XDG_RUNTIME_DIR"
@@ -28,22 +29,30 @@ cd "$work" || exit 1
 # The processes that this test started, however deep: those that inherited its cookie. Not this shell and its helpers.
 cookie_pids() {
     local environ pid
-    for environ in /proc/[0-9]*/environ; do
+    while read -r environ; do
         pid=${environ#/proc/}
         pid=${pid%/environ}
-        [ "$pid" = "$$" ] || [ "$pid" = "$BASHPID" ] && continue
-        grep -qzxF "KATYDID_TEST_COOKIE=$KATYDID_TEST_COOKIE" "$environ" 2>/dev/null || continue
         is_helper "$pid" || echo "$pid"
-    done
+    done < <(grep -lszxF "TEST_COOKIE=$TEST_COOKIE" /proc/[0-9]*/environ)
 }
 
-# A subshell of this test, or a command that it runs right now (grep, sleep) and that is no child of katydid.
+# This shell, a subshell of it, or a command that one of them runs right now (grep, sleep) and that is none of katydid's;
+# or already gone.
 is_helper() {
+    local parent
     case $(cat "/proc/$1/comm" 2>/dev/null) in
     katydid* | mpirun | orted) return 1 ;;
     esac
-    [ "$(ps -o ppid= -p "$1" 2>/dev/null | tr -d ' ')" = "$$" ] ||
-        [ "$(ps -o ppid= -p "$1" 2>/dev/null | tr -d ' ')" = "$BASHPID" ]
+    parent=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)
+    [ -z "$parent" ] || [ "$1" = $$ ] || [ "$1" = "$BASHPID" ] || [ "$parent" = $$ ] || [ "$parent" = "$BASHPID" ]
+}
+
+# Those of them with that name.
+cookie_pids_named() {
+    local pid
+    for pid in $(pgrep -x "$1"); do
+        grep -qszxF "TEST_COOKIE=$TEST_COOKIE" "/proc/$pid/environ" && echo "$pid"
+    done
 }
 
 end_own_processes() {
