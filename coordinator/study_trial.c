@@ -9,8 +9,9 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 
-/* Faults that are not the trial's own (a killed rank, a lost gang) are retried so often before they count. */
-enum { MOST_INFRA_FAILURES = 3 };
+/* Faults that are not the trial's own (a killed rank, a lost gang) are retried so often in a row; an attempt that got
+ * to a new checkpoint starts the count again. */
+enum { MOST_INFRA_FAILURES = 10 };
 
 struct kd_trial *kd_turn_trial_of(struct kd_turn *turn, const struct kd_study_attempt *attempt)
 {
@@ -184,8 +185,9 @@ static void end_by_infrastructure(struct kd_turn *turn, struct kd_study_attempt 
                                   const char *text, bool counts)
 {
     struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
+    bool got_further = turn->study->saved_step.items[trial->number] > attempt->resumed_from;
     if (counts)
-        trial->infra_failures++;
+        trial->infra_failures = got_further ? 1 : trial->infra_failures + 1;
     bool again = trial->infra_failures <= MOST_INFRA_FAILURES;
     end_attempt(
         turn, attempt,
