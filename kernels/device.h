@@ -14,9 +14,10 @@ struct kd_device {
     const char *name, *summary;
     const struct kd_ops *ops;
 
-    /* A queue (NULL is a valid one), or -1: what is missing and what to do about it. */
+    /* A queue (NULL is a valid one) for the calling thread, whose arithmetic it may set to flush subnormal numbers. -1:
+     * what is missing and what to do about it. */
     int (*open)(struct kd_queue **queue, struct kd_error *err);
-    void (*close)(struct kd_queue *queue);
+    void (*close)(struct kd_queue *queue); /* NULL is fine here and in free, opened or not */
 
     void *(*alloc)(size_t bytes);
     void (*free)(void *memory);

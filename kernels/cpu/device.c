@@ -4,6 +4,9 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
 
 #include "coordinator/base/mem.h"
 #include "kernels/cpu/table.h"
@@ -25,10 +28,21 @@ static void stay_single_threaded(void)
         set_num_threads(1);
 }
 
+/* The momentum of a weight that gets no more gradients decays into subnormal numbers after some 800 steps, and arithmetic
+ * on those is ten times slower: a whole update took 590 us instead of 65. Below 1e-38 is zero. */
+static void flush_subnormals(void)
+{
+#if defined(__SSE2__)
+    const unsigned flush_results = 0x8000, read_as_zero = 0x0040;
+    _mm_setcsr(_mm_getcsr() | flush_results | read_as_zero);
+#endif
+}
+
 static int cpu_open(struct kd_queue **queue, struct kd_error *err)
 {
     (void)err;
     stay_single_threaded();
+    flush_subnormals();
     *queue = NULL;
     return 0;
 }

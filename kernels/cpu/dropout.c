@@ -14,9 +14,10 @@ KD_SIMD static void drop_sample(const float *x, float *y, int64_t size, uint64_t
                                 const struct key *key)
 {
     for (int64_t start = 0; start < size; start += KD_PHILOX_WORDS) {
-        uint32_t words[KD_PHILOX_WORDS];
-        kd_philox_many(key->seed, sample, key->step << 32 | (uint64_t)(start / 4), words);
         int64_t n = size - start < KD_PHILOX_WORDS ? size - start : KD_PHILOX_WORDS;
+        uint32_t words[KD_PHILOX_WORDS];
+        kd_philox_many(key->seed, sample, key->step << 32 | (uint64_t)(start / 4),
+                       (int)((n + 3) / 4), words);
         for (int64_t i = 0; i < n; i++)
             y[start + i] = words[i] >= key->threshold ? x[start + i] * key->scale : 0.0f;
     }

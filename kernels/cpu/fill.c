@@ -11,9 +11,9 @@ void kd_cpu_fill(struct kd_queue *queue, const struct kd_op_fill *a)
 KD_SIMD static void uniform(const struct kd_op_init_uniform *a)
 {
     for (int64_t start = 0; start < a->n; start += KD_PHILOX_WORDS) {
-        uint32_t words[KD_PHILOX_WORDS];
-        kd_philox_many(a->seed, a->stream, (uint64_t)(start / 4), words);
         int64_t n = a->n - start < KD_PHILOX_WORDS ? a->n - start : KD_PHILOX_WORDS;
+        uint32_t words[KD_PHILOX_WORDS];
+        kd_philox_many(a->seed, a->stream, (uint64_t)(start / 4), (int)((n + 3) / 4), words);
         /* 24 bits, doubled and shifted by one: exact in a float, so only the product is rounded. */
         for (int64_t i = 0; i < n; i++)
             a->x[start + i] = a->bound * ((float)(int32_t)(words[i] >> 8) * 0x1p-23f - 1.0f);

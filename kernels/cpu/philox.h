@@ -1,4 +1,4 @@
-/* philox.h - kd_philox (base/rng.h) for sixteen positions in a row, so that the rounds vectorise. */
+/* philox.h - kd_philox (base/rng.h) for up to sixteen positions in a row, so that the rounds vectorise. */
 #ifndef KD_KERNELS_CPU_PHILOX_H
 #define KD_KERNELS_CPU_PHILOX_H
 
@@ -8,33 +8,32 @@
 
 enum { KD_PHILOX_LANES = 16, KD_PHILOX_WORDS = 4 * KD_PHILOX_LANES };
 
-/* words[4 i .. 4 i + 3] = kd_philox(seed, stream, position + i). */
-KD_INLINE void kd_philox_many(uint64_t seed, uint64_t stream, uint64_t position,
+/* words[4 i .. 4 i + 3] = kd_philox(seed, stream, position + i) for i < n <= KD_PHILOX_LANES. The lanes are the
+ * outer loop and n is not a constant, so that the compiler makes vectors of them instead of unrolling. */
+KD_INLINE void kd_philox_many(uint64_t seed, uint64_t stream, uint64_t position, int n,
                               uint32_t words[KD_PHILOX_WORDS])
 {
-    uint32_t c[4][KD_PHILOX_LANES];
-    for (int i = 0; i < KD_PHILOX_LANES; i++) {
-        c[0][i] = (uint32_t)(position + (uint64_t)i);
-        c[1][i] = (uint32_t)((position + (uint64_t)i) >> 32);
-        c[2][i] = (uint32_t)stream;
-        c[3][i] = (uint32_t)(stream >> 32);
-    }
-    uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < KD_PHILOX_LANES; i++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c[0][i];
-            uint64_t p1 = (uint64_t)0xCD9E8D57u * c[2][i];
-            c[0][i] = (uint32_t)(p1 >> 32) ^ c[1][i] ^ key0;
-            c[2][i] = (uint32_t)(p0 >> 32) ^ c[3][i] ^ key1;
-            c[1][i] = (uint32_t)p1;
-            c[3][i] = (uint32_t)p0;
+    for (int i = 0; i < n; i++) {
+        uint32_t c0 = (uint32_t)(position + (uint64_t)i);
+        uint32_t c1 = (uint32_t)((position + (uint64_t)i) >> 32);
+        uint32_t c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+        uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
+#pragma GCC unroll 10
+        for (int round = 0; round < 10; round++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0;
+            uint64_t p1 = (uint64_t)0xCD9E8D57u * c2;
+            c0 = (uint32_t)(p1 >> 32) ^ c1 ^ key0;
+            c2 = (uint32_t)(p0 >> 32) ^ c3 ^ key1;
+            c1 = (uint32_t)p1;
+            c3 = (uint32_t)p0;
+            key0 += 0x9E3779B9u;
+            key1 += 0xBB67AE85u;
         }
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
+        words[4 * i] = c0;
+        words[4 * i + 1] = c1;
+        words[4 * i + 2] = c2;
+        words[4 * i + 3] = c3;
     }
-    for (int i = 0; i < KD_PHILOX_LANES; i++)
-        for (int word = 0; word < 4; word++)
-            words[4 * i + word] = c[word][i];
 }
 
 #endif

@@ -6,12 +6,15 @@
 #ifndef KD_KERNELS_CPU_SIMD_H
 #define KD_KERNELS_CPU_SIMD_H
 
-/* gcc 12 knows the x86-64 levels (which hold FMA, unlike plain "avx2"). The sanitizers run before the choice is made. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 &&           \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* gcc 12 knows the x86-64 levels, whose AVX2 has FMA beside it; older ones know single features only. The sanitizers start
+ * later than the choice is made. */
+#if !defined(__x86_64__) || !defined(__GNUC__) || defined(__clang__) ||                            \
+    defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KD_SIMD
+#elif __GNUC__ >= 12
 #define KD_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
-#define KD_SIMD
+#define KD_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
 
 #define KD_INLINE static inline __attribute__((always_inline))

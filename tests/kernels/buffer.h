@@ -1,0 +1,88 @@
+/* buffer.h - for op tests: numbers on a device with a copy on the host, and a comparison with a float64 reference. */
+#ifndef KD_TESTS_KERNELS_BUFFER_H
+#define KD_TESTS_KERNELS_BUFFER_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "coordinator/base/mem.h"
+#include "coordinator/base/rng.h"
+#include "kernels/device.h"
+
+struct bench {
+    const struct kd_device *device;
+    struct kd_queue *queue;
+    struct kd_rng rng;
+};
+
+struct buffer {
+    float *host; /* what was put in, or what came back */
+    float *device;
+    int64_t n;
+};
+
+/* Numbers in [-scale, scale). */
+static inline struct buffer buffer_random(struct bench *bench, int64_t n, double scale)
+{
+    struct buffer buffer = {
+        .host = KD_NEW_ARRAY(float, (size_t)n + 1),
+        .device = bench->device->alloc((size_t)n * sizeof(float)),
+        .n = n,
+    };
+    for (int64_t i = 0; i < n; i++)
+        buffer.host[i] = (float)(scale * (2.0 * kd_rng_uniform(&bench->rng) - 1.0));
+    bench->device->copy_in(bench->queue, buffer.device, buffer.host, (size_t)n * sizeof(float));
+    return buffer;
+}
+
+static inline void buffer_write(struct bench *bench, const struct buffer *buffer)
+{
+    bench->device->copy_in(bench->queue, buffer->device, buffer->host,
+                           (size_t)buffer->n * sizeof(float));
+}
+
+static inline void buffer_read(struct bench *bench, struct buffer *buffer)
+{
+    bench->device->copy_out(bench->queue, buffer->host, buffer->device,
+                            (size_t)buffer->n * sizeof(float));
+    bench->device->wait(bench->queue);
+}
+
+static inline void buffer_free(struct bench *bench, struct buffer *buffer)
+{
+    free(buffer->host);
+    bench->device->free(buffer->device);
+}
+
+static inline void *to_device(struct bench *bench, const void *host, size_t bytes)
+{
+    void *device = bench->device->alloc(bytes);
+    bench->device->copy_in(bench->queue, device, host, bytes);
+    return device;
+}
+
+static inline void assert_near(double got, double want, double tolerance, const char *what,
+                               int64_t at)
+{
+    if (fabs(got - want) <= tolerance * (1.0 + fabs(want)) || (isnan(got) && isnan(want)))
+        return;
+    fail_msg("%s[%lld] is %.9g, the reference gives %.9g", what, (long long)at, got, want);
+}
+
+static const int64_t sizes[] = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130};
+
+#define FOR_SIZES(n)                                                                               \
+    for (size_t n##_at = 0; n##_at < KD_COUNT(sizes); n##_at++)                                    \
+        for (int64_t n = sizes[n##_at], n##_once = 1; n##_once; n##_once = 0)
+
+static inline void run(struct bench *bench, struct kd_call call)
+{
+    kd_call_run(&call, bench->device->ops, bench->queue);
+}
+
+#endif
