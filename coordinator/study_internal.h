@@ -13,6 +13,8 @@ struct kd_turn {
 };
 
 void kd_turn_act(struct kd_turn *turn, struct kd_action action);
+/* What changed is to be written; once an event is enough. */
+void kd_turn_save_experiment(struct kd_turn *turn);
 void kd_turn_save_trial(struct kd_turn *turn, const struct kd_trial *trial);
 void kd_turn_save_attempt(struct kd_turn *turn, const struct kd_study_attempt *attempt);
 void kd_turn_save_gang(struct kd_turn *turn, const struct kd_study_gang *gang);

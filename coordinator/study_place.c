@@ -48,7 +48,7 @@ void kd_turn_end_study(struct kd_turn *turn, enum kd_study_end end, const char *
         if (attempt != NULL && attempt->cause == KD_CAUSE_NONE)
             kd_turn_stop_attempt(turn, attempt, KD_CAUSE_KILLED);
     }
-    kd_turn_act(turn, (struct kd_action){.kind = KD_DO_SAVE_EXPERIMENT, .trial = -1});
+    kd_turn_save_experiment(turn);
 }
 
 static bool goal_is_met(const struct kd_study *study)
@@ -277,7 +277,7 @@ static void wind_down(struct kd_turn *turn)
     if (study->live_gangs.n > 0 || study->finished)
         return;
     study->finished = true;
-    kd_turn_act(turn, (struct kd_action){.kind = KD_DO_SAVE_EXPERIMENT, .trial = -1});
+    kd_turn_save_experiment(turn);
     kd_turn_act(turn, (struct kd_action){.kind = KD_DO_FINISH, .trial = -1});
 }
 

@@ -40,6 +40,10 @@ struct kd_history {
     int n, capacity;
     int *done; /* indices into trials, by done_seq */
     int n_done, done_capacity;
+    int *
+        slots; /* open addressing, a power of two: number + 1 of the first trial of each point, 0 = free */
+    int n_slots;
+    int n_distinct; /* different points among the trials */
 };
 
 void kd_history_init(struct kd_history *history, const struct kd_space *space);
@@ -60,5 +64,14 @@ int kd_history_best(const struct kd_history *history);
 
 /* Has this point been proposed already (in any state)? O(1) on average. */
 bool kd_history_has(const struct kd_history *history, const double *values);
+
+/* Was the trial finished with an objective that counts (finite, not infeasible)? */
+bool kd_observation_has_objective(const struct kd_observation *trial);
+
+/* A history that shares all trials of `base` and can grow by running ones of its own: how a strategy sees the points
+ * of the call that is under way. Only kd_history_add may change it, the base must not change meanwhile, and it is
+ * released with kd_history_release_branch. */
+void kd_history_branch(struct kd_history *branch, const struct kd_history *base);
+void kd_history_release_branch(struct kd_history *branch, const struct kd_history *base);
 
 #endif

@@ -9,6 +9,8 @@
 #ifndef KD_SEARCH_SETTING_H
 #define KD_SEARCH_SETTING_H
 
+#include <stdbool.h>
+
 #include "coordinator/base/error.h"
 
 enum kd_setting_kind {
@@ -37,12 +39,14 @@ struct kd_settings {
 void kd_settings_init(struct kd_settings *settings, const struct kd_setting *declared);
 void kd_settings_release(struct kd_settings *settings);
 
-/* -1 with a text that lists what is accepted: unknown name (with a did-you-mean), wrong kind, out of bounds. */
+/* Case does not matter in a name: Katib writes n_EI_candidates for one TPE and n_ei_candidates for the other.
+ * -1 with a text that lists what is accepted: unknown name (with a did-you-mean), wrong kind, out of bounds. */
 int kd_settings_set(struct kd_settings *settings, const char *name, const char *value,
                     struct kd_error *err);
 
 double kd_settings_number(const struct kd_settings *settings,
                           const char *name); /* also ints and bools (0, 1) */
+bool kd_settings_given(const struct kd_settings *settings, const char *name); /* by the user */
 const char *kd_settings_text(const struct kd_settings *settings, const char *name);
 
 #endif

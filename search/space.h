@@ -8,7 +8,8 @@
  *     inactive     NaN (a parameter whose condition does not hold; conditions come with a later strategy)
  *
  * With a step the allowed values are min + k * step, k = 0, 1, ... not above max (Katib's ints: step 1).
- * All distributions are bounded to [min, max]; `normal` has mean (min+max)/2 and deviation (max-min)/6, truncated;
+ * These are taken as decimals: 0.1 + 2 * 0.1 is 0.3. A distribution is of doubles and ints; every value of a list is
+ * as likely as the others. All distributions are bounded to [min, max]; `normal` has mean (min+max)/2 and deviation (max-min)/6, truncated;
  * log forms are the same in ln x and need min > 0. */
 #ifndef KD_SEARCH_SPACE_H
 #define KD_SEARCH_SPACE_H
@@ -67,6 +68,13 @@ int kd_param_parse(const struct kd_param *param, const char *text, double *value
  * not empty and without repeats. Sorts discrete values. The text names the field: "feasibleSpace.min: ...". */
 int kd_param_check(struct kd_param *param, struct kd_error *err);
 
+/* Inactive parameters (NaN) equal each other, and 0 equals -0. The hash agrees with that. */
 bool kd_points_equal(const struct kd_space *space, const double *a, const double *b);
+uint64_t kd_point_hash(const struct kd_space *space, const double *values);
+
+/* The point at a position of the whole product, 0 <= at < kd_space_size; the last parameter turns fastest. Needs a
+ * finite space of at most KD_SPACE_COUNTABLE points. */
+#define KD_SPACE_COUNTABLE 0x1p53
+void kd_space_nth(const struct kd_space *space, uint64_t at, double *values);
 
 #endif

@@ -21,4 +21,7 @@ struct kd_stopper {
 extern const struct kd_stopper *const kd_stoppers[]; /* NULL-terminated */
 const struct kd_stopper *kd_stopper_find(const char *name);
 
+/* As kd_strategy_planned. */
+const char *kd_stopper_planned(const char *name);
+
 #endif

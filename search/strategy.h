@@ -43,6 +43,10 @@ struct kd_strategy {
 extern const struct kd_strategy *const kd_strategies[];
 const struct kd_strategy *kd_strategy_find(const char *name);
 
+/* Katib's and other names that are known and not built: a line on what they are, or NULL. So that "not supported yet"
+ * is said of these and "unknown algorithm" of the rest. */
+const char *kd_strategy_planned(const char *name);
+
 /* A strategy at work: what the worker on the bus, replay and tests use. Beside the strategy's own proposals it keeps
  * one promise for all of them: a finite space is never asked twice for the same point (a repeat is replaced by an
  * unseen point, drawn by (seed, number)), and when every point has been proposed the answer is 0. */

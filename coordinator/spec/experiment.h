@@ -71,6 +71,7 @@ struct kd_template {
     char *image;       /* job: the container's image, to be mapped; owned */
     char *params_file; /* paramsFrom: file; NULL = no; the parameters then need no placeholder */
     json_t *trainer;   /* trainer: the block with its placeholders as strings; owned */
+    json_t *job;       /* job: what ${trialSpec.X} names: {"Kind": ..., "Labels": {...}}; owned */
     struct kd_checkpoint_policy checkpoint;
     struct kd_metrics_collector collector;
     /* Katib's trialParameters: placeholder name -> parameter name; in our own form both are the parameter's. */

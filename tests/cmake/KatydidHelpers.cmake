@@ -3,6 +3,10 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig)
 
+include(KatydidTestSettings)
+include(KatydidFuzz)
+include(KatydidBench)
+
 set(KD_WARNINGS -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla)
 set(KD_DEBIAN_PACKAGES "")
 
@@ -54,7 +58,7 @@ function(kd_flags target)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
   if(KATYDID_SANITIZE)
-    target_compile_options(${target} PUBLIC -fsanitize=address,undefined -fno-omit-frame-pointer
+    target_compile_options(${target} PUBLIC -O1 -fsanitize=address,undefined -fno-omit-frame-pointer
       -fno-sanitize-recover=undefined)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
@@ -93,6 +97,13 @@ function(kd_program name main)
   install(TARGETS ${name} DESTINATION ${PROGRAM_DESTINATION})
 endfunction()
 
+# What is installed beside the programs: the README, the licence and the examples, under share/doc/katydid.
+function(kd_install_documents)
+  install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
+    USE_SOURCE_PERMISSIONS PATTERN quickstart.sh EXCLUDE)
+endfunction()
+
 function(kd_coordinator_room)
   kd_room(coordinator coordinator coordinator/spec coordinator/store coordinator/launch coordinator/commands
     EXCEPT coordinator/main.c coordinator/launch/supervisor_main.c coordinator/launch/exec_main.c
@@ -101,7 +112,8 @@ endfunction()
 
 # The two small programs that every gang runs under: no library but libc, so that starting one costs nothing.
 function(kd_launch_programs)
-  kd_program(katydid-supervisor coordinator/launch/supervisor_main.c LIBS kd_base
+  kd_program(katydid-supervisor coordinator/launch/supervisor_main.c coordinator/launch/tree.c
+    coordinator/launch/exit_record.c LIBS kd_base
     DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/katydid)
   kd_program(katydid-exec coordinator/launch/exec_main.c LIBS kd_base
     DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/katydid)
@@ -130,17 +142,15 @@ function(kd_tests)
       target_link_libraries(${name} PRIVATE ${libs} PkgConfig::cmocka)
       set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
       add_test(NAME ${name} COMMAND ${name})
-      set_tests_properties(${name} PROPERTIES LABELS ${room} TIMEOUT 120)
+      kd_test_settings(${name} ${room} 120)
     endif()
   endforeach()
-  file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/e2e/test_*.sh)
-  foreach(script ${scripts})
-    get_filename_component(name ${script} NAME_WE)
-    add_test(NAME ${name} COMMAND ${script})
-    set_tests_properties(${name} PROPERTIES LABELS e2e TIMEOUT 300 ENVIRONMENT
-      "KATYDID_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};KATYDID_SOURCE=${CMAKE_SOURCE_DIR}")
-  endforeach()
+  kd_script_tests(e2e test_*.sh e2e 300)
+  kd_script_tests(crash test_*.sh crash 600 SERIAL)
+  kd_fuzz_targets()
+  kd_bench_programs()
   add_test(NAME boundaries COMMAND ${CMAKE_SOURCE_DIR}/tests/boundaries.sh)
+  kd_test_settings(boundaries base 60)
 endfunction()
 
 function(kd_room_libs room result)

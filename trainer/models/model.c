@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
+#include "trainer/models/expand.h"
 
-enum { POINTER_MAX = 96 };
+enum { POINTER_MAX = KD_ENTRY_AT_MAX + 64 };
 
 static int fail_unknown_layer(const char *at, const char *name, struct kd_error *err)
 {
@@ -35,18 +36,17 @@ static int read_entry(const json_t *entry, const char *at, const char **name,
     return 0;
 }
 
-static int read_node(struct kd_node *node, const json_t *entry, struct kd_error *err)
+static int read_node(struct kd_node *node, const struct kd_entry *entry, struct kd_error *err)
 {
     char at[POINTER_MAX];
-    snprintf(at, sizeof at, "/model/%d", node->index);
     const char *name;
     const json_t *settings;
-    if (read_entry(entry, at, &name, &settings, err) != 0)
+    if (read_entry(entry->layer, entry->at, &name, &settings, err) != 0)
         return -1;
     node->layer = kd_layer_find(name);
     if (!node->layer)
-        return fail_unknown_layer(at, name, err);
-    snprintf(at, sizeof at, "/model/%d/%s", node->index, node->layer->name);
+        return fail_unknown_layer(entry->at, name, err);
+    snprintf(at, sizeof at, "%s/%s", entry->at, node->layer->name);
     if (kd_fields_read(node->layer->fields, settings, NULL, at, node->settings, err) != 0)
         return -1;
     return node->layer->shape(node, err) == 0 ? 0 : kd_error_prefix(err, "%s", at);
@@ -74,21 +74,35 @@ static void prepare(struct kd_model *model)
     }
 }
 
+static int read_nodes(struct kd_model *model, const kd_entries *entries, struct kd_shape in,
+                      struct kd_error *err)
+{
+    model->n_nodes = (int)entries->n;
+    model->nodes = KD_NEW_ARRAY(struct kd_node, entries->n);
+    for (int i = 0; i < model->n_nodes; i++) {
+        model->nodes[i] = (struct kd_node){.index = i, .in = i ? model->nodes[i - 1].out : in};
+        if (read_node(&model->nodes[i], &entries->items[i], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 int kd_model_read(struct kd_model *model, const json_t *list, struct kd_shape in,
                   struct kd_error *err)
 {
+    kd_entries entries = {0};
     *model = (struct kd_model){0};
     if (!json_is_array(list) || json_array_size(list) == 0)
         return kd_fail(err, "/model: must be a list of at least one layer, such as "
                             "[{\"linear\": {\"units\": 10}}]");
-    model->n_nodes = (int)json_array_size(list);
-    model->nodes = KD_NEW_ARRAY(struct kd_node, (size_t)model->n_nodes);
-    for (int i = 0; i < model->n_nodes; i++) {
-        model->nodes[i] = (struct kd_node){.index = i, .in = i ? model->nodes[i - 1].out : in};
-        if (read_node(&model->nodes[i], json_array_get(list, (size_t)i), err) != 0) {
-            kd_model_release(model);
-            return -1;
-        }
+    if (kd_model_expand(list, &entries, err) != 0)
+        return -1;
+    int result = entries.n > 0 ? read_nodes(model, &entries, in, err)
+                               : kd_fail(err, "/model: its repeats leave no layer");
+    kd_arr_release(&entries);
+    if (result != 0) {
+        kd_model_release(model);
+        return -1;
     }
     fuse(model);
     prepare(model);

@@ -1,0 +1,176 @@
+/* best_command.c - `katydid best`: the parameters of the best trial, for people and for other programs. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/json.h"
+#include "coordinator/base/log.h"
+#include "coordinator/base/str.h"
+#include "coordinator/commands/options.h"
+#include "coordinator/commands/safe_text.h"
+#include "coordinator/commands/view.h"
+
+static int run(int argc, char **argv);
+
+const struct kd_command kd_command_best = {"best", "[NAME]", "The parameters of the best trial",
+                                           run};
+
+/* For a shell: as it is when harmless, else in single quotes. */
+static void add_quoted(struct kd_str *out, const char *text)
+{
+    static const char harmless[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789@%+=:,./-_";
+    if (*text != '\0' && text[strspn(text, harmless)] == '\0') {
+        kd_str_add(out, text);
+        return;
+    }
+    kd_str_addc(out, '\'');
+    for (; *text; text++)
+        if (*text == '\'')
+            kd_str_add(out, "'\\''");
+        else
+            kd_str_addc(out, *text);
+    kd_str_addc(out, '\'');
+}
+
+static void print_people(const struct kd_experiment_info *e, const struct kd_trial_info *trial)
+{
+    struct kd_table table = {0};
+    kd_table_column(&table, "parameter");
+    kd_table_column(&table, "value");
+    for (int i = 0; i < trial->n_params; i++) {
+        kd_table_text(&table, trial->params[i].name);
+        kd_table_text(&table, trial->params[i].text);
+    }
+    char number[KD_NUMBER_MAX];
+    struct kd_str line = {0};
+    kd_str_addf(&line, "%s, trial %d: %s = %s", e->name, trial->number,
+                e->metric == NULL ? "objective" : e->metric,
+                kd_number_text(trial->objective, number));
+    struct kd_str safe = {0};
+    kd_safe_add(&safe, line.text, line.length, false);
+    printf("%s\n", kd_str_text(&safe));
+    kd_table_print(&table, KD_FORMAT_AS_TABLE, stdout);
+    kd_str_release(&line);
+    kd_str_release(&safe);
+    kd_table_release(&table);
+}
+
+static void print_args(const struct kd_experiment_info *e, const struct kd_trial_info *trial)
+{
+    (void)e;
+    struct kd_str out = {0}, word = {0};
+    for (int i = 0; i < trial->n_params; i++) {
+        kd_str_clear(&word);
+        kd_str_addf(&word, "--%s=%s", trial->params[i].name, trial->params[i].text);
+        kd_str_add(&out, i ? " " : "");
+        add_quoted(&out, word.text);
+    }
+    printf("%s\n", kd_str_text(&out));
+    kd_str_release(&out);
+    kd_str_release(&word);
+}
+
+/* A name that a shell cannot take gets underscores. */
+static void print_env(const struct kd_experiment_info *e, const struct kd_trial_info *trial)
+{
+    (void)e;
+    struct kd_str out = {0};
+    for (int i = 0; i < trial->n_params; i++) {
+        const char *name = trial->params[i].name;
+        if (isdigit((unsigned char)*name))
+            kd_str_addc(&out, '_');
+        for (; *name; name++)
+            kd_str_addc(&out, isalnum((unsigned char)*name) ? *name : '_');
+        kd_str_addc(&out, '=');
+        add_quoted(&out, trial->params[i].text);
+        kd_str_addc(&out, '\n');
+    }
+    fputs(kd_str_text(&out), stdout);
+    kd_str_release(&out);
+}
+
+static void print_json(const struct kd_experiment_info *e, const struct kd_trial_info *trial)
+{
+    struct kd_str out = {0};
+    struct kd_json json = kd_json_to(&out);
+    kd_json_open(&json, '{');
+    kd_json_add_int(&json, "schema", KD_JSON_SCHEMA);
+    kd_json_add_string(&json, "experiment", e->name);
+    kd_json_add_int(&json, "trial", trial->number);
+    kd_json_add_string(&json, "metric", e->metric);
+    kd_json_add_number(&json, "objective", trial->objective);
+    kd_json_key(&json, "parameters");
+    kd_json_open(&json, '{');
+    for (int i = 0; i < trial->n_params; i++)
+        if (trial->params[i].is_text)
+            kd_json_add_string(&json, trial->params[i].name, trial->params[i].text);
+        else
+            kd_json_add_raw(&json, trial->params[i].name, trial->params[i].text);
+    kd_json_close(&json, '}');
+    kd_json_close(&json, '}');
+    printf("%s\n", kd_str_text(&out));
+    kd_str_release(&out);
+}
+
+typedef void (*print_fn)(const struct kd_experiment_info *, const struct kd_trial_info *);
+
+static const struct {
+    const char *name;
+    print_fn print;
+} formats[] = {
+    {"table", print_people}, {"args", print_args}, {"env", print_env}, {"json", print_json}};
+
+static print_fn find_format(const char *name)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(formats[i].name, name) == 0)
+            return formats[i].print;
+    return NULL;
+}
+
+static int print(struct kd_view *view, print_fn form)
+{
+    struct kd_error err = {0};
+    struct kd_trial_info *trial = NULL;
+    const struct kd_experiment_info *e = &view->experiment;
+    int n = 0, code = KD_EXIT_OK;
+    if (e->best < 0) {
+        kd_info("no trial of %s has a finite objective yet", e->name);
+        return KD_EXIT_NOT_FOUND;
+    }
+    if (kd_query_trials(view->store, e->id, e->best, &trial, &n, &err) != 0)
+        code = kd_command_fail(&err);
+    else
+        form(e, &trial[0]);
+    kd_trial_infos_free(trial, n);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *format = "table";
+    const struct kd_option options[] = {
+        {"format", 'f', "FORM", "table, args (--name=value ...), env (name=value lines), json",
+         &format},
+        {0},
+    };
+    struct kd_usage usage = {.command = &kd_command_best,
+                             .options = options,
+                             .common = KD_OPTION_DB | KD_OPTION_JSON,
+                             .max_words = 1};
+    struct kd_view view;
+    kd_usage_read(&usage, argc, argv);
+    print_fn form = find_format(usage.format == KD_FORMAT_AS_JSON ? "json" : format);
+    if (form == NULL) {
+        kd_info("--format takes table, args, env or json, not `%s`", format);
+        return KD_EXIT_USAGE;
+    }
+    int code = kd_view_open(&view, usage.db, usage.words[0]);
+    if (code != KD_EXIT_OK)
+        return code;
+    code = print(&view, form);
+    kd_view_close(&view);
+    return code;
+}

@@ -1,0 +1,174 @@
+/* replay_command.c - katydid replay: derive every decision of an experiment again from its journal, and compare. */
+#include <argp.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/json.h"
+#include "coordinator/base/log.h"
+#include "coordinator/commands/command.h"
+#include "coordinator/journal.h"
+#include "coordinator/spec/spec_read.h"
+#include "coordinator/store/query.h"
+
+struct arguments {
+    const char *database, *name;
+    bool json;
+};
+
+enum { KEY_DB = 256, KEY_JSON };
+
+static const struct argp_option options[] = {
+    {"db", KEY_DB, "FILE", 0, "the store (default: KATYDID_DB, or katydid.db here)", 0},
+    {"json", KEY_JSON, NULL, 0, "the result as JSON", 0},
+    {0},
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case KEY_DB:
+        arguments->database = text;
+        return 0;
+    case KEY_JSON:
+        arguments->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (arguments->name != NULL)
+            argp_error(state, "one NAME only");
+        arguments->name = text;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void print_result(const struct kd_replay *replay, const char *name, bool json)
+{
+    struct kd_str text = {0};
+    struct kd_json j = kd_json_to(&text);
+    kd_json_open(&j, '{');
+    kd_json_add_int(&j, "schema", 1);
+    kd_json_add_string(&j, "experiment", name);
+    kd_json_add_int(&j, "events", replay->n_events);
+    kd_json_add_int(&j, "suggestions", replay->n_suggestions);
+    kd_json_add_int(&j, "decisions", replay->n_decisions);
+    kd_json_add_int(&j, "differences", replay->n_differences);
+    kd_json_add_string(&j, "first_difference", replay->first_difference);
+    kd_json_close(&j, '}');
+    if (json)
+        puts(text.text);
+    else
+        printf("%s: %lld events give %lld suggestions and %lld decisions, %lld of them different\n",
+               name, (long long)replay->n_events, (long long)replay->n_suggestions,
+               (long long)replay->n_decisions, (long long)replay->n_differences);
+    if (replay->first_difference)
+        kd_warn("first difference: %s", replay->first_difference);
+    kd_str_release(&text);
+}
+
+/* The trials' rows are what people read: they must say what the journal says. */
+static void compare_trials(struct kd_store *store, int64_t id, const struct kd_study *study,
+                           struct kd_replay *replay)
+{
+    struct kd_trial_info *rows;
+    struct kd_error err;
+    int n;
+    if (kd_query_trials(store, id, -1, &rows, &n, &err) != 0)
+        return;
+    for (int i = 0; i < n || i < (int)study->trials.n; i++) {
+        const struct kd_trial *trial = i < (int)study->trials.n ? &study->trials.items[i] : NULL;
+        bool same = trial != NULL && i < n && rows[i].state == trial->state &&
+                    rows[i].attempts == trial->attempts &&
+                    rows[i].has_objective == trial->has_objective &&
+                    (!trial->has_objective || rows[i].objective == trial->objective ||
+                     (isnan(rows[i].objective) && isnan(trial->objective)));
+        if (!same && replay->n_differences++ == 0)
+            replay->first_difference = kd_format("trial %d: its row says something else", i);
+    }
+    kd_trial_infos_free(rows, n);
+}
+
+static int read_experiment(struct kd_store *store, const char *name, struct kd_experiment_row *row,
+                           struct kd_experiment *experiment, struct kd_error *err)
+{
+    struct kd_problems problems = {0};
+    struct kd_spec_options spec_options = {0};
+    int found = kd_store_find_experiment(store, name, row, err);
+    if (found != 1)
+        return found < 0 ? -1 : kd_fail(err, "there is no experiment '%s'", name);
+    int result = kd_spec_read_text(row->spec, strlen(row->spec), row->file, row->base_dir,
+                                   &spec_options, experiment, &problems);
+    if (result != 0)
+        kd_fail(err, "the stored spec of '%s' does not read any more: %s", name,
+                problems.n > 0 ? problems.items[0].text : "");
+    kd_problems_release(&problems);
+    return result;
+}
+
+static int replay_experiment(struct kd_store *store, const char *name, bool json)
+{
+    struct kd_experiment_row row = {0};
+    struct kd_experiment experiment = {0};
+    struct kd_error err;
+    struct kd_replay replay = {0};
+    int code = KD_EXIT_ERROR;
+    if (read_experiment(store, name, &row, &experiment, &err) != 0) {
+        kd_log(KD_LOG_ERROR, "%s", err.text);
+        kd_experiment_row_release(&row);
+        return code;
+    }
+    struct kd_study *study = kd_study_new(&experiment);
+    if (kd_journal_replay(store, row.id, study, &replay, &err) != 0) {
+        kd_log(KD_LOG_ERROR, "%s", err.text);
+    } else {
+        compare_trials(store, row.id, study, &replay);
+        print_result(&replay, name, json);
+        code = replay.n_differences == 0 ? KD_EXIT_OK : KD_EXIT_ERROR;
+    }
+    free(replay.first_difference);
+    kd_study_free(study);
+    kd_experiment_release(&experiment);
+    kd_experiment_row_release(&row);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    static const struct argp argp = {
+        options,
+        parse,
+        "[NAME]",
+        "Derives every suggestion and decision of an experiment again from its recorded events and "
+        "compares, bit for bit. NAME defaults to the latest experiment.",
+        NULL,
+        NULL,
+        NULL};
+    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
+        return KD_EXIT_USAGE;
+    struct kd_error err;
+    struct kd_experiment_info info;
+    struct kd_store *store = kd_store_open_readonly(kd_database_path(arguments.database), &err);
+    int found = store ? kd_query_experiment(store, arguments.name, &info, &err) : -1;
+    int code = KD_EXIT_NOT_FOUND;
+    if (found == 1) {
+        code = replay_experiment(store, info.name, arguments.json);
+        kd_experiment_info_release(&info);
+    } else if (found == 0) {
+        kd_log(KD_LOG_ERROR, "there is no experiment '%s'", arguments.name ? arguments.name : "");
+    } else {
+        kd_log(KD_LOG_ERROR, "%s", err.text);
+    }
+    kd_store_close(store);
+    return code;
+}
+
+const struct kd_command kd_command_replay = {
+    .name = "replay",
+    .arguments = "[NAME]",
+    .summary = "derive every decision again from the journal and compare",
+    .run = run,
+};

@@ -1,0 +1,163 @@
+/* run_command.c - katydid run: an embedded coordinator, from the first trial to the end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coordinator/base/json.h"
+#include "coordinator/base/log.h"
+#include "coordinator/commands/command.h"
+#include "coordinator/commands/spec_options.h"
+#include "coordinator/loop.h"
+#include "coordinator/progress.h"
+#include "coordinator/store/query.h"
+
+static int print_best_json(const struct kd_experiment_info *info, const struct kd_trial_info *best)
+{
+    struct kd_str text = {0};
+    struct kd_json j = kd_json_to(&text);
+    kd_json_open(&j, '{');
+    kd_json_add_int(&j, "schema", 1);
+    kd_json_add_string(&j, "experiment", info->name);
+    kd_json_add_string(&j, "state", info->state);
+    kd_json_add_string(&j, "reason", info->reason);
+    kd_json_add_int(&j, "trials", info->n_trials);
+    if (best != NULL) {
+        kd_json_key(&j, "best");
+        kd_json_open(&j, '{');
+        kd_json_add_int(&j, "trial", best->number);
+        kd_json_add_number(&j, info->metric ? info->metric : "objective", best->objective);
+        kd_json_key(&j, "params");
+        kd_json_open(&j, '{');
+        for (int i = 0; i < best->n_params; i++) {
+            kd_json_key(&j, best->params[i].name);
+            if (best->params[i].is_text)
+                kd_json_string(&j, best->params[i].text);
+            else
+                kd_json_raw(&j, best->params[i].text);
+        }
+        kd_json_close(&j, '}');
+        kd_json_close(&j, '}');
+    }
+    kd_json_close(&j, '}');
+    puts(text.text);
+    kd_str_release(&text);
+    return 0;
+}
+
+static void print_counts(const struct kd_experiment_info *info)
+{
+    const char *separator = ": ";
+    printf("%d trials", info->n_trials);
+    for (int state = 0; state < KD_N_TRIAL_STATES; state++)
+        if (info->counts[state] > 0) {
+            printf("%s%d %s", separator, info->counts[state],
+                   kd_trial_state_name((enum kd_trial_state)state));
+            separator = ", ";
+        }
+    puts("");
+}
+
+static int print_best_text(const struct kd_experiment_info *info, const struct kd_trial_info *best)
+{
+    printf("%s: %s (%s)\n", info->name, info->state, info->reason);
+    print_counts(info);
+    if (best == NULL) {
+        puts("best: none (no trial has a finite objective)");
+        return 0;
+    }
+    printf("best: trial %d, %s = %.6g\n", best->number, info->metric ? info->metric : "objective",
+           best->objective);
+    for (int i = 0; i < best->n_params; i++)
+        printf("  %s = %s\n", best->params[i].name, best->params[i].text);
+    return 0;
+}
+
+/* What the store says, which is what everybody else will see too. */
+static int print_result(const char *database, const char *name, bool json)
+{
+    struct kd_error err;
+    struct kd_store *store = kd_store_open_readonly(database, &err);
+    struct kd_experiment_info info;
+    struct kd_trial_info *trials = NULL;
+    int n = 0;
+    if (store == NULL || kd_query_experiment(store, name, &info, &err) != 1) {
+        kd_store_close(store);
+        return -1;
+    }
+    if (info.best >= 0)
+        kd_query_trials(store, info.id, info.best, &trials, &n, &err);
+    (json ? print_best_json : print_best_text)(&info, n > 0 ? &trials[0] : NULL);
+    kd_trial_infos_free(trials, n);
+    kd_experiment_info_release(&info);
+    kd_store_close(store);
+    return 0;
+}
+
+static int exit_code_of(enum kd_run_end end, const struct kd_run_result *result,
+                        const struct kd_spec_arguments *arguments)
+{
+    if (end == KD_RUN_INTERRUPTED)
+        return KD_EXIT_INTERRUPTED;
+    if (end == KD_RUN_LOCKED || end == KD_RUN_OTHER_SPEC)
+        return KD_EXIT_CONFLICT;
+    if (end == KD_RUN_ERROR || result->end == KD_STUDY_BROKEN)
+        return KD_EXIT_ERROR;
+    if (result->end == KD_STUDY_TOO_MANY_FAILED)
+        return KD_EXIT_TOO_MANY_FAILED;
+    return arguments->require_goal && !result->goal_met ? KD_EXIT_GOAL_MISSED : KD_EXIT_OK;
+}
+
+static int run_experiment(const struct kd_spec_arguments *arguments,
+                          const struct kd_experiment *experiment)
+{
+    bool is_live = isatty(STDERR_FILENO) && !arguments->quiet;
+    struct kd_progress *progress = kd_progress_new(is_live, is_live && getenv("NO_COLOR") == NULL);
+    struct kd_watcher watcher = kd_progress_watcher(progress);
+    struct kd_image_map images = kd_spec_arguments_images(arguments);
+    struct kd_run_options options = {
+        .database = kd_database_path(arguments->database),
+        .experiment = experiment,
+        .images = &images,
+        .watcher = arguments->quiet ? NULL : &watcher,
+    };
+    struct kd_run_result result;
+    struct kd_error err = {0};
+    enum kd_run_end end = kd_run(&options, &result, &err);
+    kd_progress_free(progress);
+    if (end == KD_RUN_INTERRUPTED)
+        kd_info("interrupted: the same command goes on where it stopped");
+    else if (end != KD_RUN_ENDED)
+        kd_log(KD_LOG_ERROR, "%s", err.text);
+    if (end == KD_RUN_ENDED || end == KD_RUN_INTERRUPTED)
+        print_result(options.database, experiment->name, arguments->json);
+    return exit_code_of(end, &result, arguments);
+}
+
+static int run(int argc, char **argv)
+{
+    struct kd_spec_arguments arguments = {0};
+    struct argp argp = kd_spec_argp;
+    argp.args_doc = "SPEC [key=value...]\n--maximize METRIC 'lr=...'... -- PROGRAM ARG...";
+    argp.doc = "Runs an experiment to its end; the same command again goes on with it.\v"
+               "key=value overrides a field of the spec: maxTrialCount=10, "
+               "parameters.lr.max=0.03.";
+    argc = kd_spec_arguments_split(&arguments, argc, argv);
+    if (argp_parse(&argp, argc, argv, 0, NULL, &arguments) != 0)
+        return KD_EXIT_USAGE;
+    struct kd_experiment experiment = {0};
+    int code = kd_spec_arguments_read(&arguments, &experiment);
+    if (code == KD_EXIT_OK) {
+        code = run_experiment(&arguments, &experiment);
+        kd_experiment_release(&experiment);
+    }
+    kd_spec_arguments_release(&arguments);
+    return code < 0 ? KD_EXIT_OK : code;
+}
+
+const struct kd_command kd_command_run = {
+    .name = "run",
+    .arguments = "SPEC [key=value...]",
+    .summary = "run an experiment to its end, or go on with it",
+    .run = run,
+};

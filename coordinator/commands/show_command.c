@@ -1,0 +1,137 @@
+/* show_command.c - `katydid show`: where an experiment stands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "coordinator/base/str.h"
+#include "coordinator/commands/options.h"
+#include "coordinator/commands/safe_text.h"
+#include "coordinator/commands/status_json.h"
+#include "coordinator/commands/view.h"
+
+static int run(int argc, char **argv);
+
+const struct kd_command kd_command_show = {"show", "[NAME]",
+                                           "Where an experiment stands, as Katib's status", run};
+
+static void line(const char *title, const char *text)
+{
+    struct kd_str safe = {0};
+    const char *shown = text == NULL ? "-" : text;
+    kd_safe_add(&safe, shown, strlen(shown), false);
+    printf("%-12s%s\n", title, kd_str_text(&safe));
+    kd_str_release(&safe);
+}
+
+static void print_counts(const struct kd_experiment_info *e)
+{
+    struct kd_str text = {0};
+    kd_str_addf(&text, "%d", e->n_trials);
+    const char *before = ": ";
+    for (int state = 0; state < KD_N_TRIAL_STATES; state++)
+        if (e->counts[state] > 0) {
+            kd_str_addf(&text, "%s%d %s", before, e->counts[state],
+                        kd_trial_state_name((enum kd_trial_state)state));
+            before = ", ";
+        }
+    line("Trials", text.text);
+    kd_str_release(&text);
+}
+
+static void print_head(const struct kd_experiment_info *e)
+{
+    char time[32];
+    struct kd_str text = {0};
+    line("Experiment", e->name);
+    kd_str_addf(&text, "%s%s%s%s", e->state, e->reason ? " (" : "", e->reason ? e->reason : "",
+                e->reason ? ")" : "");
+    line("State", text.text);
+    line("Spec", e->file);
+    kd_str_clear(&text);
+    kd_str_addf(&text, "%s %s", e->maximize ? "maximize" : "minimize",
+                e->metric == NULL ? "the objective" : e->metric);
+    line("Objective", text.text);
+    line("Started", kd_time_text(e->created_at, time));
+    line("Finished", kd_time_text(e->finished_at, time));
+    print_counts(e);
+    kd_str_release(&text);
+}
+
+static void print_best(const struct kd_trial_info *trial, const struct kd_observed_metric *metrics,
+                       int n_metrics)
+{
+    struct kd_table params = {0}, observed = {0};
+    printf("Best trial  %d\n\n", trial->number);
+    kd_table_column(&params, "parameter");
+    kd_table_column(&params, "value");
+    for (int i = 0; i < trial->n_params; i++) {
+        kd_table_text(&params, trial->params[i].name);
+        kd_table_text(&params, trial->params[i].text);
+    }
+    kd_table_column(&observed, "metric");
+    kd_table_column(&observed, "min");
+    kd_table_column(&observed, "max");
+    kd_table_column(&observed, "latest");
+    kd_table_column(&observed, "step");
+    for (int i = 0; i < n_metrics; i++) {
+        kd_table_text(&observed, metrics[i].name);
+        kd_table_number(&observed, metrics[i].min);
+        kd_table_number(&observed, metrics[i].max);
+        kd_table_number(&observed, metrics[i].latest);
+        kd_table_int(&observed, metrics[i].step);
+    }
+    kd_table_print(&params, KD_FORMAT_AS_TABLE, stdout);
+    putchar('\n');
+    kd_table_print(&observed, KD_FORMAT_AS_TABLE, stdout);
+    kd_table_release(&params);
+    kd_table_release(&observed);
+}
+
+static void print_people(const struct kd_status *status)
+{
+    print_head(status->experiment);
+    if (status->best != NULL)
+        print_best(status->best, status->metrics, status->n_metrics);
+    else
+        line("Best trial", "none with a finite objective yet");
+}
+
+static int print(struct kd_view *view, enum kd_format format)
+{
+    struct kd_error err = {0};
+    struct kd_trial_info *trials = NULL;
+    struct kd_observed_metric *metrics = NULL;
+    struct kd_status status = {.experiment = &view->experiment};
+    int best = view->experiment.best, code = KD_EXIT_OK;
+    if (kd_query_trials(view->store, view->experiment.id, -1, &trials, &status.n_trials, &err) != 0)
+        code = kd_command_fail(&err);
+    status.trials = trials;
+    for (int i = 0; i < status.n_trials; i++)
+        if (trials[i].number == best)
+            status.best = &trials[i];
+    if (code == KD_EXIT_OK && status.best != NULL &&
+        kd_query_observation(view->store, view->experiment.id, best, &metrics, &status.n_metrics,
+                             &err) != 0)
+        code = kd_command_fail(&err);
+    status.metrics = metrics;
+    if (code == KD_EXIT_OK && format == KD_FORMAT_AS_JSON)
+        kd_status_print_json(&status, stdout);
+    else if (code == KD_EXIT_OK)
+        print_people(&status);
+    kd_observed_metrics_free(metrics, status.n_metrics);
+    kd_trial_infos_free(trials, status.n_trials);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct kd_usage usage = {
+        .command = &kd_command_show, .common = KD_OPTION_DB | KD_OPTION_JSON, .max_words = 1};
+    struct kd_view view;
+    kd_usage_read(&usage, argc, argv);
+    int code = kd_view_open(&view, usage.db, usage.words[0]);
+    if (code != KD_EXIT_OK)
+        return code;
+    code = print(&view, usage.format);
+    kd_view_close(&view);
+    return code;
+}

@@ -1,0 +1,21 @@
+/* status_json.h - an experiment's status in the words of Katib's Experiment.status. */
+#ifndef KD_COMMANDS_STATUS_JSON_H
+#define KD_COMMANDS_STATUS_JSON_H
+
+#include <stdio.h>
+
+#include "coordinator/store/query.h"
+
+struct kd_status { /* all borrowed */
+    const struct kd_experiment_info *experiment;
+    const struct kd_trial_info *trials;
+    int n_trials;
+    const struct kd_trial_info *best;         /* NULL = none */
+    const struct kd_observed_metric *metrics; /* of the best */
+    int n_metrics;
+};
+
+/* {"schema":1,"experiment":...,"status":{...}}: conditions, currentOptimalTrial, a count and a list per state. */
+void kd_status_print_json(const struct kd_status *status, FILE *out);
+
+#endif

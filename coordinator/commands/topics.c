@@ -1,0 +1,162 @@
+#include "coordinator/commands/topics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "coordinator/base/arr.h"
+#include "coordinator/base/str.h"
+#include "coordinator/commands/command.h"
+#include "coordinator/store/query.h"
+#include "coordinator/trial.h"
+#include "search/setting.h"
+#include "search/stopper.h"
+#include "search/strategy.h"
+
+static void add_columns(struct kd_table *table, const char *const *names)
+{
+    for (; *names != NULL; names++)
+        kd_table_column(table, *names);
+}
+
+static int fill_states(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"from", "event", "to", "over", NULL};
+    (void)topic, (void)err;
+    add_columns(table, columns);
+    for (int from = 0; from < KD_N_TRIAL_STATES; from++)
+        for (int move = 0; move < KD_N_TRIAL_MOVES; move++) {
+            enum kd_trial_state to;
+            if (!kd_trial_next_state((enum kd_trial_state)from, (enum kd_trial_move)move, &to))
+                continue;
+            kd_table_text(table, kd_trial_state_name((enum kd_trial_state)from));
+            kd_table_text(table, kd_trial_move_text((enum kd_trial_move)move));
+            kd_table_text(table, kd_trial_state_name(to));
+            kd_table_text(table, kd_trial_is_terminal(to) ? "yes" : "no");
+        }
+    return 0;
+}
+
+static int fill_exit_codes(const struct kd_topic *topic, struct kd_table *table,
+                           struct kd_error *err)
+{
+    static const char *const columns[] = {"status", "meaning", NULL};
+    static const struct {
+        int code;
+        const char *meaning;
+    } rows[] = {
+#define X(code, meaning) {code, meaning},
+#include "coordinator/commands/exit_codes.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_columns(table, columns);
+    for (size_t i = 0; i < KD_COUNT(rows); i++) {
+        kd_table_int(table, rows[i].code);
+        kd_table_text(table, rows[i].meaning);
+    }
+    return 0;
+}
+
+static int fill_environment(const struct kd_topic *topic, struct kd_table *table,
+                            struct kd_error *err)
+{
+    static const char *const columns[] = {"variable", "meaning", NULL};
+    static const char *const rows[][2] = {
+#define X(variable, meaning) {variable, meaning},
+#include "coordinator/commands/environment.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_columns(table, columns);
+    for (size_t i = 0; i < KD_COUNT(rows); i++) {
+        kd_table_text(table, rows[i][0]);
+        kd_table_text(table, rows[i][1]);
+    }
+    return 0;
+}
+
+static void add_database_table(void *ud, const char *name, const char *columns)
+{
+    kd_table_text(ud, name);
+    kd_table_text(ud, columns);
+}
+
+static int fill_database(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"table", "columns", NULL};
+    (void)topic;
+    add_columns(table, columns);
+    return kd_query_schema(add_database_table, table, err);
+}
+
+static const char *const kind_names[] = {
+    [KD_SETTING_NUMBER] = "number", [KD_SETTING_INT] = "integer", [KD_SETTING_BOOL] = "bool",
+    [KD_SETTING_CHOICE] = "choice", [KD_SETTING_TEXT] = "text",
+};
+
+/* "0 to 1", "at least 1", or the choices. */
+static void add_accepted(struct kd_table *table, const struct kd_setting *setting)
+{
+    struct kd_str text = {0};
+    char low[KD_NUMBER_MAX], high[KD_NUMBER_MAX];
+    bool is_number = setting->kind == KD_SETTING_NUMBER || setting->kind == KD_SETTING_INT;
+    if (setting->kind == KD_SETTING_BOOL)
+        kd_str_add(&text, "true, false");
+    for (int i = 0; setting->choices != NULL && setting->choices[i] != NULL; i++)
+        kd_str_addf(&text, "%s%s", i ? ", " : "", setting->choices[i]);
+    if (is_number && isfinite(setting->max))
+        kd_str_addf(&text, "%s to %s", kd_number_text(setting->min, low),
+                    kd_number_text(setting->max, high));
+    else if (is_number && isfinite(setting->min))
+        kd_str_addf(&text, "at least %s", kd_number_text(setting->min, low));
+    kd_table_text(table, text.length ? text.text : NULL);
+    kd_str_release(&text);
+}
+
+static void fill_settings(struct kd_table *table, const struct kd_setting *settings)
+{
+    static const char *const columns[] = {"setting", "kind", "default", "accepts", "meaning", NULL};
+    add_columns(table, columns);
+    for (; settings != NULL && settings->name != NULL; settings++) {
+        kd_table_text(table, settings->name);
+        kd_table_text(table, kind_names[settings->kind]);
+        kd_table_text(table, settings->fallback);
+        add_accepted(table, settings);
+        kd_table_text(table, settings->help);
+    }
+}
+
+static int fill_strategy(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    (void)err;
+    fill_settings(table, ((const struct kd_strategy *)topic->about)->settings);
+    return 0;
+}
+
+static int fill_stopper(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    (void)err;
+    fill_settings(table, ((const struct kd_stopper *)topic->about)->settings);
+    return 0;
+}
+
+struct kd_topic *kd_topics_all(void)
+{
+    static const struct kd_topic fixed[] = {
+#define X(function, name, summary) {name, "topic", summary, fill_##function, NULL},
+#include "coordinator/commands/topics.def"
+#undef X
+    };
+    KD_ARR(struct kd_topic) all = {0};
+    for (size_t i = 0; i < KD_COUNT(fixed); i++)
+        kd_arr_push(&all, fixed[i]);
+    for (int i = 0; kd_strategies[i] != NULL; i++)
+        kd_arr_push(&all,
+                    (struct kd_topic){kd_strategies[i]->name, "strategy", kd_strategies[i]->summary,
+                                      fill_strategy, kd_strategies[i]});
+    for (int i = 0; kd_stoppers[i] != NULL; i++)
+        kd_arr_push(&all, (struct kd_topic){kd_stoppers[i]->name, "stopper",
+                                            kd_stoppers[i]->summary, fill_stopper, kd_stoppers[i]});
+    kd_arr_push(&all, (struct kd_topic){0});
+    return all.items;
+}

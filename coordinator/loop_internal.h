@@ -1,0 +1,101 @@
+/* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages), loop_gang.c (processes),
+ * loop_start.c (opening, resuming, closing). */
+#ifndef KD_LOOP_INTERNAL_H
+#define KD_LOOP_INTERNAL_H
+
+#include "coordinator/bus/router.h"
+#include "coordinator/feed.h"
+#include "coordinator/launch/gang_process.h"
+#include "coordinator/launch/machine.h"
+#include "coordinator/loop.h"
+#include "coordinator/store/store.h"
+#include "coordinator/tail.h"
+#include "coordinator/worker.h"
+
+/* A gang whose processes live, or are about to. */
+struct kd_live_gang {
+    int64_t id;
+    char *token;               /* owned; 32 hex digits; only this gang and we know it */
+    char *dir, *scratch, *log; /* owned */
+    struct kd_gang_process process;
+    bool has_address;
+    struct kd_address address;    /* where rank 0 can be answered */
+    struct kd_tail *tail;         /* a command's log; NULL for the trainer */
+    int64_t fence;                /* of a command's attempt */
+    int64_t pulse_step, moved_us; /* last sign of progress (monotonic) */
+    int64_t kill_at_us;           /* it was asked to end; 0 = not */
+};
+
+struct kd_ack {
+    int64_t gang, fence, seq;
+};
+
+struct kd_loop {
+    const struct kd_run_options *options; /* borrowed */
+    const struct kd_experiment *experiment;
+    struct kd_store *store;
+    struct kd_experiment_row row;
+    struct kd_study *study;
+    struct kd_machine machine;
+    struct kd_launch_programs programs;
+    char *trainer_program;    /* owned */
+    char *run_dir, *data_dir; /* sockets; <database>.d. owned */
+    char *endpoint;           /* owned */
+
+    struct kd_router *router;
+    struct kd_worker *worker;
+    bool worker_listens, ask_waits;
+    struct kd_address worker_address;
+    struct kd_feed feed;
+
+    KD_ARR(struct kd_live_gang) gangs;
+    kd_actions effects; /* of this turn, to be done after the commit */
+    KD_ARR(struct kd_ack) acks;
+    KD_ARR(char *) failed_starts; /* texts; with failed_gangs: reported in the next turn */
+    KD_ARR(int64_t) failed_gangs;
+
+    int signals; /* signalfd */
+    int n_stops; /* how often the user asked */
+    bool in_transaction, finished, broken;
+    struct kd_error *err; /* of the run */
+    double real_at_start;
+    int64_t mono_at_start;
+    int64_t n_dropped; /* messages of stale fences, unknown gangs, other files */
+};
+
+double kd_loop_now(const struct kd_loop *loop); /* REAL seconds that never jump */
+
+/* Gives the event to the study within this turn's transaction. -1: the store failed. */
+int kd_loop_deliver(struct kd_loop *loop, const struct kd_event *event);
+
+/* Opens the turn's transaction when it is not open yet. */
+int kd_loop_begin(struct kd_loop *loop);
+void kd_loop_note(const struct kd_loop *loop, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* loop_bus.c */
+int kd_loop_read_bus(struct kd_loop *loop);
+void kd_loop_send_acks(struct kd_loop *loop);
+void kd_loop_ask(struct kd_loop *loop);
+void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fence);
+void kd_loop_tell_gang(struct kd_loop *loop, const struct kd_action *action,
+                       enum kd_message_type type);
+int kd_loop_record_metrics(struct kd_loop *loop, struct kd_event *event,
+                           const struct kd_metric_point *points, int n);
+
+/* loop_gang.c */
+struct kd_live_gang *kd_loop_find_gang(struct kd_loop *loop, int64_t id);
+void kd_loop_start_gang(struct kd_loop *loop, const struct kd_action *action);
+void kd_loop_end_gang(struct kd_loop *loop, int64_t id, bool kill_now);
+int kd_loop_read_gangs(struct kd_loop *loop, const bool *ready);
+int kd_loop_watch_gangs(struct kd_loop *loop);
+int kd_loop_recover_gangs(struct kd_loop *loop);
+char *kd_loop_trial_dir(const struct kd_loop *loop, int trial);
+char *kd_loop_attempt_log(const struct kd_loop *loop, const struct kd_trial *trial);
+void kd_live_gang_release(struct kd_live_gang *gang);
+
+/* loop_start.c */
+enum kd_run_end kd_loop_open(struct kd_loop *loop);
+void kd_loop_close(struct kd_loop *loop);
+
+#endif

@@ -1,0 +1,259 @@
+/* loop_start.c - opening what a run needs, in the order in which it may fail, and closing it again. */
+#include "coordinator/loop_internal.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "coordinator/base/clock.h"
+#include "coordinator/commands/command.h"
+#include "coordinator/journal.h"
+#include "coordinator/launch/run_dir.h"
+#include "coordinator/spec/spec_read.h"
+
+static const char worker_endpoint[] = "inproc://strategies";
+
+static int find_programs(struct kd_loop *loop)
+{
+    const struct {
+        const char *name;
+        char **path;
+    } needed[] = {
+        {"katydid-supervisor", &loop->programs.supervisor},
+        {"katydid-exec", &loop->programs.exec},
+        {"katydid-trainer", &loop->trainer_program},
+    };
+    bool needs_trainer = loop->experiment->template.kind == KD_TEMPLATE_TRAINER;
+    for (size_t i = 0; i < KD_COUNT(needed) - !needs_trainer; i++) {
+        *needed[i].path = kd_program_path(needed[i].name);
+        if (*needed[i].path == NULL)
+            return kd_fail(loop->err,
+                           "%s is not beside katydid nor in ../libexec/katydid: install katydid "
+                           "whole, or set KATYDID_LIBEXEC to its folder",
+                           needed[i].name);
+    }
+    return 0;
+}
+
+static int check_machine(struct kd_loop *loop)
+{
+    kd_machine_find(&loop->machine);
+    struct kd_pool pool;
+    struct kd_need need = kd_experiment_need(loop->experiment);
+    kd_pool_init(&pool, loop->machine.n_gpus, loop->machine.n_cpus);
+    int capacity = kd_pool_capacity(&pool, &need);
+    if (capacity == 0)
+        return kd_fail(
+            loop->err,
+            "a trial asks for %d GPUs and %g cores; this machine has %d GPUs and %d cores "
+            "(spec.resources: ask for less, or say oversubscribe: true)",
+            need.gpus, need.cpu_parts / (double)KD_CORE, loop->machine.n_gpus,
+            loop->machine.n_cpus);
+    int wanted = loop->experiment->parallel_trials;
+    if (wanted > capacity && !need.oversubscribe)
+        kd_loop_note(loop, "parallelTrialCount is %d; this machine holds %d trials at a time",
+                     wanted, capacity);
+    if (loop->machine.n_gpus > 0 && need.gpus == 0)
+        kd_loop_note(loop, "this machine has %d GPUs and a trial asks for none (resources.gpus)",
+                     loop->machine.n_gpus);
+    return 0;
+}
+
+/* A changed spec under the same name is another experiment; limits, goal and counts may change. */
+static enum kd_run_end check_same_spec(struct kd_loop *loop)
+{
+    const struct kd_experiment *experiment = loop->experiment;
+    if (strcmp(loop->row.digest, experiment->digest) == 0)
+        return KD_RUN_ENDED;
+    char *changed = kd_spec_difference(loop->row.canonical, experiment->canonical);
+    kd_fail(loop->err,
+            "%s holds an experiment '%s' with another spec. What changed:\n%s\n"
+            "Run it under another name (--name other), or in another file (--db FILE).",
+            kd_store_path(loop->store), experiment->name, changed);
+    free(changed);
+    return KD_RUN_OTHER_SPEC;
+}
+
+static int add_experiment(struct kd_loop *loop)
+{
+    const struct kd_experiment *experiment = loop->experiment;
+    loop->row = (struct kd_experiment_row){
+        .name = kd_strdup(experiment->name),
+        .spec = kd_strdup(experiment->text),
+        .canonical = kd_strdup(experiment->canonical),
+        .digest = kd_strdup(experiment->digest),
+        .base_dir = kd_strdup(experiment->base_dir),
+        .file = kd_strdup(experiment->file),
+        .state = kd_strdup("Created"),
+        .reason = kd_strdup("ExperimentCreated"),
+        .seed = experiment->seed,
+        .created_at = kd_loop_now(loop),
+    };
+    if (kd_loop_begin(loop) != 0)
+        return -1;
+    int result = kd_store_add_experiment(loop->store, &loop->row, loop->err);
+    loop->in_transaction = false;
+    return result == 0 ? kd_store_commit(loop->store, loop->err) : -1;
+}
+
+/* The state is the journal applied again; then what the last coordinator left behind is told. */
+static int resume(struct kd_loop *loop)
+{
+    free(loop->row.spec);
+    loop->row.spec = kd_strdup(loop->experiment->text);
+    if (kd_journal_resume(loop->store, loop->row.id, loop->study, loop->err) != 0)
+        return kd_error_prefix(loop->err, "experiment '%s' cannot be resumed", loop->row.name);
+    struct kd_event event = {.kind = KD_EVENT_TAKEOVER, .at = kd_loop_now(loop)};
+    if (kd_loop_deliver(loop, &event) != 0 || kd_loop_recover_gangs(loop) != 0)
+        return -1;
+    loop->in_transaction = false;
+    return kd_store_commit(loop->store, loop->err);
+}
+
+static enum kd_run_end open_store(struct kd_loop *loop)
+{
+    enum kd_store_failure why;
+    loop->store = kd_store_open(loop->options->database, &why, loop->err);
+    if (loop->store == NULL)
+        return why == KD_STORE_LOCKED ? KD_RUN_LOCKED : KD_RUN_ERROR;
+    loop->data_dir = kd_format("%s.d", kd_store_path(loop->store));
+    loop->study = kd_study_new(loop->experiment);
+    return KD_RUN_ENDED;
+}
+
+/* Sets *resumed; tells the watcher. */
+static enum kd_run_end open_experiment(struct kd_loop *loop)
+{
+    const struct kd_watcher *watcher = loop->options->watcher;
+    int found =
+        kd_store_find_experiment(loop->store, loop->experiment->name, &loop->row, loop->err);
+    if (found < 0)
+        return KD_RUN_ERROR;
+    if (found > 0) {
+        enum kd_run_end same = check_same_spec(loop);
+        if (same != KD_RUN_ENDED)
+            return same;
+    }
+    if ((found > 0 ? resume(loop) : add_experiment(loop)) != 0)
+        return KD_RUN_ERROR;
+    if (watcher && watcher->started)
+        watcher->started(watcher->ud, loop->study, found > 0);
+    return KD_RUN_ENDED;
+}
+
+static int open_bus(struct kd_loop *loop)
+{
+    loop->run_dir = kd_run_dir_make(kd_store_run_uuid(loop->store), loop->err);
+    if (loop->run_dir == NULL)
+        return -1;
+    kd_dir_remove(loop->run_dir); /* what a killed coordinator left; its gangs are gone */
+    if (kd_dir_make(loop->run_dir, loop->err) != 0)
+        return -1;
+    loop->endpoint = kd_format("ipc://%s/bus", loop->run_dir);
+    const char *endpoints[] = {worker_endpoint, loop->endpoint, NULL};
+    loop->router = kd_router_open(endpoints, loop->err);
+    if (loop->router == NULL)
+        return -1;
+    loop->worker = kd_worker_start(loop->experiment, kd_router_context(loop->router),
+                                   worker_endpoint, kd_store_run_uuid(loop->store), loop->err);
+    return loop->worker ? 0 : -1;
+}
+
+static void catch_signals(struct kd_loop *loop)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    loop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+enum kd_run_end kd_loop_open(struct kd_loop *loop)
+{
+    if (find_programs(loop) != 0 || check_machine(loop) != 0)
+        return KD_RUN_ERROR;
+    enum kd_run_end end = open_store(loop);
+    if (end != KD_RUN_ENDED)
+        return end;
+    catch_signals(loop);
+    end = open_experiment(loop);
+    if (end != KD_RUN_ENDED)
+        return end;
+    return open_bus(loop) == 0 ? KD_RUN_ENDED : KD_RUN_ERROR;
+}
+
+/* ---- closing ---- */
+
+static void end_worker(struct kd_loop *loop)
+{
+    if (loop->worker == NULL)
+        return;
+    struct kd_address from;
+    enum kd_message_type type;
+    json_t *body;
+    while (!loop->worker_listens) { /* its HELLO is on the way */
+        kd_router_wait(loop->router, NULL, NULL, 0, 1000);
+        while (kd_router_receive(loop->router, &from, &type, &body) == 1) {
+            loop->worker_listens = json_object_get(body, "strategy") != NULL;
+            loop->worker_address = from;
+            json_decref(body);
+        }
+    }
+    kd_router_send(loop->router, &loop->worker_address, KD_MSG_EXIT, "{}");
+    kd_worker_join(loop->worker);
+}
+
+/* Gangs that still live are killed; their supervisors do it also when we cannot wait. */
+static void end_gangs(struct kd_loop *loop)
+{
+    int64_t until = kd_clock_mono_us() + 3000000;
+    for (size_t i = 0; i < loop->gangs.n; i++)
+        kd_gang_kill(&loop->gangs.items[i].process);
+    for (size_t i = 0; i < loop->gangs.n; i++) {
+        struct kd_live_gang *gang = &loop->gangs.items[i];
+        while (kd_gang_is_alive(&gang->process) && kd_clock_mono_us() < until)
+            usleep(5000);
+        kd_dir_remove(gang->scratch);
+        kd_live_gang_release(gang);
+    }
+}
+
+static void release_lists(struct kd_loop *loop)
+{
+    for (size_t i = 0; i < loop->failed_starts.n; i++)
+        free(loop->failed_starts.items[i]);
+    kd_arr_release(&loop->failed_starts);
+    kd_arr_release(&loop->failed_gangs);
+    kd_arr_release(&loop->gangs);
+    kd_arr_release(&loop->effects);
+    kd_arr_release(&loop->acks);
+}
+
+void kd_loop_close(struct kd_loop *loop)
+{
+    if (loop->in_transaction)
+        kd_store_rollback(loop->store);
+    end_gangs(loop);
+    end_worker(loop);
+    kd_router_close(loop->router);
+    if (loop->run_dir)
+        kd_dir_remove(loop->run_dir);
+    kd_study_free(loop->study);
+    kd_store_close(loop->store);
+    kd_experiment_row_release(&loop->row);
+    kd_machine_release(&loop->machine);
+    release_lists(loop);
+    if (loop->signals >= 0)
+        close(loop->signals);
+    free(loop->programs.supervisor);
+    free(loop->programs.exec);
+    free(loop->trainer_program);
+    free(loop->run_dir);
+    free(loop->data_dir);
+    free(loop->endpoint);
+}

@@ -1,0 +1,64 @@
+/* node.h - the parsed document: a tree of scalars, lists and mappings that know where they stand.
+ *
+ * A mapping's values carry their key. Scalars keep their text as written beside their value, because a command line
+ * wants `0.10` as the user wrote it. Nodes own everything below them. */
+#ifndef KD_SPEC_NODE_H
+#define KD_SPEC_NODE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "coordinator/base/arr.h"
+#include "coordinator/spec/problems.h"
+
+enum kd_node_kind {
+    KD_NODE_NULL,
+    KD_NODE_BOOL,
+    KD_NODE_NUMBER,
+    KD_NODE_STRING,
+    KD_NODE_LIST,
+    KD_NODE_MAP
+};
+
+struct kd_node {
+    enum kd_node_kind kind;
+    struct kd_mark mark;
+    char *text;    /* scalars: owned; NULL for lists and mappings */
+    double number; /* KD_NODE_NUMBER, and 0 or 1 for KD_NODE_BOOL */
+    char *key;     /* owned; of a mapping's value, else NULL */
+    struct kd_mark key_mark;
+    KD_ARR(struct kd_node *) children; /* owned */
+};
+
+struct kd_node *kd_node_new(enum kd_node_kind kind, struct kd_mark mark);
+/* An unquoted scalar is resolved by the core schema of YAML 1.2: null, true, 0x10, 1e-5, .inf; a quoted one is a
+ * string. Copies the text. */
+struct kd_node *kd_node_new_scalar(const char *text, bool is_plain, struct kd_mark mark);
+struct kd_node *kd_node_copy(const struct kd_node *node);
+void kd_node_free(struct kd_node *node);
+
+/* Takes the child; key is copied. */
+void kd_node_push(struct kd_node *list, struct kd_node **child);
+void kd_node_put(struct kd_node *map, const char *key, struct kd_mark key_mark,
+                 struct kd_node **child); /* replaces what stood there */
+void kd_node_remove_at(struct kd_node *parent, size_t at);
+
+/* The value of a key, or NULL; also NULL when `map` is NULL or no mapping, or the value is null. */
+struct kd_node *kd_node_get(const struct kd_node *map, const char *key);
+/* The same along a dotted path ("spec.objective.goal"). */
+struct kd_node *kd_node_at(const struct kd_node *root, const char *path);
+/* Index of the child with this key, or -1 (finds null values too). */
+int kd_node_key_at(const struct kd_node *map, const char *key);
+/* Index of the list's item whose `name` is this, or -1. */
+int kd_node_named_at(const struct kd_node *list, const char *name);
+
+bool kd_node_is_scalar(const struct kd_node *node);
+const char *kd_node_kind_name(const struct kd_node *node); /* "a list", "the text", ... */
+
+/* As JSON, scalars typed as they are; non-finite numbers as text. The caller owns the reference. */
+json_t *kd_node_json(const struct kd_node *node);
+
+/* The node a JSON pointer ("/model/0/linear") names, or the deepest one on the way; "~1" is "/", "~0" is "~". */
+const struct kd_node *kd_node_pointer(const struct kd_node *root, const char *pointer);
+
+#endif

@@ -1,0 +1,39 @@
+/* read.h - the parts that fill one experiment, in the order in which they run. Each finds all that is wrong in its
+ * part and goes on; none needs another part to have succeeded. */
+#ifndef KD_SPEC_READ_PARTS_H
+#define KD_SPEC_READ_PARTS_H
+
+#include "coordinator/spec/fields.h"
+
+/* Readers of fields (fields.h); the target is the struct that the name says. */
+void kd_read_objective(struct kd_reader *, const struct kd_node *, void *objective);
+void kd_read_parameters(struct kd_reader *, const struct kd_node *, void *space);
+void kd_read_template(struct kd_reader *, const struct kd_node *, void *experiment);
+void kd_read_collector(struct kd_reader *, const struct kd_node *, void *collector); /* Katib's */
+void kd_read_metrics(struct kd_reader *, const struct kd_node *, void *collector);   /* ours */
+void kd_read_job(struct kd_reader *, const struct kd_node *, void *experiment);
+void kd_read_resources(struct kd_reader *, const struct kd_node *, void *resources);
+void kd_read_cpus(struct kd_reader *, const struct kd_node *, void *cpus);    /* double */
+void kd_read_memory(struct kd_reader *, const struct kd_node *, void *bytes); /* int64_t */
+void kd_read_limits(struct kd_reader *, const struct kd_node *, void *limits);
+
+/* One variable of the trial; at: where it stands. */
+void kd_template_add_env(struct kd_reader *, const struct kd_node *at, const char *name,
+                         const char *value);
+
+/* spec.algorithm and spec.earlyStopping; either node may be NULL. */
+void kd_read_algorithm(struct kd_reader *, const struct kd_node *);
+void kd_read_stopper(struct kd_reader *, const struct kd_node *);
+
+/* The whole document: tables, defaults, and what depends on several fields. */
+void kd_read_document(struct kd_reader *);
+
+/* Placeholders: unknown names, unused parameters, unused trialParameters. */
+void kd_check_uses(struct kd_reader *);
+/* Asks the built-in trainer whether its block is right, at both ends of every parameter. */
+void kd_check_trainer(struct kd_reader *);
+
+/* The name an experiment may have. NULL, or why this one may not. */
+const char *kd_name_refused(const char *name);
+
+#endif

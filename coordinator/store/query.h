@@ -1,0 +1,82 @@
+/* query.h - what the commands read: rows as structs, from a store opened read-only.
+ *
+ * Reads take a snapshot and never wait for the writer or hold it up. Everything returned is owned by the caller and
+ * released by the function that stands below its struct. */
+#ifndef KD_STORE_QUERY_H
+#define KD_STORE_QUERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "coordinator/base/error.h"
+#include "coordinator/store/store.h"
+#include "coordinator/trial.h"
+
+/* From here to end all reads see one moment of the file. */
+int kd_query_begin(struct kd_store *store, struct kd_error *err);
+void kd_query_end(struct kd_store *store);
+
+struct kd_experiment_info {
+    int64_t id;
+    char *name, *state, *reason, *file, *canonical;
+    char *metric;  /* the objective's; NULL when the spec does not say */
+    bool maximize; /* the objective's direction */
+    double created_at, finished_at;
+    int n_trials, counts[KD_N_TRIAL_STATES];
+    int best; /* number of the best trial: finite objective, Succeeded or EarlyStopped; -1 = none */
+    double best_objective;
+};
+
+/* All experiments, oldest first. */
+int kd_query_experiments(struct kd_store *store, struct kd_experiment_info **experiments, int *n,
+                         struct kd_error *err);
+void kd_experiment_infos_free(struct kd_experiment_info *experiments, int n);
+
+/* One by name, or the latest when name is NULL. 1 found, 0 not, -1. */
+int kd_query_experiment(struct kd_store *store, const char *name,
+                        struct kd_experiment_info *experiment, struct kd_error *err);
+void kd_experiment_info_release(struct kd_experiment_info *experiment);
+
+struct kd_param_value {
+    char *name, *text; /* as the user writes it; numbers in their shortest form */
+    bool is_text;      /* categorical */
+};
+
+struct kd_trial_info {
+    int number;
+    enum kd_trial_state state;
+    char *reason, *log;
+    bool has_objective;
+    double objective; /* may be NaN or infinite */
+    int attempts, parent /* -1 */;
+    int64_t until;
+    double created_at, started_at, finished_at; /* 0 = not yet */
+    int exit_code, exit_signal;                 /* -1 = none */
+    struct kd_param_value *params; /* in the order of the space; inactive ones missing */
+    int n_params;
+};
+
+/* The trials of an experiment by number; only that one when number >= 0. */
+int kd_query_trials(struct kd_store *store, int64_t experiment, int number,
+                    struct kd_trial_info **trials, int *n, struct kd_error *err);
+void kd_trial_infos_free(struct kd_trial_info *trials, int n);
+
+/* Katib's observation: a metric's extremes over its finite points, and its last point. */
+struct kd_observed_metric {
+    char *name;
+    double min, max, latest; /* min and max are NaN without a finite point */
+    int64_t step;            /* of the latest */
+};
+int kd_query_observation(struct kd_store *store, int64_t experiment, int number,
+                         struct kd_observed_metric **metrics, int *n, struct kd_error *err);
+void kd_observed_metrics_free(struct kd_observed_metric *metrics, int n);
+
+/* The tables and views of the schema with their columns, for `katydid explain database`. */
+typedef void (*kd_table_fn)(void *ud, const char *table, const char *columns);
+int kd_query_schema(kd_table_fn fn, void *ud, struct kd_error *err);
+
+/* "3.40.1", and a note when this version needs care (NULL = none). */
+const char *kd_sqlite_version(void);
+const char *kd_sqlite_note(void);
+
+#endif

@@ -1,0 +1,174 @@
+/* query_trials.c - the trials of an experiment with their parameters, and what a trial's metrics came to. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "coordinator/base/arr.h"
+#include "coordinator/base/mem.h"
+#include "coordinator/base/str.h"
+#include "coordinator/store/internal.h"
+#include "coordinator/store/query.h"
+
+static int int_or(sqlite3_stmt *s, int at, int fallback)
+{
+    return sqlite3_column_type(s, at) == SQLITE_NULL ? fallback : sqlite3_column_int(s, at);
+}
+
+static void fill_trial(struct kd_trial_info *t, sqlite3_stmt *s)
+{
+    int state = kd_trial_state_find((const char *)sqlite3_column_text(s, 1));
+    *t = (struct kd_trial_info){
+        .number = sqlite3_column_int(s, 0),
+        .state = state < 0 ? KD_TRIAL_PENDING : (enum kd_trial_state)state,
+        .reason = kd_column_strdup(s, 2),
+        .log = kd_column_strdup(s, 3),
+        .attempts = sqlite3_column_int(s, 4),
+        .parent = int_or(s, 5, -1),
+        .until = sqlite3_column_int64(s, 6),
+        .created_at = sqlite3_column_double(s, 7),
+        .started_at = sqlite3_column_double(s, 8),
+        .finished_at = sqlite3_column_double(s, 9),
+        .exit_code = int_or(s, 10, -1),
+        .exit_signal = int_or(s, 11, -1),
+        .has_objective = sqlite3_column_type(s, 12) != SQLITE_NULL,
+        .objective = kd_column_value(s, 13),
+    };
+}
+
+static char *param_text(sqlite3_stmt *s, int at)
+{
+    char buffer[KD_NUMBER_MAX];
+    if (sqlite3_column_type(s, at) == SQLITE_FLOAT)
+        return kd_strdup(kd_number_text(sqlite3_column_double(s, at), buffer));
+    return kd_column_strdup(s, at);
+}
+
+static void add_param(struct kd_trial_info *t, sqlite3_stmt *s)
+{
+    t->params = kd_realloc_array(t->params, (size_t)t->n_params + 1, sizeof *t->params);
+    t->params[t->n_params++] =
+        (struct kd_param_value){.name = kd_column_strdup(s, 1),
+                                .text = param_text(s, 2),
+                                .is_text = sqlite3_column_type(s, 2) == SQLITE_TEXT};
+}
+
+/* Both walks go by number, so the trials are found by stepping on. */
+static int add_params(struct kd_store *store, int64_t first_id, int64_t last_id,
+                      struct kd_trial_info *trials, int n, struct kd_error *err)
+{
+    int rc, at = 0;
+    sqlite3_stmt *s = kd_statement_new(store,
+                                       "SELECT trial_id, name, value FROM params WHERE trial_id "
+                                       "BETWEEN ?1 AND ?2 ORDER BY trial_id, i",
+                                       err);
+    if (s == NULL)
+        return -1;
+    kd_bind_int(s, 1, first_id);
+    kd_bind_int(s, 2, last_id);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        int number = (int)(sqlite3_column_int64(s, 0) % KD_TRIALS_PER_EXPERIMENT);
+        while (at < n && trials[at].number < number)
+            at++;
+        if (at < n && trials[at].number == number)
+            add_param(&trials[at], s);
+    }
+    if (rc != SQLITE_DONE)
+        kd_store_fail(store, err, "cannot read the parameters");
+    sqlite3_finalize(s);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int kd_query_trials(struct kd_store *store, int64_t experiment, int number,
+                    struct kd_trial_info **trials, int *n, struct kd_error *err)
+{
+    KD_ARR(struct kd_trial_info) list = {0};
+    int64_t first = kd_trial_row_id(experiment, number < 0 ? 0 : number);
+    int64_t last = number < 0 ? kd_trial_row_id(experiment, KD_TRIALS_PER_EXPERIMENT - 1) : first;
+    int rc;
+    sqlite3_stmt *s = kd_statement_new(
+        store,
+        "SELECT number, state, reason, log, attempts, parent, until, created_at, started_at, "
+        "finished_at, exit_code, exit_signal, o.trial_id, o.value, o.nonfinite FROM trials "
+        "LEFT JOIN objectives AS o ON o.trial_id = trials.id AND o.i = 0 "
+        "WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+        err);
+    *trials = NULL;
+    *n = 0;
+    if (s == NULL)
+        return -1;
+    kd_bind_int(s, 1, first);
+    kd_bind_int(s, 2, last);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct kd_trial_info t;
+        fill_trial(&t, s);
+        kd_arr_push(&list, t);
+    }
+    if (rc != SQLITE_DONE)
+        kd_store_fail(store, err, "cannot read the trials");
+    sqlite3_finalize(s);
+    *trials = list.items;
+    *n = (int)list.n;
+    return rc == SQLITE_DONE ? add_params(store, first, last, list.items, *n, err) : -1;
+}
+
+static void release_trial(struct kd_trial_info *t)
+{
+    for (int i = 0; i < t->n_params; i++) {
+        free(t->params[i].name);
+        free(t->params[i].text);
+    }
+    free(t->params);
+    free(t->reason);
+    free(t->log);
+}
+
+void kd_trial_infos_free(struct kd_trial_info *trials, int n)
+{
+    for (int i = 0; i < n; i++)
+        release_trial(&trials[i]);
+    free(trials);
+}
+
+/* SQLite fills the bare columns of a lone max() from its row: the last point. */
+int kd_query_observation(struct kd_store *store, int64_t experiment, int number,
+                         struct kd_observed_metric **metrics, int *n, struct kd_error *err)
+{
+    KD_ARR(struct kd_observed_metric) list = {0};
+    int rc;
+    sqlite3_stmt *s = kd_statement_new(
+        store,
+        "SELECT last.name, low, high, value, nonfinite, step FROM "
+        "(SELECT name, value, nonfinite, step, max(id) FROM metric WHERE trial_id = ?1 "
+        " GROUP BY name) AS last JOIN "
+        "(SELECT name, min(value) AS low, max(value) AS high FROM metric WHERE trial_id = ?1 "
+        " GROUP BY name) AS range USING(name) ORDER BY last.name",
+        err);
+    *metrics = NULL;
+    *n = 0;
+    if (s == NULL)
+        return -1;
+    kd_bind_int(s, 1, kd_trial_row_id(experiment, number));
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        bool has_range = sqlite3_column_type(s, 1) != SQLITE_NULL;
+        struct kd_observed_metric metric = {
+            .name = kd_column_strdup(s, 0),
+            .min = has_range ? sqlite3_column_double(s, 1) : NAN,
+            .max = has_range ? sqlite3_column_double(s, 2) : NAN,
+            .latest = kd_column_value(s, 3),
+            .step = sqlite3_column_int64(s, 5),
+        };
+        kd_arr_push(&list, metric);
+    }
+    if (rc != SQLITE_DONE)
+        kd_store_fail(store, err, "cannot read the metrics of trial %d", number);
+    sqlite3_finalize(s);
+    *metrics = list.items;
+    *n = (int)list.n;
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+void kd_observed_metrics_free(struct kd_observed_metric *metrics, int n)
+{
+    for (int i = 0; i < n; i++)
+        free(metrics[i].name);
+    free(metrics);
+}

@@ -1,0 +1,62 @@
+/* parzen_kernels.h - the inside of an estimator, shared by its three files: parzen.c (weights, life), parzen_fit.c
+ * (kernels from trials) and parzen_density.c (kernels to densities).
+ *
+ * Arrays over kernels are padded to whole blocks of KD_BLOCK; the padding has log weight -INFINITY. Kernel k < n is
+ * the k-th trial, kernel n the prior. */
+#ifndef KD_SEARCH_PARZEN_KERNELS_H
+#define KD_SEARCH_PARZEN_KERNELS_H
+
+#include "search/parzen.h"
+
+/* Loops over a block have a fixed length, so that compilers vectorise them without changing the order of sums. */
+enum { KD_BLOCK = 64 };
+
+struct kd_axis_kernels {
+    double *mu, *sigma;             /* of each kernel; numeric axes */
+    double *inverse;                /* sqrt(1/2) / sigma */
+    int *group;                     /* cells and categorical: equal kernels share a group */
+    double *group_mu, *group_sigma; /* cells */
+    int n_groups;
+    bool has_narrow_cells; /* so much narrower than any kernel that a series gives their mass */
+    double log_hit,
+        log_miss; /* categorical: log probability of the observed choice and of another */
+};
+
+/* What a trial's kernel on an axis came to, last time; valid while sigma is the same. */
+struct kd_kernel_memo {
+    double sigma, inverse, mass;
+};
+
+struct kd_parzen {
+    const struct kd_columns *columns;
+    int first, n_axes;
+    int n;        /* trials; n + 1 kernels */
+    int capacity; /* kernels */
+    double prior_weight;
+    int *trials;
+    double *weights;  /* normalised */
+    double *log_base; /* log weight - log of the kernel's normaliser over all axes */
+    double *norms;    /* scratch: products of normalisers */
+    double
+        log_unit; /* what the normalisers of densities leave out: log(range sqrt(2 pi)) of each */
+    struct kd_axis_kernels *axes;
+    int *kernel_of;               /* trial number -> kernel or -1 */
+    struct kd_kernel_memo **memo; /* [axis][trial] */
+    int n_known, known_capacity;  /* trials in kernel_of and memo */
+    struct kd_ranked *sorted;     /* scratch: (mu, kernel) in ascending order */
+};
+
+static inline const struct kd_axis *kd_parzen_axis(const struct kd_parzen *parzen, int i)
+{
+    return &parzen->columns->axes[parzen->first + i];
+}
+
+static inline int kd_parzen_padded(const struct kd_parzen *parzen)
+{
+    return (parzen->n + KD_BLOCK) / KD_BLOCK * KD_BLOCK;
+}
+
+/* Fills the kernels of every axis and log_base, from trials, n, weights. In parzen_fit.c. */
+void kd_parzen_fit_kernels(struct kd_parzen *parzen);
+
+#endif

@@ -1,0 +1,249 @@
+/* test_study.c - the pure study, data-driven: each file of tests/cases/study is a sentence, an experiment, and events with
+ * the actions that must follow.
+ *
+ *     # a failed trial is run again as often as maxRetries says
+ *     experiment {"kind": "command", "parallel": 1, "max_trials": 2, "max_retries": 1}
+ *     started {"n_cpus": 2}
+ *         do.ask n=1
+ *     suggested {"n": 1, "values": [0.5]}
+ *         trial 0 Pending
+ *         ...
+ *
+ * An event is written as the journal keeps it; metrics also has "reports": [[step, value], ...]. KD_UPDATE=1 writes what
+ * follows now into the file: read the difference before you keep it. */
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "coordinator/base/mem.h"
+#include "coordinator/base/str.h"
+#include "coordinator/bus/message.h"
+#include "coordinator/study.h"
+
+/* ---- the experiment ---- */
+
+static enum kd_verdict stop_above_one(const struct kd_history *history,
+                                      const struct kd_settings *settings, int number,
+                                      const struct kd_report *report)
+{
+    (void)history;
+    (void)settings;
+    (void)number;
+    return report->value > 1 ? KD_STOP : KD_GO;
+}
+
+static const struct kd_stopper stopper = {.name = "stop_above_one", .judge = stop_above_one};
+
+static double number_of(const json_t *options, const char *key, double fallback)
+{
+    double value;
+    return kd_body_number(options, key, &value) ? value : fallback;
+}
+
+static bool kind_is(const json_t *options, const char *kind)
+{
+    const char *text = json_string_value(json_object_get(options, "kind"));
+    return text != NULL && strcmp(text, kind) == 0;
+}
+
+static struct kd_experiment make_experiment(const json_t *options)
+{
+    struct kd_experiment experiment = {
+        .name = kd_strdup("case"),
+        .objective = {.metric = kd_strdup("loss"),
+                      .maximize = json_is_true(json_object_get(options, "maximize"))},
+        .resources = {.processes = (int)number_of(options, "processes", 0),
+                      .cpus = number_of(options, "cpus", 0),
+                      .gpus = (int)number_of(options, "gpus", 0)},
+        .limits = {.max_retries = (int)number_of(options, "max_retries", 0),
+                   .trial_time_s = number_of(options, "trial_time", 0),
+                   .wall_time_s = number_of(options, "wall_time", 0),
+                   .grace_s = 30},
+        .template = {.kind =
+                         kind_is(options, "trainer") ? KD_TEMPLATE_TRAINER : KD_TEMPLATE_COMMAND},
+    };
+    experiment.objective.pick = experiment.objective.maximize ? KD_PICK_MAX : KD_PICK_MIN;
+    if (json_is_true(json_object_get(options, "stopper")))
+        experiment.stopper = &stopper;
+    experiment.space.n_params = 1;
+    experiment.space.params = KD_NEW(struct kd_param);
+    experiment.space.params[0] =
+        (struct kd_param){.name = kd_strdup("x"), .type = KD_PARAM_DOUBLE, .min = 0, .max = 1};
+    return experiment;
+}
+
+/* ---- events and actions as text ---- */
+
+static struct kd_point_report *read_reports(const json_t *body, int *n)
+{
+    const json_t *list = json_object_get(body, "reports");
+    *n = (int)json_array_size(list);
+    struct kd_point_report *reports = KD_NEW_ARRAY(struct kd_point_report, (size_t)*n + 1);
+    for (int i = 0; i < *n; i++) {
+        const json_t *pair = json_array_get(list, (size_t)i);
+        reports[i].step = json_integer_value(json_array_get(pair, 0));
+        assert_true(kd_json_to_number(json_array_get(pair, 1), &reports[i].value));
+    }
+    return reports;
+}
+
+static void print_trial(struct kd_str *out, const struct kd_trial *trial)
+{
+    char number[KD_NUMBER_MAX];
+    kd_str_addf(out, "    trial %d %s", trial->number, kd_trial_state_name(trial->state));
+    if (trial->has_objective)
+        kd_str_addf(out, " objective=%s", kd_number_text(trial->objective, number));
+    if (trial->reason)
+        kd_str_addf(out, " \"%s\"", trial->reason);
+    kd_str_addc(out, '\n');
+}
+
+static void print_action(struct kd_str *out, struct kd_study *study, const struct kd_action *action)
+{
+    if (action->kind == KD_DO_SAVE_TRIAL) {
+        print_trial(out, &study->trials.items[action->trial]);
+    } else if (action->kind == KD_DO_SAVE_EXPERIMENT) {
+        kd_str_addf(out, "    experiment %s\n", kd_study_reason_name(study->end));
+    } else if (action->kind == KD_DO_SAVE_ATTEMPT) {
+        const struct kd_study_attempt *attempt = kd_study_find_attempt(study, action->fence);
+        kd_str_addf(out, "    attempt %lld %s\n", (long long)action->fence,
+                    kd_attempt_state_name(attempt->row.state));
+    } else if (action->kind == KD_DO_SAVE_GANG) {
+        const struct kd_study_gang *gang = kd_study_find_gang(study, action->gang);
+        kd_str_addf(out, "    gang %lld %s %s\n", (long long)action->gang,
+                    kd_gang_state_name(gang->row.state), gang->row.slots);
+    } else {
+        char *text = kd_action_to_json(action);
+        kd_str_addf(out, "    %s %s\n", kd_action_name(action->kind), text);
+        free(text);
+    }
+}
+
+static void apply_line(struct kd_study *study, const char *line, double at, struct kd_str *out)
+{
+    char kind[32];
+    int length = (int)strcspn(line, " \n");
+    snprintf(kind, sizeof kind, "%.*s", length, line);
+    const char *text = line[length] == ' ' ? line + length + 1 : "{}";
+    struct kd_event event;
+    struct kd_error err;
+    json_t *body;
+    double *values;
+    if (kd_event_from_json(kind, at, text, 1, &event, &body, &values, &err) != 0)
+        fail_msg("%s: %s", line, err.text);
+    double asked_at;
+    if (kd_body_number(body, "at", &asked_at))
+        event.at = asked_at;
+    if (event.kind == KD_EVENT_STARTED) {
+        event.max_trials = json_object_get(body, "max_trials") ? event.max_trials : -1;
+        event.max_failed = json_object_get(body, "max_failed") ? event.max_failed : -1;
+        event.next_fence = event.next_fence ? event.next_fence : 1;
+        event.next_gang = event.next_gang ? event.next_gang : 1;
+    }
+    struct kd_point_report *reports = read_reports(body, &event.n_reports);
+    event.reports = reports;
+    kd_actions actions = {0};
+    kd_study_apply(study, &event, &actions);
+    for (size_t i = 0; i < actions.n; i++)
+        print_action(out, study, &actions.items[i]);
+    kd_arr_release(&actions);
+    free(reports);
+    free(values);
+    json_decref(body);
+}
+
+/* ---- a case ---- */
+
+static char *read_all(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    struct kd_str text = {0};
+    char bytes[4096];
+    size_t n;
+    while ((n = fread(bytes, 1, sizeof bytes, file)) > 0)
+        kd_str_addn(&text, bytes, n);
+    fclose(file);
+    return kd_str_take(&text);
+}
+
+static char *run_case(const char *text)
+{
+    struct kd_str out = {0};
+    struct kd_experiment experiment = {0};
+    struct kd_study *study = NULL;
+    double at = 0;
+    char *copy = kd_strdup(text), *rest = copy, *line;
+    while ((line = strsep(&rest, "\n")) != NULL) {
+        if (*line == ' ')
+            continue; /* an expectation of before */
+        if (*line != '\0' || rest != NULL)
+            kd_str_addf(&out, "%s\n", line);
+        if (strncmp(line, "experiment ", 11) == 0) {
+            json_t *options = json_loads(line + 11, 0, NULL);
+            assert_non_null(options);
+            experiment = make_experiment(options);
+            study = kd_study_new(&experiment);
+            json_decref(options);
+        } else if (*line != '#' && *line != '\0') {
+            assert_non_null(study);
+            apply_line(study, line, ++at, &out);
+        }
+    }
+    free(copy);
+    kd_study_free(study);
+    kd_space_release(&experiment.space);
+    free(experiment.name);
+    free(experiment.objective.metric);
+    return kd_str_take(&out);
+}
+
+static void check_case(const char *path)
+{
+    char *expected = read_all(path);
+    char *now = run_case(expected);
+    if (getenv("KD_UPDATE")) {
+        FILE *file = fopen(path, "we");
+        assert_non_null(file);
+        fputs(now, file);
+        fclose(file);
+    } else if (strcmp(expected, now) != 0) {
+        fail_msg("%s\n---- expected\n%s---- now\n%s", path, expected, now);
+    }
+    free(expected);
+    free(now);
+}
+
+static void every_case_gives_the_actions_written_in_it(void **state)
+{
+    (void)state;
+    const char *folder = KD_SOURCE_DIR "/tests/cases/study";
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    struct dirent *entry;
+    int n = 0;
+    while ((entry = readdir(dir)) != NULL) {
+        if (strstr(entry->d_name, ".txt") == NULL)
+            continue;
+        char *path = kd_format("%s/%s", folder, entry->d_name);
+        check_case(path);
+        free(path);
+        n++;
+    }
+    closedir(dir);
+    assert_true(n >= 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_gives_the_actions_written_in_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+kills=3
+[ -z "${KATYDID_TEST_LONG:-}" ] || kills=50
+exec "$(dirname "${BASH_SOURCE[0]}")/kill_loop.sh" rank trainer $kills

@@ -1,0 +1,169 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/clock.h"
+#include "coordinator/base/mem.h"
+#include "coordinator/base/str.h"
+#include "coordinator/spec/tree.h"
+
+/* The tree of a text, or NULL and its first problem. */
+static struct kd_node *tree_of(const char *text, struct kd_problems *problems)
+{
+    struct kd_findings findings = {.source = {"t.yaml", text, strlen(text)}};
+    struct kd_node *node = kd_tree_parse(&findings);
+    kd_findings_show(&findings, problems);
+    return node;
+}
+
+static void refused_fast(const char *text, const char *because)
+{
+    struct kd_problems problems;
+    int64_t before = kd_clock_mono_us();
+    struct kd_node *node = tree_of(text, &problems);
+    assert_true(kd_clock_mono_us() - before <
+                5000000); /* a bomb takes minutes; this says "at once" */
+    assert_null(node);
+    assert_true(problems.n_errors > 0);
+    assert_non_null(strstr(problems.items[0].text, because));
+    kd_problems_release(&problems);
+}
+
+static char *repeated(const char *piece, int n)
+{
+    struct kd_str out = {0};
+    for (int i = 0; i < n; i++)
+        kd_str_add(&out, piece);
+    return kd_str_take(&out);
+}
+
+static void a_wall_of_brackets_is_refused_at_once(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {"[", "{a: ", "- ", "? "};
+    for (size_t i = 0; i < KD_COUNT(pieces); i++) {
+        char *bomb = repeated(pieces[i], 100000);
+        refused_fast(bomb, "deeper than 64");
+        free(bomb);
+    }
+}
+
+static void an_alias_bomb_is_refused_at_once(void **state)
+{
+    (void)state;
+    struct kd_str out = {0};
+    kd_str_add(&out, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for (int i = 1; i < 12; i++) {
+        kd_str_addf(&out, "a%d: &a%d [", i, i);
+        for (int k = 0; k < 10; k++)
+            kd_str_addf(&out, "%s*a%d", k ? ", " : "", i - 1);
+        kd_str_add(&out, "]\n");
+    }
+    refused_fast(kd_str_text(&out), "expand");
+    kd_str_release(&out);
+}
+
+static void many_aliases_keys_and_values_are_refused(void **state)
+{
+    (void)state;
+    char *aliases = repeated("- *a\n", 1001), *values = repeated("- 1\n", 200001);
+    char *text = kd_format("- &a 1\n%s", aliases);
+    refused_fast(text, "more than 1000 aliases");
+    refused_fast(values, "more than 200000 values");
+    struct kd_str keys = {0};
+    for (int i = 0; i < 100000; i++)
+        kd_str_addf(&keys, "k%d:\n", i);
+    refused_fast(kd_str_text(&keys), "more than 1000 keys");
+    kd_str_release(&keys);
+    free(text);
+    free(aliases);
+    free(values);
+}
+
+static void unquoted_scalars_follow_yaml_1_2_and_quoted_ones_are_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum kd_node_kind kind;
+        double number;
+    } cases[] = {
+        {"1e-5", KD_NODE_NUMBER, 1e-5},     {"0x10", KD_NODE_NUMBER, 16},
+        {"0o17", KD_NODE_NUMBER, 15},       {"-.5", KD_NODE_NUMBER, -0.5},
+        {"+12.", KD_NODE_NUMBER, 12},       {"1_000", KD_NODE_STRING, 0},
+        {"010", KD_NODE_NUMBER, 10},        {"true", KD_NODE_BOOL, 1},
+        {"FALSE", KD_NODE_BOOL, 0},         {"yes", KD_NODE_STRING, 0},
+        {"on", KD_NODE_STRING, 0},          {"~", KD_NODE_NULL, 0},
+        {"null", KD_NODE_NULL, 0},          {"nan", KD_NODE_STRING, 0},
+        {"1e", KD_NODE_STRING, 0},          {"1:30", KD_NODE_STRING, 0},
+        {"0x", KD_NODE_STRING, 0},          {"\"1e-5\"", KD_NODE_STRING, 0},
+        {"'true'", KD_NODE_STRING, 0},      {"!!str 5", KD_NODE_STRING, 0},
+        {"!!int \"5\"", KD_NODE_NUMBER, 5}, {"infinity", KD_NODE_STRING, 0},
+    };
+    for (size_t i = 0; i < KD_COUNT(cases); i++) {
+        struct kd_problems problems;
+        struct kd_node *node = tree_of(cases[i].text, &problems);
+        assert_non_null(node);
+        assert_int_equal(node->kind, cases[i].kind);
+        if (node->kind == KD_NODE_NUMBER || node->kind == KD_NODE_BOOL)
+            assert_true(node->number == cases[i].number);
+        kd_node_free(node);
+        kd_problems_release(&problems);
+    }
+}
+
+static void marks_count_characters_from_one(void **state)
+{
+    (void)state;
+    struct kd_problems problems;
+    struct kd_node *node = tree_of("a: 1\n\"\xc3\xa4\xc3\xb6\": {b: x}\n", &problems);
+    const struct kd_node *value = node->children.items[1];
+    assert_int_equal(value->key_mark.line, 2);
+    assert_int_equal(value->mark.column, 7);
+    assert_int_equal(kd_node_get(value, "b")->mark.column, 11);
+    kd_node_free(node);
+    kd_problems_release(&problems);
+}
+
+static void anchors_in_keys_and_refused_values_do_not_dangle(void **state)
+{
+    (void)state;
+    struct kd_problems problems;
+    struct kd_node *node = tree_of("&k key: 1\nb: *k\n", &problems);
+    assert_string_equal(kd_node_get(node, "b")->text, "key");
+    kd_node_free(node);
+    kd_problems_release(&problems);
+    refused_fast("a: 1\na: &x [1, 2]\nc: *x\n", "is there twice");
+}
+
+static void a_pointer_finds_its_node_or_the_deepest_one_on_the_way(void **state)
+{
+    (void)state;
+    struct kd_problems problems;
+    struct kd_node *node = tree_of("m: [{a/b: {c~: 1}}]\n", &problems);
+    assert_string_equal(kd_node_pointer(node, "/m/0/a~1b/c~0")->text, "1");
+    assert_string_equal(kd_node_pointer(node, "/m/0/a~1b/none/deeper")->key, "a/b");
+    assert_ptr_equal(kd_node_pointer(node, "/m/7"), kd_node_get(node, "m"));
+    assert_ptr_equal(kd_node_pointer(node, ""), node);
+    kd_node_free(node);
+    kd_problems_release(&problems);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_wall_of_brackets_is_refused_at_once),
+        cmocka_unit_test(an_alias_bomb_is_refused_at_once),
+        cmocka_unit_test(many_aliases_keys_and_values_are_refused),
+        cmocka_unit_test(unquoted_scalars_follow_yaml_1_2_and_quoted_ones_are_texts),
+        cmocka_unit_test(marks_count_characters_from_one),
+        cmocka_unit_test(anchors_in_keys_and_refused_values_do_not_dangle),
+        cmocka_unit_test(a_pointer_finds_its_node_or_the_deepest_one_on_the_way),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
