@@ -9,7 +9,7 @@
 #include "trainer/config.h"
 
 /* Everything kd_config_read finds, and what only the data can tell: the model against the number of features, labels
- * against outputs. Files above 64 MiB are looked at only at their beginning. */
+ * against outputs. Files above 4 MiB (all together) are looked at only at their beginning, as a spec is checked at many points. */
 void kd_check_trainer(json_t *block, const char *base_dir, struct kd_problems *problems);
 
 /* request: {"trainer": {...}, "base_dir": "..."}; answer: {"errors": [{"pointer": "...", "message": "..."}]}. -1: the

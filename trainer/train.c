@@ -203,8 +203,9 @@ static bool save(struct kd_training *t, struct kd_error *err)
         return true;
     hold_clock(t);
     bool saved = kd_training_save(t, err);
-    if (!saved)
-        kd_warn("%s; the training goes on without", err->text);
+    if (!saved && !t->warned)
+        kd_warn("%s; the training goes on without checkpoints while this lasts", err->text);
+    t->warned = t->warned || !saved;
     run_clock(t);
     return saved;
 }

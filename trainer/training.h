@@ -23,6 +23,7 @@ struct kd_training {
     float lr;
     struct kd_outcome *outcome;
     bool restored; /* the weights are a checkpoint's */
+    bool warned;   /* that a checkpoint could not be written */
     bool over;
 };
 

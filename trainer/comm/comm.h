@@ -30,7 +30,6 @@ struct kd_comm_backend {
     /* A broadcast from rank 0 that may be long in coming: who waits sleeps, 50 us at first, doubling to 1 ms. */
     void (*wait_broadcast)(struct kd_comm *comm, void *bytes, int64_t n);
     void (*barrier)(struct kd_comm *comm);
-    void (*abort)(struct kd_comm *comm, int status); /* ends all ranks */
 };
 
 extern const struct kd_comm_backend *const kd_comm_backends[]; /* NULL-terminated */

@@ -92,12 +92,6 @@ static void barrier(struct kd_comm *comm)
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
-static void abort_mpi(struct kd_comm *comm, int status)
-{
-    (void)comm;
-    MPI_Abort(MPI_COMM_WORLD, status);
-}
-
 const struct kd_comm_backend kd_comm_mpi = {
     .name = "mpi",
     .summary = "ranks started by mpirun or srun, on any hosts",
@@ -109,5 +103,4 @@ const struct kd_comm_backend kd_comm_mpi = {
     .broadcast = broadcast,
     .wait_broadcast = wait_broadcast,
     .barrier = barrier,
-    .abort = abort_mpi,
 };

@@ -1,7 +1,5 @@
 /* self.c - one rank alone: every sum is done already. Nothing is linked up, so starting costs nothing (an MPI
  * singleton's MPI_Init takes 22 ms and more). */
-#include <stdlib.h>
-
 #include "trainer/comm/comm.h"
 
 static bool is_wanted(void)
@@ -45,12 +43,6 @@ static void barrier(struct kd_comm *comm)
     (void)comm;
 }
 
-static void abort_self(struct kd_comm *comm, int status)
-{
-    (void)comm;
-    exit(status);
-}
-
 const struct kd_comm_backend kd_comm_self = {
     .name = "self",
     .summary = "one rank alone",
@@ -62,5 +54,4 @@ const struct kd_comm_backend kd_comm_self = {
     .broadcast = broadcast,
     .wait_broadcast = wait_broadcast,
     .barrier = barrier,
-    .abort = abort_self,
 };

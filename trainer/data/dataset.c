@@ -10,7 +10,7 @@
 #include "trainer/data/normalize.h"
 
 enum { KEPT_DATASETS = 4 };
-static const int64_t PEEK_WHOLE_BYTES = INT64_C(64) << 20;
+static const int64_t PEEK_WHOLE_BYTES = INT64_C(4) << 20;
 static const uint64_t SPLIT_STREAM = UINT64_C(0x73706C74) << 32;
 
 static const struct kd_option split_fields[] = {
