@@ -107,7 +107,7 @@ check_metrics() {
 
 # data_error REGEX...: the digits example with digits.csv changed by the caller.
 data_error() {
-    katydid run digits.yaml maxTrialCount=1 maxFailedTrialCount=0 >out 2>err </dev/null
+    katydid run digits.yaml maxTrialCount=1 parallelTrialCount=1 maxFailedTrialCount=0 >out 2>err </dev/null
     case $? in 1 | 2 | 4) ;; *) complain "bad data: exit code" ;; esac
     expect_in err "$@"
 }
