@@ -107,7 +107,7 @@ check_metrics() {
 
 # data_error REGEX...: the digits example with digits.csv changed by the caller.
 data_error() {
-    katydid run digits.yaml maxTrialCount=1 maxFailedTrialCount=0 >out 2>err </dev/null
+    katydid run digits.yaml maxTrialCount=1 parallelTrialCount=1 maxFailedTrialCount=0 >out 2>err </dev/null
     case $? in 1 | 2 | 4) ;; *) complain "bad data: exit code" ;; esac
     expect_in err "$@"
 }
@@ -139,6 +139,7 @@ check_trainer_dies() {
     chmod +x broken/katydid-trainer
     KATYDID_LIBEXEC=$work/broken KATYDID_TEST_DEADLINE=60 timeout 60 katydid run digits.yaml --name dies >out 2>err </dev/null
     case $? in 1 | 4) ;; *) complain "a trainer that dies at start: exit code" ;; esac
+    cat out >>err
     expect_in err 'libfoo\.so\.1|127'
 }
 
@@ -149,7 +150,7 @@ check_databases() {
     # Another spec under the same name: exit 7, what changed, and the ways on.
     sed 's/max: 1\b/max: 2/' good.yaml >other.yaml
     expect_exit 7 katydid run other.yaml
-    expect_in err 'max' '--name' '--warm-start'
+    expect_in err 'lr.max: 1 -> 2' '--name' '--db'
     # Counts may change.
     expect_exit 0 katydid run good.yaml maxTrialCount=3
     expect_sql "3" "SELECT count(*) FROM trials t JOIN experiments e ON e.id = experiment_id WHERE e.name = 'good'"
