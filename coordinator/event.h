@@ -57,7 +57,7 @@ struct kd_event {
     int n_gpus, n_cpus, parallel, max_trials, max_failed;
     bool has_goal;
     double goal;
-    int64_t next_fence, next_gang;
+    int64_t memory, next_fence, next_gang;
 
     /* SUGGESTED: n points of n_params values; fewer than asked: exhausted */
     int n;

@@ -314,6 +314,7 @@ static int start(struct kd_loop *loop)
         .at = kd_loop_now(loop),
         .n_gpus = loop->machine.n_gpus,
         .n_cpus = loop->machine.n_cpus,
+        .memory = loop->machine.memory_bytes,
         .parallel = experiment->parallel_trials,
         .max_trials = experiment->max_trials,
         .max_failed = experiment->max_failed,

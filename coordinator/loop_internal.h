@@ -1,5 +1,6 @@
-/* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages), loop_gang.c (processes),
- * loop_start.c (opening, resuming, closing). */
+/* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages), loop_launch.c (starting
+ * gangs), loop_gang.c (reading and ending them), loop_recover.c (those of a coordinator before), loop_start.c (opening,
+ * resuming, closing). */
 #ifndef KD_LOOP_INTERNAL_H
 #define KD_LOOP_INTERNAL_H
 
@@ -19,9 +20,10 @@ struct kd_live_gang {
     char *dir, *scratch, *log; /* owned */
     struct kd_gang_process process;
     bool has_address;
-    struct kd_address address;    /* where rank 0 can be answered */
-    struct kd_tail *tail;         /* a command's log; NULL for the trainer */
-    int64_t fence;                /* of a command's attempt */
+    struct kd_address address; /* where rank 0 can be answered */
+    struct kd_tail *tail;      /* where a command's metrics appear; NULL for the trainer */
+    struct kd_tail *output;    /* its log, when its metrics have a file of their own; else NULL */
+    int64_t fence;             /* of a command's attempt */
     int64_t pulse_step, moved_us; /* last sign of progress (monotonic) */
     int64_t kill_at_us;           /* it was asked to end; 0 = not */
 };
@@ -83,16 +85,36 @@ void kd_loop_tell_gang(struct kd_loop *loop, const struct kd_action *action,
 int kd_loop_record_metrics(struct kd_loop *loop, struct kd_event *event,
                            const struct kd_metric_point *points, int n);
 
+/* loop_launch.c */
+void kd_loop_start_gang(struct kd_loop *loop, const struct kd_action *action);
+bool kd_loop_runs_trainer(const struct kd_loop *loop);
+char *kd_loop_trial_dir(const struct kd_loop *loop, int trial);
+char *kd_loop_gang_dir(const struct kd_loop *loop, int64_t id);
+char *kd_loop_attempt_log(const struct kd_loop *loop, const struct kd_trial *trial);
+
+/* What an attempt's command writes: where its metrics are read, and, when that is a file of their own, its output. */
+struct kd_attempt_output {
+    struct kd_tail *tail, *output; /* owned; output may be NULL */
+    char *log;                     /* owned */
+};
+int kd_loop_open_output(const struct kd_loop *loop, const struct kd_study_attempt *attempt,
+                        struct kd_attempt_output *out, struct kd_error *err);
+
 /* loop_gang.c */
 struct kd_live_gang *kd_loop_find_gang(struct kd_loop *loop, int64_t id);
-void kd_loop_start_gang(struct kd_loop *loop, const struct kd_action *action);
 void kd_loop_end_gang(struct kd_loop *loop, int64_t id, bool kill_now);
 int kd_loop_read_gangs(struct kd_loop *loop, const bool *ready);
 int kd_loop_watch_gangs(struct kd_loop *loop);
-int kd_loop_recover_gangs(struct kd_loop *loop);
-char *kd_loop_trial_dir(const struct kd_loop *loop, int trial);
-char *kd_loop_attempt_log(const struct kd_loop *loop, const struct kd_trial *trial);
 void kd_live_gang_release(struct kd_live_gang *gang);
+
+/* Reads what is new in a command's metrics and records it. */
+int kd_loop_record_tail(struct kd_loop *loop, struct kd_tail *tail, int64_t fence, bool at_end);
+char *kd_loop_last_lines(const struct kd_loop *loop, const char *path); /* of a file; owned */
+int kd_loop_report_end(struct kd_loop *loop, int64_t id, const struct kd_exit_record *record,
+                       const char *lines);
+
+/* loop_recover.c */
+int kd_loop_recover_gangs(struct kd_loop *loop);
 
 /* loop_start.c */
 enum kd_run_end kd_loop_open(struct kd_loop *loop);

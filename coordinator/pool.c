@@ -2,11 +2,12 @@
 
 #include "coordinator/base/error.h"
 
-void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus)
+void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus, int64_t memory)
 {
     kd_assert(n_gpus >= 0 && n_gpus <= KD_POOL_MAX_GPUS);
     kd_assert(n_cpus >= 1 && n_cpus <= KD_POOL_MAX_CPUS);
-    *pool = (struct kd_pool){.n_gpus = n_gpus, .n_cpus = n_cpus};
+    *pool = (struct kd_pool){
+        .n_gpus = n_gpus, .n_cpus = n_cpus, .memory = memory, .memory_free = memory};
     for (int i = 0; i < n_cpus; i++)
         pool->cpu_free[i] = KD_CORE;
 }
@@ -63,8 +64,9 @@ static bool pick_any_cores(const struct kd_pool *pool, int wanted, struct kd_slo
 bool kd_pool_take(struct kd_pool *pool, const struct kd_need *need, int64_t gang,
                   struct kd_slots *slots)
 {
-    *slots = (struct kd_slots){.cpu_parts = need->cpu_parts < KD_CORE ? need->cpu_parts : KD_CORE};
-    if (!pick_gpus(pool, need->gpus, slots))
+    *slots = (struct kd_slots){.cpu_parts = need->cpu_parts < KD_CORE ? need->cpu_parts : KD_CORE,
+                               .memory = need->memory};
+    if (need->memory > pool->memory_free || !pick_gpus(pool, need->gpus, slots))
         return false;
     bool found = need->oversubscribe         ? pick_any_cores(pool, whole_cores(need), slots)
                  : need->cpu_parts < KD_CORE ? pick_shared_core(pool, need->cpu_parts, slots)
@@ -75,6 +77,7 @@ bool kd_pool_take(struct kd_pool *pool, const struct kd_need *need, int64_t gang
         pool->gpu_gang[slots->gpus[i]] = gang;
     for (int i = 0; i < slots->n_cpus; i++)
         pool->cpu_free[slots->cpus[i]] -= slots->cpu_parts;
+    pool->memory_free -= slots->memory;
     return true;
 }
 
@@ -84,6 +87,7 @@ void kd_pool_give(struct kd_pool *pool, const struct kd_slots *slots)
         pool->gpu_gang[slots->gpus[i]] = 0;
     for (int i = 0; i < slots->n_cpus; i++)
         pool->cpu_free[slots->cpus[i]] += slots->cpu_parts;
+    pool->memory_free += slots->memory;
 }
 
 int kd_pool_capacity(const struct kd_pool *pool, const struct kd_need *need)
@@ -94,5 +98,8 @@ int kd_pool_capacity(const struct kd_pool *pool, const struct kd_need *need)
                      : pool->n_cpus / (whole_cores(need) > 0 ? whole_cores(need) : 1);
     if (need->oversubscribe && by_cpu < 1)
         by_cpu = 1;
-    return by_gpu < by_cpu ? by_gpu : by_cpu;
+    int capacity = by_gpu < by_cpu ? by_gpu : by_cpu;
+    if (need->memory > 0 && pool->memory / need->memory < capacity)
+        capacity = (int)(pool->memory / need->memory);
+    return capacity;
 }

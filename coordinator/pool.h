@@ -14,12 +14,14 @@ struct kd_pool {
     int n_gpus, n_cpus;
     int64_t gpu_gang[KD_POOL_MAX_GPUS]; /* 0 = free */
     int cpu_free[KD_POOL_MAX_CPUS];     /* parts of the core that are free, 0 .. KD_CORE */
+    int64_t memory, memory_free;        /* bytes of the host, and of them promised to nobody */
 };
 
 struct kd_need {
     int gpus;
     int cpu_parts;      /* 500 = half a core (shared), 2000 = two whole cores */
     bool oversubscribe; /* cores may be shared beyond their parts */
+    int64_t memory;     /* bytes; 0 = not said */
 };
 
 /* What a gang holds: positions in the machine's lists of GPUs and cores. */
@@ -28,9 +30,10 @@ struct kd_slots {
     int gpus[KD_POOL_MAX_GPUS];
     int cpus[KD_POOL_MAX_CPUS];
     int cpu_parts; /* taken of each core */
+    int64_t memory;
 };
 
-void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus);
+void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus, int64_t memory);
 
 /* Everything or nothing. The lowest free positions; for a part of a core the fullest core that still holds it. */
 bool kd_pool_take(struct kd_pool *pool, const struct kd_need *need, int64_t gang,

@@ -45,6 +45,7 @@ struct kd_need kd_experiment_need(const struct kd_experiment *experiment)
         .gpus = resources->gpus,
         .cpu_parts = parts < KD_CORE ? parts : (parts + KD_CORE - 1) / KD_CORE * KD_CORE,
         .oversubscribe = resources->oversubscribe,
+        .memory = resources->memory_bytes,
     };
 }
 
@@ -58,7 +59,7 @@ struct kd_study *kd_study_new(const struct kd_experiment *experiment)
     study->next_fence = study->next_gang = 1;
     study->best = -1;
     study->suspended = true;
-    kd_pool_init(&study->pool, 0, 1);
+    kd_pool_init(&study->pool, 0, 1, 0);
     return study;
 }
 
@@ -211,7 +212,7 @@ static void on_takeover(struct kd_turn *turn, const struct kd_event *event)
 static void on_started(struct kd_turn *turn, const struct kd_event *event)
 {
     struct kd_study *study = turn->study;
-    kd_pool_init(&study->pool, event->n_gpus, event->n_cpus);
+    kd_pool_init(&study->pool, event->n_gpus, event->n_cpus, event->memory);
     int capacity = kd_pool_capacity(&study->pool, &study->need);
     study->parallel =
         event->parallel > 0 && event->parallel < capacity ? event->parallel : capacity;

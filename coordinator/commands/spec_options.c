@@ -1,6 +1,7 @@
 #include "coordinator/commands/spec_options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/log.h"

@@ -9,6 +9,10 @@
  * trial (command, env, trialSpec, the values of a list), the text counts. The caller frees. */
 char *kd_canonical(const struct kd_node *spec);
 
+/* The whole document as it is after overrides, in JSON, which is YAML too: reading it gives the same experiment. Scalars
+ * stand as they were written. The caller frees. */
+char *kd_resolved(const struct kd_node *root);
+
 /* FIPS 180-4. hex: 64 digits and a NUL. */
 void kd_sha256_hex(const void *bytes, size_t length, char hex[65]);
 

@@ -85,7 +85,8 @@ struct kd_experiment {
     char *name;     /* owned */
     char *file;     /* where it was read from, for messages; owned */
     char *base_dir; /* absolute; relative paths start here; owned */
-    char *text;     /* the spec as the user wrote it; owned */
+    char *
+        text; /* the spec as the user wrote it; with overrides the whole tree after them, as JSON; owned */
     char *
         canonical; /* the canonical tree as JSON after overrides, without limits, goal and counts; owned */
     char digest[65]; /* hex SHA-256 of canonical */

@@ -123,6 +123,10 @@ int kd_spec_read_text(const char *text, size_t length, const char *file_name, co
     if (root && findings.n_errors == 0)
         read_root(root, options, experiment, &findings);
     kd_findings_show(&findings, problems);
+    if (problems->n_errors == 0 && options && options->overrides && options->overrides[0]) {
+        free(experiment->text);
+        experiment->text = kd_resolved(root);
+    }
     kd_node_free(root);
     if (problems->n_errors == 0)
         return 0;

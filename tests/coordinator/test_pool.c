@@ -14,7 +14,7 @@ static void a_gang_is_taken_whole_or_not_at_all(void **state)
     struct kd_pool pool;
     struct kd_slots first, second;
     struct kd_need need = {.gpus = 2, .cpu_parts = 2 * KD_CORE};
-    kd_pool_init(&pool, 3, 8);
+    kd_pool_init(&pool, 3, 8, 16);
     assert_true(kd_pool_take(&pool, &need, 1, &first));
     assert_false(kd_pool_take(&pool, &need, 2, &second));
     int free_parts = 0;
@@ -30,7 +30,7 @@ static void no_two_gangs_share_a_slot(void **state)
     struct kd_pool pool;
     struct kd_slots slots[4];
     struct kd_need need = {.gpus = 1, .cpu_parts = 2 * KD_CORE};
-    kd_pool_init(&pool, 4, 8);
+    kd_pool_init(&pool, 4, 8, 16);
     bool gpu_seen[4] = {false}, cpu_seen[8] = {false};
     for (int gang = 0; gang < 4; gang++) {
         assert_true(kd_pool_take(&pool, &need, gang + 1, &slots[gang]));
@@ -49,7 +49,7 @@ static void what_is_given_back_can_be_taken_again(void **state)
     struct kd_pool pool;
     struct kd_slots slots;
     struct kd_need need = {.cpu_parts = 2 * KD_CORE};
-    kd_pool_init(&pool, 0, 2);
+    kd_pool_init(&pool, 0, 2, 16);
     for (int round = 0; round < 5; round++) {
         assert_true(kd_pool_take(&pool, &need, 1, &slots));
         kd_pool_give(&pool, &slots);
@@ -62,7 +62,7 @@ static void parts_of_a_core_are_packed(void **state)
     struct kd_pool pool;
     struct kd_slots half, other, whole;
     struct kd_need part = {.cpu_parts = KD_CORE / 2}, core = {.cpu_parts = KD_CORE};
-    kd_pool_init(&pool, 0, 2);
+    kd_pool_init(&pool, 0, 2, 16);
     assert_true(kd_pool_take(&pool, &part, 1, &half));
     assert_true(kd_pool_take(&pool, &part, 2, &other));
     assert_int_equal(half.cpus[0], other.cpus[0]);
@@ -85,9 +85,11 @@ static void capacity_is_what_an_empty_machine_holds(void **state)
         {{.gpus = 5, .cpu_parts = KD_CORE}, 0},
         {{.cpu_parts = 9 * KD_CORE}, 0},
         {{.cpu_parts = 9 * KD_CORE, .oversubscribe = true}, 1},
+        {{.cpu_parts = KD_CORE, .memory = 5}, 3},
+        {{.cpu_parts = KD_CORE, .memory = 17}, 0},
     };
     struct kd_pool pool;
-    kd_pool_init(&pool, 4, 8);
+    kd_pool_init(&pool, 4, 8, 16);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(kd_pool_capacity(&pool, &cases[i].need), cases[i].expected);
 }
@@ -98,7 +100,7 @@ static void oversubscribed_gangs_take_the_least_loaded_cores(void **state)
     struct kd_pool pool;
     struct kd_slots first, second, third;
     struct kd_need need = {.cpu_parts = KD_CORE, .oversubscribe = true};
-    kd_pool_init(&pool, 0, 2);
+    kd_pool_init(&pool, 0, 2, 16);
     assert_true(kd_pool_take(&pool, &need, 1, &first));
     assert_true(kd_pool_take(&pool, &need, 2, &second));
     assert_true(kd_pool_take(&pool, &need, 3, &third));
@@ -110,6 +112,19 @@ static void oversubscribed_gangs_take_the_least_loaded_cores(void **state)
     assert_int_equal(pool.cpu_free[1], KD_CORE);
 }
 
+static void memory_that_is_promised_is_not_promised_again(void **state)
+{
+    (void)state;
+    struct kd_pool pool;
+    struct kd_slots first, second;
+    struct kd_need need = {.cpu_parts = KD_CORE, .memory = 10};
+    kd_pool_init(&pool, 0, 4, 16);
+    assert_true(kd_pool_take(&pool, &need, 1, &first));
+    assert_false(kd_pool_take(&pool, &need, 2, &second));
+    kd_pool_give(&pool, &first);
+    assert_true(kd_pool_take(&pool, &need, 2, &second));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +133,7 @@ int main(void)
         cmocka_unit_test(what_is_given_back_can_be_taken_again),
         cmocka_unit_test(parts_of_a_core_are_packed),
         cmocka_unit_test(capacity_is_what_an_empty_machine_holds),
+        cmocka_unit_test(memory_that_is_promised_is_not_promised_again),
         cmocka_unit_test(oversubscribed_gangs_take_the_least_loaded_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
