@@ -67,7 +67,9 @@ static void read_path_kind(struct kd_reader *reader, const struct kd_node *value
 static void read_path(struct kd_reader *reader, const struct kd_node *value, void *target)
 {
     kd_read_text(reader, value, target);
-    if (value->text && value->text[0] != '/' && value->text[0] != '\0')
+    bool is_placed =
+        value->text && (value->text[0] == '/' || strncmp(value->text, "${trialDir}", 11) == 0);
+    if (value->text && !is_placed && value->text[0] != '\0')
         kd_found_error(reader->findings, value->mark, "path must be absolute, not \"%s\"",
                        value->text);
 }
