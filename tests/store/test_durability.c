@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -24,6 +25,7 @@ static pid_t start_child(struct fixture *f, void (*body)(struct fixture *, int t
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
         close(ends[0]);
         body(f, ends[1]);
         _exit(0);
@@ -179,8 +181,7 @@ static void kill_9_between_any_two_writes_keeps_what_was_committed(void **state)
 /* 0 when the folder is now a small disk of its own, else the file size of this process is limited. */
 static int make_disk_small(const char *dir)
 {
-    if ((unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+    if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
         mount("none", dir, "tmpfs", 0, "size=1m") == 0)
         return 0;
     struct rlimit limit = {1 << 20, RLIM_INFINITY};
