@@ -109,7 +109,7 @@ static int spawn_gang(struct kd_loop *loop, struct kd_live_gang *gang, const cha
                       const char *logs_dir, char *const *argv, char *const *env,
                       struct kd_error *err)
 {
-    const struct kd_slots *slots = &kd_study_find_gang(loop->study, gang->id)->slots;
+    const struct kd_slots *slots = kd_study_find_gang(loop->study, gang->id)->slots;
     char *cores = core_list(loop, slots), *gpus = gpu_list(loop, slots);
     struct kd_launch launch = {
         .gang = gang->id,

@@ -71,8 +71,10 @@ void kd_study_free(struct kd_study *study)
         kd_trial_release(&study->trials.items[i]);
     for (size_t i = 0; i < study->attempts.n; i++)
         kd_attempt_release(&study->attempts.items[i].row);
-    for (size_t i = 0; i < study->gangs.n; i++)
+    for (size_t i = 0; i < study->gangs.n; i++) {
         kd_gang_release(&study->gangs.items[i].row);
+        free(study->gangs.items[i].slots);
+    }
     kd_arr_release(&study->trials);
     kd_arr_release(&study->attempts);
     kd_arr_release(&study->gangs);
@@ -355,7 +357,9 @@ static void on_gang_ended(struct kd_turn *turn, const struct kd_event *event)
     gang->row.state = KD_GANG_ENDED;
     gang->fence = 0;
     forget_live_gang(turn->study, (int)(gang - turn->study->gangs.items));
-    kd_pool_give(&turn->study->pool, &gang->slots);
+    kd_pool_give(&turn->study->pool, gang->slots);
+    free(gang->slots); /* thousands of gangs have ended in a long experiment */
+    gang->slots = NULL;
     kd_turn_save_gang(turn, gang);
     struct kd_study_attempt *attempt = kd_study_find_attempt(turn->study, fence);
     if (attempt != NULL && attempt_is_live(attempt))

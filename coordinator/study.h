@@ -47,7 +47,7 @@ enum kd_stop_cause {
 
 struct kd_study_gang {
     struct kd_gang row;
-    struct kd_slots slots;
+    struct kd_slots *slots; /* owned; NULL once it has ended */
     int64_t fence;       /* of the attempt it works on, 0 = none */
     bool one_trial_only; /* a command's gang */
 };

@@ -114,8 +114,8 @@ static char *indices_json(const int *indices, int n)
 
 static void describe_gang(const struct kd_study *study, struct kd_study_gang *gang)
 {
-    char *gpus = indices_json(gang->slots.gpus, gang->slots.n_gpus);
-    char *cpus = indices_json(gang->slots.cpus, gang->slots.n_cpus);
+    char *gpus = indices_json(gang->slots->gpus, gang->slots->n_gpus);
+    char *cpus = indices_json(gang->slots->cpus, gang->slots->n_cpus);
     gang->row.shape = kd_format("{\"ranks\":%d,\"gpus\":%d,\"cpus\":%g}", study->n_ranks,
                                 study->need.gpus, study->need.cpu_parts / (double)KD_CORE);
     gang->row.slots = kd_format("{\"gpus\":%s,\"cpus\":%s}", gpus, cpus);
@@ -127,9 +127,12 @@ static void describe_gang(const struct kd_study *study, struct kd_study_gang *ga
 static struct kd_study_gang *new_gang(struct kd_turn *turn)
 {
     struct kd_study *study = turn->study;
-    struct kd_study_gang gang = {.one_trial_only = !runs_trainer(study)};
-    if (!kd_pool_take(&study->pool, &study->need, study->next_gang, &gang.slots))
+    struct kd_slots slots;
+    if (!kd_pool_take(&study->pool, &study->need, study->next_gang, &slots))
         return NULL;
+    struct kd_study_gang gang = {.one_trial_only = !runs_trainer(study)};
+    gang.slots = KD_NEW(struct kd_slots);
+    *gang.slots = slots;
     gang.row.id = study->next_gang++;
     gang.row.state = KD_GANG_STARTING;
     describe_gang(study, &gang);
