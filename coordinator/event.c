@@ -71,10 +71,10 @@ static const struct {
     const char *name;
     size_t offset, size;
 } integers[] = {
-    FIELD(gang),       FIELD(fence),       FIELD(n_gpus),     FIELD(n_cpus),    FIELD(parallel),
-    FIELD(max_trials), FIELD(max_failed),  FIELD(next_fence), FIELD(next_gang), FIELD(n),
-    FIELD(seq),        FIELD(log_offset),  FIELD(first_row),  FIELD(last_row),  FIELD(step),
-    FIELD(exit_code),  FIELD(exit_signal),
+    FIELD(gang),       FIELD(fence),      FIELD(n_gpus),      FIELD(n_cpus),     FIELD(parallel),
+    FIELD(max_trials), FIELD(max_failed), FIELD(memory),      FIELD(next_fence), FIELD(next_gang),
+    FIELD(n),          FIELD(seq),        FIELD(log_offset),  FIELD(first_row),  FIELD(last_row),
+    FIELD(step),       FIELD(exit_code),  FIELD(exit_signal),
 };
 
 static int64_t get_integer(const struct kd_event *event, size_t i)

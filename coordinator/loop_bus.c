@@ -108,6 +108,7 @@ void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fen
                   checkpoints, "resume", attempt->row.n > 1, "parent_checkpoint");
     char *text = json_dumps(body, JSON_COMPACT);
     gang->moved_us = kd_clock_mono_us();
+    gang->pulse_step = 0;
     kd_router_send(loop->router, &gang->address, KD_MSG_ASSIGN, text);
     free(text);
     json_decref(body);

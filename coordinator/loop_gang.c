@@ -9,7 +9,8 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/launch/run_dir.h"
 
-enum { START_PATIENCE_S = 60, TRAINER_PATIENCE_S = 60 };
+/* A trainer that has not done its first step yet may be reading a large data set. */
+enum { START_PATIENCE_S = 60, LOADING_PATIENCE_S = 900, TRAINER_PATIENCE_S = 120 };
 
 struct kd_live_gang *kd_loop_find_gang(struct kd_loop *loop, int64_t id)
 {
@@ -158,14 +159,17 @@ int kd_loop_read_gangs(struct kd_loop *loop, const bool *ready)
 /* ---- watching ---- */
 
 /* How long this gang may show no progress; 0 = for ever. */
-static double patience_of(const struct kd_loop *loop, const struct kd_study_gang *gang)
+static double patience_of(const struct kd_loop *loop, const struct kd_live_gang *live,
+                          const struct kd_study_gang *gang)
 {
     double asked = loop->experiment->limits.progress_deadline_s;
     if (!kd_loop_runs_trainer(loop))
         return asked;
     if (gang->row.state == KD_GANG_STARTING)
         return START_PATIENCE_S;
-    return gang->fence == 0 ? 0 : asked > 0 ? asked : TRAINER_PATIENCE_S;
+    if (gang->fence == 0 || asked > 0)
+        return gang->fence == 0 ? 0 : asked;
+    return live->pulse_step == 0 ? LOADING_PATIENCE_S : TRAINER_PATIENCE_S;
 }
 
 static int report_stall(struct kd_loop *loop, struct kd_live_gang *gang, double patience)
@@ -189,7 +193,7 @@ int kd_loop_watch_gangs(struct kd_loop *loop)
         struct kd_live_gang *gang = &loop->gangs.items[i];
         if (gang->kill_at_us != 0 && now >= gang->kill_at_us)
             kd_loop_end_gang(loop, gang->id, true);
-        double patience = patience_of(loop, kd_study_find_gang(loop->study, gang->id));
+        double patience = patience_of(loop, gang, kd_study_find_gang(loop->study, gang->id));
         bool stands_still = patience > 0 && (double)(now - gang->moved_us) * 1e-6 > patience;
         if (stands_still && report_stall(loop, gang, patience) != 0)
             return -1;

@@ -53,7 +53,7 @@ const struct kd_option kd_config_options[] = {
      .kind = KD_OPTION_LIST,
      .required = true,
      .help = "the layers in order, such as [{linear: {units: 64}}, {relu: {}}, {linear: {units: "
-             "10}}]"},
+             "10}}]; {repeat: {times: N, layers: [...]}} stands for its layers N times over"},
     {.name = "loss",
      .kind = KD_OPTION_CHOICE,
      .fallback = "crossEntropy",
