@@ -36,6 +36,7 @@ enum kd_run_end {
     KD_RUN_INTERRUPTED, /* the user stopped it; the same command goes on */
     KD_RUN_LOCKED,      /* the file has a live owner */
     KD_RUN_OTHER_SPEC,  /* the name belongs to another spec; the error says what differs */
+    KD_RUN_BAD_SPEC,    /* it asks for what is not here: a program, a folder, slots */
     KD_RUN_ERROR,
 };
 

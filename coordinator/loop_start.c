@@ -62,6 +62,29 @@ static int check_machine(struct kd_loop *loop)
     return 0;
 }
 
+/* One clear message before the first trial, and not forty failed trials. */
+static int check_command(struct kd_loop *loop)
+{
+    const struct kd_space *space = &loop->experiment->space;
+    if (kd_loop_runs_trainer(loop))
+        return 0;
+    double *lowest = KD_NEW_ARRAY(double, (size_t)space->n_params + 1);
+    for (int i = 0; i < space->n_params; i++)
+        lowest[i] = kd_param_clip(&space->params[i], space->params[i].min);
+    struct kd_render_context context = {.attempt = 1,
+                                        .trial_dir = "/",
+                                        .checkpoint_dir = "/",
+                                        .images = loop->options->images,
+                                        .caller_env = (const char *const *)environ};
+    struct kd_rendered rendered = {0};
+    int result = kd_render(loop->experiment, lowest, &context, &rendered, loop->err);
+    if (result == 0)
+        result = kd_rendered_check(&rendered, loop->err);
+    kd_rendered_release(&rendered);
+    free(lowest);
+    return result;
+}
+
 /* A changed spec under the same name is another experiment; limits, goal and counts may change. */
 static enum kd_run_end check_same_spec(struct kd_loop *loop)
 {
@@ -175,8 +198,10 @@ static void catch_signals(struct kd_loop *loop)
 
 enum kd_run_end kd_loop_open(struct kd_loop *loop)
 {
-    if (find_programs(loop) != 0 || check_machine(loop) != 0)
+    if (find_programs(loop) != 0)
         return KD_RUN_ERROR;
+    if (check_machine(loop) != 0 || check_command(loop) != 0)
+        return KD_RUN_BAD_SPEC;
     enum kd_run_end end = open_store(loop);
     if (end != KD_RUN_ENDED)
         return end;

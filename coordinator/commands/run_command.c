@@ -101,6 +101,8 @@ static int exit_code_of(enum kd_run_end end, const struct kd_run_result *result,
         return KD_EXIT_INTERRUPTED;
     if (end == KD_RUN_LOCKED || end == KD_RUN_OTHER_SPEC)
         return KD_EXIT_CONFLICT;
+    if (end == KD_RUN_BAD_SPEC)
+        return KD_EXIT_USAGE;
     if (end == KD_RUN_ERROR || result->end == KD_STUDY_BROKEN)
         return KD_EXIT_ERROR;
     if (result->end == KD_STUDY_TOO_MANY_FAILED)

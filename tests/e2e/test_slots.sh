@@ -38,7 +38,7 @@ expect_exit 0 katydid logs gpus 0
 expect_in out 'devices=(0,1|2,3) order=PCI_BUS_ID'
 
 # More than there is, is an error that says both numbers, before anything runs.
-expect_exit 1 katydid run gpus.yaml --name many resources.gpus=5
+expect_exit 2 katydid run gpus.yaml --name many resources.gpus=5
 expect_in err '5 GPUs' '4 GPUs'
 # Inside what the caller may use.
 unset KATYDID_FAKE_GPUS
