@@ -102,6 +102,7 @@ static int prepare_gang(struct kd_loop *loop, int64_t id, struct kd_live_gang *g
         .process = {.control = -1},
         .moved_us = kd_clock_mono_us(),
     };
+    kd_dir_remove(gang->dir);
     return kd_dir_make(gang->dir, err) != 0 || kd_dir_make(gang->scratch, err) != 0 ? -1 : 0;
 }
 
@@ -175,9 +176,12 @@ static int render_attempt(const struct kd_loop *loop, const struct kd_study_atte
     return kd_render(loop->experiment, trial->values, &context, rendered, err);
 }
 
+/* A trial's folder is its own from its first attempt on: what lies there is of a database that was deleted. */
 static int make_attempt_files(const struct attempt_paths *paths, const struct kd_rendered *rendered,
-                              struct kd_error *err)
+                              bool is_first, struct kd_error *err)
 {
+    if (is_first)
+        kd_dir_remove(paths->trial_dir);
     if (kd_dir_make(paths->attempt_dir, err) != 0 ||
         kd_dir_make(rendered->checkpoint_dir, err) != 0)
         return -1;
@@ -223,7 +227,7 @@ static int start_command(struct kd_loop *loop, const struct kd_action *action,
     gang->log = kd_strdup(paths.log);
     int result = render_attempt(loop, attempt, &paths, &rendered, err);
     if (result == 0)
-        result = make_attempt_files(&paths, &rendered, err);
+        result = make_attempt_files(&paths, &rendered, attempt->row.n == 1, err);
     if (result == 0)
         result = open_tails(loop, attempt, &paths, &rendered, &gang->tail, &gang->output, err);
     if (result == 0)

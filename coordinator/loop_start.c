@@ -193,6 +193,7 @@ static void catch_signals(struct kd_loop *loop)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN); /* nobody reads our output any more: the experiment goes on */
     loop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

@@ -81,3 +81,17 @@ expect_sql "2" "SELECT count(*) FROM experiments"
 expect_sound resume
 expect_sound other
 expect_nothing_left
+
+# A database that was deleted leaves its folder; nothing in it counts for a new one.
+rm "$KATYDID_DB"*.lock "$KATYDID_DB" "$KATYDID_DB"-* 2>/dev/null
+[ -d "$KATYDID_DB.d" ] || complain "no folder $KATYDID_DB.d"
+expect_exit 0 katydid run s.yaml
+expect_sql "6" "SELECT count(*) FROM metrics"
+
+# Nobody reads what is printed: the experiment goes on.
+katydid run s.yaml --name unread 2>&1 </dev/null | true
+unread_is_over() {
+    [ "$(sql "SELECT state FROM experiments WHERE name = 'unread'")" = Succeeded ]
+}
+wait_until 20 "the unread experiment is over" unread_is_over
+expect_nothing_left
