@@ -71,10 +71,10 @@ static const struct {
     const char *name;
     size_t offset, size;
 } integers[] = {
-    FIELD(gang),       FIELD(fence),      FIELD(n_gpus),      FIELD(n_cpus),     FIELD(parallel),
-    FIELD(max_trials), FIELD(max_failed), FIELD(memory),      FIELD(next_fence), FIELD(next_gang),
-    FIELD(n),          FIELD(seq),        FIELD(log_offset),  FIELD(first_row),  FIELD(last_row),
-    FIELD(step),       FIELD(exit_code),  FIELD(exit_signal),
+    FIELD(gang),       FIELD(fence),      FIELD(n_gpus),      FIELD(n_cpus),      FIELD(parallel),
+    FIELD(max_trials), FIELD(max_failed), FIELD(max_retries), FIELD(memory),      FIELD(next_fence),
+    FIELD(next_gang),  FIELD(n),          FIELD(seq),         FIELD(log_offset),  FIELD(first_row),
+    FIELD(last_row),   FIELD(step),       FIELD(exit_code),   FIELD(exit_signal),
 };
 
 static int64_t get_integer(const struct kd_event *event, size_t i)
@@ -119,6 +119,10 @@ char *kd_event_to_json(const struct kd_event *event, int n_params)
             kd_json_add_int(&j, integers[i].name, get_integer(event, i));
     if (event->has_goal)
         kd_json_add_number(&j, "goal", event->goal);
+    if (event->trial_time_s > 0)
+        kd_json_add_number(&j, "trial_time_s", event->trial_time_s);
+    if (event->wall_time_s > 0)
+        kd_json_add_number(&j, "wall_time_s", event->wall_time_s);
     if (event->kind == KD_EVENT_SUGGESTED)
         add_values(&j, event, n_params);
     if (event->outcome)
@@ -159,6 +163,8 @@ int kd_event_from_json(const char *kind, double at, const char *text, int n_para
         set_integer(event, i, value);
     }
     event->has_goal = kd_body_number(*body, "goal", &event->goal);
+    kd_body_number(*body, "trial_time_s", &event->trial_time_s);
+    kd_body_number(*body, "wall_time_s", &event->wall_time_s);
     kd_body_text(*body, "outcome", &event->outcome);
     kd_body_text(*body, "text", &event->text);
     int64_t end = 0;

@@ -53,8 +53,9 @@ struct kd_event {
     double at; /* REAL UTC seconds */
     int64_t gang, fence;
 
-    /* STARTED */
-    int n_gpus, n_cpus, parallel, max_trials, max_failed;
+    /* STARTED: what may change from run to run; the study knows no other limits */
+    int n_gpus, n_cpus, parallel, max_trials, max_failed, max_retries;
+    double trial_time_s, wall_time_s; /* 0 = none */
     bool has_goal;
     double goal;
     int64_t memory, next_fence, next_gang;

@@ -25,7 +25,8 @@ static void write_add(struct kd_json *j, const struct kd_history *history, int n
     kd_json_close(j, ']');
 }
 
-/* Only a pruned trial's curve says more than its objective. */
+/* Of a pruned trial the last point says how far it came; no other outcome's curve says more than its objective. One point,
+ * so that an entry's size does not grow with a trial's length. */
 static void write_done(struct kd_json *j, const struct kd_observation *trial)
 {
     kd_json_open(j, '[');
@@ -34,25 +35,24 @@ static void write_done(struct kd_json *j, const struct kd_observation *trial)
     kd_json_string(j, outcome_names[trial->outcome]);
     kd_json_number(j, trial->objective);
     kd_json_open(j, '[');
-    for (int i = 0; trial->outcome == KD_PRUNED && i < trial->n_reports; i++) {
+    if (trial->outcome == KD_PRUNED && trial->n_reports > 0) {
         kd_json_open(j, '[');
-        kd_json_int(j, trial->reports[i].step);
-        kd_json_number(j, trial->reports[i].value);
+        kd_json_int(j, trial->reports[trial->n_reports - 1].step);
+        kd_json_number(j, trial->reports[trial->n_reports - 1].value);
         kd_json_close(j, ']');
     }
     kd_json_close(j, ']');
     kd_json_close(j, ']');
 }
 
-int kd_feed_write(struct kd_feed *feed, const struct kd_history *history, int n_trials, int n_done,
-                  int most, struct kd_json *j)
+bool kd_feed_write(struct kd_feed *feed, const struct kd_history *history, int n_trials, int n_done,
+                   size_t most_bytes, struct kd_json *j)
 {
-    int n = 0;
-    for (; feed->n_trials < n_trials && n < most; n++)
+    while (feed->n_trials < n_trials && j->out->length < most_bytes)
         write_add(j, history, feed->n_trials++);
-    for (; feed->n_trials == n_trials && feed->n_done < n_done && n < most; n++)
+    while (feed->n_trials == n_trials && feed->n_done < n_done && j->out->length < most_bytes)
         write_done(j, &history->trials[history->done[feed->n_done++]]);
-    return n;
+    return feed->n_trials < n_trials || feed->n_done < n_done;
 }
 
 static int read_add(const json_t *entry, struct kd_history *history, struct kd_error *err)

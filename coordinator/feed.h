@@ -15,10 +15,10 @@ struct kd_feed {
     int n_trials, n_done;
 };
 
-/* Writes at most `most` entries for what lies between the feed and (n_trials, n_done) into an open JSON array, moves the
- * feed on, and returns how many were written. */
-int kd_feed_write(struct kd_feed *feed, const struct kd_history *history, int n_trials, int n_done,
-                  int most, struct kd_json *j);
+/* Writes entries for what lies between the feed and (n_trials, n_done) into an open JSON array until j's text has
+ * most_bytes (one entry may go beyond), and moves the feed on. Returns whether anything is left for another message. */
+bool kd_feed_write(struct kd_feed *feed, const struct kd_history *history, int n_trials, int n_done,
+                   size_t most_bytes, struct kd_json *j);
 
 /* Applies such entries to the listener's own history. */
 int kd_feed_read(const json_t *entries, struct kd_history *history, struct kd_error *err);

@@ -91,7 +91,7 @@ static int tell(struct walk *walk, struct kd_error *err)
     struct kd_json j = kd_json_to(&text);
     kd_json_open(&j, '[');
     kd_feed_write(&walk->feed, &walk->study->history, walk->study->ask_trials,
-                  walk->study->ask_done, 1 << 30, &j);
+                  walk->study->ask_done, SIZE_MAX, &j);
     kd_json_close(&j, ']');
     json_t *entries = json_loads(text.text, 0, NULL);
     int result = kd_feed_read(entries, &walk->told, err);

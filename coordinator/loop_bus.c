@@ -10,7 +10,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/json.h"
 
-enum { MOST_MESSAGES_A_TURN = 4096, TELL_ENTRIES = 512, LONGEST_NAME = 256 };
+enum { MOST_MESSAGES_A_TURN = 4096, TELL_BYTES = KD_MESSAGE_MAX / 4, LONGEST_NAME = 256 };
 
 struct message {
     struct kd_address from;
@@ -70,7 +70,8 @@ void kd_loop_tell_gang(struct kd_loop *loop, const struct kd_action *action,
                        enum kd_message_type type)
 {
     struct kd_live_gang *gang = kd_loop_find_gang(loop, action->gang);
-    if (gang == NULL)
+    bool is_over = action->fence != 0 && !kd_study_is_live(loop->study, action->fence);
+    if (gang == NULL || is_over) /* its DONE came in the turn in which it was told to stop */
         return;
     if (!gang->has_address) {
         kd_loop_end_gang(loop, gang->id, false);
@@ -109,6 +110,7 @@ void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fen
     char *text = json_dumps(body, JSON_COMPACT);
     gang->moved_us = kd_clock_mono_us();
     gang->pulse_step = 0;
+    gang->kill_at_us = 0;
     kd_router_send(loop->router, &gang->address, KD_MSG_ASSIGN, text);
     free(text);
     json_decref(body);
@@ -121,21 +123,20 @@ void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fen
 
 static void send_history(struct kd_loop *loop)
 {
-    int n;
+    bool is_more;
     do {
         struct kd_str text = {0};
         struct kd_json j = kd_json_to(&text);
         kd_json_open(&j, '{');
         kd_json_key(&j, "history");
         kd_json_open(&j, '[');
-        n = kd_feed_write(&loop->feed, &loop->study->history, loop->study->ask_trials,
-                          loop->study->ask_done, TELL_ENTRIES, &j);
+        is_more = kd_feed_write(&loop->feed, &loop->study->history, loop->study->ask_trials,
+                                loop->study->ask_done, TELL_BYTES, &j);
         kd_json_close(&j, ']');
         kd_json_close(&j, '}');
-        if (n > 0)
-            kd_router_send(loop->router, &loop->worker_address, KD_MSG_TELL, text.text);
+        kd_router_send(loop->router, &loop->worker_address, KD_MSG_TELL, text.text);
         kd_str_release(&text);
-    } while (n == TELL_ENTRIES);
+    } while (is_more);
 }
 
 void kd_loop_ask(struct kd_loop *loop)

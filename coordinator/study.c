@@ -11,8 +11,9 @@
 
 static const struct {
     const char *state, *reason;
+    bool final;
 } ends[] = {
-#define X(id, state, reason) {state, reason},
+#define X(id, state, reason, final) {state, reason, final},
     KD_STUDY_ENDS(X)
 #undef X
 };
@@ -25,6 +26,11 @@ const char *kd_study_state_name(enum kd_study_end end)
 const char *kd_study_reason_name(enum kd_study_end end)
 {
     return ends[end].reason;
+}
+
+bool kd_study_is_final(enum kd_study_end end)
+{
+    return ends[end].final;
 }
 
 int kd_experiment_ranks(const struct kd_experiment *experiment)
@@ -222,6 +228,9 @@ static void on_started(struct kd_turn *turn, const struct kd_event *event)
         study->parallel = event->parallel;
     study->max_trials = event->max_trials;
     study->max_failed = event->max_failed;
+    study->max_retries = event->max_retries;
+    study->trial_time_s = event->trial_time_s;
+    study->wall_time_s = event->wall_time_s;
     study->has_goal = event->has_goal;
     study->goal = event->goal;
     study->next_fence = event->next_fence;
@@ -267,6 +276,8 @@ static void on_suggested(struct kd_turn *turn, const struct kd_event *event)
     if (!study->asking)
         return;
     study->asking = false;
+    if (study->end != KD_STUDY_RUNNING)
+        return; /* too late: nobody will try these points */
     int n_params = study->experiment->space.n_params;
     for (int i = 0; i < event->n; i++)
         add_trial(turn, event->values + (size_t)i * (size_t)n_params);
@@ -374,6 +385,8 @@ static void on_stalled(struct kd_turn *turn, const struct kd_event *event)
     if (gang == NULL || gang->fence == 0)
         return;
     struct kd_study_attempt *attempt = kd_study_find_attempt(turn->study, gang->fence);
+    if (!attempt_is_live(attempt) || attempt->cause != KD_CAUSE_NONE)
+        return; /* it is ending already, for a reason of its own */
     attempt->cause = KD_CAUSE_STALLED;
     attempt->row.state = KD_ATTEMPT_STOPPING;
     gang->row.state = KD_GANG_STOPPING;
@@ -389,14 +402,14 @@ static struct kd_study_attempt *live_attempt(struct kd_study *study, size_t i)
 
 static double attempt_deadline(const struct kd_study *study, const struct kd_study_attempt *attempt)
 {
-    double limit = study->experiment->limits.trial_time_s;
+    double limit = study->trial_time_s;
     bool counts = attempt_is_live(attempt) && attempt->cause == KD_CAUSE_NONE && limit > 0;
     return counts ? attempt->row.started_at + limit : 0;
 }
 
 static double study_deadline(const struct kd_study *study)
 {
-    double limit = study->experiment->limits.wall_time_s;
+    double limit = study->wall_time_s;
     bool counts = limit > 0 && study->end == KD_STUDY_RUNNING && !study->draining;
     return counts ? study->started_at + limit : 0;
 }
@@ -455,7 +468,7 @@ void kd_study_apply(struct kd_study *study, const struct kd_event *event, kd_act
 double kd_study_deadline(const struct kd_study *study)
 {
     double nearest = study_deadline(study);
-    if (study->experiment->limits.trial_time_s <= 0)
+    if (study->trial_time_s <= 0)
         return nearest;
     for (size_t i = 0; i < study->live_gangs.n; i++) {
         const struct kd_study_attempt *attempt = live_attempt((struct kd_study *)study, i);

@@ -18,18 +18,19 @@
 #include "coordinator/trial.h"
 #include "search/history.h"
 
-/* Katib's reasons, and the ones it lacks. name, terminal state */
+/* Katib's reasons, and the ones it lacks. id, state, reason, final: unfinished trials are over too; else they go on
+ * when the same command is run again with more time, or with what was broken mended. */
 #define KD_STUDY_ENDS(X)                                                                           \
-    X(RUNNING, "Running", "ExperimentRunning")                                                     \
-    X(GOAL, "Succeeded", "ExperimentGoalReached")                                                  \
-    X(MAX_TRIALS, "Succeeded", "ExperimentMaxTrialsReached")                                       \
-    X(SPACE_END, "Succeeded", "ExperimentSuggestionEndReached")                                    \
-    X(TOO_MANY_FAILED, "Failed", "ExperimentFailed")                                               \
-    X(WALL_TIME, "Succeeded", "ExperimentWallTimeReached")                                         \
-    X(BROKEN, "Failed", "ExperimentCannotRun")
+    X(RUNNING, "Running", "ExperimentRunning", false)                                              \
+    X(GOAL, "Succeeded", "ExperimentGoalReached", true)                                            \
+    X(MAX_TRIALS, "Succeeded", "ExperimentMaxTrialsReached", true)                                 \
+    X(SPACE_END, "Succeeded", "ExperimentSuggestionEndReached", true)                              \
+    X(TOO_MANY_FAILED, "Failed", "ExperimentFailed", true)                                         \
+    X(WALL_TIME, "Succeeded", "ExperimentWallTimeReached", false)                                  \
+    X(BROKEN, "Failed", "ExperimentCannotRun", false)
 
 enum kd_study_end {
-#define X(id, state, reason) KD_STUDY_##id,
+#define X(id, state, reason, final) KD_STUDY_##id,
     KD_STUDY_ENDS(X)
 #undef X
         KD_N_STUDY_ENDS
@@ -48,8 +49,8 @@ enum kd_stop_cause {
 struct kd_study_gang {
     struct kd_gang row;
     struct kd_slots *slots; /* owned; NULL once it has ended */
-    int64_t fence;       /* of the attempt it works on, 0 = none */
-    bool one_trial_only; /* a command's gang */
+    int64_t fence;          /* of the attempt it works on, 0 = none */
+    bool one_trial_only;    /* a command's gang */
 };
 
 struct kd_study_attempt {
@@ -73,7 +74,9 @@ struct kd_study {
     struct kd_need need;
     int n_ranks;
 
-    int parallel, max_trials, max_failed; /* as of the newest STARTED */
+    /* As of the newest STARTED, never the spec's: a changed limit must not change what was decided under another. */
+    int parallel, max_trials, max_failed, max_retries;
+    double trial_time_s, wall_time_s;
     bool has_goal;
     double goal;
     int64_t next_fence, next_gang;
@@ -112,6 +115,7 @@ struct kd_need kd_experiment_need(const struct kd_experiment *experiment);
 
 const char *kd_study_state_name(enum kd_study_end end);
 const char *kd_study_reason_name(enum kd_study_end end);
+bool kd_study_is_final(enum kd_study_end end);
 
 /* Trials that are over, and those of them that failed (Katib counts MetricsUnavailable as failed). */
 int kd_study_n_done(const struct kd_study *study);

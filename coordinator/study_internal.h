@@ -32,7 +32,7 @@ void kd_turn_end_by_message(struct kd_turn *turn, struct kd_study_attempt *attem
                             const struct kd_event *event);
 void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
                          const struct kd_event *event);
-void kd_turn_kill_pending(struct kd_turn *turn, const char *why);
+void kd_turn_kill_pending(struct kd_turn *turn);
 
 /* study_place.c */
 void kd_turn_place(struct kd_turn *turn); /* everything that follows when something has changed */

@@ -41,12 +41,14 @@ void kd_turn_end_study(struct kd_turn *turn, enum kd_study_end end, const char *
         return;
     study->end = end;
     study->end_text = kd_strdup(text);
-    kd_turn_kill_pending(turn, "never started: the experiment was over");
+    if (kd_study_is_final(end))
+        kd_turn_kill_pending(turn);
     for (size_t i = 0; i < study->live_gangs.n; i++) {
         const struct kd_study_gang *gang = &study->gangs.items[study->live_gangs.items[i]];
         struct kd_study_attempt *attempt = kd_study_find_attempt(study, gang->fence);
         if (attempt != NULL && attempt->cause == KD_CAUSE_NONE)
-            kd_turn_stop_attempt(turn, attempt, KD_CAUSE_KILLED);
+            kd_turn_stop_attempt(turn, attempt,
+                                 kd_study_is_final(end) ? KD_CAUSE_KILLED : KD_CAUSE_DRAIN);
     }
     kd_turn_save_experiment(turn);
 }
@@ -86,7 +88,10 @@ static void ask(struct kd_turn *turn)
     struct kd_study *study = turn->study;
     if (study->asking || study->exhausted)
         return;
+    enum { MOST_AT_ONCE = 64 }; /* an answer must fit a message */
     int n = study->parallel - n_active(study);
+    if (n > MOST_AT_ONCE)
+        n = MOST_AT_ONCE;
     int left = study->max_trials < 0 ? n : study->max_trials - (int)study->trials.n;
     if (left < n)
         n = left;

@@ -139,6 +139,9 @@ static void end_attempt(struct kd_turn *turn, struct kd_study_attempt *attempt,
                         struct kd_attempt_end end)
 {
     struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
+    bool would_run_again = end.move == KD_MOVE_RETRIED || end.move == KD_MOVE_YIELDED;
+    if (would_run_again && kd_study_is_final(turn->study->end))
+        end.move = KD_MOVE_KILLED;
     attempt->row.state = end.state;
     attempt->row.finished_at = turn->at;
     free(attempt->row.outcome);
@@ -174,7 +177,7 @@ static void end_by_own_failure(struct kd_turn *turn, struct kd_study_attempt *at
                                const char *text)
 {
     struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
-    int most = turn->study->experiment->limits.max_retries;
+    int most = turn->study->max_retries;
     bool again = ++trial->user_failures <= most;
     end_attempt(
         turn, attempt,
@@ -203,7 +206,7 @@ static void end_by_cause(struct kd_turn *turn, struct kd_study_attempt *attempt)
                              "ended because the experiment was over"},
         [KD_CAUSE_TIME] = {KD_ATTEMPT_FAILED, KD_MOVE_BROKE,
                            "limits.trialTime passed: give it more time, or less to do"},
-        [KD_CAUSE_DRAIN] = {KD_ATTEMPT_YIELDED, KD_MOVE_YIELDED, "gave way to the user's stop"},
+        [KD_CAUSE_DRAIN] = {KD_ATTEMPT_YIELDED, KD_MOVE_YIELDED, "gave way: the run was stopped"},
     };
     if (attempt->cause == KD_CAUSE_STALLED)
         end_by_infrastructure(turn, attempt, "it made no progress and was killed", true);
@@ -288,7 +291,10 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
         end_by_infrastructure(turn, attempt, "the coordinator went away; it runs again", false);
         break;
     case KD_END_LOST:
-        end_by_infrastructure(turn, attempt, event->text, true);
+        if (attempt->cause != KD_CAUSE_NONE)
+            end_by_cause(turn, attempt); /* it would not end, and its supervisor was killed */
+        else
+            end_by_infrastructure(turn, attempt, event->text, true);
         break;
     default:
         end_attempt(turn, attempt,
@@ -297,12 +303,13 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
     }
 }
 
-void kd_turn_kill_pending(struct kd_turn *turn, const char *why)
+void kd_turn_kill_pending(struct kd_turn *turn)
 {
     struct kd_study *study = turn->study;
     for (size_t i = 0; i < study->pending.n; i++) {
         struct kd_trial *trial = &study->trials.items[study->pending.items[i]];
-        set_reason(trial, why);
+        set_reason(trial, trial->attempts > 0 ? "not run again: the experiment was over"
+                                              : "never started: the experiment was over");
         move_trial(turn, trial, KD_MOVE_KILLED);
         kd_turn_save_trial(turn, trial);
     }

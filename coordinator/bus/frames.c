@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "coordinator/base/error.h"
+
 void kd_frames_configure(void *socket)
 {
     const struct {
@@ -67,6 +69,9 @@ int kd_frames_decode(zmq_msg_t *first, json_t **body)
 int kd_frames_send(void *socket, enum kd_message_type type, const char *body)
 {
     const char *name = kd_message_type_name(type);
+    if (strlen(body) > KD_MESSAGE_MAX)
+        kd_bug("a %s of %zu bytes: no message may have more than %d", name, strlen(body),
+               KD_MESSAGE_MAX);
     if (zmq_send(socket, KD_MESSAGE_SIGNATURE, strlen(KD_MESSAGE_SIGNATURE),
                  ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
         zmq_send(socket, name, strlen(name), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||

@@ -25,6 +25,9 @@ static struct kd_event full_event(double *values)
         .parallel = 7,
         .max_trials = -1,
         .max_failed = 9,
+        .max_retries = 41,
+        .trial_time_s = 0.25,
+        .wall_time_s = 1e6,
         .has_goal = true,
         .goal = 0.1,
         .memory = (int64_t)1 << 36,
@@ -75,6 +78,9 @@ static void an_event_comes_back_from_the_journal_as_it_was(void **state)
     SAME(parallel);
     SAME(max_trials);
     SAME(max_failed);
+    SAME(max_retries);
+    SAME(trial_time_s);
+    SAME(wall_time_s);
     SAME(has_goal);
     SAME(goal);
     SAME(memory);

@@ -61,10 +61,7 @@ static struct kd_experiment make_experiment(const json_t *options)
         .resources = {.processes = (int)number_of(options, "processes", 0),
                       .cpus = number_of(options, "cpus", 0),
                       .gpus = (int)number_of(options, "gpus", 0)},
-        .limits = {.max_retries = (int)number_of(options, "max_retries", 0),
-                   .trial_time_s = number_of(options, "trial_time", 0),
-                   .wall_time_s = number_of(options, "wall_time", 0),
-                   .grace_s = 30},
+        .limits = {.grace_s = 30},
         .template = {.kind =
                          kind_is(options, "trainer") ? KD_TEMPLATE_TRAINER : KD_TEMPLATE_COMMAND},
     };
