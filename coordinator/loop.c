@@ -95,14 +95,12 @@ static int record_action(struct kd_loop *loop, const struct kd_action *action)
     }
 }
 
-static void show_event(const struct kd_loop *loop, const struct kd_event *event,
-                       const kd_actions *actions)
+static void show_decisions(struct kd_loop *loop)
 {
     const struct kd_watcher *watcher = loop->options->watcher;
-    if (watcher && watcher->event)
-        watcher->event(watcher->ud, loop->study, event);
-    for (size_t i = 0; watcher && watcher->action && i < actions->n; i++)
-        watcher->action(watcher->ud, loop->study, &actions->items[i]);
+    for (size_t i = 0; watcher && watcher->action && i < loop->shown.n; i++)
+        watcher->action(watcher->ud, loop->study, &loop->shown.items[i]);
+    kd_arr_clear(&loop->shown);
 }
 
 /* A timer that led to nothing leaves no trace; everything else is journaled before what follows from it. */
@@ -116,10 +114,10 @@ int kd_loop_deliver(struct kd_loop *loop, const struct kd_event *event)
         result = kd_loop_begin(loop);
     if (keep && result == 0)
         result = kd_journal_write_event(loop->store, loop->row.id, loop->study, event, loop->err);
-    for (size_t i = 0; i < actions.n && result == 0; i++)
+    for (size_t i = 0; i < actions.n && result == 0; i++) {
         result = record_action(loop, &actions.items[i]);
-    if (result == 0)
-        show_event(loop, event, &actions);
+        kd_arr_push(&loop->shown, actions.items[i]);
+    }
     kd_arr_release(&actions);
     return result;
 }
@@ -176,6 +174,7 @@ static void (*const effects[KD_N_ACTIONS])(struct kd_loop *, const struct kd_act
 static void act(struct kd_loop *loop)
 {
     kd_loop_send_acks(loop);
+    show_decisions(loop);
     for (size_t i = 0; i < loop->effects.n; i++) {
         struct kd_action action = loop->effects.items[i];
         effects[action.kind](loop, &action);
@@ -247,7 +246,8 @@ static int suggest_fixed_point(struct kd_loop *loop)
 
 static int wait_ms(const struct kd_loop *loop)
 {
-    bool at_once = loop->failed_gangs.n > 0 || (loop->options->fixed_point && loop->ask_waits);
+    bool at_once = loop->failed_gangs.n > 0 || kd_loop_gangs_have_more(loop) ||
+                   (loop->options->fixed_point && loop->ask_waits);
     if (at_once)
         return 0;
     double deadline = kd_study_deadline(loop->study);
@@ -360,7 +360,7 @@ enum kd_run_end kd_run(const struct kd_run_options *options, struct kd_run_resul
                        struct kd_error *err)
 {
     struct kd_loop loop = {.options = options, .experiment = options->experiment, .err = err};
-    loop.signals = -1;
+    loop.signals = loop.run_dir_lock = -1;
     loop.real_at_start = kd_clock_real();
     loop.mono_at_start = kd_clock_mono_us();
     *result = (struct kd_run_result){.best = -1};

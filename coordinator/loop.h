@@ -15,7 +15,7 @@
 struct kd_watcher {
     void *ud;
     void (*started)(void *ud, const struct kd_study *study, bool resumed);
-    void (*event)(void *ud, const struct kd_study *study, const struct kd_event *event);
+    /* Everything that was decided, once it is durable. */
     void (*action)(void *ud, const struct kd_study *study, const struct kd_action *action);
     void (*metrics)(void *ud, const struct kd_study *study, int64_t fence,
                     const struct kd_metric_point *points, int n);

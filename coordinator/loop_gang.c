@@ -1,6 +1,7 @@
 /* loop_gang.c - the gangs' processes as the loop sees them: what they write, how they end, whether they move. */
 #include "coordinator/loop_internal.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,12 @@
 #include "coordinator/launch/run_dir.h"
 
 /* A trainer that has not done its first step yet may be reading a large data set. */
-enum { START_PATIENCE_S = 60, LOADING_PATIENCE_S = 900, TRAINER_PATIENCE_S = 120 };
+enum {
+    SUPERVISOR_PATIENCE_S = 5,
+    START_PATIENCE_S = 60,
+    LOADING_PATIENCE_S = 900,
+    TRAINER_PATIENCE_S = 120
+};
 
 struct kd_live_gang *kd_loop_find_gang(struct kd_loop *loop, int64_t id)
 {
@@ -25,7 +31,6 @@ void kd_live_gang_release(struct kd_live_gang *gang)
     if (gang->process.control >= 0)
         close(gang->process.control);
     kd_tail_free(gang->tail);
-    kd_tail_free(gang->output);
     free(gang->token);
     free(gang->dir);
     free(gang->scratch);
@@ -43,37 +48,33 @@ void kd_loop_end_gang(struct kd_loop *loop, int64_t id, bool kill_now)
         kd_gang_kill(&gang->process);
     else
         kd_gang_ask_to_end(&gang->process);
-    gang->kill_at_us = 0;
+    double patience_s = kill_now ? 0 : loop->experiment->limits.grace_s;
+    gang->kill_at_us = kd_clock_mono_us() + (int64_t)((patience_s + SUPERVISOR_PATIENCE_S) * 1e6);
 }
 
-int kd_loop_record_tail(struct kd_loop *loop, struct kd_tail *tail, int64_t fence, bool at_end)
+/* It did not end in time. A supervisor that does not do its work either is killed; its gang dies with it. */
+static void kill_overdue(struct kd_loop *loop, struct kd_live_gang *gang)
 {
-    const struct kd_metric_point *points;
-    struct kd_event event = {.kind = KD_EVENT_METRICS, .at = kd_loop_now(loop), .fence = fence};
-    int n = kd_tail_read(tail, at_end, &points, &event.log_offset);
-    if (n == 0 || !kd_study_is_live(loop->study, fence))
+    bool was_killed = gang->is_killed;
+    gang->is_killed = true;
+    if (!was_killed)
+        kd_loop_end_gang(loop, gang->id, true);
+    else
+        kill(gang->process.pid, SIGKILL);
+}
+
+int kd_loop_record_tail(struct kd_loop *loop, struct kd_tail *tail, int64_t fence, bool at_end,
+                        bool *is_more)
+{
+    struct kd_tail_news news = kd_tail_read(tail, at_end);
+    struct kd_event event = {.kind = KD_EVENT_METRICS,
+                             .at = kd_loop_now(loop),
+                             .fence = fence,
+                             .log_offset = news.offset};
+    *is_more = news.is_more;
+    if (news.n_points == 0 || !kd_study_is_live(loop->study, fence))
         return 0;
-    return kd_loop_record_metrics(loop, &event, points, n);
-}
-
-char *kd_loop_last_lines(const struct kd_loop *loop, const char *path)
-{
-    struct kd_error err;
-    const struct kd_metric_point *points;
-    int64_t offset;
-    struct kd_tail *tail = kd_tail_new(loop->experiment, path, INT64_MAX, &err);
-    if (tail == NULL)
-        return kd_strdup("");
-    kd_tail_read(tail, true, &points, &offset);
-    char *lines = kd_tail_last_lines(tail);
-    kd_tail_free(tail);
-    return lines;
-}
-
-static char *last_lines(const struct kd_loop *loop, const struct kd_live_gang *gang)
-{
-    const struct kd_tail *read_already = gang->output ? NULL : gang->tail;
-    return read_already ? kd_tail_last_lines(read_already) : kd_loop_last_lines(loop, gang->log);
+    return kd_loop_record_metrics(loop, &event, news.points, news.n_points);
 }
 
 /* What a person needs: how it ended, and the last lines of what it printed. */
@@ -126,11 +127,10 @@ static int on_end(struct kd_loop *loop, size_t i)
     struct kd_live_gang gang = loop->gangs.items[i];
     loop->gangs.items[i] = loop->gangs.items[--loop->gangs.n];
     struct kd_exit_record record = {.end = KD_END_LOST, .code = -1, .signal = -1};
-    kd_exit_record_read(gang.dir, &record);
-    int result = gang.tail ? kd_loop_record_tail(loop, gang.tail, gang.fence, true) : 0;
-    char *lines = last_lines(loop, &gang);
-    if (result == 0)
-        result = kd_loop_report_end(loop, gang.id, &record, lines);
+    if (kd_exit_record_read(gang.dir, &record) == 0)
+        kd_gang_sweep(gang.dir);
+    char *lines = kd_last_lines(gang.log);
+    int result = kd_loop_report_end(loop, gang.id, &record, lines);
     free(lines);
     if (result == 0)
         remove_gang_files(&gang);
@@ -138,22 +138,40 @@ static int on_end(struct kd_loop *loop, size_t i)
     return result;
 }
 
+/* A gang is over when its processes are gone and everything it wrote is read. */
+static int read_gang(struct kd_loop *loop, size_t i, bool is_ready)
+{
+    struct kd_live_gang *gang = &loop->gangs.items[i];
+    if (is_ready && !gang->has_ended) {
+        gang->moved_us = kd_clock_mono_us();
+        gang->has_ended = !kd_gang_is_alive(&gang->process);
+    }
+    gang->is_more = false;
+    if (gang->tail &&
+        kd_loop_record_tail(loop, gang->tail, gang->fence, gang->has_ended, &gang->is_more) != 0)
+        return -1;
+    return gang->has_ended && !gang->is_more ? on_end(loop, i) : 0;
+}
+
 int kd_loop_read_gangs(struct kd_loop *loop, const bool *ready)
 {
     /* Downwards: an ended gang's place is taken by the last one, which was looked at already. */
     for (size_t i = loop->gangs.n; i-- > 0;) {
-        struct kd_live_gang *gang = &loop->gangs.items[i];
-        if (!ready[i] && gang->output == NULL)
-            continue; /* a file of metrics says nothing when it grows: it is looked at each turn */
-        if (ready[i])
-            gang->moved_us = kd_clock_mono_us();
-        int result = !kd_gang_is_alive(&gang->process) ? on_end(loop, i)
-                     : gang->tail ? kd_loop_record_tail(loop, gang->tail, gang->fence, false)
-                                  : 0;
-        if (result != 0)
+        const struct kd_live_gang *gang = &loop->gangs.items[i];
+        /* A file of metrics says nothing when it grows: it is looked at each turn. */
+        bool is_due = ready[i] || gang->is_more || gang->has_ended || gang->has_own_metrics;
+        if (is_due && read_gang(loop, i, ready[i]) != 0)
             return -1;
     }
     return 0;
+}
+
+bool kd_loop_gangs_have_more(const struct kd_loop *loop)
+{
+    for (size_t i = 0; i < loop->gangs.n; i++)
+        if (loop->gangs.items[i].is_more)
+            return true;
+    return false;
 }
 
 /* ---- watching ---- */
@@ -182,7 +200,8 @@ static int report_stall(struct kd_loop *loop, struct kd_live_gang *gang, double 
     const struct kd_study_gang *known = kd_study_find_gang(loop->study, gang->id);
     if (known->fence != 0)
         return kd_loop_deliver(loop, &event);
-    kd_loop_end_gang(loop, gang->id, true);
+    if (!gang->is_killed)
+        kill_overdue(loop, gang);
     return 0;
 }
 
@@ -191,8 +210,8 @@ int kd_loop_watch_gangs(struct kd_loop *loop)
     int64_t now = kd_clock_mono_us();
     for (size_t i = 0; i < loop->gangs.n; i++) {
         struct kd_live_gang *gang = &loop->gangs.items[i];
-        if (gang->kill_at_us != 0 && now >= gang->kill_at_us)
-            kd_loop_end_gang(loop, gang->id, true);
+        if (gang->kill_at_us != 0 && now >= gang->kill_at_us && !gang->has_ended)
+            kill_overdue(loop, gang);
         double patience = patience_of(loop, gang, kd_study_find_gang(loop->study, gang->id));
         bool stands_still = patience > 0 && (double)(now - gang->moved_us) * 1e-6 > patience;
         if (stands_still && report_stall(loop, gang, patience) != 0)

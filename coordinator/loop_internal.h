@@ -20,10 +20,13 @@ struct kd_live_gang {
     char *dir, *scratch, *log; /* owned */
     struct kd_gang_process process;
     bool has_address;
-    struct kd_address address; /* where rank 0 can be answered */
-    struct kd_tail *tail;      /* where a command's metrics appear; NULL for the trainer */
-    struct kd_tail *output;    /* its log, when its metrics have a file of their own; else NULL */
-    int64_t fence;             /* of a command's attempt */
+    struct kd_address address;    /* where rank 0 can be answered */
+    struct kd_tail *tail;         /* where a command's metrics appear; NULL for the trainer */
+    bool has_own_metrics;         /* in a file, not in its output */
+    bool is_more;                 /* not everything that it wrote is read */
+    bool has_ended;               /* its processes are gone */
+    bool is_killed;               /* told to end at once */
+    int64_t fence;                /* of a command's attempt */
     int64_t pulse_step, moved_us; /* last sign of progress (monotonic) */
     int64_t kill_at_us;           /* it was asked to end; 0 = not */
 };
@@ -43,6 +46,7 @@ struct kd_loop {
     char *trainer_program;    /* owned */
     char *run_dir, *data_dir; /* sockets; <database>.d. owned */
     char *endpoint;           /* owned */
+    int run_dir_lock;         /* -1 = not ours */
 
     struct kd_router *router;
     struct kd_worker *worker;
@@ -52,6 +56,7 @@ struct kd_loop {
 
     KD_ARR(struct kd_live_gang) gangs;
     kd_actions effects; /* of this turn, to be done after the commit */
+    kd_actions shown;   /* everything decided in it, to be shown after the commit */
     KD_ARR(struct kd_ack) acks;
     KD_ARR(char *) failed_starts; /* texts; with failed_gangs: reported in the next turn */
     KD_ARR(int64_t) failed_gangs;
@@ -92,13 +97,10 @@ char *kd_loop_trial_dir(const struct kd_loop *loop, int trial);
 char *kd_loop_gang_dir(const struct kd_loop *loop, int64_t id);
 char *kd_loop_attempt_log(const struct kd_loop *loop, const struct kd_trial *trial);
 
-/* What an attempt's command writes: where its metrics are read, and, when that is a file of their own, its output. */
-struct kd_attempt_output {
-    struct kd_tail *tail, *output; /* owned; output may be NULL */
-    char *log;                     /* owned */
-};
-int kd_loop_open_output(const struct kd_loop *loop, const struct kd_study_attempt *attempt,
-                        struct kd_attempt_output *out, struct kd_error *err);
+/* What an attempt's command writes: its log (owned by the caller), and what its metrics are read from. NULL and err. */
+struct kd_tail *kd_loop_open_tail(const struct kd_loop *loop,
+                                  const struct kd_study_attempt *attempt, char **log,
+                                  struct kd_error *err);
 
 /* loop_gang.c */
 struct kd_live_gang *kd_loop_find_gang(struct kd_loop *loop, int64_t id);
@@ -108,8 +110,9 @@ int kd_loop_watch_gangs(struct kd_loop *loop);
 void kd_live_gang_release(struct kd_live_gang *gang);
 
 /* Reads what is new in a command's metrics and records it. */
-int kd_loop_record_tail(struct kd_loop *loop, struct kd_tail *tail, int64_t fence, bool at_end);
-char *kd_loop_last_lines(const struct kd_loop *loop, const char *path); /* of a file; owned */
+int kd_loop_record_tail(struct kd_loop *loop, struct kd_tail *tail, int64_t fence, bool at_end,
+                        bool *is_more);
+bool kd_loop_gangs_have_more(const struct kd_loop *loop);
 int kd_loop_report_end(struct kd_loop *loop, int64_t id, const struct kd_exit_record *record,
                        const char *lines);
 

@@ -190,31 +190,31 @@ static int make_attempt_files(const struct attempt_paths *paths, const struct kd
     return write_file(paths->trial_dir, "params.json", rendered->params_json, err);
 }
 
-/* Opens what is read of an attempt: its metrics from a file or its output, its last lines from its output. */
-static int open_tails(const struct kd_loop *loop, const struct kd_study_attempt *attempt,
-                      const struct attempt_paths *paths, const struct kd_rendered *rendered,
-                      struct kd_tail **tail, struct kd_tail **output, struct kd_error *err)
+/* What an attempt's metrics are read from: its file of metrics, or its log. */
+static struct kd_tail *open_tail(const struct kd_loop *loop, const struct kd_study_attempt *attempt,
+                                 const struct attempt_paths *paths,
+                                 const struct kd_rendered *rendered, struct kd_error *err)
 {
     const char *metrics = rendered->metrics_file ? rendered->metrics_file : paths->log;
-    *output = NULL;
-    *tail = kd_tail_new(loop->experiment, metrics, attempt->row.log_offset, err);
-    if (*tail != NULL && rendered->metrics_file)
-        *output = kd_tail_new(loop->experiment, paths->log, INT64_MAX, err);
-    return *tail ? 0 : -1;
+    struct kd_tail *tail = kd_tail_new(loop->experiment, metrics, attempt->row.log_offset, err);
+    if (tail != NULL)
+        kd_tail_count_from(tail, attempt->resumed_from);
+    return tail;
 }
 
-int kd_loop_open_output(const struct kd_loop *loop, const struct kd_study_attempt *attempt,
-                        struct kd_attempt_output *out, struct kd_error *err)
+struct kd_tail *kd_loop_open_tail(const struct kd_loop *loop,
+                                  const struct kd_study_attempt *attempt, char **log,
+                                  struct kd_error *err)
 {
     struct attempt_paths paths = find_paths(loop, attempt);
     struct kd_rendered rendered = {0};
-    int result = render_attempt(loop, attempt, &paths, &rendered, err);
-    if (result == 0)
-        result = open_tails(loop, attempt, &paths, &rendered, &out->tail, &out->output, err);
-    out->log = kd_strdup(paths.log);
+    struct kd_tail *tail = NULL;
+    if (render_attempt(loop, attempt, &paths, &rendered, err) == 0)
+        tail = open_tail(loop, attempt, &paths, &rendered, err);
+    *log = kd_strdup(paths.log);
     kd_rendered_release(&rendered);
     release_paths(&paths);
-    return result;
+    return tail;
 }
 
 static int start_command(struct kd_loop *loop, const struct kd_action *action,
@@ -228,8 +228,11 @@ static int start_command(struct kd_loop *loop, const struct kd_action *action,
     int result = render_attempt(loop, attempt, &paths, &rendered, err);
     if (result == 0)
         result = make_attempt_files(&paths, &rendered, attempt->row.n == 1, err);
-    if (result == 0)
-        result = open_tails(loop, attempt, &paths, &rendered, &gang->tail, &gang->output, err);
+    if (result == 0) {
+        gang->tail = open_tail(loop, attempt, &paths, &rendered, err);
+        gang->has_own_metrics = rendered.metrics_file != NULL;
+        result = gang->tail ? 0 : -1;
+    }
     if (result == 0)
         result = spawn_gang(loop, gang, rendered.working_dir, paths.attempt_dir, rendered.argv,
                             rendered.env, err);

@@ -30,7 +30,10 @@ static void judge_orphan(const struct kd_loop *loop, const char *dir, struct kd_
 {
     *record = (struct kd_exit_record){.end = KD_END_ORPHANED, .code = -1, .signal = -1};
     struct kd_exit_record found;
-    if (kd_loop_runs_trainer(loop) || kd_exit_record_read(dir, &found) == 0)
+    bool has_record = kd_exit_record_read(dir, &found) == 1;
+    if (!has_record)
+        kd_gang_sweep(dir);
+    if (kd_loop_runs_trainer(loop) || !has_record)
         return;
     if (found.end == KD_END_EXITED || found.end == KD_END_UNSTARTABLE)
         *record = found;
@@ -40,15 +43,15 @@ static void judge_orphan(const struct kd_loop *loop, const char *dir, struct kd_
 static int recover_output(struct kd_loop *loop, const struct kd_study_attempt *attempt,
                           char **lines)
 {
-    struct kd_attempt_output out = {0};
-    int result = kd_loop_open_output(loop, attempt, &out, loop->err);
-    if (result == 0)
-        result = kd_loop_record_tail(loop, out.tail, attempt->row.fence, true);
-    if (result == 0)
-        *lines = kd_loop_last_lines(loop, out.log);
-    kd_tail_free(out.tail);
-    kd_tail_free(out.output);
-    free(out.log);
+    char *log;
+    int64_t fence = attempt->row.fence;
+    struct kd_tail *tail = kd_loop_open_tail(loop, attempt, &log, loop->err);
+    int result = tail ? 0 : -1;
+    for (bool is_more = true; is_more && result == 0;)
+        result = kd_loop_record_tail(loop, tail, fence, true, &is_more);
+    *lines = kd_last_lines(log);
+    kd_tail_free(tail);
+    free(log);
     return result;
 }
 

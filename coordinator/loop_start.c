@@ -1,10 +1,12 @@
 /* loop_start.c - opening what a run needs, in the order in which it may fail, and closing it again. */
 #include "coordinator/loop_internal.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -167,13 +169,44 @@ static enum kd_run_end open_experiment(struct kd_loop *loop)
     return KD_RUN_ENDED;
 }
 
-static int open_bus(struct kd_loop *loop)
+/* A descriptor that holds the lock until it is closed, or -1. */
+static int try_lock(const char *path)
 {
-    loop->run_dir = kd_run_dir_make(kd_store_run_uuid(loop->store), loop->err);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* The folder is named by the store's uuid. A copy of the file has the same: when its owner is alive, ours has another
+ * name. What a killed coordinator left in it is removed; its gangs are gone. */
+static int claim_run_dir(struct kd_loop *loop)
+{
+    const char *uuid = kd_store_run_uuid(loop->store);
+    char *own = kd_format("%s-%d", uuid, (int)getpid());
+    const char *const names[] = {uuid, own};
+    for (size_t i = 0; i < KD_COUNT(names) && loop->run_dir_lock < 0; i++) {
+        free(loop->run_dir);
+        loop->run_dir = kd_run_dir_make(names[i], loop->err);
+        if (loop->run_dir == NULL)
+            break;
+        char *lock = kd_format("%s.lock", loop->run_dir);
+        loop->run_dir_lock = try_lock(lock);
+        free(lock);
+    }
+    free(own);
     if (loop->run_dir == NULL)
         return -1;
-    kd_dir_remove(loop->run_dir); /* what a killed coordinator left; its gangs are gone */
-    if (kd_dir_make(loop->run_dir, loop->err) != 0)
+    if (loop->run_dir_lock < 0)
+        return kd_fail_errno(loop->err, "cannot lock %s.lock", loop->run_dir);
+    kd_dir_remove(loop->run_dir);
+    return kd_dir_make(loop->run_dir, loop->err);
+}
+
+static int open_bus(struct kd_loop *loop)
+{
+    if (claim_run_dir(loop) != 0)
         return -1;
     loop->endpoint = kd_format("ipc://%s/bus", loop->run_dir);
     const char *endpoints[] = {worker_endpoint, loop->endpoint, NULL};
@@ -187,11 +220,15 @@ static int open_bus(struct kd_loop *loop)
 
 static void catch_signals(struct kd_loop *loop)
 {
+    static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
+    for (size_t i = 0; i < KD_COUNT(stops); i++) {
+        struct sigaction old;
+        sigaction(stops[i], NULL, &old);
+        if (old.sa_handler != SIG_IGN) /* nohup's word stands */
+            sigaddset(&set, stops[i]);
+    }
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN); /* nobody reads our output any more: the experiment goes on */
     loop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -257,7 +294,17 @@ static void release_lists(struct kd_loop *loop)
     kd_arr_release(&loop->failed_gangs);
     kd_arr_release(&loop->gangs);
     kd_arr_release(&loop->effects);
+    kd_arr_release(&loop->shown);
     kd_arr_release(&loop->acks);
+}
+
+static void remove_run_dir(struct kd_loop *loop)
+{
+    char *lock = kd_format("%s.lock", loop->run_dir);
+    kd_dir_remove(loop->run_dir);
+    unlink(lock);
+    close(loop->run_dir_lock);
+    free(lock);
 }
 
 void kd_loop_close(struct kd_loop *loop)
@@ -267,8 +314,8 @@ void kd_loop_close(struct kd_loop *loop)
     end_gangs(loop);
     end_worker(loop);
     kd_router_close(loop->router);
-    if (loop->run_dir)
-        kd_dir_remove(loop->run_dir);
+    if (loop->run_dir_lock >= 0)
+        remove_run_dir(loop);
     kd_study_free(loop->study);
     kd_store_close(loop->store);
     kd_experiment_row_release(&loop->row);

@@ -14,9 +14,14 @@
 
 enum { MOST_RUNNING_SHOWN = 8, BAR = 24, REDRAW_US = 100000 };
 
+struct shown {
+    enum kd_trial_state state;
+    int attempts;
+};
+
 struct kd_progress {
     bool is_live, use_colour;
-    KD_ARR(enum kd_trial_state) shown; /* by trial number: the state a line was printed for */
+    KD_ARR(struct shown) shown; /* by trial number: what a line was printed for */
     int done_at_start;
     int64_t started_us, drawn_us;
     int n_lines; /* of the picture on the screen */
@@ -66,9 +71,17 @@ static int terminal_width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
+/* At most the terminal's width, and not in the middle of a character; what would move the cursor becomes '?'. */
 static void put_line(struct kd_progress *progress, const struct kd_str *line)
 {
-    fprintf(stderr, "%.*s\n", terminal_width() - 1, kd_str_text(line));
+    int left = terminal_width() - 1;
+    for (const char *p = kd_str_text(line); *p; p++) {
+        bool begins_character = (*p & 0xc0) != 0x80;
+        if (begins_character && left-- == 0)
+            break;
+        putc((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p, stderr);
+    }
+    putc('\n', stderr);
     progress->n_lines++;
 }
 
@@ -198,12 +211,22 @@ static void print_end(const struct kd_study *study, const struct kd_trial *trial
     free(point);
 }
 
+static void print_start(const struct kd_trial *trial)
+{
+    if (trial->attempts == 1)
+        kd_info("trial %d started", trial->number);
+    else
+        kd_info("trial %d started again (attempt %d): %.*s", trial->number, trial->attempts,
+                (int)strcspn(trial->reason ? trial->reason : "", "\n"),
+                trial->reason ? trial->reason : "");
+}
+
 static void print_change(const struct kd_study *study, const struct kd_trial *trial)
 {
     if (kd_trial_is_terminal(trial->state))
         print_end(study, trial);
     else if (trial->state == KD_TRIAL_RUNNING)
-        kd_info("trial %d started%s", trial->number, trial->attempts > 1 ? " again" : "");
+        print_start(trial);
     else if (trial->attempts > 0)
         kd_info("trial %d waits to run again: %s", trial->number, trial->reason);
 }
@@ -216,10 +239,11 @@ static void on_action(void *ud, const struct kd_study *study, const struct kd_ac
         return;
     const struct kd_trial *trial = &study->trials.items[action->trial];
     while (progress->shown.n <= (size_t)trial->number)
-        kd_arr_push(&progress->shown, KD_TRIAL_PENDING);
-    if (progress->shown.items[trial->number] == trial->state)
+        kd_arr_push(&progress->shown, (struct shown){KD_TRIAL_PENDING, 0});
+    struct shown *shown = &progress->shown.items[trial->number];
+    if (shown->state == trial->state && shown->attempts == trial->attempts)
         return;
-    progress->shown.items[trial->number] = trial->state;
+    *shown = (struct shown){trial->state, trial->attempts};
     bool worth_a_line =
         trial->state == KD_TRIAL_FAILED || trial->state == KD_TRIAL_METRICS_UNAVAILABLE;
     if (progress->is_live && !worth_a_line)
@@ -243,7 +267,8 @@ static void on_started(void *ud, const struct kd_study *study, bool resumed)
     struct kd_progress *progress = ud;
     progress->done_at_start = kd_study_n_done(study);
     for (size_t i = 0; i < study->trials.n; i++)
-        kd_arr_push(&progress->shown, study->trials.items[i].state);
+        kd_arr_push(&progress->shown,
+                    (struct shown){study->trials.items[i].state, study->trials.items[i].attempts});
     if (resumed)
         kd_info("experiment '%s' goes on: %d trials are done", study->experiment->name,
                 progress->done_at_start);

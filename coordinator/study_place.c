@@ -153,6 +153,15 @@ static bool goes_on(const struct kd_study *study)
     return !runs_trainer(study) && study->experiment->template.checkpoint.resumable;
 }
 
+/* Of the trainer its newest durable checkpoint; of a command that resumes the last step it reported. */
+static int64_t step_to_go_on_from(const struct kd_study *study, const struct kd_trial *trial)
+{
+    const struct kd_observation *seen = &study->history.trials[trial->number];
+    if (goes_on(study) && seen->n_reports > 0)
+        return seen->reports[seen->n_reports - 1].step;
+    return study->saved_step.items[trial->number];
+}
+
 static struct kd_study_attempt *new_attempt(struct kd_turn *turn, struct kd_trial *trial,
                                             struct kd_study_gang *gang)
 {
@@ -164,7 +173,7 @@ static struct kd_study_attempt *new_attempt(struct kd_turn *turn, struct kd_tria
                 .gang = gang->row.id,
                 .state = gang->one_trial_only ? KD_ATTEMPT_LIVE : KD_ATTEMPT_LAUNCHING,
                 .started_at = turn->at},
-        .resumed_from = study->saved_step.items[trial->number],
+        .resumed_from = step_to_go_on_from(study, trial),
     };
     gang->fence = attempt.row.fence;
     gang->row.state = KD_GANG_BUSY;

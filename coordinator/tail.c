@@ -11,7 +11,13 @@
 #include "coordinator/base/str.h"
 #include "coordinator/spec/metric_line.h"
 
-enum { LONGEST_LINE = 65536, KEPT_LINES = 20, MOST_POINTS_A_LINE = 256 };
+enum {
+    READS_AT_A_TIME = 16,
+    LONGEST_LINE = 65536,
+    KEPT_LINES = 20,
+    LAST_BYTES = 32768,
+    MOST_POINTS_A_LINE = 256
+};
 
 struct kd_tail {
     const struct kd_experiment *experiment; /* borrowed */
@@ -24,8 +30,6 @@ struct kd_tail {
     int64_t *
         counts; /* reports without a step so far: of the objective, then of each additional metric */
     KD_ARR(struct kd_metric_point) points;
-    char *kept[KEPT_LINES]; /* ring of the last lines */
-    int n_kept;
 };
 
 struct kd_tail *kd_tail_new(const struct kd_experiment *experiment, const char *path,
@@ -50,8 +54,6 @@ void kd_tail_free(struct kd_tail *tail)
         return;
     if (tail->fd >= 0)
         close(tail->fd);
-    for (int i = 0; i < KEPT_LINES; i++)
-        free(tail->kept[i]);
     kd_line_scanner_free(tail->scanner);
     kd_str_release(&tail->line);
     kd_arr_release(&tail->points);
@@ -69,19 +71,11 @@ static int64_t *count_of(struct kd_tail *tail, const char *name)
     return &tail->counts[0];
 }
 
-static void keep_line(struct kd_tail *tail)
-{
-    char **place = &tail->kept[tail->n_kept++ % KEPT_LINES];
-    free(*place);
-    *place = kd_strndup(kd_str_text(&tail->line), tail->line.length);
-}
-
 static void scan_line(struct kd_tail *tail)
 {
     struct kd_line_point found[MOST_POINTS_A_LINE];
     if (tail->line.length == 0)
         return;
-    keep_line(tail);
     int n = kd_line_scan(tail->scanner, kd_str_text(&tail->line), tail->line.length, found,
                          MOST_POINTS_A_LINE);
     double now = kd_clock_real();
@@ -105,30 +99,57 @@ static void take_bytes(struct kd_tail *tail, const char *bytes, size_t n)
     }
 }
 
-int kd_tail_read(struct kd_tail *tail, bool at_end, const struct kd_metric_point **points,
-                 int64_t *offset)
+struct kd_tail_news kd_tail_read(struct kd_tail *tail, bool at_end)
 {
     char bytes[65536];
-    ssize_t n;
+    ssize_t n = 0;
+    int reads = 0;
     kd_arr_clear(&tail->points);
     if (tail->fd < 0)
         tail->fd = open(tail->path, O_RDONLY | O_CLOEXEC);
-    while (tail->fd >= 0 && (n = read(tail->fd, bytes, sizeof bytes)) > 0)
+    while (tail->fd >= 0 && reads++ < READS_AT_A_TIME &&
+           (n = read(tail->fd, bytes, sizeof bytes)) > 0)
         take_bytes(tail, bytes, (size_t)n);
-    if (at_end && tail->line.length > 0) {
+    bool is_more = tail->fd >= 0 && n > 0;
+    if (at_end && !is_more && tail->line.length > 0)
         scan_line(tail);
-        kd_str_clear(&tail->line);
-    }
-    *points = tail->points.items;
-    *offset = tail->offset - (int64_t)tail->line.length;
-    return (int)tail->points.n;
+    return (struct kd_tail_news){tail->points.items, (int)tail->points.n,
+                                 tail->offset - (int64_t)tail->line.length, is_more};
 }
 
-char *kd_tail_last_lines(const struct kd_tail *tail)
+void kd_tail_count_from(struct kd_tail *tail, int64_t step)
 {
-    struct kd_str text = {0};
-    int first = tail->n_kept > KEPT_LINES ? tail->n_kept - KEPT_LINES : 0;
-    for (int i = first; i < tail->n_kept; i++)
-        kd_str_addf(&text, "\n    %.400s", tail->kept[i % KEPT_LINES]);
-    return kd_str_take(&text);
+    for (int i = 0; i <= tail->experiment->objective.n_additional; i++)
+        tail->counts[i] = step;
+}
+
+/* Where the last lines begin: at most `most` of them, empty ones not counted. */
+static const char *begin_of_last(const char *text, const char *end, int most)
+{
+    const char *begin = end;
+    for (const char *at = end; at > text; at--) {
+        bool line_begins = at[-1] == '\n' || at[-1] == '\r';
+        if (line_begins && at < end && *at != '\n' && *at != '\r' && --most == 0)
+            return at;
+        begin = at - 1;
+    }
+    return begin;
+}
+
+char *kd_last_lines(const char *path)
+{
+    char text[LAST_BYTES + 1];
+    struct kd_str lines = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+    ssize_t n =
+        fd >= 0 ? pread(fd, text, LAST_BYTES, size > LAST_BYTES ? size - LAST_BYTES : 0) : 0;
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    char *rest = (char *)begin_of_last(text, text + (n > 0 ? n : 0), KEPT_LINES), *line;
+    while ((line = strsep(&rest, "\r\n")) != NULL)
+        if (*line != '\0')
+            kd_str_addf(&lines, "\n    %.400s", line);
+    return kd_str_take(&lines);
 }

@@ -20,12 +20,21 @@ struct kd_tail *kd_tail_new(const struct kd_experiment *experiment, const char *
                             int64_t committed, struct kd_error *err);
 void kd_tail_free(struct kd_tail *tail);
 
-/* Reads what is there; at_end: the program is over, a last line without an end counts too. Returns the number of points;
- * *points is valid until the next call. *offset: how far the log is read. */
-int kd_tail_read(struct kd_tail *tail, bool at_end, const struct kd_metric_point **points,
-                 int64_t *offset);
+struct kd_tail_news {
+    const struct kd_metric_point *points; /* borrowed until the next call */
+    int n_points;
+    int64_t offset; /* how far the log is read, in whole lines */
+    bool is_more;   /* at most a megabyte is read at a time: call again */
+};
 
-/* The last lines (at most 20), for people: each on its own line, indented. Owned by the caller. */
-char *kd_tail_last_lines(const struct kd_tail *tail);
+/* Reads what is there. at_end: the program is over, so a last line without an end counts too. */
+struct kd_tail_news kd_tail_read(struct kd_tail *tail, bool at_end);
+
+/* Reports without a step go on counting after `step`: a command that resumes from its checkpoint does not start at 1. */
+void kd_tail_count_from(struct kd_tail *tail, int64_t step);
+
+/* The last lines of a file (at most 20, of its last 32 KiB), for people: each on a line of its own, indented. Owned by the
+ * caller; empty when there is nothing. */
+char *kd_last_lines(const char *path);
 
 #endif

@@ -1,7 +1,9 @@
 #include "coordinator/launch/gang_process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +44,7 @@ static void build_env(const struct kd_launch *launch, kd_words *env)
     const struct kd_launcher *launcher = kd_launcher_for(launch);
     if (launcher->environment)
         launcher->environment(launch, env);
+    kd_words_addf(env, "KATYDID_GANG_DIR=%s", launch->dir);
     if (launch->gpus != NULL) {
         kd_words_addf(env, "CUDA_VISIBLE_DEVICES=%s", launch->gpus);
         kd_words_add(env, "CUDA_DEVICE_ORDER=PCI_BUS_ID");
@@ -131,6 +134,38 @@ bool kd_gang_is_alive(struct kd_gang_process *process)
     process->control = -1;
     waitpid(process->pid, NULL, 0); /* it closes the socket by exiting */
     return false;
+}
+
+/* Does the process's environment hold this text as one of its entries? */
+static bool has_entry(pid_t pid, const char *entry)
+{
+    char path[64], *line = NULL;
+    size_t size = 0;
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false; /* gone, or another user's */
+    while (!found && getdelim(&line, &size, '\0', file) > 0)
+        found = strcmp(line, entry) == 0;
+    free(line);
+    fclose(file);
+    return found;
+}
+
+void kd_gang_sweep(const char *dir)
+{
+    char *entry = kd_format("KATYDID_GANG_DIR=%s", dir);
+    DIR *proc = opendir("/proc");
+    struct dirent *process;
+    while (proc != NULL && (process = readdir(proc)) != NULL) {
+        pid_t pid = atoi(process->d_name);
+        if (pid > 1 && pid != getpid() && has_entry(pid, entry))
+            kill(pid, SIGKILL);
+    }
+    if (proc != NULL)
+        closedir(proc);
+    free(entry);
 }
 
 bool kd_gang_lock_is_held(const char *dir)

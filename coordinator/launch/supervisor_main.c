@@ -6,7 +6,8 @@
  * it, end of file = the coordinator is gone: end the gang within 5 seconds. To there: 'o' = the log has grown; end of
  * file = the gang is over and DIR/exit says how.
  *
- * It holds DIR/lock as long as it lives, appends the gang's output to LOG, is a subreaper, and leaves only when no
+ * It holds DIR/lock as long as it lives, appends the gang's output to LOG (on a full disk it waits, and so does the gang
+ * when its pipe is full: no line is lost), is a subreaper, and leaves only when no
  * process is below it. It uses no library, so that starting it costs nothing and nothing can hang it. */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,13 @@
 #include "coordinator/launch/exit_record.h"
 #include "coordinator/launch/tree.h"
 
-enum { CONTROL = 3, ORPHAN_GRACE_MS = 5000, STRAGGLER_GRACE_MS = 1000 };
+enum {
+    CONTROL = 3,
+    ORPHAN_GRACE_MS = 5000,
+    STRAGGLER_GRACE_MS = 1000,
+    DISK_RETRY_MS = 200,
+    READS_A_ROUND = 64, /* so that a gang that never stops talking can still be told to end */
+};
 
 struct supervisor {
     const char *dir, *log_path, *cwd;
@@ -37,6 +44,8 @@ struct supervisor {
     pid_t child;
     bool child_ended, ending;
     int64_t kill_at_us; /* 0 = no kill is due */
+    char held[65536];   /* output that the disk did not take yet */
+    size_t n_held;
     struct kd_exit_record record;
 };
 
@@ -99,32 +108,40 @@ static int start_child(struct supervisor *s)
 
 /* ---- output ---- */
 
-static void append_to_log(const struct supervisor *s, const char *bytes, ssize_t n)
+/* Writes what is held; what the disk does not take stays held. */
+static void write_held(struct supervisor *s)
 {
-    while (n > 0) {
-        ssize_t written = write(s->log, bytes, (size_t)n);
-        if (written <= 0)
-            return; /* disk full: training goes on, its output is lost */
-        bytes += written;
-        n -= written;
+    size_t done = 0;
+    while (done < s->n_held) {
+        ssize_t n = write(s->log, s->held + done, s->n_held - done);
+        if (n <= 0)
+            break;
+        done += (size_t)n;
     }
+    s->n_held -= done;
+    memmove(s->held, s->held + done, s->n_held);
+    if (done > 0 && s->control >= 0)
+        send(s->control, "o", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void copy_output(struct supervisor *s)
+/* Returns whether more may be there. */
+static bool copy_output(struct supervisor *s)
 {
-    char bytes[65536];
-    ssize_t n;
-    bool grew = false;
-    while ((n = read(s->output, bytes, sizeof bytes)) > 0) {
-        append_to_log(s, bytes, n);
-        grew = true;
+    for (int i = 0; i < READS_A_ROUND; i++) {
+        write_held(s);
+        if (s->n_held > 0)
+            return false; /* the disk is full: the pipe waits */
+        ssize_t n = read(s->output, s->held, sizeof s->held);
+        if (n == 0) {
+            close(s->output);
+            s->output = -1;
+        }
+        if (n <= 0)
+            return false;
+        s->n_held = (size_t)n;
     }
-    if (n == 0) {
-        close(s->output);
-        s->output = -1;
-    }
-    if (grew && s->control >= 0)
-        send(s->control, "o", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    write_held(s);
+    return true;
 }
 
 /* ---- ending ---- */
@@ -189,10 +206,13 @@ static bool reap(struct supervisor *s)
 
 static int wait_ms(const struct supervisor *s)
 {
+    int longest = s->n_held > 0 ? DISK_RETRY_MS : -1;
     if (s->kill_at_us == 0)
-        return -1;
+        return longest;
     int64_t ms = (s->kill_at_us - kd_clock_mono_us()) / 1000 + 1;
-    return ms < 0 ? 0 : (int)ms;
+    if (ms < 0)
+        return 0;
+    return longest >= 0 && ms > longest ? longest : (int)ms;
 }
 
 static void kill_when_due(struct supervisor *s)
@@ -203,25 +223,45 @@ static void kill_when_due(struct supervisor *s)
     s->kill_at_us = kd_clock_mono_us() + 20000; /* again, for what was forked meanwhile */
 }
 
-static void watch(struct supervisor *s)
+/* What the gang said last, after its end. Without a coordinator a full disk is not waited for: the attempt then has no
+ * exit record either, counts as lost, and runs again. */
+static bool drain_output(struct supervisor *s)
 {
-    for (;;) {
+    while (s->output >= 0 || s->n_held > 0) {
+        if (s->output >= 0 && copy_output(s))
+            continue;
+        write_held(s);
+        if (s->n_held == 0)
+            break; /* read dry; somebody else may hold the pipe open */
+        if (s->control < 0)
+            return false;
+        struct pollfd control = {s->control, POLLIN, 0};
+        poll(&control, 1, DISK_RETRY_MS);
+        if (control.revents)
+            read_control(s);
+    }
+    return true;
+}
+
+/* Until nothing is left below us. false: output was lost. */
+static bool watch(struct supervisor *s)
+{
+    bool any_left = true;
+    while (!s->child_ended || any_left) {
+        int output = s->n_held > 0 ? -1 : s->output;
         struct pollfd fds[] = {
-            {s->output, POLLIN, 0}, {s->control, POLLIN, 0}, {s->signals, POLLIN, 0}};
+            {output, POLLIN, 0}, {s->control, POLLIN, 0}, {s->signals, POLLIN, 0}};
         poll(fds, 3, wait_ms(s));
         if (s->output >= 0)
             copy_output(s);
         if (s->control >= 0 && fds[1].revents)
             read_control(s);
-        bool any_left = reap(s);
-        if (s->child_ended && !any_left)
-            break;
-        if (s->child_ended && !s->ending)
+        any_left = reap(s);
+        if (s->child_ended && any_left && !s->ending)
             end_gang(s, s->record.end, STRAGGLER_GRACE_MS);
         kill_when_due(s);
     }
-    if (s->output >= 0)
-        copy_output(s);
+    return drain_output(s);
 }
 
 static void prepare(struct supervisor *s)
@@ -254,7 +294,8 @@ int main(int argc, char **argv)
                         "The coordinator starts this; it is of no use by hand.\n");
         return 2;
     }
-    struct supervisor s = {
+    static struct supervisor s;
+    s = (struct supervisor){
         .dir = argv[1],
         .log_path = argv[2],
         .grace_ms = atoll(argv[3]),
@@ -269,8 +310,8 @@ int main(int argc, char **argv)
         snprintf(s.record.text, sizeof s.record.text, "cannot start '%s' in %s: %s", s.argv[0],
                  s.cwd, strerror(failure));
         waitpid(s.child, NULL, 0);
-    } else {
-        watch(&s);
+    } else if (!watch(&s)) {
+        return 1;
     }
     return kd_exit_record_write(s.dir, &s.record) == 0 ? 0 : 1;
 }
