@@ -158,6 +158,6 @@ static int run(int argc, char **argv)
 const struct kd_command kd_command_run = {
     .name = "run",
     .arguments = "SPEC [key=value...]",
-    .summary = "run an experiment to its end, or go on with it",
+    .summary = "Run an experiment to its end, or go on with it",
     .run = run,
 };
