@@ -62,7 +62,7 @@ char *kd_point_text(const struct kd_space *space, const double *values)
 static void erase(struct kd_progress *progress)
 {
     if (progress->n_lines > 0)
-        fprintf(stderr, "\x1b[%dA\x1b[J", progress->n_lines);
+        fprintf(stderr, "\r\x1b[%dA\x1b[J", progress->n_lines); /* \r: Ctrl-C echoes ^C */
     progress->n_lines = 0;
 }
 
