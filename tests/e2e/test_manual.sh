@@ -23,6 +23,9 @@ done
 for command in $commands; do
     katydid "$command" --help
 done >help
+for command in $commands; do
+    expect_exit 2 katydid "$command" --no-such-option
+done
 sed -nE 's/^\.It .*Fl -([a-z-]+).*/\1/p' page >options
 while read -r option; do
     grep -qE -- "--$option([=, ]|\$)" help || fail "the manual has --$option, which no command has"
