@@ -58,6 +58,12 @@ static int check_machine(struct kd_loop *loop)
     if (wanted > capacity && !need.oversubscribe)
         kd_loop_note(loop, "parallelTrialCount is %d; this machine holds %d trials at a time",
                      wanted, capacity);
+    const struct kd_resources *asked = &loop->experiment->resources;
+    if (asked->cpus > 0 && asked->cpus < asked->processes)
+        kd_loop_note(loop,
+                     "a trial's %d processes share %g cores and wait for each other, which can "
+                     "take many times as long: resources.cpus=%d gives each its own",
+                     asked->processes, asked->cpus, asked->processes);
     if (loop->machine.n_gpus > 0 && need.gpus == 0)
         kd_loop_note(loop, "this machine has %d GPUs and a trial asks for none (resources.gpus)",
                      loop->machine.n_gpus);

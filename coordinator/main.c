@@ -1,4 +1,5 @@
 /* main.c - finds the command that was asked for. */
+#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ static int help(const char *name)
 
 int main(int argc, char **argv)
 {
+    argp_err_exit_status = KD_EXIT_USAGE; /* argp's own is 64 */
     const char *name = argc > 1 ? argv[1] : "help";
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(argc > 2 ? argv[2] : NULL);

@@ -49,10 +49,16 @@ char *kd_point_text(const struct kd_space *space, const double *values)
 {
     struct kd_str text = {0};
     char number[KD_NUMBER_MAX];
-    for (int i = 0; i < space->n_params; i++)
-        if (!isnan(values[i]))
-            kd_str_addf(&text, "%s%s=%s", text.length ? " " : "", space->params[i].name,
-                        kd_param_text(&space->params[i], values[i], number));
+    for (int i = 0; i < space->n_params; i++) {
+        const struct kd_param *param = &space->params[i];
+        if (isnan(values[i]))
+            continue;
+        kd_str_addf(&text, "%s%s=", text.length ? " " : "", param->name);
+        if (param->type == KD_PARAM_DOUBLE)
+            kd_str_addf(&text, "%.6g", values[i]);
+        else
+            kd_str_add(&text, kd_param_text(param, values[i], number));
+    }
     return kd_str_take(&text);
 }
 
@@ -61,7 +67,7 @@ char *kd_point_text(const struct kd_space *space, const double *values)
 static void erase(struct kd_progress *progress)
 {
     if (progress->n_lines > 0)
-        fprintf(stderr, "\x1b[%dA\x1b[J", progress->n_lines);
+        fprintf(stderr, "\r\x1b[%dA\x1b[J", progress->n_lines); /* \r: Ctrl-C echoes ^C */
     progress->n_lines = 0;
 }
 

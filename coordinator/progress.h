@@ -12,7 +12,7 @@ struct kd_progress *kd_progress_new(bool is_live, bool use_colour);
 void kd_progress_free(struct kd_progress *progress); /* leaves the last picture standing */
 struct kd_watcher kd_progress_watcher(struct kd_progress *progress);
 
-/* "lr=0.01 units=64": the point as a user writes it; owned by the caller. */
+/* "lr=0.01 units=64": the point for reading, doubles to six digits; owned by the caller. */
 char *kd_point_text(const struct kd_space *space, const double *values);
 
 #endif

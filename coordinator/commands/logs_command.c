@@ -152,6 +152,9 @@ static int show(const struct request *request)
     else if (request->follow && !is_over)
         code = follow(fd, &carry, request);
     put(&carry, "", 0, request->raw, true);
+    if (code == KD_EXIT_OK && lseek(fd, 0, SEEK_CUR) == 0)
+        kd_info("trial %d %s", request->trial,
+                is_over ? "printed nothing" : "has printed nothing yet");
     kd_str_release(&carry);
     close(fd);
     free(path);

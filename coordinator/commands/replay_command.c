@@ -20,8 +20,8 @@ struct arguments {
 enum { KEY_DB = 256, KEY_JSON };
 
 static const struct argp_option options[] = {
-    {"db", KEY_DB, "FILE", 0, "the store (default: KATYDID_DB, or katydid.db here)", 0},
-    {"json", KEY_JSON, NULL, 0, "the result as JSON", 0},
+    {"db", KEY_DB, "FILE", 0, "The database (default: $KATYDID_DB, or katydid.db here)", 0},
+    {"json", KEY_JSON, NULL, 0, "Print JSON", 0},
     {0},
 };
 
@@ -169,6 +169,6 @@ static int run(int argc, char **argv)
 const struct kd_command kd_command_replay = {
     .name = "replay",
     .arguments = "[NAME]",
-    .summary = "derive every decision again from the journal and compare",
+    .summary = "Derive every decision again from the journal and compare",
     .run = run,
 };

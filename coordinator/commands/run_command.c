@@ -48,7 +48,7 @@ static int print_best_json(const struct kd_experiment_info *info, const struct k
 static void print_counts(const struct kd_experiment_info *info)
 {
     const char *separator = ": ";
-    printf("%d trials", info->n_trials);
+    printf("%d trial%s", info->n_trials, info->n_trials == 1 ? "" : "s");
     for (int state = 0; state < KD_N_TRIAL_STATES; state++)
         if (info->counts[state] > 0) {
             printf("%s%d %s", separator, info->counts[state],
@@ -160,6 +160,6 @@ static int run(int argc, char **argv)
 const struct kd_command kd_command_run = {
     .name = "run",
     .arguments = "SPEC [key=value...]",
-    .summary = "run an experiment to its end, or go on with it",
+    .summary = "Run an experiment to its end, or go on with it",
     .run = run,
 };

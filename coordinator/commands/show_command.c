@@ -7,6 +7,7 @@
 #include "coordinator/commands/safe_text.h"
 #include "coordinator/commands/status_json.h"
 #include "coordinator/commands/view.h"
+#include "coordinator/store/lock.h"
 
 static int run(int argc, char **argv);
 
@@ -37,7 +38,17 @@ static void print_counts(const struct kd_experiment_info *e)
     kd_str_release(&text);
 }
 
-static void print_head(const struct kd_experiment_info *e)
+/* An experiment that was interrupted or killed is still Running in the file; whether somebody runs it says the lock. */
+static void print_owner(const char *database)
+{
+    char owner[512];
+    if (kd_lock_owner(database, owner, sizeof owner))
+        line("Run by", owner);
+    else
+        line("Run by", "nobody; the same `katydid run` goes on");
+}
+
+static void print_head(const struct kd_experiment_info *e, const char *database)
 {
     char time[32];
     struct kd_str text = {0};
@@ -45,6 +56,8 @@ static void print_head(const struct kd_experiment_info *e)
     kd_str_addf(&text, "%s%s%s%s", e->state, e->reason ? " (" : "", e->reason ? e->reason : "",
                 e->reason ? ")" : "");
     line("State", text.text);
+    if (e->finished_at <= 0)
+        print_owner(database);
     line("Spec", e->file);
     kd_str_clear(&text);
     kd_str_addf(&text, "%s %s", e->maximize ? "maximize" : "minimize",
@@ -86,9 +99,9 @@ static void print_best(const struct kd_trial_info *trial, const struct kd_observ
     kd_table_release(&observed);
 }
 
-static void print_people(const struct kd_status *status)
+static void print_people(const struct kd_status *status, const char *database)
 {
-    print_head(status->experiment);
+    print_head(status->experiment, database);
     if (status->best != NULL)
         print_best(status->best, status->metrics, status->n_metrics);
     else
@@ -116,7 +129,7 @@ static int print(struct kd_view *view, enum kd_format format)
     if (code == KD_EXIT_OK && format == KD_FORMAT_AS_JSON)
         kd_status_print_json(&status, stdout);
     else if (code == KD_EXIT_OK)
-        print_people(&status);
+        print_people(&status, kd_store_path(view->store));
     kd_observed_metrics_free(metrics, status.n_metrics);
     kd_trial_infos_free(trials, status.n_trials);
     return code;

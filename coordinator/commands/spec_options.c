@@ -20,21 +20,21 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"db", KEY_DB, "FILE", 0, "the store (default: KATYDID_DB, or katydid.db here)", 0},
-    {"name", KEY_NAME, "NAME", 0, "name the experiment (instead of metadata.name)", 0},
+    {"db", KEY_DB, "FILE", 0, "The database (default: $KATYDID_DB, or katydid.db here)", 0},
+    {"name", KEY_NAME, "NAME", 0, "Name the experiment (instead of metadata.name)", 0},
     {"image-map", KEY_IMAGE, "IMAGE=host|DIR", 0,
-     "run a container image's command on this host, its absolute paths below DIR", 0},
-    {"require-goal", KEY_GOAL, NULL, 0, "exit 3 when the goal was not met", 0},
-    {"json", KEY_JSON, NULL, 0, "the result as JSON on stdout", 0},
-    {"quiet", 'q', NULL, 0, "no progress on stderr", 0},
+     "Run a container image's command on this host, its absolute paths below DIR", 0},
+    {"require-goal", KEY_GOAL, NULL, 0, "Exit 3 when the goal was not met", 0},
+    {"json", KEY_JSON, NULL, 0, "Print the result as JSON", 0},
+    {"quiet", 'q', NULL, 0, "No progress on stderr", 0},
     {NULL, 0, NULL, 0, "Without a spec file (the program stands after --):", 1},
     {"maximize", KEY_MAXIMIZE, "METRIC", 0,
-     "the metric that the program prints, the higher the better", 1},
-    {"minimize", KEY_MINIMIZE, "METRIC", 0, "the same, the lower the better", 1},
-    {"trials", 'n', "N", 0, "how many trials", 1},
-    {"parallel", 'j', "N", 0, "how many at a time", 1},
-    {"algorithm", 'a', "NAME", 0, "how points are chosen", 1},
-    {"print-spec", KEY_PRINT, NULL, 0, "write the spec file that says the same, and stop", 1},
+     "The metric that the program prints, the higher the better", 1},
+    {"minimize", KEY_MINIMIZE, "METRIC", 0, "The same, the lower the better", 1},
+    {"trials", 'n', "N", 0, "How many trials; without it, until it is stopped", 1},
+    {"parallel", 'j', "N", 0, "How many at a time (default: as many as fit)", 1},
+    {"algorithm", 'a', "NAME", 0, "How points are chosen (default: tpe)", 1},
+    {"print-spec", KEY_PRINT, NULL, 0, "Write the spec file that says the same, and stop", 1},
     {0},
 };
 

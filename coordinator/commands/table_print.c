@@ -25,12 +25,14 @@ static char *safe(const char *text)
     return kd_str_take(&out);
 }
 
-/* Of a text of several lines a person sees the first; JSON and CSV have them all. */
+/* Of a text of several lines a person sees the first, of a number six digits; JSON and CSV have them all. */
 static char *shown(const struct kd_cell *cell)
 {
     struct kd_str out = {0};
     if (cell->kind == KD_CELL_NONE)
         return kd_strdup("-");
+    if (cell->kind == KD_CELL_NUMBER)
+        return kd_format("%.6g", cell->number);
     size_t line = strcspn(cell->text, "\n");
     kd_safe_add(&out, cell->text, line, false);
     kd_str_add(&out, cell->text[line] == '\0' ? "" : " ...");

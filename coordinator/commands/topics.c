@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coordinator/base/arr.h"
 #include "coordinator/base/str.h"
@@ -57,21 +58,79 @@ static int fill_exit_codes(const struct kd_topic *topic, struct kd_table *table,
     return 0;
 }
 
+/* A topic that is a list of texts: its columns and rows, from a .def file. */
+static void add_texts(struct kd_table *table, const char *const *columns, const char *const *cells,
+                      size_t n_cells)
+{
+    add_columns(table, columns);
+    for (size_t i = 0; i < n_cells; i++)
+        kd_table_text(table, strcmp(cells[i], "-") == 0 ? NULL : cells[i]);
+}
+
+static int fill_spec(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"field", "default", "meaning", NULL};
+    static const char *const cells[] = {
+#define X(field, fallback, meaning) field, fallback, meaning,
+#include "coordinator/commands/spec_fields.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_texts(table, columns, cells, KD_COUNT(cells));
+    return 0;
+}
+
+static int fill_resources(const struct kd_topic *topic, struct kd_table *table,
+                          struct kd_error *err)
+{
+    static const char *const columns[] = {"field", "default", "meaning", NULL};
+    static const char *const cells[] = {
+#define X(field, fallback, meaning) field, fallback, meaning,
+#include "coordinator/commands/resources.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_texts(table, columns, cells, KD_COUNT(cells));
+    return 0;
+}
+
+static int fill_metrics(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"line", "read", NULL};
+    static const char *const cells[] = {
+#define X(line, read) line, read,
+#include "coordinator/commands/metric_lines.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_texts(table, columns, cells, KD_COUNT(cells));
+    return 0;
+}
+
+static int fill_trial(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"when", "then", NULL};
+    static const char *const cells[] = {
+#define X(when, then) when, then,
+#include "coordinator/commands/trial_life.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_texts(table, columns, cells, KD_COUNT(cells));
+    return 0;
+}
+
 static int fill_environment(const struct kd_topic *topic, struct kd_table *table,
                             struct kd_error *err)
 {
     static const char *const columns[] = {"variable", "meaning", NULL};
-    static const char *const rows[][2] = {
-#define X(variable, meaning) {variable, meaning},
+    static const char *const cells[] = {
+#define X(variable, meaning) variable, meaning,
 #include "coordinator/commands/environment.def"
 #undef X
     };
     (void)topic, (void)err;
-    add_columns(table, columns);
-    for (size_t i = 0; i < KD_COUNT(rows); i++) {
-        kd_table_text(table, rows[i][0]);
-        kd_table_text(table, rows[i][1]);
-    }
+    add_texts(table, columns, cells, KD_COUNT(cells));
     return 0;
 }
 

@@ -303,6 +303,6 @@ static int run(int argc, char **argv)
 const struct kd_command kd_command_try = {
     .name = "try",
     .arguments = "SPEC [key=value...]",
-    .summary = "one trial in front of you; nothing is kept",
+    .summary = "One trial in front of you; nothing is kept",
     .run = run,
 };

@@ -39,6 +39,6 @@ static int run(int argc, char **argv)
 const struct kd_command kd_command_validate = {
     .name = "validate",
     .arguments = "SPEC [key=value...]",
-    .summary = "check a spec; every problem in one go",
+    .summary = "Check a spec; every problem in one go",
     .run = run,
 };

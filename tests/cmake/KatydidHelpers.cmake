@@ -97,9 +97,10 @@ function(kd_program name main)
   install(TARGETS ${name} DESTINATION ${PROGRAM_DESTINATION})
 endfunction()
 
-# What is installed beside the programs: the README, the licence and the examples, under share/doc/katydid.
+# What is installed beside the programs: the manual, and under share/doc/katydid the README, the licence and the examples.
 function(kd_install_documents)
   install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+  install(FILES ${CMAKE_SOURCE_DIR}/coordinator/katydid.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
     USE_SOURCE_PERMISSIONS PATTERN quickstart.sh EXCLUDE)
 endfunction()

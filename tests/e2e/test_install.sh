@@ -12,6 +12,7 @@ done
 for file in README.md LICENSE examples/digits/digits.yaml examples/digits/digits.csv examples/command/train.py; do
     [ -f "usr/share/doc/katydid/$file" ] || fail "share/doc/katydid/$file is not installed"
 done
+[ -f usr/share/man/man1/katydid.1 ] || fail "share/man/man1/katydid.1 is not installed"
 if find usr -name '*.a' -o -name '*cmocka*' | grep -q .; then
     fail "something is installed that nobody asked for: $(find usr -name '*.a' -o -name '*cmocka*')"
 fi
