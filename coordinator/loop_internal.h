@@ -24,6 +24,7 @@ struct kd_live_gang {
     struct kd_tail *tail;         /* where a command's metrics appear; NULL for the trainer */
     bool has_own_metrics;         /* in a file, not in its output */
     bool is_more;                 /* not everything that it wrote is read */
+    int64_t read_mib;             /* of its log; the gang was told */
     bool has_ended;               /* its processes are gone */
     bool is_killed;               /* told to end at once */
     int64_t fence;                /* of a command's attempt */

@@ -277,6 +277,8 @@ void kd_loop_start_gang(struct kd_loop *loop, const struct kd_action *action)
     if (result == 0)
         result = action->fence ? start_command(loop, action, &gang, &err)
                                : start_trainer(loop, &gang, &err);
+    if (result == 0 && (gang.tail == NULL || gang.has_own_metrics))
+        kd_gang_say_unread(&gang.process);
     if (result == 0) {
         kd_arr_push(&loop->gangs, gang);
         return;

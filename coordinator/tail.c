@@ -117,6 +117,11 @@ struct kd_tail_news kd_tail_read(struct kd_tail *tail, bool at_end)
                                  tail->offset - (int64_t)tail->line.length, is_more};
 }
 
+int64_t kd_tail_offset(const struct kd_tail *tail)
+{
+    return tail->offset;
+}
+
 void kd_tail_count_from(struct kd_tail *tail, int64_t step)
 {
     for (int i = 0; i <= tail->experiment->objective.n_additional; i++)

@@ -30,6 +30,8 @@ struct kd_tail_news {
 /* Reads what is there. at_end: the program is over, so a last line without an end counts too. */
 struct kd_tail_news kd_tail_read(struct kd_tail *tail, bool at_end);
 
+int64_t kd_tail_offset(const struct kd_tail *tail); /* bytes read so far */
+
 /* Reports without a step go on counting after `step`: a command that resumes from its checkpoint does not start at 1. */
 void kd_tail_count_from(struct kd_tail *tail, int64_t step);
 

@@ -122,6 +122,16 @@ void kd_gang_kill(struct kd_gang_process *process)
     say(process, "k");
 }
 
+void kd_gang_say_read(struct kd_gang_process *process)
+{
+    say(process, "r");
+}
+
+void kd_gang_say_unread(struct kd_gang_process *process)
+{
+    say(process, "u");
+}
+
 bool kd_gang_is_alive(struct kd_gang_process *process)
 {
     char words[256];

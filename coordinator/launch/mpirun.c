@@ -20,6 +20,15 @@ static void add_all(kd_words *argv, const char *const *texts)
         kd_words_add(argv, *texts);
 }
 
+/* Groups of CPU numbers, with a colon between cores. */
+static int n_cores(const struct kd_launch *launch)
+{
+    int n = 1;
+    for (const char *p = launch->cores; *p; p++)
+        n += *p == ':';
+    return n;
+}
+
 static void command(const struct kd_launch *launch, const char *exec_program, kd_words *argv)
 {
     static const char *const one_host[] = {
@@ -30,9 +39,12 @@ static void command(const struct kd_launch *launch, const char *exec_program, kd
     if (geteuid() == 0)
         kd_words_add(argv, "--allow-run-as-root");
     add_all(argv, one_host);
-    add_all(argv,
-            (const char *const[]){"--mca", "orte_tmpdir_base", launch->scratch, "--mca",
-                                  "btl_vader_backing_directory", launch->scratch, "-np", NULL});
+    add_all(argv, (const char *const[]){"--mca", "orte_tmpdir_base", launch->scratch, "--mca",
+                                        "btl_vader_backing_directory", launch->scratch, NULL});
+    if (n_cores(launch) <
+        launch->n_ranks) /* or the ranks that wait keep the core from those that work */
+        add_all(argv, (const char *const[]){"--mca", "mpi_yield_when_idle", "1", NULL});
+    kd_words_add(argv, "-np");
     kd_words_addf(argv, "%d", launch->n_ranks);
     add_all(argv, (const char *const[]){exec_program, "--cpus", launch->cores, "--logs",
                                         launch->logs_dir, "--", NULL});

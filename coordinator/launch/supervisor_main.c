@@ -2,7 +2,7 @@
  *
  *     katydid-supervisor DIR LOG GRACE_MS CWD -- PROGRAM ARG...
  *
- * Descriptor 3 is a socket to the coordinator. From there: 't' ask the gang to end (TERM, after the grace KILL), 'k' kill
+ * Descriptor 3 is a socket to the coordinator. From there: 'r' a megabyte of the log is read, 'u' nobody reads it, 't' ask the gang to end (TERM, after the grace KILL), 'k' kill
  * it, end of file = the coordinator is gone: end the gang within 5 seconds. To there: 'o' = the log has grown; end of
  * file = the gang is over and DIR/exit says how.
  *
@@ -33,6 +33,7 @@ enum {
     ORPHAN_GRACE_MS = 5000,
     STRAGGLER_GRACE_MS = 1000,
     DISK_RETRY_MS = 200,
+    WINDOW = 64 << 20,  /* so much output may lie unread before the gang has to wait */
     READS_A_ROUND = 64, /* so that a gang that never stops talking can still be told to end */
 };
 
@@ -46,6 +47,8 @@ struct supervisor {
     int64_t kill_at_us; /* 0 = no kill is due */
     char held[65536];   /* output that the disk did not take yet */
     size_t n_held;
+    int64_t unread;      /* bytes of the log that the coordinator has not read */
+    bool is_unread_free; /* nobody reads the log */
     struct kd_exit_record record;
 };
 
@@ -119,9 +122,15 @@ static void write_held(struct supervisor *s)
         done += (size_t)n;
     }
     s->n_held -= done;
+    s->unread += (int64_t)done;
     memmove(s->held, s->held + done, s->n_held);
     if (done > 0 && s->control >= 0)
         send(s->control, "o", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static bool window_is_full(const struct supervisor *s)
+{
+    return !s->is_unread_free && s->control >= 0 && s->unread >= WINDOW;
 }
 
 /* Returns whether more may be there. */
@@ -129,8 +138,8 @@ static bool copy_output(struct supervisor *s)
 {
     for (int i = 0; i < READS_A_ROUND; i++) {
         write_held(s);
-        if (s->n_held > 0)
-            return false; /* the disk is full: the pipe waits */
+        if (s->n_held > 0 || window_is_full(s))
+            return false; /* the pipe waits for the disk, or for the reader */
         ssize_t n = read(s->output, s->held, sizeof s->held);
         if (n == 0) {
             close(s->output);
@@ -173,6 +182,10 @@ static void read_control(struct supervisor *s)
         close(s->control);
         s->control = -1;
         end_gang(s, KD_END_ORPHANED, s->grace_ms < ORPHAN_GRACE_MS ? s->grace_ms : ORPHAN_GRACE_MS);
+    } else if (word == 'r') {
+        s->unread -= 1 << 20;
+    } else if (word == 'u') {
+        s->is_unread_free = true;
     } else if (word == 't') {
         end_gang(s, KD_END_ASKED, s->grace_ms);
     } else if (word == 'k') {
@@ -227,6 +240,7 @@ static void kill_when_due(struct supervisor *s)
  * exit record either, counts as lost, and runs again. */
 static bool drain_output(struct supervisor *s)
 {
+    s->is_unread_free = true; /* no more than a pipe holds */
     while (s->output >= 0 || s->n_held > 0) {
         if (s->output >= 0 && copy_output(s))
             continue;
@@ -248,7 +262,7 @@ static bool watch(struct supervisor *s)
 {
     bool any_left = true;
     while (!s->child_ended || any_left) {
-        int output = s->n_held > 0 ? -1 : s->output;
+        int output = s->n_held > 0 || window_is_full(s) ? -1 : s->output;
         struct pollfd fds[] = {
             {output, POLLIN, 0}, {s->control, POLLIN, 0}, {s->signals, POLLIN, 0}};
         poll(fds, 3, wait_ms(s));

@@ -1,7 +1,9 @@
-"""Starting a gang of two ranks under mpirun, next to a bare mpirun with the flags and variables that katydid gives it."""
+"""Starting a gang of two ranks under mpirun, next to a bare mpirun with the flags and variables that katydid gives it:
+from the decision (ours) or the spawn (bare) to the first thing that rank 0's program does, which is to look at the clock."""
 import json
 import os
 import pathlib
+import re
 import subprocess
 import time
 
@@ -21,6 +23,7 @@ spec:
   parameters: [{name: x, parameterType: double, feasibleSpace: {min: 0, max: 1}}]
   trialTemplate: {command: [%s, "${x}"]}
 """
+CLOCK = ["sh", "-c", "date +loss=%s.%N"]
 # Leaves what mpirun, the parent of rank 0, was started with.
 SPY = '''
 import json, os, sys
@@ -32,9 +35,9 @@ if os.environ.get("RANK", "0") == "0":
 
 
 def bare_launch(words, env):
-    """words up to the program, and `true` in its place."""
+    """words up to the program, and the clock in its place."""
     at = next(i for i, word in enumerate(words) if word.endswith("katydid-exec"))
-    return [*words[:at], "true"], {k: v for k, v in env.items() if not k.startswith("PMIX_") and "_RANK" not in k}
+    return [*words[:at], *CLOCK], {k: v for k, v in env.items() if not k.startswith("PMIX_") and "_RANK" not in k}
 
 
 def main():
@@ -43,17 +46,17 @@ def main():
         bench.spec((SPEC % (1, "python3, spy.py")).replace("name: gangs", "name: spy"))
         bench.run(accept=(0, 4))
         words, env = bare_launch(*json.loads(pathlib.Path("mpirun.json").read_text()))
-        bench.spec(SPEC % (N, '"true"'))
-        bench.run(accept=(0, 4))
+        bench.spec(SPEC % (N, ", ".join(map(json.dumps, CLOCK))))
+        bench.run()
         ours = median([s * 1e3 for s, in bench.query(
-            "SELECT a.finished_at - a.started_at FROM attempts a JOIN trials t ON t.id = a.trial_id JOIN experiments e "
+            "SELECT t.objective - a.started_at FROM attempts a JOIN trials t ON t.id = a.trial_id JOIN experiments e "
             "ON e.id = t.experiment_id WHERE e.name = 'gangs'")])
         bare = []
         for _ in range(N):
-            start = time.monotonic()
-            subprocess.run(words, env=env, stdin=subprocess.DEVNULL, check=True)
-            bare.append((time.monotonic() - start) * 1e3)
-    row("mpirun gang of 2, start to end of `true`, median", ours, "ms")
+            start = time.time()
+            seen = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, check=True, capture_output=True, text=True)
+            bare.append((float(re.search(r"loss=([0-9.]+)", seen.stdout)[1]) - start) * 1e3)
+    row("mpirun gang of 2, decision to the program's start, median", ours, "ms")
     row("  bare mpirun with the same flags", median(bare), "ms")
     row("  ratio", ours / median(bare), "times", "at most 1.1")
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/base/clock.h"
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 #include "coordinator/spec/tree.h"
@@ -24,10 +23,8 @@ static struct kd_node *tree_of(const char *text, struct kd_problems *problems)
 static void refused_fast(const char *text, const char *because)
 {
     struct kd_problems problems;
-    int64_t before = kd_clock_mono_us();
-    struct kd_node *node = tree_of(text, &problems);
-    assert_true(kd_clock_mono_us() - before <
-                5000000); /* a bomb takes minutes; this says "at once" */
+    struct kd_node *node =
+        tree_of(text, &problems); /* a bomb takes minutes: ctest's deadline says so */
     assert_null(node);
     assert_true(problems.n_errors > 0);
     assert_non_null(strstr(problems.items[0].text, because));
