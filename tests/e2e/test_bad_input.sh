@@ -128,6 +128,22 @@ check_data() {
     data_error 'digits\.csv' 'no such file|cannot open'
 }
 
+# A folder whose name is not UTF-8: the trainer cannot be told of it, a command runs there as anywhere.
+check_odd_folder() {
+    local odd=$'lat\xffin'
+    mkdir "$odd" || return 0 # a file system that takes no such name
+    write_good
+    sed 's/name: good/name: odd/' good.yaml >"$odd/good.yaml"
+    expect_exit 0 katydid run "$odd/good.yaml"
+    [ -x "$KATYDID_BIN/katydid-trainer" ] || return 0
+    cp "$KATYDID_SOURCE"/examples/digits/digits.* "$odd"
+    local command
+    for command in validate run; do
+        expect_exit 2 katydid $command "$odd/digits.yaml"
+        LC_ALL=C expect_in err 'not UTF-8' 'digits\.yaml:[0-9]+:[0-9]+: error'
+    done
+}
+
 check_trainer_dies() {
     [ -x "$KATYDID_BIN/katydid-trainer" ] || return 0
     cp "$KATYDID_SOURCE"/examples/digits/digits.* .
@@ -227,6 +243,7 @@ check_programs
 check_metrics
 check_data
 check_trainer_dies
+check_odd_folder
 check_databases
 check_second_owner
 check_full_disk
