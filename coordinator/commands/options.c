@@ -94,7 +94,6 @@ void kd_usage_read(struct kd_usage *usage, int argc, char **argv)
     struct argp argp = {
         .options = list, .parser = read_option, .args_doc = usage->command->arguments, .doc = doc};
     list_options(usage, list);
-    argp_err_exit_status = KD_EXIT_USAGE;
     if (argp_parse(&argp, argc, argv, 0, NULL, usage) != 0)
         exit(KD_EXIT_USAGE);
     free(doc);

@@ -39,6 +39,22 @@ spec_error() {
     fi
 }
 
+# A command line that makes no sense: 2 from every command, and nothing is run.
+check_usage() {
+    local command
+    expect_exit 0 katydid help
+    for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' out); do
+        expect_exit 2 katydid "$command" --frob
+        expect_in err frob
+    done
+    expect_exit 2 katydid frob
+    write_good
+    expect_exit 2 katydid run good.yaml -n x
+    expect_exit 2 katydid run good.yaml -j 0
+    expect_exit 2 katydid run good.yaml --image-map nothing
+    [ -e "$KATYDID_DB" ] && fail "a usage error made a database"
+}
+
 check_files() {
     expect_exit 2 katydid run no-such.yaml
     expect_in err 'no-such\.yaml' 'no such file'
@@ -237,6 +253,7 @@ SH
     expect_in err 'small' 'read-only|permission'
 }
 
+check_usage
 check_files
 check_specs
 check_programs
