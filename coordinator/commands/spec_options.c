@@ -99,6 +99,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_MAXIMIZE:
     case KEY_MINIMIZE:
+        if (arguments->metric != NULL)
+            argp_error(state,
+                       "--maximize or --minimize, and once: there is one objective, not "
+                       "both %s and %s",
+                       arguments->metric, text);
         arguments->metric = text;
         arguments->maximize = key == KEY_MAXIMIZE;
         return 0;

@@ -52,6 +52,8 @@ check_usage() {
     expect_exit 2 katydid run good.yaml -n x
     expect_exit 2 katydid run good.yaml -j 0
     expect_exit 2 katydid run good.yaml --image-map nothing
+    expect_exit 2 katydid run -n 1 --minimize loss --maximize acc 'lr=interval(0,1)' -- true '${args}'
+    expect_in err 'loss' 'acc' 'one objective'
     [ -e "$KATYDID_DB" ] && fail "a usage error made a database"
 }
 
