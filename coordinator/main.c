@@ -49,6 +49,7 @@ int main(int argc, char **argv)
 {
     argp_err_exit_status = KD_EXIT_USAGE; /* argp's own is 64 */
     const char *name = argc > 1 ? argv[1] : "help";
+    argp_err_exit_status = KD_EXIT_USAGE;
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(argc > 2 ? argv[2] : NULL);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)

@@ -1,10 +1,13 @@
 #include "coordinator/commands/spec_options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "coordinator/base/log.h"
+#include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 #include "coordinator/commands/command.h"
 
@@ -46,13 +49,30 @@ static int count_of(struct argp_state *state, const char *text)
     return (int)value;
 }
 
-static void add_image(struct argp_state *state, struct kd_spec_arguments *arguments, char *text)
+/* Absolute here and now: trials run in folders of their own. */
+static char *image_target(struct argp_state *state, const char *image, const char *target)
 {
-    char *equals = strrchr(text, '=');
+    struct stat info;
+    if (strcmp(target, "host") == 0)
+        return kd_strdup(target);
+    char *folder = realpath(target, NULL);
+    if (folder == NULL || stat(folder, &info) != 0)
+        argp_error(state, "--image-map %s=%s: the folder %s: %s", image, target, target,
+                   strerror(errno));
+    else if (!S_ISDIR(info.st_mode))
+        argp_error(state, "--image-map %s=%s: %s is not a folder", image, target, folder);
+    return folder;
+}
+
+static void add_image(struct argp_state *state, struct kd_spec_arguments *arguments,
+                      const char *text)
+{
+    const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text || equals[1] == '\0')
         argp_error(state, "--image-map %s: write IMAGE=host or IMAGE=DIR", text);
-    *equals = '\0';
-    kd_arr_push(&arguments->images, (struct kd_image_entry){text, equals + 1});
+    char *image = kd_strndup(text, (size_t)(equals - text));
+    char *target = image_target(state, image, equals + 1);
+    kd_arr_push(&arguments->images, (struct kd_image_entry){image, target});
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -79,6 +99,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_MAXIMIZE:
     case KEY_MINIMIZE:
+        if (arguments->metric != NULL)
+            argp_error(state,
+                       "--maximize or --minimize, and once: there is one objective, not "
+                       "both %s and %s",
+                       arguments->metric, text);
         arguments->metric = text;
         arguments->maximize = key == KEY_MAXIMIZE;
         return 0;
@@ -117,6 +142,10 @@ int kd_spec_arguments_split(struct kd_spec_arguments *arguments, int argc, char 
 
 void kd_spec_arguments_release(struct kd_spec_arguments *arguments)
 {
+    for (size_t i = 0; i < arguments->images.n; i++) {
+        free((char *)arguments->images.items[i].image);
+        free((char *)arguments->images.items[i].target);
+    }
     kd_arr_release(&arguments->words);
     kd_arr_release(&arguments->images);
 }

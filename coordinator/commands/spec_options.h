@@ -13,9 +13,9 @@ struct kd_spec_arguments {
     bool maximize;
     int max_trials, parallel;
     bool print_spec, json, quiet, require_goal;
-    KD_ARR(const char *) words; /* SPEC and overrides, or sweeps */
-    KD_ARR(struct kd_image_entry) images;
-    char *const *program; /* after --; NULL = none */
+    KD_ARR(const char *) words;           /* SPEC and overrides, or sweeps */
+    KD_ARR(struct kd_image_entry) images; /* texts owned; folders absolute */
+    char *const *program;                 /* after --; NULL = none */
 };
 
 /* argp's options and parser; `program` is set beforehand by kd_spec_arguments_split. */

@@ -2,11 +2,13 @@
 #include "coordinator/launch/gpus.h"
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/mem.h"
+#include "coordinator/base/str.h"
 
 /* The five calls of NVML's stable C interface that are needed (nvml.h, API version 2 names). */
 struct nvml {
@@ -49,21 +51,60 @@ static int load(struct nvml *nvml, char *note, size_t note_size)
     return 0;
 }
 
-/* CUDA_VISIBLE_DEVICES holds indices or UUIDs (or their beginnings), up to the first that fits nothing. */
-static int is_visible(const struct kd_gpu *gpu, const char *visible)
+/* In place: without blanks around it. */
+static char *trimmed(char *text)
+{
+    text += strspn(text, " \t");
+    size_t length = strlen(text);
+    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
+        text[--length] = '\0';
+    return text;
+}
+
+static int find_uuid(const struct kd_gpu *gpus, int n, const char *entry)
+{
+    int found = -1, n_found = 0;
+    for (int i = 0; i < n; i++) {
+        if (strcmp(gpus[i].uuid, entry) == 0)
+            return i;
+        if (strncmp(gpus[i].uuid, entry, strlen(entry)) == 0)
+            found = i, n_found++;
+    }
+    return n_found == 1 ? found : -1;
+}
+
+static int find_index(const struct kd_gpu *gpus, int n, const char *entry)
+{
+    long long index;
+    if (kd_integer_parse(entry, &index) != 0)
+        return -1;
+    for (int i = 0; i < n; i++)
+        if (gpus[i].index == index)
+            return i;
+    return -1;
+}
+
+int kd_gpus_visible(struct kd_gpu *gpus, int n, const char *visible)
 {
     if (visible == NULL)
-        return 1;
+        return n;
+    bool *is_seen = KD_NEW_ARRAY(bool, (size_t)n + 1);
     char *copy = kd_strdup(visible), *rest = copy, *entry;
-    int found = 0;
-    while (!found && (entry = strsep(&rest, ",")) != NULL) {
-        if (strncmp(entry, "GPU-", 4) == 0)
-            found = strncmp(entry, gpu->uuid, strlen(entry)) == 0;
-        else
-            found = *entry != '\0' && atoi(entry) == gpu->index;
+    int kept = 0;
+    while ((entry = strsep(&rest, ",")) != NULL) {
+        entry = trimmed(entry);
+        bool is_uuid = strncmp(entry, "GPU-", 4) == 0;
+        int at = is_uuid ? find_uuid(gpus, n, entry) : find_index(gpus, n, entry);
+        if (at < 0)
+            break;
+        is_seen[at] = true;
     }
+    for (int i = 0; i < n; i++)
+        if (is_seen[i])
+            gpus[kept++] = gpus[i];
     free(copy);
-    return found;
+    free(is_seen);
+    return kept;
 }
 
 static int find_real(struct kd_gpu *gpus, int most, char *note, size_t note_size)
@@ -88,27 +129,36 @@ static int find_real(struct kd_gpu *gpus, int most, char *note, size_t note_size
         nvml.name(device, gpu.name, sizeof gpu.name);
         nvml.memory(device, memory);
         gpu.memory_bytes = (int64_t)memory[0];
-        if (is_visible(&gpu, getenv("CUDA_VISIBLE_DEVICES")))
-            gpus[n++] = gpu;
+        gpus[n++] = gpu;
     }
     nvml.shutdown();
     if (n == 0)
-        snprintf(note, note_size, "no GPU is visible (CUDA_VISIBLE_DEVICES=%.80s)",
-                 getenv("CUDA_VISIBLE_DEVICES") ? getenv("CUDA_VISIBLE_DEVICES") : "");
+        snprintf(note, note_size, "the NVIDIA driver knows no GPU");
+    return n;
+}
+
+static int find_stand_ins(struct kd_gpu *gpus, int most, const char *count, char *note,
+                          size_t note_size)
+{
+    int n = 0;
+    for (int wanted = atoi(count); n < wanted && n < most; n++) {
+        gpus[n] = (struct kd_gpu){.index = n};
+        snprintf(gpus[n].uuid, sizeof gpus[n].uuid, "GPU-stand-in-%d", n);
+        snprintf(gpus[n].name, sizeof gpus[n].name, "stand-in GPU");
+    }
+    if (n == 0)
+        snprintf(note, note_size, "KATYDID_FAKE_GPUS=%.80s", count);
     return n;
 }
 
 int kd_gpus_find(struct kd_gpu *gpus, int most, char *note, size_t note_size)
 {
-    const char *fake = getenv("KATYDID_FAKE_GPUS");
+    const char *fake = getenv("KATYDID_FAKE_GPUS"), *visible = getenv("CUDA_VISIBLE_DEVICES");
     note[0] = '\0';
-    if (fake == NULL)
-        return find_real(gpus, most, note, note_size);
-    int n = atoi(fake);
-    for (int i = 0; i < n && i < most; i++) {
-        gpus[i] = (struct kd_gpu){.index = i};
-        snprintf(gpus[i].uuid, sizeof gpus[i].uuid, "GPU-stand-in-%d", i);
-        snprintf(gpus[i].name, sizeof gpus[i].name, "stand-in GPU");
-    }
-    return n < most ? n : most;
+    int n = fake ? find_stand_ins(gpus, most, fake, note, note_size)
+                 : find_real(gpus, most, note, note_size);
+    int kept = kd_gpus_visible(gpus, n, visible);
+    if (n > 0 && kept == 0)
+        snprintf(note, note_size, "no GPU is visible (CUDA_VISIBLE_DEVICES=%.80s)", visible);
+    return kept;
 }

@@ -9,4 +9,9 @@
 /* How many were found and written; note says why when there are none. */
 int kd_gpus_find(struct kd_gpu *gpus, int most, char *note, size_t note_size);
 
+/* What CUDA would show of them: keeps the GPUs that `visible` (CUDA_VISIBLE_DEVICES; NULL = not set, all) names by index,
+ * UUID, or a beginning of a UUID that only one has, up to the first entry that fits none. Returns how many are left, in
+ * their old order. */
+int kd_gpus_visible(struct kd_gpu *gpus, int n, const char *visible);
+
 #endif

@@ -54,20 +54,27 @@ static int check_owner(const char *path, struct kd_error *err)
     return 0;
 }
 
-char *kd_run_dir_make(const char *run_uuid, struct kd_error *err)
+/* NULL: no such folder is given, it is not ours to write to, or a socket in it would have too long a path. */
+static char *top_for_user(const char *run_uuid)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
-    char *top = base != NULL && *base == '/' && access(base, W_OK) == 0
-                    ? kd_format("%s/katydid", base)
-                    : kd_format("/tmp/katydid-%u", (unsigned)geteuid());
+    if (base == NULL || *base != '/' || access(base, W_OK) != 0)
+        return NULL;
+    char *top = kd_format("%s/katydid", base);
+    if (strlen(top) + 1 + strlen(run_uuid) <= LONGEST_SOCKET)
+        return top;
+    free(top);
+    return NULL;
+}
+
+char *kd_run_dir_make(const char *run_uuid, struct kd_error *err)
+{
+    char *top = top_for_user(run_uuid);
+    if (top == NULL)
+        top = kd_format("/tmp/katydid-%u", (unsigned)geteuid());
     char *path = kd_format("%s/%s", top, run_uuid);
     bool ok =
         kd_dir_make(top, err) == 0 && check_owner(top, err) == 0 && kd_dir_make(path, err) == 0;
-    if (ok && strlen(path) > LONGEST_SOCKET) {
-        kd_fail(err, "%s is too long for a socket's path: set XDG_RUNTIME_DIR to a shorter one",
-                path);
-        ok = false;
-    }
     free(top);
     if (ok)
         return path;

@@ -129,6 +129,21 @@ static json_t *ask(const char *program, const char *question, struct kd_error *e
     return json;
 }
 
+/* The trainer is told its folder in JSON, which has no way to say a name that is not UTF-8. */
+static int check_folder(struct kd_reader *reader, const struct kd_node *block)
+{
+    json_t *folder = json_string(reader->experiment->base_dir);
+    bool is_utf8 = folder != NULL;
+    json_decref(folder);
+    if (is_utf8)
+        return 0;
+    kd_found_error(reader->findings, block->key_mark,
+                   "the name of the spec's folder, %s, is not UTF-8, which the built-in trainer "
+                   "needs: rename the folder, or move the spec to another",
+                   reader->experiment->base_dir);
+    return -1;
+}
+
 /* The k-th of n points: the low ends first, the high ends last, every choice at least once. */
 static void choose_point(const struct kd_space *space, int k, int n, double *values)
 {
@@ -164,9 +179,8 @@ static char *question_at(const struct kd_experiment *experiment, const double *v
     return text;
 }
 
-static void report(struct kd_reader *reader, const json_t *answer)
+static void report(struct kd_reader *reader, const struct kd_node *block, const json_t *answer)
 {
-    const struct kd_node *block = kd_node_at(reader->root, "spec.trialTemplate.trainer");
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(answer, "errors"), i, item)
@@ -186,7 +200,10 @@ void kd_check_trainer(struct kd_reader *reader)
 {
     const struct kd_experiment *experiment = reader->experiment;
     const char *program = reader->options ? reader->options->trainer_program : NULL;
-    if (program == NULL || experiment->template.trainer == NULL)
+    if (experiment->template.trainer == NULL)
+        return;
+    const struct kd_node *block = kd_node_at(reader->root, "spec.trialTemplate.trainer");
+    if (check_folder(reader, block) != 0 || program == NULL)
         return;
     double *values = KD_NEW_ARRAY(double, (size_t)experiment->space.n_params + 1);
     int n = count_points(&experiment->space);
@@ -197,12 +214,10 @@ void kd_check_trainer(struct kd_reader *reader)
         json_t *answer = ask(program, question, &err);
         free(question);
         if (answer == NULL) {
-            kd_found_error(reader->findings,
-                           kd_node_at(reader->root, "spec.trialTemplate.trainer")->key_mark, "%s",
-                           err.text);
+            kd_found_error(reader->findings, block->key_mark, "%s", err.text);
             break;
         }
-        report(reader, answer);
+        report(reader, block, answer);
         json_decref(answer);
     }
     free(values);

@@ -226,13 +226,43 @@ void kd_read_count0(struct kd_reader *reader, const struct kd_node *value, void 
     read_integer(reader, value, 0, target);
 }
 
-void kd_read_seconds(struct kd_reader *reader, const struct kd_node *value, void *target)
+/* 0, or -1 and a finding. */
+static int read_duration(struct kd_reader *reader, const struct kd_node *value, double *seconds)
 {
     const char *text = kd_node_text(reader, value);
-    if (text && kd_duration_parse(text, target) != 0)
+    if (text == NULL)
+        return -1;
+    if (kd_duration_parse(text, seconds) != 0) {
         kd_found_error(reader->findings, value->mark,
                        "%s must be a duration such as 30s, 45m, 1h30m or plain seconds, not \"%s\"",
                        label(value), text);
+        return -1;
+    }
+    if (*seconds <= KD_LONGEST_DURATION_S)
+        return 0;
+    kd_found_error(reader->findings, value->mark, "%s is %s, more than 10 years (3650d): give less",
+                   label(value), text);
+    return -1;
+}
+
+void kd_read_seconds(struct kd_reader *reader, const struct kd_node *value, void *target)
+{
+    double seconds;
+    if (read_duration(reader, value, &seconds) == 0)
+        *(double *)target = seconds;
+}
+
+void kd_read_seconds_above0(struct kd_reader *reader, const struct kd_node *value, void *target)
+{
+    double seconds;
+    if (read_duration(reader, value, &seconds) != 0)
+        return;
+    if (seconds > 0)
+        *(double *)target = seconds;
+    else
+        kd_found_error(reader->findings, value->mark,
+                       "%s is %s, which nothing can keep: leave the field out for no limit",
+                       label(value), value->text);
 }
 
 int kd_node_choice(struct kd_reader *reader, const struct kd_node *value, const char *what,

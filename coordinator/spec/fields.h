@@ -53,7 +53,12 @@ void kd_read_number(struct kd_reader *reader, const struct kd_node *value, void 
 void kd_read_positive(struct kd_reader *reader, const struct kd_node *value, void *target);
 void kd_read_count(struct kd_reader *reader, const struct kd_node *value, void *target);  /* >= 1 */
 void kd_read_count0(struct kd_reader *reader, const struct kd_node *value, void *target); /* >= 0 */
+/* Timers count microseconds in 64 bits; ten years leave room for every sum of them. */
+enum { KD_LONGEST_DURATION_S = 3650 * 86400 };
+/* A duration from 0 s to that. */
 void kd_read_seconds(struct kd_reader *reader, const struct kd_node *value, void *target);
+/* The same where 0 would mean "no limit": leaving the field out says that. */
+void kd_read_seconds_above0(struct kd_reader *reader, const struct kd_node *value, void *target);
 
 /* The number of a scalar; -1 and a finding when it is none. */
 int kd_node_number(struct kd_reader *reader, const struct kd_node *value, double *number);

@@ -11,7 +11,7 @@
 #include "coordinator/base/str.h"
 #include "coordinator/spec/filter.h"
 
-enum { LONGEST_NUMBER = 64, LONGEST_FILTERED = 1 << 16, N_STEP_NAMES = 3 };
+enum { LONGEST_NUMBER = 400, LONGEST_FILTERED = 1 << 16, N_STEP_NAMES = 3 };
 
 static const char *const step_names[N_STEP_NAMES] = {"step", "global_step", "epoch"};
 
@@ -125,8 +125,30 @@ static bool is_name_character(char c)
     return is_word_character(c) || (c && strchr("-/.|@", c) != NULL);
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_hex(const char *text)
+{
+    text += strspn(text, "+-");
+    return text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+}
+
+/* What may stand behind digits: nothing, other than word characters, or a unit (`12ms`). Half of a longer number is
+ * none: 1_000, 1,000, 0,5, 1k2. */
+static bool ends_number(const char *rest)
+{
+    if (*rest == ',')
+        return !is_digit(rest[1]);
+    while (is_word_character(*rest) && !is_digit(*rest) && *rest != '_')
+        rest++;
+    return !is_word_character(*rest);
+}
+
 /* The number that text starts with; false when it starts with none. A word that merely begins like one ("nano",
- * "info") is none. */
+ * "info") is none, and neither is hexadecimal, in which strtod sees more than people do. */
 static bool leading_number(const char *text, const char *end, double *value)
 {
     char buffer[LONGEST_NUMBER + 1], *stop;
@@ -134,11 +156,12 @@ static bool leading_number(const char *text, const char *end, double *value)
     memcpy(buffer, text, length);
     buffer[length] = '\0';
     char first = buffer[strspn(buffer, "+-")];
-    if (length == 0 || !(first == '.' || is_word_character(first)))
+    if (length == 0 || !(first == '.' || is_word_character(first)) || is_hex(buffer))
         return false;
     *value = strtod(buffer, &stop);
-    bool is_digit = first == '.' || (first >= '0' && first <= '9');
-    return stop > buffer && (is_digit || !is_word_character(*stop));
+    if (stop == buffer || stop == buffer + LONGEST_NUMBER)
+        return false;
+    return first == '.' || is_digit(first) ? ends_number(stop) : !is_word_character(*stop);
 }
 
 static const char *skip_blanks(const char *p, const char *end)
@@ -191,7 +214,8 @@ static bool json_number(const json_t *json, double *value)
         *value = json_number_value(json);
         return true;
     }
-    return json_is_string(json) && kd_number_parse(json_string_value(json), value) == 0;
+    const char *text = json_string_value(json);
+    return text && !is_hex(text) && kd_number_parse(text, value) == 0;
 }
 
 /* false: the line is no JSON object. Python writes NaN into its JSON, which is none: then the text rules find it. */

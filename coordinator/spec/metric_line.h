@@ -1,8 +1,8 @@
 /* metric_line.h - from one line of a program's output to metric values. Pure; fuzzed.
  *
  * Without filters a line is a JSON object whose numbers (or texts that are numbers) are metrics, or text in which
- * `name=value` and `name: value` are found: names of letters, digits and _ - / . | @, values as strtod reads them, nan
- * and inf in any case. `step`, `global_step` or `epoch` (first that is there) on the same line is the step, and no metric. A filter is the
+ * `name=value` and `name: value` are found: names of letters, digits and _ - / . | @, values decimal, nan and inf
+ * in any case. A unit may follow (91.2%, 12ms); what goes on like a longer number (0,5  1_000  0x10) is no value. `step`, `global_step` or `epoch` (first that is there) on the same line is the step, and no metric. A filter is the
  * user's PCRE2 pattern: group 1 the name, group 2 the value. */
 #ifndef KD_SPEC_METRIC_LINE_H
 #define KD_SPEC_METRIC_LINE_H

@@ -40,9 +40,19 @@ static bool is_list_of_named(const char *key)
     return false;
 }
 
+/* A key goes into JSON later, which would drop it without a word. Values meet the YAML reader's own check. */
+static bool is_utf8(const char *text)
+{
+    json_t *json = json_string(text);
+    json_decref(json);
+    return json != NULL;
+}
+
 static int parse(struct override *o)
 {
     const char *p = o->text;
+    if (!is_utf8(p))
+        return fail(o, "it is not UTF-8 text");
     o->verb = *p == '~' ? TAKE_OUT : strncmp(p, "++", 2) == 0 ? FORCE : *p == '+' ? ADD : SET;
     p += o->verb == FORCE ? 2 : o->verb != SET;
     const char *equals = strchr(p, '=');

@@ -260,8 +260,15 @@ static void read_backoff(struct job *job, const struct kd_node *value)
 
 static void read_deadline(struct job *job, const struct kd_node *value)
 {
-    if (!is_said(job, "spec.limits.trialTime"))
-        kd_read_positive(job->reader, value, &job->experiment->limits.trial_time_s);
+    double seconds = 0;
+    if (is_said(job, "spec.limits.trialTime"))
+        return;
+    kd_read_positive(job->reader, value, &seconds);
+    if (seconds <= KD_LONGEST_DURATION_S)
+        job->experiment->limits.trial_time_s = seconds;
+    else
+        kd_found_error(job->reader->findings, value->mark,
+                       "%s is %s, more than 10 years (3650d): give less", value->key, value->text);
 }
 
 static void read_job_spec(struct job *job, const struct kd_node *value)

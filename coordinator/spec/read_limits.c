@@ -4,6 +4,8 @@
 #include "coordinator/spec/quantity.h"
 #include "coordinator/spec/read.h"
 
+static const double most_cpus = 1e6;
+
 static int read_quantity(struct kd_reader *reader, const struct kd_node *value, double *quantity)
 {
     const char *text = kd_node_text(reader, value);
@@ -20,7 +22,14 @@ static int read_quantity(struct kd_reader *reader, const struct kd_node *value, 
 void kd_read_cpus(struct kd_reader *reader, const struct kd_node *value, void *target)
 {
     double cpus;
-    if (read_quantity(reader, value, &cpus) == 0)
+    if (read_quantity(reader, value, &cpus) != 0)
+        return;
+    if (cpus > most_cpus)
+        kd_found_error(reader->findings, value->mark,
+                       "%s is %s, more than any machine has: give "
+                       "cores, as in 2 or 500m",
+                       value->key, value->text);
+    else
         *(double *)target = cpus;
 }
 
@@ -57,10 +66,10 @@ void kd_read_resources(struct kd_reader *reader, const struct kd_node *value, vo
 void kd_read_limits(struct kd_reader *reader, const struct kd_node *value, void *target)
 {
     static const struct kd_field fields[] = {
-        {"trialTime", kd_read_seconds, AT(trial_time_s), 0},
+        {"trialTime", kd_read_seconds_above0, AT(trial_time_s), 0},
         {"grace", kd_read_seconds, AT(grace_s), 0},
-        {"wallTime", kd_read_seconds, AT(wall_time_s), 0},
-        {"progressDeadline", kd_read_seconds, AT(progress_deadline_s), 0},
+        {"wallTime", kd_read_seconds_above0, AT(wall_time_s), 0},
+        {"progressDeadline", kd_read_seconds_above0, AT(progress_deadline_s), 0},
         {"maxRetries", kd_read_count0, AT(max_retries), 0},
         {"gpuHours", NULL, 0, KD_FIELD_PLANNED},
         {0},

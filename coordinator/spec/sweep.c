@@ -41,18 +41,36 @@ static int expect(struct scan *s, char c)
     return kd_fail(s->err, "%s: expected '%c' at \"%s\"", s->whole, c, s->at);
 }
 
+/* Hydra's quoted text: backslashes before a quote of its kind count in pairs, and one left over makes that quote a
+ * character; all others are themselves. */
+static char *quoted(struct scan *s)
+{
+    struct kd_str text = {0};
+    char quote = *s->at;
+    for (const char *p = s->at + 1; *p; p++) {
+        size_t slashes = strspn(p, "\\");
+        bool is_escape = slashes > 0 && p[slashes] == quote;
+        kd_str_addn(&text, p, is_escape ? slashes / 2 : slashes);
+        p += slashes;
+        if (*p == '\0')
+            break;
+        if (*p == quote && slashes % 2 == 0) {
+            s->at = p + 1;
+            return kd_str_take(&text);
+        }
+        kd_str_addc(&text, *p);
+    }
+    kd_str_release(&text);
+    kd_fail(s->err, "%s: the quote at \"%s\" does not end", s->whole, s->at);
+    return NULL;
+}
+
 /* A word up to , ( ) or the end, or a quoted text. NULL and err: a quote that does not end. */
 static char *word(struct scan *s)
 {
     skip_blanks(s);
-    if (*s->at == '\'' || *s->at == '"') {
-        const char *end = strchr(s->at + 1, *s->at);
-        if (end == NULL)
-            return kd_fail(s->err, "%s: the quote at \"%s\" does not end", s->whole, s->at), NULL;
-        char *text = kd_strndup(s->at + 1, (size_t)(end - s->at - 1));
-        s->at = end + 1;
-        return text;
-    }
+    if (*s->at == '\'' || *s->at == '"')
+        return quoted(s);
     size_t length = strcspn(s->at, ",()");
     const char *start = s->at;
     s->at += length;

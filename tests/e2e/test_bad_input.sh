@@ -39,6 +39,24 @@ spec_error() {
     fi
 }
 
+# A command line that makes no sense: 2 from every command, and nothing is run.
+check_usage() {
+    local command
+    expect_exit 0 katydid help
+    for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' out); do
+        expect_exit 2 katydid "$command" --frob
+        expect_in err frob
+    done
+    expect_exit 2 katydid frob
+    write_good
+    expect_exit 2 katydid run good.yaml -n x
+    expect_exit 2 katydid run good.yaml -j 0
+    expect_exit 2 katydid run good.yaml --image-map nothing
+    expect_exit 2 katydid run -n 1 --minimize loss --maximize acc 'lr=interval(0,1)' -- true '${args}'
+    expect_in err 'loss' 'acc' 'one objective'
+    [ -e "$KATYDID_DB" ] && fail "a usage error made a database"
+}
+
 check_files() {
     expect_exit 2 katydid run no-such.yaml
     expect_in err 'no-such\.yaml' 'no such file'
@@ -126,6 +144,22 @@ check_data() {
     data_error 'digits\.csv:100' '-1'
     rm digits.csv
     data_error 'digits\.csv' 'no such file|cannot open'
+}
+
+# A folder whose name is not UTF-8: the trainer cannot be told of it, a command runs there as anywhere.
+check_odd_folder() {
+    local odd=$'lat\xffin'
+    mkdir "$odd" || return 0 # a file system that takes no such name
+    write_good
+    sed 's/name: good/name: odd/' good.yaml >"$odd/good.yaml"
+    expect_exit 0 katydid run "$odd/good.yaml"
+    [ -x "$KATYDID_BIN/katydid-trainer" ] || return 0
+    cp "$KATYDID_SOURCE"/examples/digits/digits.* "$odd"
+    local command
+    for command in validate run; do
+        expect_exit 2 katydid $command "$odd/digits.yaml"
+        LC_ALL=C expect_in err 'not UTF-8' 'digits\.yaml:[0-9]+:[0-9]+: error'
+    done
 }
 
 check_trainer_dies() {
@@ -221,12 +255,14 @@ SH
     expect_in err 'small' 'read-only|permission'
 }
 
+check_usage
 check_files
 check_specs
 check_programs
 check_metrics
 check_data
 check_trainer_dies
+check_odd_folder
 check_databases
 check_second_owner
 check_full_disk

@@ -14,7 +14,12 @@ cp "$KATYDID_SOURCE/tests/e2e/standin/mnist.py" image/opt/pytorch-mnist/
 expect_exit 2 katydid run "$spec"
 expect_in err 'image-map' 'pytorch-mnist-cpu'
 
-expect_exit 0 katydid run "$spec" --image-map "$image=$work/image"
+# A folder is meant from here, wherever a trial runs, and must be there.
+expect_exit 2 katydid run "$spec" --image-map "$image=no-such-folder"
+expect_in err 'no-such-folder' 'no such file'
+expect_exit 2 katydid run "$spec" --image-map "$image=/dev/null"
+expect_in err '/dev/null is not a folder'
+(cd image && expect_exit 0 katydid run "$spec" --image-map "$image=.") || exit 1
 expect_sql "Succeeded" "SELECT state FROM experiments WHERE name = 'random'"
 expect_sql "12" "SELECT count(*) FROM trials WHERE state = 'Succeeded'"
 expect_sql "0" "SELECT count(*) FROM trials WHERE objective IS NULL"

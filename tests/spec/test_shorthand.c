@@ -51,6 +51,37 @@ static void a_command_line_becomes_a_spec_that_reads_back(void **state)
     free(yaml);
 }
 
+static void quotes_are_escaped_as_in_hydra(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *first;
+    } cases[] = {
+        {"x=choice(\"c\\\"d\",b)", "c\"d"},
+        {"x=choice('it\\'s',b)", "it's"},
+        {"x=choice('a\\\\',b)", "a\\"},
+        {"x=choice('a\\\\\\'b',b)", "a\\'b"},
+        {"x=choice('C:\\dir\\n',b)", "C:\\dir\\n"},
+        {"x=choice(\"it\\'s\",b)", "it\\'s"},
+        {"x=choice(\"a b\",b)", "a b"},
+        {"x=choice('',b)", NULL},
+    };
+    for (size_t i = 0; i < KD_COUNT(cases); i++) {
+        struct kd_sweep sweep;
+        struct kd_error err = {{0}};
+        int rc = kd_sweep_parse(cases[i].text, &sweep, &err);
+        if (cases[i].first == NULL) {
+            assert_int_equal(rc, -1);
+            continue;
+        }
+        if (rc != 0)
+            fail_msg("%s", err.text);
+        assert_int_equal(sweep.n_list, 2);
+        assert_string_equal(sweep.list[0], cases[i].first);
+        kd_sweep_release(&sweep);
+    }
+}
+
 static void a_sweep_that_makes_no_sense_is_explained(void **state)
 {
     (void)state;
@@ -68,6 +99,7 @@ static void a_sweep_that_makes_no_sense_is_explained(void **state)
         {"lr=tag(big,interval(1,2))", "unknown tag"},
         {"lr=choice(a,)", "empty value"},
         {"lr=choice('a", "does not end"},
+        {"lr=choice('a\\')", "does not end"},
         {"lr=interval(1,2) x", "left over"},
         {"lr=int(interval(0.5,2))", "whole numbers"},
         {"lr=int(int(int(int(int(int(int(int(int(interval(1,2))))))))))", "too deep"},
@@ -101,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_line_becomes_a_spec_that_reads_back),
+        cmocka_unit_test(quotes_are_escaped_as_in_hydra),
         cmocka_unit_test(a_sweep_that_makes_no_sense_is_explained),
         cmocka_unit_test(without_metric_command_or_sweep_it_says_what_is_missing),
     };

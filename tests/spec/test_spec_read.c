@@ -62,6 +62,26 @@ static void files_that_are_no_spec_are_refused_in_one_clear_line(void **state)
     remove_folder(dir);
 }
 
+static void an_override_that_is_not_utf8_is_refused_not_dropped(void **state)
+{
+    (void)state;
+    static const char text[] =
+        KD_SPEC_HEAD "  parameters:\n"
+                     "    - {name: lr, parameterType: double, feasibleSpace: {min: 0.25, max: 4}}\n"
+                     "  trialTemplate: {command: [sh, \"${lr}\"]}\n";
+    const char *const overrides[] = {"resources.\xff=1", NULL};
+    struct kd_spec_options options = {.overrides = overrides};
+    struct kd_experiment experiment;
+    struct kd_problems problems;
+    assert_int_equal(
+        kd_spec_read_text(text, strlen(text), "t.yaml", "/base", &options, &experiment, &problems),
+        -1);
+    assert_int_equal(problems.n_errors, 1);
+    assert_non_null(strstr(problems.items[0].text, "not UTF-8"));
+    kd_problems_release(&problems);
+    kd_experiment_release(&experiment);
+}
+
 static void a_file_knows_its_folder_and_its_text(void **state)
 {
     (void)state;
@@ -209,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_that_are_no_spec_are_refused_in_one_clear_line),
+        cmocka_unit_test(an_override_that_is_not_utf8_is_refused_not_dropped),
         cmocka_unit_test(a_file_knows_its_folder_and_its_text),
         cmocka_unit_test(the_trainer_is_asked_at_both_ends_and_for_every_choice),
         cmocka_unit_test(what_the_trainer_refuses_is_shown_where_it_stands_and_once),

@@ -39,6 +39,14 @@ static const struct {
     {"UPDATE attempts SET state = 'lost' WHERE fence = 5", "busy_gangs_have_work"},
     {"UPDATE gangs SET state = 'ended'", "ended_gangs_have_none"},
     {"UPDATE attempts SET state = 'stopping' WHERE fence = 1", "gangs_do_one_thing"},
+    {"UPDATE experiments SET state = 'Succeeded', reason = 'ExperimentMaxTrialsReached'; "
+     "UPDATE trials SET state = 'Failed' WHERE state = 'Running'",
+     "ended_experiments_rest"},
+    {"UPDATE experiments SET state = 'Failed', reason = 'ExperimentCannotRun: no slot'",
+     "ended_experiments_rest"},
+    {"UPDATE experiments SET state = 'Succeeded', reason = NULL; "
+     "UPDATE trials SET state = 'Failed' WHERE state = 'Running'",
+     "ended_experiments_rest"},
 };
 
 struct seen {
@@ -96,6 +104,8 @@ static void every_planted_fault_is_found_by_name(void **state)
         struct seen seen = check(f, faults[i].invariant);
         if (seen.broken == 0)
             fail_msg("%s does not see: %s", faults[i].invariant, faults[i].sql);
+        if (strstr(seen.details, ": ?") != NULL)
+            fail_msg("nobody can tell where: %s", seen.details);
     }
 }
 
@@ -132,6 +142,25 @@ static void the_place_of_a_fault_is_named_as_a_person_would(void **state)
     plant(f, "UPDATE trials SET attempts = 3 WHERE number = 0");
     assert_string_equal(check(f, "attempts_are_counted").details,
                         "attempts_are_counted: sweep/0 counts 3, has 1");
+    plant(f, "UPDATE attempts SET state = 'lost' WHERE fence = 1");
+    assert_string_equal(check(f, "success_was_won").details, "success_was_won: sweep/0");
+}
+
+static void an_experiment_that_can_go_on_may_keep_trials_that_wait(void **state)
+{
+    static const char *const reasons[] = {"ExperimentWallTimeReached: 12 h",
+                                          "ExperimentCannotRun: the program is gone"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < KD_COUNT(reasons); i++) {
+        unlink(f->db);
+        make_sample(f);
+        char *sql = kd_format("UPDATE experiments SET state = 'Failed', reason = '%s'; "
+                              "UPDATE trials SET state = 'Pending' WHERE state = 'Running'",
+                              reasons[i]);
+        plant(f, sql);
+        free(sql);
+        assert_int_equal(check(f, "ended_experiments_rest").broken, 0);
+    }
 }
 
 int main(void)
@@ -143,6 +172,7 @@ int main(void)
         T(every_invariant_has_a_planted_fault),
         T(damaged_pages_are_found_and_nothing_crashes),
         T(the_place_of_a_fault_is_named_as_a_person_would),
+        T(an_experiment_that_can_go_on_may_keep_trials_that_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
