@@ -26,8 +26,9 @@ static int print_best_json(const struct kd_experiment_info *info, const struct k
         kd_json_key(&j, "best");
         kd_json_open(&j, '{');
         kd_json_add_int(&j, "trial", best->number);
-        kd_json_add_number(&j, info->metric ? info->metric : "objective", best->objective);
-        kd_json_key(&j, "params");
+        kd_json_add_string(&j, "metric", info->metric);
+        kd_json_add_number(&j, "objective", best->objective);
+        kd_json_key(&j, "parameters");
         kd_json_open(&j, '{');
         for (int i = 0; i < best->n_params; i++) {
             kd_json_key(&j, best->params[i].name);
@@ -105,7 +106,8 @@ static int exit_code_of(enum kd_run_end end, const struct kd_run_result *result,
         return KD_EXIT_USAGE;
     if (end == KD_RUN_ERROR || result->end == KD_STUDY_BROKEN)
         return KD_EXIT_ERROR;
-    if (result->end == KD_STUDY_TOO_MANY_FAILED)
+    bool all_failed = result->n_trials > 0 && result->n_failed == result->n_trials;
+    if (result->end == KD_STUDY_TOO_MANY_FAILED || all_failed)
         return KD_EXIT_TOO_MANY_FAILED;
     return arguments->require_goal && !result->goal_met ? KD_EXIT_GOAL_MISSED : KD_EXIT_OK;
 }

@@ -10,6 +10,9 @@
 #include "coordinator/spec/sweep.h"
 
 /* A JSON string is a YAML string, whatever is in it. */
+/* Without a number a search in one line would never end. */
+enum { DEFAULT_TRIALS = 40 };
+
 static void add_quoted(struct kd_str *out, const char *text)
 {
     struct kd_json json = kd_json_to(out);
@@ -126,8 +129,8 @@ static void add_head(struct kd_str *out, const struct kd_shorthand *shorthand)
     }
     if (shorthand->parallel_trials > 0)
         kd_str_addf(out, "  parallelTrialCount: %d\n", shorthand->parallel_trials);
-    if (shorthand->max_trials > 0)
-        kd_str_addf(out, "  maxTrialCount: %d\n", shorthand->max_trials);
+    kd_str_addf(out, "  maxTrialCount: %d\n",
+                shorthand->max_trials > 0 ? shorthand->max_trials : DEFAULT_TRIALS);
     free(made);
 }
 

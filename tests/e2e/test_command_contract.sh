@@ -50,7 +50,7 @@ expect_in out "/elsewhere$" '^KATYDID_EXPERIMENT=place$' '^KATYDID_TRIAL=0$' '^K
 
 # An own failure: exit code, the last 20 lines and no more, retried as often as asked.
 spec fails 'for i in $(seq 1 30); do echo "line $i"; done; exit 3' '  limits: {maxRetries: 1}'
-expect_exit 0 katydid run fails.yaml
+expect_exit 4 katydid run fails.yaml
 expect_sql "Failed|2|3" "SELECT t.state, attempts, exit_code FROM trials t JOIN experiments e ON e.id = t.experiment_id
     WHERE e.name = 'fails'"
 reason fails >why
@@ -58,20 +58,20 @@ expect_in why 'exit code 3' 'line 11$' 'line 30$'
 ! grep -q 'line 10$' why || complain "more than 20 lines"
 
 spec signal 'echo before; kill -SEGV $$'
-expect_exit 0 katydid run signal.yaml
+expect_exit 4 katydid run signal.yaml
 reason signal >why
 expect_in why 'signal 11' 'before'
 
 # A metric that never comes: what was looked for, and what was seen instead.
 spec silent 'echo "accuracy=0.9"'
-expect_exit 0 katydid run silent.yaml
+expect_exit 4 katydid run silent.yaml
 expect_sql "MetricsUnavailable" "SELECT t.state FROM trials t JOIN experiments e ON e.id = t.experiment_id WHERE e.name = 'silent'"
 reason silent >why
 expect_in why "'loss'" 'accuracy=0.9'
 
 # Too long: TERM, and after the grace KILL.
 spec long 'trap "echo told" TERM; echo loss=1; while :; do sleep 0.1; done' '  limits: {trialTime: 1s, grace: 1s}'
-expect_exit 0 katydid run long.yaml
+expect_exit 4 katydid run long.yaml
 reason long >why
 expect_in why 'trialTime'
 expect_exit 0 katydid logs long 0

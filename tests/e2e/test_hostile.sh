@@ -43,7 +43,7 @@ expect_sound wall
 # A command that never stops talking is still stopped in time.
 spec chatty 'yes "loss=$0 noise noise noise noise"' 1 '  limits: {trialTime: 1s, grace: 1s}'
 start=$SECONDS
-expect_exit 0 katydid run chatty.yaml
+expect_exit 4 katydid run chatty.yaml
 [ $((SECONDS - start)) -lt 60 ] || complain "it took $((SECONDS - start)) s"
 [ "$(states chatty)" = Failed ] || complain "states: $(states chatty)"
 rm -rf "$KATYDID_DB".d/chatty
