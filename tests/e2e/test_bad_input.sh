@@ -41,9 +41,10 @@ spec_error() {
 
 # A command line that makes no sense: 2 from every command, and nothing is run.
 check_usage() {
-    local command
-    expect_exit 0 katydid help
-    for command in $(sed -n 's/^  \([a-z]*\) .*/\1/p' out); do
+    local command commands
+    mapfile -t commands < <(katydid help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+    [ ${#commands[@]} -ge 10 ] || fail "katydid help lists too few commands"
+    for command in "${commands[@]}"; do
         expect_exit 2 katydid "$command" --frob
         expect_in err frob
     done
