@@ -151,6 +151,14 @@ static enum kd_run_end open_store(struct kd_loop *loop)
     if (loop->store == NULL)
         return why == KD_STORE_LOCKED ? KD_RUN_LOCKED : KD_RUN_ERROR;
     loop->data_dir = kd_format("%s.d", kd_store_path(loop->store));
+    json_t *as_json = json_string(loop->data_dir);
+    json_decref(as_json);
+    if (as_json == NULL && kd_loop_runs_trainer(loop)) {
+        kd_fail(loop->err, "%s: the trainer hears of its folders in JSON, and this name is not UTF-8: "
+                           "put the database elsewhere (--db FILE)",
+                loop->data_dir);
+        return KD_RUN_BAD_SPEC;
+    }
     loop->study = kd_study_new(loop->experiment);
     return KD_RUN_ENDED;
 }
@@ -232,7 +240,8 @@ static void catch_signals(struct kd_loop *loop)
     for (size_t i = 0; i < KD_COUNT(stops); i++) {
         struct sigaction old;
         sigaction(stops[i], NULL, &old);
-        if (old.sa_handler != SIG_IGN) /* nohup's word stands */
+        bool is_nohup = stops[i] == SIGHUP && old.sa_handler == SIG_IGN;
+        if (!is_nohup)
             sigaddset(&set, stops[i]);
     }
     sigprocmask(SIG_BLOCK, &set, NULL);
