@@ -154,8 +154,9 @@ static enum kd_run_end open_store(struct kd_loop *loop)
     json_t *as_json = json_string(loop->data_dir);
     json_decref(as_json);
     if (as_json == NULL && kd_loop_runs_trainer(loop)) {
-        kd_fail(loop->err, "%s: the trainer hears of its folders in JSON, and this name is not UTF-8: "
-                           "put the database elsewhere (--db FILE)",
+        kd_fail(loop->err,
+                "%s: the trainer hears of its folders in JSON, and this name is not UTF-8: "
+                "put the database elsewhere (--db FILE)",
                 loop->data_dir);
         return KD_RUN_BAD_SPEC;
     }

@@ -73,7 +73,7 @@ expect_no_process_left
 
 # A full disk: what was printed meanwhile is not lost.
 if [ "$(id -u)" = 0 ] && mkdir small && mount -t tmpfs -o size=3m tmpfs small 2>/dev/null; then
-    trap 'umount -l "$work/small" 2>/dev/null; finish' EXIT
+    trap 'rc=$?; umount -l "$work/small" 2>/dev/null; (exit $rc); finish' EXIT
     spec full 'echo "step=1 loss=9"; head -c 100M /dev/zero >small/filler 2>/dev/null; echo "step=2 loss=1"; sleep 0.5;
         rm small/filler; echo "step=3 loss=5"' 1
     # The database stands elsewhere, so that only the log meets the full disk.
