@@ -224,9 +224,10 @@ static int on_ready(struct kd_loop *loop, const struct message *m)
 {
     const struct kd_study_gang *gang = kd_study_find_gang(loop->study, m->gang->id);
     send_fence(loop, &m->from, KD_MSG_NOTED, 0, 0);
-    m->gang->moved_us = kd_clock_mono_us();
     if (gang == NULL)
         return 0;
+    if (gang->fence == 0) /* one that was given work and asks for more makes no progress */
+        m->gang->moved_us = kd_clock_mono_us();
     if (gang->fence != 0) {
         assign_again(loop, gang);
         return 0;

@@ -38,6 +38,8 @@ static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
     const struct kd_experiment *experiment = turn->study->experiment;
     if (experiment->stopper == NULL || attempt->cause != KD_CAUSE_NONE)
         return;
+    if (report->step <= attempt->resumed_from)
+        return; /* an attempt before this one was judged by it, against the trials of then */
     int number = attempt->row.trial;
     enum kd_verdict verdict = experiment->stopper->judge(
         &turn->study->history, &experiment->stopper_settings, number, report);

@@ -115,6 +115,13 @@ void kd_history_report(struct kd_history *history, int number, int64_t step, dou
     trial->reports[at] = (struct kd_report){.step = step, .value = value};
 }
 
+void kd_history_cut(struct kd_history *history, int number, int64_t step)
+{
+    struct kd_observation *trial = &history->trials[number];
+    while (trial->n_reports > 0 && trial->reports[trial->n_reports - 1].step > step)
+        trial->n_reports--;
+}
+
 void kd_history_finish(struct kd_history *history, int number, enum kd_outcome outcome,
                        double objective)
 {

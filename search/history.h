@@ -55,6 +55,9 @@ int kd_history_add(struct kd_history *history, const double *values);
 /* One more intermediate value of the objective; a step that was reported before is replaced. */
 void kd_history_report(struct kd_history *history, int number, int64_t step, double value);
 
+/* Forgets the reports beyond a step: the trial goes back to it. */
+void kd_history_cut(struct kd_history *history, int number, int64_t step);
+
 /* The trial finished now: it gets the next done_seq. */
 void kd_history_finish(struct kd_history *history, int number, enum kd_outcome outcome,
                        double objective);

@@ -38,14 +38,50 @@ static void free_names(struct dirent **names, int n)
     free(names);
 }
 
+static void remove_from(const char *folder, const char *name)
+{
+    char *path = kd_format("%s/%s", folder, name);
+    unlink(path);
+    free(path);
+}
+
+/* Steps can go down: a checkpoint of another batch size, or the one before a damaged one, was gone on from. What lies
+ * beyond belongs to a line that was left, and would count as newest for ever. */
+static void drop_beyond(const char *folder, int64_t step)
+{
+    struct dirent **names;
+    int n = list_names(folder, &names);
+    for (int i = 0; i < n; i++) {
+        int64_t at = 0;
+        if (sscanf(names[i]->d_name, "checkpoint-%12" SCNd64, &at) == 1 && at > step)
+            remove_from(folder, names[i]->d_name);
+    }
+    free_names(names, n);
+}
+
+static int is_leaving(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+    return strncmp(entry->d_name, "checkpoint-", 11) == 0 && length > 4 &&
+           strcmp(entry->d_name + length - 4, ".tmp") == 0;
+}
+
+/* A writer that was killed leaves its temporary file; rank 0 is the only writer. */
+static void drop_leavings(const char *folder)
+{
+    struct dirent **names = NULL;
+    int n = scandir(folder, &names, is_leaving, alphasort);
+    for (int i = 0; i < n; i++)
+        remove_from(folder, names[i]->d_name);
+    free_names(names, n);
+}
+
 static void keep_newest(const char *folder, int64_t keep)
 {
     struct dirent **names;
     int n = list_names(folder, &names);
     for (int i = 0; i < n - keep; i++) {
-        char *path = kd_format("%s/%s", folder, names[i]->d_name);
-        unlink(path);
-        free(path);
+        remove_from(folder, names[i]->d_name);
     }
     free_names(names, n);
 }
@@ -164,8 +200,11 @@ int kd_checkpoint_save(const char *folder, struct kd_plan *plan,
         kd_safetensors_write(file->path, tensors, n, text, &file->bytes, file->digest, err);
     free(text);
     free(tensors);
-    if (status == 0)
+    if (status == 0) {
+        drop_beyond(folder, state->step);
+        drop_leavings(folder);
         keep_newest(folder, keep);
+    }
     return status;
 }
 

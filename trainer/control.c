@@ -24,7 +24,7 @@ void kd_control_listen(struct kd_control *control, int64_t step)
     if (now - control->listened_us < LISTEN_US)
         return;
     control->listened_us = now;
-    enum kd_word word = control->sink->poll(control->sink->ud, step);
+    enum kd_word word = control->sink->poll(control->sink->ud, step + control->beats);
     if (word > control->heard)
         control->heard = word;
 }

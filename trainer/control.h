@@ -14,6 +14,7 @@ struct kd_control {
     const struct kd_sink *sink; /* NULL on ranks above 0 */
     enum kd_word heard;         /* the weightiest word not yet acted on; rank 0 */
     int64_t listened_us;
+    int64_t beats; /* progress that is no step: batches evaluated; a pulse carries steps + beats */
     int64_t agreed_step, agreed_us; /* the last agreement */
     int64_t next_step;              /* the next one, at the latest */
 };

@@ -200,9 +200,10 @@ static bool is_checkpoint_due(const struct kd_training *t)
 static bool save(struct kd_training *t, struct kd_error *err)
 {
     if (t->saved_step == t->state.step)
-        return true;
+        return t->unsaved ? kd_fail(err, "no checkpoint could be written") == 0 : true;
     hold_clock(t);
     bool saved = kd_training_save(t, err);
+    t->unsaved = !saved;
     if (!saved && !t->warned)
         kd_warn("%s; the training goes on without checkpoints while this lasts", err->text);
     t->warned = t->warned || !saved;
@@ -210,16 +211,18 @@ static bool save(struct kd_training *t, struct kd_error *err)
     return saved;
 }
 
+/* The gang is given back in any case: a pause must not fail a trial. */
 static void yield(struct kd_training *t)
 {
     struct kd_error err;
     bool saved = save(t, &err);
     if (!saved)
-        kd_fail(&t->outcome->reason, "cannot pause: %s", err.text);
+        kd_fail(&t->outcome->reason,
+                "paused without a new checkpoint (%s); it goes on from the one before", err.text);
     else
         kd_fail(&t->outcome->reason, "paused after step %lld, to go on from its checkpoint",
                 (long long)t->state.step);
-    end_with(t, saved ? KD_OUTCOME_YIELDED : KD_OUTCOME_FAILED);
+    end_with(t, KD_OUTCOME_YIELDED);
 }
 
 static void obey(struct kd_training *t, enum kd_word word)

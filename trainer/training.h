@@ -24,6 +24,7 @@ struct kd_training {
     struct kd_outcome *outcome;
     bool restored; /* the weights are a checkpoint's */
     bool warned;   /* that a checkpoint could not be written */
+    bool unsaved;  /* rank 0: the newest checkpoint could not be written */
     bool over;
 };
 

@@ -38,7 +38,7 @@ static const struct kd_option fields[] = {
     {0},
 };
 
-enum { MAX_LABEL = 1 << 24, SHORTEN_AT = 40, PEEK_BYTES = 1 << 20 };
+enum { MAX_LABEL = 1 << 24, SHORTEN_AT = 40, PEEK_BYTES = 8 << 20 };
 
 enum role { ROLE_FEATURE, ROLE_LABEL, ROLE_TARGET, ROLE_IGNORED };
 
