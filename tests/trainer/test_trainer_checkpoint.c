@@ -79,6 +79,32 @@ static void what_is_saved_is_restored(void **unused)
     folder_remove(&folder);
 }
 
+static void a_line_that_was_left_does_not_count_as_newest(void **unused)
+{
+    (void)unused;
+    struct folder folder = folder_make();
+    struct kd_plan *plan = plan_make();
+    struct kd_checkpoint_file written;
+    struct kd_safetensors file;
+    struct kd_error err;
+    char leaving[128];
+    snprintf(leaving, sizeof leaving, "%s/checkpoint-000000000450.safetensors.tmp", folder.path);
+    fill(plan, 1);
+    save(&folder, plan, 405, &written);
+    save(&folder, plan, 450, &written);
+    fclose(fopen(leaving, "w"));
+    save(&folder, plan, 253, &written);
+    assert_int_equal(kd_checkpoint_open_newest(folder.path, &file, &err), 1);
+    struct kd_training_state state = {.optimizer = "adamw", .n_slots = 2};
+    assert_int_equal(kd_checkpoint_restore(&file, plan, &state, &err), 0);
+    assert_int_equal(state.step, 253);
+    assert_int_equal(access(leaving, F_OK), -1);
+    json_decref(state.reports);
+    kd_safetensors_release(&file);
+    kd_plan_free(plan);
+    folder_remove(&folder);
+}
+
 static void another_optimizers_state_is_left_out(void **unused)
 {
     (void)unused;
@@ -225,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_saved_is_restored),
+        cmocka_unit_test(a_line_that_was_left_does_not_count_as_newest),
         cmocka_unit_test(another_optimizers_state_is_left_out),
         cmocka_unit_test(a_file_cut_off_anywhere_is_refused),
         cmocka_unit_test(a_bit_flipped_in_any_byte_is_found),
