@@ -11,8 +11,9 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "coordinator/journal.h"
+#include "coordinator/launch/run_dir.h"
 
-enum { TICK_MS = 100 };
+enum { TICK_MS = 100, ECHO_US = 200000 };
 
 double kd_loop_now(const struct kd_loop *loop)
 {
@@ -170,9 +171,24 @@ static void (*const effects[KD_N_ACTIONS])(struct kd_loop *, const struct kd_act
     [KD_DO_EXIT] = do_exit, [KD_DO_FINISH] = do_finish,
 };
 
+void kd_loop_remove_later(struct kd_loop *loop, const char *path)
+{
+    kd_arr_push(&loop->gone, kd_strdup(path));
+}
+
+static void remove_gone(struct kd_loop *loop)
+{
+    for (size_t i = 0; i < loop->gone.n; i++) {
+        kd_dir_remove(loop->gone.items[i]);
+        free(loop->gone.items[i]);
+    }
+    kd_arr_clear(&loop->gone);
+}
+
 /* What was decided first is done first: an end frees the slots that a start in the same turn was given. */
 static void act(struct kd_loop *loop)
 {
+    remove_gone(loop);
     kd_loop_send_acks(loop);
     show_decisions(loop);
     for (size_t i = 0; i < loop->effects.n; i++) {
@@ -188,6 +204,12 @@ static int read_signals(struct kd_loop *loop)
 {
     struct signalfd_siginfo info;
     while (read(loop->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        int64_t now = kd_clock_mono_us();
+        bool is_echo =
+            loop->n_stops > 0 && (info.ssi_signo == SIGHUP || now - loop->stopped_us < ECHO_US);
+        if (is_echo) /* shells and wrappers pass a signal on that the kernel gave us already */
+            continue;
+        loop->stopped_us = now;
         if (++loop->n_stops > 1)
             return 0;
         struct kd_event event = {.kind = KD_EVENT_DRAIN, .at = kd_loop_now(loop)};
@@ -218,7 +240,7 @@ static int report_failed_starts(struct kd_loop *loop)
         struct kd_event event = {.kind = KD_EVENT_GANG_ENDED,
                                  .at = kd_loop_now(loop),
                                  .gang = loop->failed_gangs.items[i],
-                                 .end = KD_END_UNSTARTABLE,
+                                 .end = KD_END_NO_START,
                                  .exit_code = -1,
                                  .exit_signal = -1,
                                  .text = loop->failed_starts.items[i]};

@@ -256,7 +256,7 @@ static bool read_metric(const json_t *item, struct kd_metric_point *point)
         return false;
     point->step = json_integer_value(step);
     return kd_json_to_number(json_array_get(item, 2), &point->value) &&
-           kd_json_to_number(json_array_get(item, 3), &point->at);
+           kd_json_to_number(json_array_get(item, 3), &point->at) && isfinite(point->at);
 }
 
 int kd_loop_record_metrics(struct kd_loop *loop, struct kd_event *event,

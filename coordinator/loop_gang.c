@@ -115,11 +115,11 @@ int kd_loop_report_end(struct kd_loop *loop, int64_t id, const struct kd_exit_re
 }
 
 /* The trainer's log is kept with its gang; of a command's gang nothing is needed any more. */
-static void remove_gang_files(const struct kd_live_gang *gang)
+static void remove_gang_files(struct kd_loop *loop, const struct kd_live_gang *gang)
 {
-    kd_dir_remove(gang->scratch);
+    kd_loop_remove_later(loop, gang->scratch);
     if (gang->tail != NULL)
-        kd_dir_remove(gang->dir);
+        kd_loop_remove_later(loop, gang->dir);
 }
 
 static int on_end(struct kd_loop *loop, size_t i)
@@ -133,9 +133,18 @@ static int on_end(struct kd_loop *loop, size_t i)
     int result = kd_loop_report_end(loop, gang.id, &record, lines);
     free(lines);
     if (result == 0)
-        remove_gang_files(&gang);
+        remove_gang_files(loop, &gang);
     kd_live_gang_release(&gang);
     return result;
+}
+
+/* The gang may be 64 MiB ahead, no more: it waits for this. */
+static void tell_what_is_read(struct kd_live_gang *gang)
+{
+    bool counts = gang->tail != NULL && !gang->has_own_metrics && !gang->has_ended;
+    while (counts && gang->read_mib < kd_tail_offset(gang->tail) >> 20 &&
+           kd_gang_say_read(&gang->process))
+        gang->read_mib++;
 }
 
 /* A gang is over when its processes are gone and everything it wrote is read. */
@@ -146,10 +155,14 @@ static int read_gang(struct kd_loop *loop, size_t i, bool is_ready)
         gang->moved_us = kd_clock_mono_us();
         gang->has_ended = !kd_gang_is_alive(&gang->process);
     }
+    int64_t before = gang->tail ? kd_tail_offset(gang->tail) : 0;
     gang->is_more = false;
     if (gang->tail &&
         kd_loop_record_tail(loop, gang->tail, gang->fence, gang->has_ended, &gang->is_more) != 0)
         return -1;
+    if (gang->tail && kd_tail_offset(gang->tail) != before)
+        gang->moved_us = kd_clock_mono_us();
+    tell_what_is_read(gang);
     return gang->has_ended && !gang->is_more ? on_end(loop, i) : 0;
 }
 

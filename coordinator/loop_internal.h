@@ -56,14 +56,16 @@ struct kd_loop {
     struct kd_feed feed;
 
     KD_ARR(struct kd_live_gang) gangs;
-    kd_actions effects; /* of this turn, to be done after the commit */
-    kd_actions shown;   /* everything decided in it, to be shown after the commit */
+    kd_actions effects;  /* of this turn, to be done after the commit */
+    KD_ARR(char *) gone; /* folders to remove once the ends of their gangs are durable; owned */
+    kd_actions shown;    /* everything decided in it, to be shown after the commit */
     KD_ARR(struct kd_ack) acks;
     KD_ARR(char *) failed_starts; /* texts; with failed_gangs: reported in the next turn */
     KD_ARR(int64_t) failed_gangs;
 
-    int signals; /* signalfd */
-    int n_stops; /* how often the user asked */
+    int signals;        /* signalfd */
+    int n_stops;        /* how often the user asked */
+    int64_t stopped_us; /* when, last */
     bool in_transaction, finished, broken;
     struct kd_error *err; /* of the run */
     double real_at_start;
@@ -80,6 +82,9 @@ int kd_loop_deliver(struct kd_loop *loop, const struct kd_event *event);
 int kd_loop_begin(struct kd_loop *loop);
 void kd_loop_note(const struct kd_loop *loop, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Removes a folder after this turn's commit: until then its exit record may be needed again. */
+void kd_loop_remove_later(struct kd_loop *loop, const char *path);
 
 /* loop_bus.c */
 int kd_loop_read_bus(struct kd_loop *loop);

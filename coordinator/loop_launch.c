@@ -20,7 +20,7 @@ char *kd_loop_trial_dir(const struct kd_loop *loop, int trial)
 
 char *kd_loop_gang_dir(const struct kd_loop *loop, int64_t id)
 {
-    return kd_format("%s/gangs/%lld", loop->data_dir, (long long)id);
+    return kd_format("%s/.gangs/%lld", loop->data_dir, (long long)id);
 }
 
 bool kd_loop_runs_trainer(const struct kd_loop *loop)
@@ -38,7 +38,7 @@ char *kd_loop_attempt_log(const struct kd_loop *loop, const struct kd_trial *tri
     const struct kd_study_attempt *attempt = kd_study_find_attempt(loop->study, trial->fence);
     if (!kd_loop_runs_trainer(loop))
         return attempt_log(loop, trial->number, attempt->row.n);
-    return kd_format("%s/gangs/%lld/log", loop->data_dir, (long long)attempt->row.gang);
+    return kd_format("%s/.gangs/%lld/log", loop->data_dir, (long long)attempt->row.gang);
 }
 
 /* ---- starting ---- */

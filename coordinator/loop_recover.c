@@ -70,7 +70,7 @@ static int recover_gang(struct kd_loop *loop, int64_t id)
     if (result == 0)
         result = kd_loop_report_end(loop, id, &record, lines ? lines : "");
     if (result == 0 && has_output)
-        kd_dir_remove(dir);
+        kd_loop_remove_later(loop, dir);
     free(lines);
     free(dir);
     return result;

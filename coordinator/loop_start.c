@@ -246,6 +246,7 @@ static void catch_signals(struct kd_loop *loop)
             sigaddset(&set, stops[i]);
     }
     sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGCHLD, SIG_DFL);
     signal(SIGPIPE, SIG_IGN); /* nobody reads our output any more: the experiment goes on */
     loop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -275,7 +276,8 @@ static void end_worker(struct kd_loop *loop)
     struct kd_address from;
     enum kd_message_type type;
     json_t *body;
-    while (!loop->worker_listens) { /* its HELLO is on the way */
+    int64_t until = kd_clock_mono_us() + 5000000;
+    while (!loop->worker_listens && kd_clock_mono_us() < until) { /* its HELLO is on the way */
         kd_router_wait(loop->router, NULL, NULL, 0, 1000);
         while (kd_router_receive(loop->router, &from, &type, &body) == 1) {
             loop->worker_listens = json_object_get(body, "strategy") != NULL;
@@ -309,6 +311,9 @@ static void release_lists(struct kd_loop *loop)
     kd_arr_release(&loop->failed_starts);
     kd_arr_release(&loop->failed_gangs);
     kd_arr_release(&loop->gangs);
+    for (size_t i = 0; i < loop->gone.n; i++)
+        free(loop->gone.items[i]);
+    kd_arr_release(&loop->gone);
     kd_arr_release(&loop->effects);
     kd_arr_release(&loop->shown);
     kd_arr_release(&loop->acks);

@@ -285,7 +285,7 @@ static void on_tick(void *ud, const struct kd_study *study)
     struct kd_progress *progress = ud;
     int64_t age = kd_clock_mono_us() - progress->drawn_us;
     bool is_due = (progress->is_old && age > REDRAW_US) || age > 10 * REDRAW_US;
-    if (progress->is_live && (is_due || study->finished))
+    if (progress->is_live && (is_due || study->finished) && !kd_log_would_block())
         draw(progress, study);
 }
 

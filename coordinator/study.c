@@ -340,9 +340,10 @@ static void count_bad_start(struct kd_turn *turn, const struct kd_event *event)
 {
     enum { MOST = 3 };
     struct kd_study *study = turn->study;
-    if (event->end == KD_END_ASKED || event->end == KD_END_ORPHANED || event->end == KD_END_LOST)
+    bool is_hopeless = event->end == KD_END_UNSTARTABLE || event->end == KD_END_NO_START;
+    if (event->end == KD_END_ORPHANED)
         return;
-    if (++study->n_bad_starts < MOST && event->end != KD_END_UNSTARTABLE)
+    if (++study->n_bad_starts < MOST && !is_hopeless)
         return;
     char *text = kd_format("the trainer cannot start: %s", event->text ? event->text : "");
     kd_turn_end_study(turn, KD_STUDY_BROKEN, text);
@@ -438,7 +439,7 @@ static void on_drain(struct kd_turn *turn, const struct kd_event *event)
     study->draining = true;
     for (size_t i = 0; i < study->live_gangs.n; i++) {
         struct kd_study_attempt *attempt = live_attempt(study, i);
-        if (attempt != NULL && attempt_is_live(attempt))
+        if (attempt != NULL && attempt_is_live(attempt) && attempt->cause == KD_CAUSE_NONE)
             kd_turn_stop_attempt(turn, attempt, KD_CAUSE_DRAIN);
     }
 }

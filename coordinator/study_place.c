@@ -83,15 +83,23 @@ static void check_end(struct kd_turn *turn)
 
 /* ---- asking ---- */
 
+/* An answer must fit a message of 1 MiB; a number has at most 25 characters and a comma. */
+static int most_in_an_answer(const struct kd_study *study)
+{
+    int n_params = study->experiment->space.n_params;
+    int most = (1 << 20) / (26 * (n_params + 2));
+    return most < 1 ? 1 : most < 64 ? most : 64;
+}
+
 static void ask(struct kd_turn *turn)
 {
     struct kd_study *study = turn->study;
     if (study->asking || study->exhausted)
         return;
-    enum { MOST_AT_ONCE = 64 }; /* an answer must fit a message */
+    int most = most_in_an_answer(study);
     int n = study->parallel - n_active(study);
-    if (n > MOST_AT_ONCE)
-        n = MOST_AT_ONCE;
+    if (n > most)
+        n = most;
     int left = study->max_trials < 0 ? n : study->max_trials - (int)study->trials.n;
     if (left < n)
         n = left;

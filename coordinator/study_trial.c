@@ -290,7 +290,15 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
         end_by_cause(turn, attempt);
         break;
     case KD_END_ORPHANED:
+        if (attempt->cause == KD_CAUSE_EARLY || attempt->cause == KD_CAUSE_TIME) {
+            end_by_cause(turn, attempt); /* that was decided while there was a coordinator */
+            break;
+        }
         end_by_infrastructure(turn, attempt, "the coordinator went away; it runs again", false);
+        break;
+    case KD_END_NO_START:
+        end_by_infrastructure(turn, attempt, event->text, false);
+        kd_turn_end_study(turn, KD_STUDY_BROKEN, event->text);
         break;
     case KD_END_LOST:
         if (attempt->cause != KD_CAUSE_NONE)

@@ -106,7 +106,7 @@ struct kd_tail_news kd_tail_read(struct kd_tail *tail, bool at_end)
     int reads = 0;
     kd_arr_clear(&tail->points);
     if (tail->fd < 0)
-        tail->fd = open(tail->path, O_RDONLY | O_CLOEXEC);
+        tail->fd = open(tail->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     while (tail->fd >= 0 && reads++ < READS_AT_A_TIME &&
            (n = read(tail->fd, bytes, sizeof bytes)) > 0)
         take_bytes(tail, bytes, (size_t)n);

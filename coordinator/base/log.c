@@ -14,7 +14,7 @@ static int debug_is_on(void)
 }
 
 /* Nobody may be reading: a line that would have to wait is dropped, for the loop waits for nothing but the disk. */
-static int would_block(void)
+int kd_log_would_block(void)
 {
     struct pollfd out = {STDERR_FILENO, POLLOUT, 0};
     return poll(&out, 1, 0) == 0;
@@ -32,7 +32,7 @@ static void put_safely(const char *text, FILE *out)
 void kd_log(enum kd_log_level level, const char *format, ...)
 {
     static const char *const prefixes[] = {"debug: ", "", "warning: ", "error: "};
-    if ((level == KD_LOG_DEBUG && !debug_is_on()) || would_block())
+    if ((level == KD_LOG_DEBUG && !debug_is_on()) || kd_log_would_block())
         return;
     char text[4000]; /* with its prefix less than what a pipe takes at once */
     va_list args;

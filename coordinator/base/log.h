@@ -13,4 +13,7 @@ void kd_log(enum kd_log_level level, const char *format, ...) __attribute__((for
 #define kd_info(...)  kd_log(KD_LOG_INFO, __VA_ARGS__)
 #define kd_warn(...)  kd_log(KD_LOG_WARNING, __VA_ARGS__)
 
+/* Would a line on stderr have to wait for its reader? */
+int kd_log_would_block(void);
+
 #endif

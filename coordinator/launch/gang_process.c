@@ -65,6 +65,8 @@ static int spawn(char *const *argv, char *const *env, int control, pid_t *pid)
     sigaddset(&defaults, SIGPIPE);
     sigaddset(&defaults, SIGINT);
     sigaddset(&defaults, SIGTERM);
+    sigaddset(&defaults,
+              SIGCHLD); /* ignored by our parent, perhaps: then nobody could be waited for */
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
@@ -106,10 +108,10 @@ int kd_gang_start(const struct kd_launch_programs *programs, const struct kd_lau
     return 0;
 }
 
-static void say(struct kd_gang_process *process, const char *word)
+static bool say(struct kd_gang_process *process, const char *word)
 {
-    if (process->control >= 0)
-        send(process->control, word, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return process->control >= 0 &&
+           send(process->control, word, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 }
 
 void kd_gang_ask_to_end(struct kd_gang_process *process)
@@ -122,9 +124,9 @@ void kd_gang_kill(struct kd_gang_process *process)
     say(process, "k");
 }
 
-void kd_gang_say_read(struct kd_gang_process *process)
+bool kd_gang_say_read(struct kd_gang_process *process)
 {
-    say(process, "r");
+    return say(process, "r");
 }
 
 void kd_gang_say_unread(struct kd_gang_process *process)
@@ -184,7 +186,7 @@ bool kd_gang_lock_is_held(const char *dir)
     snprintf(path, sizeof path, "%s/lock", dir);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
-        return false;
+        return errno != ENOENT && errno != ENOTDIR; /* what cannot be asked may be held */
     bool held = flock(fd, LOCK_EX | LOCK_NB) != 0;
     close(fd);
     return held;

@@ -27,7 +27,7 @@ void kd_gang_kill(struct kd_gang_process *process);
 bool kd_gang_is_alive(struct kd_gang_process *process);
 
 /* A gang may be 64 MiB ahead of who reads its log: say so for each MiB that was read, or once that nobody reads it. */
-void kd_gang_say_read(struct kd_gang_process *process);
+bool kd_gang_say_read(struct kd_gang_process *process); /* false: say it again later */
 void kd_gang_say_unread(struct kd_gang_process *process);
 
 /* Kills whatever still runs of the gang whose folder this is, found by its environment: for when its supervisor was

@@ -33,6 +33,7 @@ enum {
     ORPHAN_GRACE_MS = 5000,
     STRAGGLER_GRACE_MS = 1000,
     DISK_RETRY_MS = 200,
+    LONGEST_KILL_PAUSE_US = 1000000,
     WINDOW = 64 << 20,  /* so much output may lie unread before the gang has to wait */
     READS_A_ROUND = 64, /* so that a gang that never stops talking can still be told to end */
 };
@@ -44,8 +45,10 @@ struct supervisor {
     int log, output, signals, control; /* -1 = closed */
     pid_t child;
     bool child_ended, ending;
-    int64_t kill_at_us; /* 0 = no kill is due */
-    char held[65536];   /* output that the disk did not take yet */
+    mode_t program_umask;
+    int64_t kill_pause_us; /* between kills of what will not die */
+    int64_t kill_at_us;    /* 0 = no kill is due */
+    char held[65536];      /* output that the disk did not take yet */
     size_t n_held;
     int64_t unread;      /* bytes of the log that the coordinator has not read */
     bool is_unread_free; /* nobody reads the log */
@@ -76,7 +79,11 @@ static _Noreturn void become_program(const struct supervisor *s, int output, int
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0);
-    int nothing = open("/dev/null", O_RDONLY);
+    umask(s->program_umask);
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(nothing, 0);
     dup2(output, 1);
     dup2(output, 2);
@@ -95,8 +102,10 @@ static int start_child(struct supervisor *s)
     if (pipe2(output, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0)
         die("pipe");
     s->child = fork();
-    if (s->child < 0)
+    if (s->child < 0) {
+        s->record.end = KD_END_NO_START;
         return errno;
+    }
     if (s->child == 0)
         become_program(s, output[1], report[1]);
     close(output[1]);
@@ -233,7 +242,11 @@ static void kill_when_due(struct supervisor *s)
     if (s->kill_at_us == 0 || kd_clock_mono_us() < s->kill_at_us)
         return;
     kd_tree_signal(getpid(), SIGKILL);
-    s->kill_at_us = kd_clock_mono_us() + 20000; /* again, for what was forked meanwhile */
+    /* Again, for what was forked meanwhile; less and less often, for what hangs in the kernel. */
+    s->kill_pause_us = s->kill_pause_us == 0 ? 20000 : 2 * s->kill_pause_us;
+    if (s->kill_pause_us > LONGEST_KILL_PAUSE_US)
+        s->kill_pause_us = LONGEST_KILL_PAUSE_US;
+    s->kill_at_us = kd_clock_mono_us() + s->kill_pause_us;
 }
 
 /* What the gang said last, after its end. Without a coordinator a full disk is not waited for: the attempt then has no
@@ -281,7 +294,9 @@ static bool watch(struct supervisor *s)
 static void prepare(struct supervisor *s)
 {
     setsid();
-    umask(077);
+    s->program_umask = umask(077);
+    signal(SIGCHLD, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigset_t set;
     sigemptyset(&set);
@@ -299,6 +314,21 @@ static void prepare(struct supervisor *s)
     s->log = open(s->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (s->signals < 0 || s->log < 0)
         die(s->log_path);
+}
+
+/* How it ended must be known before we go: a full disk is waited for as long as there is a coordinator. Without one the
+ * attempt counts as lost and runs again. */
+static int leave(struct supervisor *s)
+{
+    while (kd_exit_record_write(s->dir, &s->record) != 0) {
+        if (s->control < 0)
+            return 1;
+        struct pollfd control = {s->control, POLLIN, 0};
+        poll(&control, 1, DISK_RETRY_MS);
+        if (control.revents)
+            read_control(s);
+    }
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -320,12 +350,13 @@ int main(int argc, char **argv)
     prepare(&s);
     int failure = start_child(&s);
     if (failure != 0) {
-        s.record.end = KD_END_UNSTARTABLE;
+        if (s.record.end != KD_END_NO_START)
+            s.record.end = KD_END_UNSTARTABLE;
         snprintf(s.record.text, sizeof s.record.text, "cannot start '%s' in %s: %s", s.argv[0],
                  s.cwd, strerror(failure));
         waitpid(s.child, NULL, 0);
     } else if (!watch(&s)) {
         return 1;
     }
-    return kd_exit_record_write(s.dir, &s.record) == 0 ? 0 : 1;
+    return leave(&s);
 }

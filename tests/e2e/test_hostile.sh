@@ -48,6 +48,27 @@ expect_exit 4 katydid run chatty.yaml
 [ "$(states chatty)" = Failed ] || complain "states: $(states chatty)"
 rm -rf "$KATYDID_DB".d/chatty
 
+# More output than may lie unread, and nothing that would end it: it is all read.
+spec much 'head -c 100000000 /dev/zero | tr "\\0" "\\n"; echo loss=$0' 1
+expect_exit 0 katydid run much.yaml
+[ "$(states much)" = Succeeded ] || complain "states: $(states much)"
+rm -rf "$KATYDID_DB".d/much
+
+# A parent that ignores its children, a mask of the caller's own, a name that is also a folder of ours.
+spec gangs 'echo "mask=$(umask) loss=$0"; yes | head -n 1; grep SigIgn /proc/self/status' 2
+(umask 022 && trap '' CHLD && expect_exit 0 timeout 60 katydid run gangs.yaml) || exit 1
+[ "$(states gangs)" = "Succeeded Succeeded" ] || complain "states: $(states gangs)"
+expect_exit 0 katydid logs gangs 1
+expect_in out 'mask=0022' 'SigIgn:.*[0-9a-f]{11}0000$'
+
+# Metrics that come through a file are progress.
+spec file 'i=0; while [ $i -lt 8 ]; do i=$((i + 1)); echo "step=$i loss=$0" >>"$1/m.log"; sleep 0.5; done' 1 \
+    '    metrics: {file: "${trialDir}/m.log"}
+  limits: {progressDeadline: 2s, grace: 1s}'
+sed -i 's/"\${x}"\]/"${x}", "${trialDir}"]/' file.yaml
+expect_exit 0 katydid run file.yaml
+expect_sql "1" "SELECT attempts FROM trials t JOIN experiments e ON e.id = t.experiment_id WHERE e.name = 'file'"
+
 # Tens of thousands of reports before a stop: the points after it are still the strategy's own.
 spec curve 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); echo "step=$i loss=$0"; done; sleep 0.5' 8 '  earlyStopping:
     algorithmName: medianstop

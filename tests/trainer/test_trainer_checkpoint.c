@@ -87,7 +87,7 @@ static void a_line_that_was_left_does_not_count_as_newest(void **unused)
     struct kd_checkpoint_file written;
     struct kd_safetensors file;
     struct kd_error err;
-    char leaving[128];
+    char leaving[512];
     snprintf(leaving, sizeof leaving, "%s/checkpoint-000000000450.safetensors.tmp", folder.path);
     fill(plan, 1);
     save(&folder, plan, 405, &written);
