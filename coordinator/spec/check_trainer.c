@@ -179,6 +179,19 @@ static char *question_at(const struct kd_experiment *experiment, const double *v
     return text;
 }
 
+/* The block goes to its gang in one message of at most 1 MiB, other fields included. */
+static bool is_too_long(struct kd_reader *reader, const struct kd_node *block, const char *question)
+{
+    enum { LONGEST = 900 * 1024 };
+    size_t length = strlen(question);
+    if (length > LONGEST)
+        kd_found_error(
+            reader->findings, block->key_mark,
+            "the block has %zu bytes with its placeholders filled; at most %d can be sent", length,
+            LONGEST);
+    return length > LONGEST;
+}
+
 static void report(struct kd_reader *reader, const struct kd_node *block, const json_t *answer)
 {
     size_t i;
@@ -211,6 +224,10 @@ void kd_check_trainer(struct kd_reader *reader)
         struct kd_error err;
         choose_point(&experiment->space, k, n, values);
         char *question = question_at(experiment, values);
+        if (is_too_long(reader, block, question)) {
+            free(question);
+            break;
+        }
         json_t *answer = ask(program, question, &err);
         free(question);
         if (answer == NULL) {

@@ -163,6 +163,22 @@ check_odd_folder() {
     done
 }
 
+# A trainer block that no message could carry is refused before anything runs.
+check_long_block() {
+    [ -x "$KATYDID_BIN/katydid-trainer" ] || return 0
+    cp "$KATYDID_SOURCE/examples/digits/digits.csv" .
+    # Too long for an argument of sed: put together from parts.
+    {
+        sed '/path: digits.csv/,$d' "$KATYDID_SOURCE/examples/digits/digits.yaml"
+        printf '      data: {format: csv, label: label, path: '
+        head -c 950000 /dev/zero | tr '\0' a
+        printf '}\n'
+        sed '1,/path: digits.csv/d' "$KATYDID_SOURCE/examples/digits/digits.yaml"
+    } >long.yaml
+    expect_exit 2 katydid validate long.yaml
+    expect_in err 'at most 921600 can be sent'
+}
+
 check_trainer_dies() {
     [ -x "$KATYDID_BIN/katydid-trainer" ] || return 0
     cp "$KATYDID_SOURCE"/examples/digits/digits.* .
@@ -262,6 +278,7 @@ check_specs
 check_programs
 check_metrics
 check_data
+check_long_block
 check_trainer_dies
 check_odd_folder
 check_databases
