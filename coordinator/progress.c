@@ -20,7 +20,7 @@ struct shown {
 };
 
 struct kd_progress {
-    bool is_live, use_colour;
+    bool is_live;
     KD_ARR(struct shown) shown; /* by trial number: what a line was printed for */
     int done_at_start;
     int64_t started_us, drawn_us;
@@ -28,11 +28,10 @@ struct kd_progress {
     bool is_old; /* something happened since it was drawn */
 };
 
-struct kd_progress *kd_progress_new(bool is_live, bool use_colour)
+struct kd_progress *kd_progress_new(bool is_live)
 {
     struct kd_progress *progress = KD_NEW(struct kd_progress);
     progress->is_live = is_live;
-    progress->use_colour = use_colour;
     progress->started_us = kd_clock_mono_us();
     return progress;
 }

@@ -7,8 +7,8 @@
 
 struct kd_progress;
 
-/* is_live: draw on the terminal; quiet: only notes. */
-struct kd_progress *kd_progress_new(bool is_live, bool use_colour);
+/* is_live: draw on the terminal; else a line per event. */
+struct kd_progress *kd_progress_new(bool is_live);
 void kd_progress_free(struct kd_progress *progress); /* leaves the last picture standing */
 struct kd_watcher kd_progress_watcher(struct kd_progress *progress);
 

@@ -116,7 +116,7 @@ static int run_experiment(const struct kd_spec_arguments *arguments,
                           const struct kd_experiment *experiment)
 {
     bool is_live = isatty(STDERR_FILENO) && !arguments->quiet;
-    struct kd_progress *progress = kd_progress_new(is_live, is_live && getenv("NO_COLOR") == NULL);
+    struct kd_progress *progress = kd_progress_new(is_live);
     struct kd_watcher watcher = kd_progress_watcher(progress);
     struct kd_image_map images = kd_spec_arguments_images(arguments);
     struct kd_run_options options = {

@@ -25,8 +25,7 @@ extern const struct argp kd_spec_argp;
 int kd_spec_arguments_split(struct kd_spec_arguments *arguments, int argc, char **argv);
 void kd_spec_arguments_release(struct kd_spec_arguments *arguments);
 
-/* Reads the experiment, prints what is wrong with it on stderr. 0, or an exit code. `fixed`: for `try`, words that name a
- * parameter are not overrides and are left to the caller; NULL otherwise. */
+/* Reads the experiment and prints on stderr what is wrong with it. 0, an exit code, or -1: done (--print-spec). */
 int kd_spec_arguments_read(const struct kd_spec_arguments *arguments,
                            struct kd_experiment *experiment);
 
