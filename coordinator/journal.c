@@ -211,11 +211,10 @@ int kd_journal_replay(struct kd_store *store, int64_t experiment, struct kd_stud
     const struct kd_experiment *spec = study->experiment;
     struct walk walk = {.store = store, .study = study, .replay = replay};
     *replay = (struct kd_replay){0};
-    walk.sampler =
-        kd_sampler_new(spec->strategy, &spec->space, &spec->strategy_settings, spec->seed, err);
+    walk.sampler = kd_experiment_sampler(spec, err);
     if (walk.sampler == NULL)
         return -1;
-    kd_history_init(&walk.told, &spec->space);
+    kd_experiment_history(spec, &walk.told);
     int result = kd_store_each_event(store, experiment, on_row, &walk, err);
     kd_history_release(&walk.told);
     kd_sampler_free(walk.sampler);

@@ -55,11 +55,22 @@ struct kd_need kd_experiment_need(const struct kd_experiment *experiment)
     };
 }
 
+/* The spec was checked: it fits. */
+static struct kd_scheduler *new_scheduler(const struct kd_experiment *experiment)
+{
+    struct kd_error err;
+    struct kd_scheduler *scheduler = kd_experiment_scheduler(experiment, &err);
+    if (scheduler == NULL)
+        kd_bug("%s", err.text);
+    return scheduler;
+}
+
 struct kd_study *kd_study_new(const struct kd_experiment *experiment)
 {
     struct kd_study *study = KD_NEW(struct kd_study);
     study->experiment = experiment;
-    kd_history_init(&study->history, &experiment->space);
+    kd_experiment_history(experiment, &study->history);
+    study->scheduler = new_scheduler(experiment);
     study->need = kd_experiment_need(experiment);
     study->n_ranks = kd_experiment_ranks(experiment);
     study->next_fence = study->next_gang = 1;
@@ -87,6 +98,7 @@ void kd_study_free(struct kd_study *study)
     kd_arr_release(&study->live_gangs);
     kd_arr_release(&study->pending);
     kd_arr_release(&study->saved_step);
+    kd_scheduler_free(study->scheduler);
     kd_history_release(&study->history);
     free(study->end_text);
     free(study);

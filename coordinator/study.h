@@ -64,6 +64,7 @@ typedef KD_ARR(struct kd_action) kd_actions;
 struct kd_study {
     const struct kd_experiment *experiment;   /* borrowed */
     struct kd_history history;                /* what stoppers see and strategies are told */
+    struct kd_scheduler *scheduler;           /* owned; the experiment's stopper at work */
     KD_ARR(struct kd_trial) trials;           /* by number */
     KD_ARR(struct kd_study_attempt) attempts; /* by ascending fence */
     KD_ARR(struct kd_study_gang) gangs;       /* by ascending id */

@@ -41,8 +41,8 @@ static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
     if (report->step <= attempt->resumed_from)
         return; /* an attempt before this one was judged by it, against the trials of then */
     int number = attempt->row.trial;
-    enum kd_verdict verdict = experiment->stopper->judge(
-        &turn->study->history, &experiment->stopper_settings, number, report);
+    enum kd_verdict verdict =
+        kd_scheduler_judge(turn->study->scheduler, &turn->study->history, number, report);
     if (verdict != KD_STOP)
         return;
     char text[128], shown[KD_NUMBER_MAX];

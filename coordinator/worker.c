@@ -118,9 +118,8 @@ struct kd_worker *kd_worker_start(const struct kd_experiment *experiment, void *
     struct kd_worker *worker = KD_NEW(struct kd_worker);
     worker->experiment = experiment;
     worker->run_uuid = kd_strdup(run_uuid);
-    kd_history_init(&worker->history, &experiment->space);
-    worker->sampler = kd_sampler_new(experiment->strategy, &experiment->space,
-                                     &experiment->strategy_settings, experiment->seed, err);
+    kd_experiment_history(experiment, &worker->history);
+    worker->sampler = kd_experiment_sampler(experiment, err);
     if (worker->sampler != NULL)
         worker->dealer = kd_dealer_open(context, endpoint, err);
     if (worker->dealer == NULL) {

@@ -64,24 +64,11 @@ struct kd_axis *kd_axes_new(const struct kd_space *space)
     return axes;
 }
 
-/* Where the value stands in the sorted list. */
-static int list_position(const struct kd_param *param, double value)
-{
-    int from = 0, to = param->n_choices - 1;
-    while (from < to) {
-        int middle = from + (to - from) / 2;
-        if (param->values[middle] < value)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from;
-}
-
 /* The value in the unit of `first` and `last`. */
 static double own_unit(const struct kd_axis *axis, double value)
 {
-    return axis->param->type == KD_PARAM_DISCRETE ? list_position(axis->param, value) : value;
+    bool is_list = axis->param->type == KD_PARAM_DISCRETE;
+    return is_list ? (double)kd_param_position(axis->param, value) : value;
 }
 
 double kd_axis_coordinate(const struct kd_axis *axis, double value)

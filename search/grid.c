@@ -34,10 +34,10 @@ static void shuffle(struct grid *self, uint64_t seed)
     while (common_divisor(self->stride, self->size) != 1);
 }
 
-static void *grid_new(const struct kd_space *space, const struct kd_settings *settings,
-                      uint64_t seed, struct kd_error *err)
+static void *grid_new(const struct kd_task *task, const struct kd_settings *settings, uint64_t seed,
+                      struct kd_error *err)
 {
-    double size = kd_space_size(space);
+    double size = kd_space_size(task->space);
     if (size > KD_SPACE_COUNTABLE) {
         kd_fail(err,
                 "grid: the parameters have %.3g combinations, more than can be numbered; "
@@ -46,7 +46,7 @@ static void *grid_new(const struct kd_space *space, const struct kd_settings *se
         return NULL;
     }
     struct grid *self = KD_NEW(struct grid);
-    *self = (struct grid){.space = space, .size = (uint64_t)size, .stride = 1};
+    *self = (struct grid){.space = task->space, .size = (uint64_t)size, .stride = 1};
     if (kd_settings_given(settings, "random_state"))
         shuffle(self, seed);
     return self;
@@ -60,10 +60,11 @@ static void point_at(const struct grid *self, uint64_t k, double *point)
 }
 
 /* From the trial's own position on, the first point nobody had: points that a user enqueued shift the rest. */
-static int ask_one(const struct grid *self, const struct kd_history *history, uint64_t number,
-                   double *point)
+static int ask_one(void *self_, const struct kd_history *history, double *point)
 {
+    const struct grid *self = self_;
     uint64_t tries = (uint64_t)history->n_distinct + 1;
+    uint64_t number = (uint64_t)(history->n - history->n_prior);
     for (uint64_t k = 0; k < tries && k < self->size; k++) {
         point_at(self, number + k, point);
         if (!kd_history_has(history, point))
@@ -74,18 +75,7 @@ static int ask_one(const struct grid *self, const struct kd_history *history, ui
 
 static int grid_ask(void *self, const struct kd_history *history, int n, double *points)
 {
-    if (n == 1)
-        return ask_one(self, history, (uint64_t)history->n, points);
-    struct kd_history branch;
-    kd_history_branch(&branch, history);
-    int given = 0;
-    while (given < n && ask_one(self, &branch, (uint64_t)branch.n, points) > 0) {
-        kd_history_add(&branch, points);
-        points += history->space->n_params;
-        given++;
-    }
-    kd_history_release_branch(&branch, history);
-    return given;
+    return kd_ask_in_turn(ask_one, self, history, n, points);
 }
 
 static const struct kd_setting grid_settings[] = {
@@ -99,6 +89,7 @@ const struct kd_strategy kd_strategy_grid = {
     .summary = "every combination once; a double needs a step",
     .settings = grid_settings,
     .needs = KD_NEEDS_FINITE,
+    .can = KD_CAN_CONDITIONS | KD_CAN_OBJECTIVES | KD_CAN_CONSTRAINTS,
     .new = grid_new,
     .ask = grid_ask,
     .free = free,

@@ -16,6 +16,20 @@
 #include "coordinator/base/mem.h"
 #include "search/stopper.h"
 
+struct medianstop {
+    int min_trials, start_step;
+};
+
+static void *medianstop_new(const struct kd_task *task, const struct kd_settings *settings,
+                            uint64_t seed, struct kd_error *err)
+{
+    (void)task, (void)seed, (void)err;
+    struct medianstop *self = KD_NEW(struct medianstop);
+    self->min_trials = (int)kd_settings_number(settings, "min_trials_required");
+    self->start_step = (int)kd_settings_number(settings, "start_step");
+    return self;
+}
+
 /* Mean of the finite reports up to the step; NaN when there is none. Divided first: a sum of 1e308s overflows. */
 static double mean_up_to(const struct kd_observation *trial, int64_t step)
 {
@@ -70,16 +84,16 @@ static int collect_means(const struct kd_history *history, int64_t step, double 
     return n;
 }
 
-static enum kd_verdict medianstop_judge(const struct kd_history *history,
-                                        const struct kd_settings *settings, int number,
+static enum kd_verdict medianstop_judge(void *self_, const struct kd_history *history, int number,
                                         const struct kd_report *report)
 {
-    if (report->step < kd_settings_number(settings, "start_step"))
+    const struct medianstop *self = self_;
+    if (report->step < self->start_step)
         return KD_GO;
     double *means = KD_NEW_ARRAY(double, (size_t)history->n_done + 1);
     int n = collect_means(history, report->step, means);
     enum kd_verdict verdict = KD_GO;
-    if (n > 0 && n >= kd_settings_number(settings, "min_trials_required") &&
+    if (n > 0 && n >= self->min_trials &&
         best_up_to(&history->trials[number], report->step) > median(means, n))
         verdict = KD_STOP;
     free(means);
@@ -98,5 +112,7 @@ const struct kd_stopper kd_stopper_medianstop = {
     .summary =
         "stops a trial whose best is worse than the median running average of completed ones",
     .settings = medianstop_settings,
+    .new = medianstop_new,
     .judge = medianstop_judge,
+    .free = free,
 };

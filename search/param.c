@@ -70,6 +70,29 @@ double kd_param_nth(const struct kd_param *param, int64_t k)
     return grid_value(param, (double)k);
 }
 
+/* Where the value stands in the sorted list. */
+static int list_position(const struct kd_param *param, double value)
+{
+    int from = 0, to = param->n_choices - 1;
+    while (from < to) {
+        int middle = from + (to - from) / 2;
+        if (param->values[middle] < value)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+int64_t kd_param_position(const struct kd_param *param, double value)
+{
+    if (param->type == KD_PARAM_DISCRETE)
+        return list_position(param, value);
+    if (param->type == KD_PARAM_CATEGORICAL)
+        return (int64_t)value;
+    return (int64_t)nearest_integer((value - param->min) / param->step);
+}
+
 static double nearest_in_list(const double *values, int n, double value)
 {
     int best = 0;

@@ -11,12 +11,13 @@ struct random {
     uint64_t seed;
 };
 
-static void *random_new(const struct kd_space *space, const struct kd_settings *settings,
+static void *random_new(const struct kd_task *task, const struct kd_settings *settings,
                         uint64_t seed, struct kd_error *err)
 {
     (void)settings, (void)err;
     struct random *self = KD_NEW(struct random);
-    *self = (struct random){.n_params = space->n_params, .axes = kd_axes_new(space), .seed = seed};
+    *self = (struct random){
+        .n_params = task->space->n_params, .axes = kd_axes_new(task->space), .seed = seed};
     return self;
 }
 
@@ -48,6 +49,7 @@ const struct kd_strategy kd_strategy_random = {
     .name = "random",
     .summary = "independent draws from each parameter's distribution",
     .settings = random_settings,
+    .can = KD_CAN_CONDITIONS | KD_CAN_OBJECTIVES | KD_CAN_CONSTRAINTS,
     .new = random_new,
     .ask = random_ask,
     .free = random_free,

@@ -1,16 +1,14 @@
-/* sampler.c - a strategy at work, and the promise that a finite space is never asked twice for the same point. */
+/* sampler.c - a strategy at work, and the promises that hold for all strategies. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/mem.h"
 #include "coordinator/base/rng.h"
-#include "coordinator/base/str.h"
 #include "search/axis.h"
 #include "search/strategy.h"
 
-/* Marks the streams of replacements, so that they never meet a strategy's own, which are trial numbers. */
-#define REPLACEMENT_STREAM ((uint64_t)1 << 63)
+enum { FOR_ENQUEUED = 127, FOR_REPLACEMENTS = 128 }; /* purposes of streams */
 
 struct kd_sampler {
     const struct kd_strategy *strategy;
@@ -19,34 +17,29 @@ struct kd_sampler {
     void *self;
     uint64_t seed;
     double size; /* of the space */
+    bool is_conditional;
+    double *enqueued; /* n_enqueued rows of n_params values */
+    int n_enqueued;
 };
 
-static uint64_t seed_of(const struct kd_settings *settings, uint64_t seed)
-{
-    long long given;
-    if (!kd_settings_given(settings, "random_state"))
-        return seed;
-    const char *text = kd_settings_text(settings, "random_state");
-    return kd_integer_parse(text, &given) == 0 ? (uint64_t)given : seed;
-}
-
-struct kd_sampler *kd_sampler_new(const struct kd_strategy *strategy, const struct kd_space *space,
+struct kd_sampler *kd_sampler_new(const struct kd_strategy *strategy, const struct kd_task *task,
                                   const struct kd_settings *settings, uint64_t seed,
                                   struct kd_error *err)
 {
-    if (kd_strategy_fits(strategy, space, err) < 0)
+    if (kd_strategy_fits(strategy, task, err) < 0)
         return NULL;
-    seed = seed_of(settings, seed);
-    void *self = strategy->new (space, settings, seed, err);
+    seed = kd_settings_seed(settings, seed);
+    void *self = strategy->new (task, settings, seed, err);
     if (!self)
         return NULL;
     struct kd_sampler *sampler = KD_NEW(struct kd_sampler);
     *sampler = (struct kd_sampler){.strategy = strategy,
-                                   .space = space,
-                                   .axes = kd_axes_new(space),
+                                   .space = task->space,
+                                   .axes = kd_axes_new(task->space),
                                    .self = self,
                                    .seed = seed,
-                                   .size = kd_space_size(space)};
+                                   .size = kd_space_size(task->space),
+                                   .is_conditional = kd_space_is_conditional(task->space)};
     return sampler;
 }
 
@@ -55,8 +48,25 @@ void kd_sampler_free(struct kd_sampler *sampler)
     if (!sampler)
         return;
     sampler->strategy->free(sampler->self);
+    free(sampler->enqueued);
     free(sampler->axes);
     free(sampler);
+}
+
+void kd_sampler_enqueue(struct kd_sampler *sampler, const double *points, int n)
+{
+    size_t n_params = (size_t)sampler->space->n_params;
+    size_t n_old = (size_t)sampler->n_enqueued, n_new = (size_t)n;
+    sampler->enqueued = kd_realloc_array(sampler->enqueued, (n_old + n_new) * n_params + 1,
+                                         sizeof *sampler->enqueued);
+    memcpy(&sampler->enqueued[n_old * n_params], points, n_new * n_params * sizeof *points);
+    sampler->n_enqueued += n;
+}
+
+static void mask(const struct kd_sampler *sampler, double *point)
+{
+    if (sampler->is_conditional)
+        kd_space_mask(sampler->space, point);
 }
 
 static bool draw_unseen(const struct kd_sampler *sampler, const struct kd_history *history,
@@ -66,6 +76,7 @@ static bool draw_unseen(const struct kd_sampler *sampler, const struct kd_histor
     for (int i = 0; i < DRAWS; i++) {
         for (int j = 0; j < sampler->space->n_params; j++)
             point[j] = kd_axis_draw(&sampler->axes[j], rng);
+        mask(sampler, point);
         if (!kd_history_has(history, point))
             return true;
     }
@@ -92,20 +103,38 @@ static bool walk_to_unseen(const struct kd_sampler *sampler, const struct kd_his
 static bool replace_seen(const struct kd_sampler *sampler, const struct kd_history *history,
                          double *point)
 {
-    struct kd_rng rng = kd_rng_at(sampler->seed, REPLACEMENT_STREAM | (uint64_t)history->n);
+    struct kd_rng rng = kd_rng_at(sampler->seed, KD_STREAM(FOR_REPLACEMENTS, history->n));
     return draw_unseen(sampler, history, &rng, point) ||
            walk_to_unseen(sampler, history, &rng, point);
 }
 
+static bool take_enqueued(const struct kd_sampler *sampler, const struct kd_history *history,
+                          double *point)
+{
+    int own_number = history->n - history->n_prior, n_params = sampler->space->n_params;
+    if (own_number >= sampler->n_enqueued)
+        return false;
+    struct kd_rng rng = kd_rng_at(sampler->seed, KD_STREAM(FOR_ENQUEUED, history->n));
+    for (int i = 0; i < n_params; i++) {
+        double given = sampler->enqueued[own_number * n_params + i];
+        double drawn = kd_axis_draw(&sampler->axes[i], &rng);
+        point[i] = isnan(given) ? drawn : given;
+    }
+    mask(sampler, point);
+    return !kd_history_has(history, point);
+}
+
 static bool ask_one(struct kd_sampler *sampler, const struct kd_history *history, double *point)
 {
-    bool finite = isfinite(sampler->size);
+    if (take_enqueued(sampler, history, point))
+        return true;
     /* As many points as the space has were seen; whether they are all of its own, the walk finds out. */
-    if (finite && history->n_distinct >= sampler->size)
+    if (history->n_distinct >= sampler->size)
         return replace_seen(sampler, history, point);
     if (sampler->strategy->ask(sampler->self, history, 1, point) < 1)
         return false;
-    return !finite || !kd_history_has(history, point) || replace_seen(sampler, history, point);
+    mask(sampler, point);
+    return !kd_history_has(history, point) || replace_seen(sampler, history, point);
 }
 
 int kd_sampler_ask(struct kd_sampler *sampler, const struct kd_history *history, int n,

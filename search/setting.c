@@ -181,3 +181,17 @@ bool kd_settings_given(const struct kd_settings *settings, const char *name)
     int at = settings ? find_setting(settings, name) : -1;
     return at >= 0 && settings->texts[at];
 }
+
+bool kd_settings_has(const struct kd_settings *settings, const char *name)
+{
+    return find_setting(settings, name) >= 0;
+}
+
+uint64_t kd_settings_seed(const struct kd_settings *settings, uint64_t seed)
+{
+    long long given;
+    if (!kd_settings_given(settings, "random_state"))
+        return seed;
+    const char *text = kd_settings_text(settings, "random_state");
+    return kd_integer_parse(text, &given) == 0 ? (uint64_t)given : seed;
+}

@@ -10,6 +10,7 @@
 #define KD_SEARCH_SETTING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "coordinator/base/error.h"
 
@@ -48,5 +49,11 @@ double kd_settings_number(const struct kd_settings *settings,
                           const char *name); /* also ints and bools (0, 1) */
 bool kd_settings_given(const struct kd_settings *settings, const char *name); /* by the user */
 const char *kd_settings_text(const struct kd_settings *settings, const char *name);
+
+/* Is a setting of this name declared? Case does not matter. */
+bool kd_settings_has(const struct kd_settings *settings, const char *name);
+
+/* `random_state` when it is declared and given, else the seed. */
+uint64_t kd_settings_seed(const struct kd_settings *settings, uint64_t seed);
 
 #endif

@@ -13,6 +13,9 @@ static void release_param(struct kd_param *param)
         free(param->choices[i]);
     free(param->choices);
     free(param->values);
+    if (param->condition)
+        free(param->condition->values);
+    free(param->condition);
     free(param->name);
 }
 
@@ -37,6 +40,13 @@ static void copy_param(struct kd_param *to, const struct kd_param *from)
         for (int i = 0; i < from->n_choices; i++)
             to->choices[i] = kd_strdup(from->choices[i]);
     }
+    if (from->condition) {
+        size_t n = (size_t)from->condition->n_values;
+        to->condition = KD_NEW(struct kd_condition);
+        *to->condition = *from->condition;
+        to->condition->values = KD_NEW_ARRAY(double, n);
+        memcpy(to->condition->values, from->condition->values, n * sizeof(double));
+    }
 }
 
 void kd_space_copy(struct kd_space *to, const struct kd_space *from)
@@ -54,23 +64,6 @@ int kd_space_find(const struct kd_space *space, const char *name)
             return i;
     }
     return -1;
-}
-
-double kd_space_size(const struct kd_space *space)
-{
-    double size = 1;
-    for (int i = 0; i < space->n_params; i++)
-        size *= kd_param_count(&space->params[i]);
-    return size;
-}
-
-void kd_space_nth(const struct kd_space *space, uint64_t at, double *values)
-{
-    for (int i = space->n_params - 1; i >= 0; i--) {
-        uint64_t count = (uint64_t)kd_param_count(&space->params[i]);
-        values[i] = kd_param_nth(&space->params[i], (int64_t)(at % count));
-        at /= count;
-    }
 }
 
 static bool same_value(double a, double b)

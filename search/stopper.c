@@ -44,3 +44,22 @@ const char *kd_stopper_planned(const char *name)
     }
     return NULL;
 }
+
+unsigned kd_stopper_can(const struct kd_stopper *stopper, const struct kd_settings *settings)
+{
+    return stopper->can_with ? stopper->can_with(settings) : stopper->can;
+}
+
+int kd_stopper_fits(const struct kd_stopper *stopper, const struct kd_task *task,
+                    struct kd_error *err)
+{
+    if (task->n_objectives > 1)
+        return kd_fail(err,
+                       "there are %d objectives, and early stopping by %s compares trials by one; "
+                       "leave earlyStopping out",
+                       task->n_objectives, stopper->name);
+    if ((stopper->needs & KD_STOPPER_NEEDS_MAX) && task->fidelity_max < 1)
+        return kd_fail(err, "%s needs the length of a whole trial; give fidelity.max",
+                       stopper->name);
+    return 0;
+}

@@ -65,8 +65,8 @@ const char *kd_strategy_planned(const char *name)
     return NULL;
 }
 
-int kd_strategy_fits(const struct kd_strategy *strategy, const struct kd_space *space,
-                     struct kd_error *err)
+static int check_params(const struct kd_strategy *strategy, const struct kd_space *space,
+                        struct kd_error *err)
 {
     for (int i = 0; i < space->n_params; i++) {
         const struct kd_param *param = &space->params[i];
@@ -80,6 +80,45 @@ int kd_strategy_fits(const struct kd_strategy *strategy, const struct kd_space *
                            "parameter %s has no step, and algorithm %s needs finitely many values; "
                            "give feasibleSpace.step",
                            param->name, strategy->name);
+        if (!(strategy->can & KD_CAN_CONDITIONS) && param->condition)
+            return kd_fail(err,
+                           "parameter %s has a condition, which algorithm %s cannot serve; "
+                           "use tpe or random",
+                           param->name, strategy->name);
     }
     return 0;
+}
+
+int kd_strategy_fits(const struct kd_strategy *strategy, const struct kd_task *task,
+                     struct kd_error *err)
+{
+    if (!(strategy->can & KD_CAN_OBJECTIVES) && task->n_objectives > 1)
+        return kd_fail(err,
+                       "there are %d objectives, and algorithm %s takes one; use tpe, nsga2 or "
+                       "random",
+                       task->n_objectives, strategy->name);
+    if ((strategy->needs & KD_NEEDS_OBJECTIVES) && task->n_objectives < 2)
+        return kd_fail(err, "algorithm %s needs several objectives, and there is one; use tpe",
+                       strategy->name);
+    if (!(strategy->can & KD_CAN_CONSTRAINTS) && task->n_constraints > 0)
+        return kd_fail(err, "there are constraints, which algorithm %s cannot serve; use tpe",
+                       strategy->name);
+    return check_params(strategy, task->space, err);
+}
+
+int kd_ask_in_turn(int (*one)(void *self, const struct kd_history *, double *point), void *self,
+                   const struct kd_history *history, int n, double *points)
+{
+    if (n == 1)
+        return one(self, history, points);
+    struct kd_history branch;
+    kd_history_branch(&branch, history);
+    int given = 0;
+    while (given < n && one(self, &branch, points) > 0) {
+        kd_history_add(&branch, points);
+        points += history->space->n_params;
+        given++;
+    }
+    kd_history_release_branch(&branch, history);
+    return given;
 }

@@ -81,9 +81,10 @@ static void tpe_free(void *self_)
     free(self);
 }
 
-static void *tpe_new(const struct kd_space *space, const struct kd_settings *settings,
-                     uint64_t seed, struct kd_error *err)
+static void *tpe_new(const struct kd_task *task, const struct kd_settings *settings, uint64_t seed,
+                     struct kd_error *err)
 {
+    const struct kd_space *space = task->space;
     struct tpe *self = KD_NEW(struct tpe);
     *self = (struct tpe){.space = space, .seed = seed};
     if (read_settings(self, settings, err) < 0) {
@@ -157,32 +158,23 @@ static void ask_part(struct tpe *self, const struct kd_history *history, const s
     memcpy(&point[part->first], best, (size_t)part->n_axes * sizeof *best);
 }
 
-static void ask_one(struct tpe *self, const struct kd_history *history, double *point)
+static int ask_one(void *self_, const struct kd_history *history, double *point)
 {
+    struct tpe *self = self_;
     struct kd_rng rng = kd_rng_at(self->seed, (uint64_t)history->n);
     if (history->n_done < self->n_startup) {
         draw_startup(self, &rng, point);
-        return;
+        return 1;
     }
     fit(self, history);
     for (int i = 0; i < self->n_parts; i++)
         ask_part(self, history, &self->parts[i], &rng, point);
+    return 1;
 }
 
 static int tpe_ask(void *self, const struct kd_history *history, int n, double *points)
 {
-    if (n == 1) {
-        ask_one(self, history, points);
-        return 1;
-    }
-    struct kd_history branch;
-    kd_history_branch(&branch, history);
-    for (int i = 0; i < n; i++, points += history->space->n_params) {
-        ask_one(self, &branch, points);
-        kd_history_add(&branch, points);
-    }
-    kd_history_release_branch(&branch, history);
-    return n;
+    return kd_ask_in_turn(ask_one, self, history, n, points);
 }
 
 static const struct kd_setting tpe_settings[] = {

@@ -79,10 +79,8 @@ static int choose_point(const struct kd_experiment *experiment, const word_list 
                         double *point, struct kd_error *err)
 {
     struct kd_history history;
-    kd_history_init(&history, &experiment->space);
-    struct kd_sampler *sampler =
-        kd_sampler_new(experiment->strategy, &experiment->space, &experiment->strategy_settings,
-                       experiment->seed, err);
+    kd_experiment_history(experiment, &history);
+    struct kd_sampler *sampler = kd_experiment_sampler(experiment, err);
     int result = sampler ? 0 : -1;
     if (result == 0)
         kd_sampler_ask(sampler, &history, 1, point);

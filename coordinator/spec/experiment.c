@@ -56,3 +56,34 @@ void kd_experiment_release(struct kd_experiment *experiment)
     free(experiment->name);
     *experiment = (struct kd_experiment){0};
 }
+
+struct kd_task kd_experiment_task(const struct kd_experiment *experiment)
+{
+    return (struct kd_task){.space = &experiment->space,
+                            .n_objectives = 1,
+                            .fidelity_max = (int64_t)experiment->fidelity_max};
+}
+
+struct kd_sampler *kd_experiment_sampler(const struct kd_experiment *experiment,
+                                         struct kd_error *err)
+{
+    struct kd_task task = kd_experiment_task(experiment);
+    return kd_sampler_new(experiment->strategy, &task, &experiment->strategy_settings,
+                          experiment->seed, err);
+}
+
+struct kd_scheduler *kd_experiment_scheduler(const struct kd_experiment *experiment,
+                                             struct kd_error *err)
+{
+    struct kd_task task = kd_experiment_task(experiment);
+    return kd_scheduler_new(experiment->stopper, &task, &experiment->stopper_settings,
+                            experiment->seed, err);
+}
+
+void kd_experiment_history(const struct kd_experiment *experiment, struct kd_history *history)
+{
+    struct kd_task task = kd_experiment_task(experiment);
+    kd_history_init(history, task.space);
+    history->n_objectives = task.n_objectives;
+    history->n_constraints = task.n_constraints;
+}

@@ -115,4 +115,15 @@ struct kd_experiment {
 
 void kd_experiment_release(struct kd_experiment *experiment);
 
+/* What its search is asked to solve; borrows the space. */
+struct kd_task kd_experiment_task(const struct kd_experiment *experiment);
+
+/* Its strategy and its stopper at work, and an empty history for them. NULL and err when they do not fit, which the
+ * reader of the spec has ruled out. */
+struct kd_sampler *kd_experiment_sampler(const struct kd_experiment *experiment,
+                                         struct kd_error *err);
+struct kd_scheduler *kd_experiment_scheduler(const struct kd_experiment *experiment,
+                                             struct kd_error *err);
+void kd_experiment_history(const struct kd_experiment *experiment, struct kd_history *history);
+
 #endif

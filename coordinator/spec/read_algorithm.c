@@ -82,23 +82,25 @@ static void unknown_stopper(struct kd_reader *reader, const struct kd_node *name
     unknown_name(reader, name, "early stopping algorithm", kd_stopper_planned(name->text), names);
 }
 
-/* The strategy's own check of space and settings together; a space that was refused already is not asked about. */
+/* The strategy's own check of problem and settings together; a space that was refused already is not asked about. */
 static void try_strategy(struct kd_reader *reader, struct kd_mark mark)
 {
-    const struct kd_experiment *experiment = reader->experiment;
     struct kd_error err = {{0}};
     if (reader->findings->n_errors > 0)
         return;
-    if (kd_strategy_fits(experiment->strategy, &experiment->space, &err) != 0) {
-        kd_found_error(reader->findings, mark, "%s", err.text);
-        return;
-    }
-    struct kd_sampler *sampler =
-        kd_sampler_new(experiment->strategy, &experiment->space, &experiment->strategy_settings,
-                       experiment->seed, &err);
+    struct kd_sampler *sampler = kd_experiment_sampler(reader->experiment, &err);
     if (sampler == NULL)
         kd_found_error(reader->findings, mark, "%s", err.text);
     kd_sampler_free(sampler);
+}
+
+static void try_stopper(struct kd_reader *reader, struct kd_mark mark)
+{
+    struct kd_error err = {{0}};
+    struct kd_scheduler *scheduler = kd_experiment_scheduler(reader->experiment, &err);
+    if (scheduler == NULL)
+        kd_found_error(reader->findings, mark, "%s", err.text);
+    kd_scheduler_free(scheduler);
 }
 
 static void missing_algorithm(struct kd_reader *reader)
@@ -146,8 +148,6 @@ void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
     int n_before = reader->findings->n_errors;
     kd_settings_init(&experiment->stopper_settings, experiment->stopper->settings);
     read_settings(reader, node, &experiment->stopper_settings);
-    struct kd_error err;
-    if (reader->findings->n_errors == n_before && experiment->stopper->check &&
-        experiment->stopper->check(&experiment->stopper_settings, &err) != 0)
-        kd_found_error(reader->findings, name->mark, "%s", err.text);
+    if (reader->findings->n_errors == n_before)
+        try_stopper(reader, name->mark);
 }

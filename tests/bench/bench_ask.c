@@ -65,7 +65,8 @@ static void bench(const struct kd_strategy *strategy, size_t kind, int n_params)
     fill(&space, kind, n_params);
     kd_history_init(&history, &space);
     kd_settings_init(&settings, strategy->settings);
-    struct kd_sampler *sampler = kd_sampler_new(strategy, &space, &settings, 1, &err);
+    struct kd_task task = {.space = &space, .n_objectives = 1};
+    struct kd_sampler *sampler = kd_sampler_new(strategy, &task, &settings, 1, &err);
     double *point = KD_NEW_ARRAY(double, (size_t)n_params);
     for (int i = 0; sampler && i <= LONGEST; i++) {
         int64_t start = kd_clock_mono_us();

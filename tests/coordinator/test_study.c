@@ -28,17 +28,22 @@
 
 /* ---- the experiment ---- */
 
-static enum kd_verdict stop_above_one(const struct kd_history *history,
-                                      const struct kd_settings *settings, int number,
+static void *stopper_new(const struct kd_task *task, const struct kd_settings *settings,
+                         uint64_t seed, struct kd_error *err)
+{
+    (void)task, (void)settings, (void)seed, (void)err;
+    return kd_alloc(1);
+}
+
+static enum kd_verdict stop_above_one(void *self, const struct kd_history *history, int number,
                                       const struct kd_report *report)
 {
-    (void)history;
-    (void)settings;
-    (void)number;
+    (void)self, (void)history, (void)number;
     return report->value > 1 ? KD_STOP : KD_GO;
 }
 
-static const struct kd_stopper stopper = {.name = "stop_above_one", .judge = stop_above_one};
+static const struct kd_stopper stopper = {
+    .name = "stop_above_one", .new = stopper_new, .judge = stop_above_one, .free = free};
 
 static double number_of(const json_t *options, const char *key, double fallback)
 {

@@ -95,13 +95,20 @@ static inline void fill_finite(struct kd_space *space)
     add_choices(space, "categorical", 2);
 }
 
+/* What a strategy is asked to solve: this space by one objective. */
+static inline struct kd_task task_of(const struct kd_space *space)
+{
+    return (struct kd_task){.space = space, .n_objectives = 1};
+}
+
 static inline struct kd_sampler *new_sampler(const struct kd_strategy *strategy,
                                              const struct kd_space *space, uint64_t seed)
 {
     struct kd_settings settings;
     struct kd_error err;
     kd_settings_init(&settings, strategy->settings);
-    struct kd_sampler *sampler = kd_sampler_new(strategy, space, &settings, seed, &err);
+    struct kd_task task = task_of(space);
+    struct kd_sampler *sampler = kd_sampler_new(strategy, &task, &settings, seed, &err);
     if (!sampler)
         fail_msg("%s: %s", strategy->name, err.text);
     kd_settings_release(&settings);

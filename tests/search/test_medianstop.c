@@ -38,8 +38,11 @@ static enum kd_verdict judge(struct kd_history *history, int n, const double *va
     for (int i = 0; i < n; i++)
         kd_history_report(history, number, i + 1, values[i]);
     const struct kd_observation *trial = &history->trials[number];
+    struct kd_task task = task_of(&space);
+    struct kd_scheduler *scheduler = kd_scheduler_new(stopper, &task, &settings, 1, NULL);
     enum kd_verdict verdict =
-        stopper->judge(history, &settings, number, &trial->reports[trial->n_reports - 1]);
+        kd_scheduler_judge(scheduler, history, number, &trial->reports[trial->n_reports - 1]);
+    kd_scheduler_free(scheduler);
     kd_settings_release(&settings);
     return verdict;
 }

@@ -256,10 +256,11 @@ static void check_degenerate(const struct kd_strategy *strategy)
         struct kd_history history;
         fillers[i](&space);
         kd_history_init(&history, &space);
-        if (kd_strategy_fits(strategy, &space, NULL) == 0) {
+        struct kd_task task = task_of(&space);
+        if (kd_strategy_fits(strategy, &task, NULL) == 0) {
             struct kd_settings settings;
             kd_settings_init(&settings, strategy->settings);
-            struct kd_sampler *sampler = kd_sampler_new(strategy, &space, &settings, 2, NULL);
+            struct kd_sampler *sampler = kd_sampler_new(strategy, &task, &settings, 2, NULL);
             if (sampler)
                 play(sampler, &history, 40);
             double size = kd_space_size(&space);
@@ -358,7 +359,8 @@ static void random_state_replaces_the_seed(void **state)
     kd_history_init(&history, &space);
     kd_settings_init(&settings, random->settings);
     assert_int_equal(kd_settings_set(&settings, "random_state", "42", NULL), 0);
-    struct kd_sampler *given = kd_sampler_new(random, &space, &settings, 1, NULL);
+    struct kd_task task = task_of(&space);
+    struct kd_sampler *given = kd_sampler_new(random, &task, &settings, 1, NULL);
     struct kd_sampler *seeded = new_sampler(random, &space, 42);
     double a[10], b[10];
     kd_sampler_ask(given, &history, 1, a), kd_sampler_ask(seeded, &history, 1, b);
@@ -379,7 +381,8 @@ static void names_are_found_planned_or_unknown(void **state)
     struct kd_space space = {0};
     struct kd_error err;
     add_number(&space, "lr", KD_PARAM_DOUBLE, 0, 1, 0, KD_UNIFORM);
-    assert_int_equal(kd_strategy_fits(kd_strategy_find("grid"), &space, &err), -1);
+    struct kd_task task = task_of(&space);
+    assert_int_equal(kd_strategy_fits(kd_strategy_find("grid"), &task, &err), -1);
     assert_non_null(strstr(err.text, "lr"));
     kd_space_release(&space);
 }
@@ -390,7 +393,8 @@ static double share_below(struct kd_space *space, double limit, int n)
     struct kd_history history;
     kd_history_init(&history, space);
     const struct kd_strategy *random = kd_strategy_find("random");
-    void *self = random->new (space, NULL, 9, NULL);
+    struct kd_task task = task_of(space);
+    void *self = random->new (&task, NULL, 9, NULL);
     double *points = KD_NEW_ARRAY(double, (size_t)n);
     random->ask(self, &history, n, points);
     int below = 0;
@@ -435,7 +439,8 @@ static void the_grid_runs_in_order_and_shuffles_when_given_a_seed(void **state)
     assert_memory_equal(points + 8, third, sizeof third);
     kd_settings_init(&settings, grid->settings);
     kd_settings_set(&settings, "random_state", "3", NULL);
-    struct kd_sampler *shuffled = kd_sampler_new(grid, &space, &settings, 1, NULL);
+    struct kd_task task = task_of(&space);
+    struct kd_sampler *shuffled = kd_sampler_new(grid, &task, &settings, 1, NULL);
     play(shuffled, &history, 1000);
     assert_int_equal(history.n_distinct, (int)kd_space_size(&space));
     assert_memory_not_equal(history.trials[0].values, first, sizeof first);

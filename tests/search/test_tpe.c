@@ -213,7 +213,8 @@ static double mean_regret(const struct kd_strategy *strategy, const struct kd_se
         struct kd_history history;
         fill_target(&space);
         kd_history_init(&history, &space);
-        struct kd_sampler *sampler = kd_sampler_new(strategy, &space, settings, seed, NULL);
+        struct kd_task task = task_of(&space);
+        struct kd_sampler *sampler = kd_sampler_new(strategy, &task, settings, seed, NULL);
         for (int i = 0; i < 60; i++) {
             kd_sampler_ask(sampler, &history, 1, point);
             kd_history_add(&history, point);
@@ -319,7 +320,8 @@ static void katibs_settings_are_taken_and_bad_ones_named(void **state)
     assert_int_equal(kd_settings_set(&settings, "gamma", "1.5", &err), -1);
     assert_non_null(strstr(err.text, "gamma"));
     assert_int_equal(kd_settings_set(&settings, "gamma", "0", &err), 0);
-    assert_null(kd_sampler_new(tpe, &space, &settings, 1, &err));
+    struct kd_task task = task_of(&space);
+    assert_null(kd_sampler_new(tpe, &task, &settings, 1, &err));
     assert_non_null(strstr(err.text, "gamma"));
     kd_settings_release(&settings);
     kd_space_release(&space);

@@ -1,0 +1,16 @@
+/* task.h - what a search is asked to solve: the parameters, and how many numbers a trial is judged by. */
+#ifndef KD_SEARCH_TASK_H
+#define KD_SEARCH_TASK_H
+
+#include <stdint.h>
+
+#include "search/space.h"
+
+struct kd_task {
+    const struct kd_space *space; /* borrowed */
+    int n_objectives;             /* at least 1 */
+    int n_constraints;
+    int64_t fidelity_max; /* steps of a whole trial; 0 = not known */
+};
+
+#endif
