@@ -13,7 +13,16 @@ function(kd_bench_room name result)
   endforeach()
 endfunction()
 
+# tests/bench/search: the problems, runs and statistics of `katydid-bench search`, and its tests.
+function(kd_bench_search)
+  kd_room(bench_search tests/bench/search LIBS kd_search)
+  if(TARGET test_bench_tasks)
+    target_link_libraries(test_bench_tasks PRIVATE kd_bench_search)
+  endif()
+endfunction()
+
 function(kd_bench_programs)
+  kd_bench_search()
   add_custom_target(bench)
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bench/bench_*.c)
   foreach(file ${files})
