@@ -63,6 +63,7 @@ void problem_free(struct problem *problem);
 
 /* How far a value is from the optimum: 0 there, 1 for what a random point gives and for all that is worse. */
 double problem_regret(const struct problem *problem, double value);
+double problem_regret_on(double optimum, double reference, double value);
 
 /* For `make`: one more parameter; checked. The name is copied. */
 void problem_add_number(struct problem *problem, const char *name, enum kd_param_type type,
