@@ -13,14 +13,18 @@ function(kd_bench_room name result)
   endforeach()
 endfunction()
 
-# katydid-bench, and the library of its subcommand `search`, which the tests/search/test_bench_*.c hold. kd_bench_tasks.so
+# katydid-bench, and the library of its subcommand `search`, which the tests/search/test_bench_*.c hold. libkd_bench_tasks.so
 # is how programs in other languages evaluate the same problems.
 function(kd_bench_katydid)
   kd_room(bench_search tests/bench/search LIBS kd_search)
   add_executable(katydid-bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/katydid_bench.c)
   kd_flags(katydid-bench)
   target_link_libraries(katydid-bench PRIVATE kd_bench_search)
-  add_dependencies(bench katydid-bench)
+  add_library(kd_bench_tasks SHARED EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/search/shared/tasks.c)
+  kd_flags(kd_bench_tasks)
+  target_link_libraries(kd_bench_tasks PRIVATE kd_bench_search)
+  set_target_properties(kd_bench_tasks PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  add_dependencies(bench katydid-bench kd_bench_tasks)
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/search/test_bench_*.c)
   foreach(test ${tests})
     get_filename_component(name ${test} NAME_WE)

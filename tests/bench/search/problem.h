@@ -28,6 +28,10 @@ struct problem {
     double optimum;        /* the smallest value */
     double reference;      /* what a random point gives: the median of 400 */
     double (*evaluate)(const struct problem *, const double *point);
+    /* Where there are learning curves: a point is trained for n_steps; `evaluate` is the best report of them all. */
+    int n_steps; /* 0 = there are none */
+    double (*report)(const struct problem *, const double *point, int step); /* step: from 1 */
+    double (*step_s)(const struct problem *, const double *point); /* seconds a step takes */
     void (*free_self)(void *self);
     void *self;
 };
