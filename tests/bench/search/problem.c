@@ -136,8 +136,13 @@ void problem_free(struct problem *problem)
 
 double problem_regret(const struct problem *problem, double value)
 {
-    double range = problem->reference - problem->optimum;
-    double regret = range > 0 ? (value - problem->optimum) / range : value > problem->optimum;
+    return problem_regret_on(problem->optimum, problem->reference, value);
+}
+
+double problem_regret_on(double optimum, double reference, double value)
+{
+    double range = reference - optimum;
+    double regret = range > 0 ? (value - optimum) / range : value > optimum;
     return regret < 0 ? 0 : regret < 1 ? regret : 1; /* NaN is 1 */
 }
 

@@ -28,6 +28,10 @@ struct problem {
     double optimum;        /* the smallest value */
     double reference;      /* what a random point gives: the median of 400 */
     double (*evaluate)(const struct problem *, const double *point);
+    /* Where there are learning curves: a point is trained for n_steps; `evaluate` is the best report of them all. */
+    int n_steps; /* 0 = there are none */
+    double (*report)(const struct problem *, const double *point, int step); /* step: from 1 */
+    double (*step_s)(const struct problem *, const double *point); /* seconds a step takes */
     void (*free_self)(void *self);
     void *self;
 };
@@ -63,6 +67,7 @@ void problem_free(struct problem *problem);
 
 /* How far a value is from the optimum: 0 there, 1 for what a random point gives and for all that is worse. */
 double problem_regret(const struct problem *problem, double value);
+double problem_regret_on(double optimum, double reference, double value);
 
 /* For `make`: one more parameter; checked. The name is copied. */
 void problem_add_number(struct problem *problem, const char *name, enum kd_param_type type,
