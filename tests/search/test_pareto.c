@@ -338,13 +338,14 @@ static void the_front_of_one_objective_is_all_that_are_best(void **state)
     double values[] = {3, 1, 2, 1, NAN}, x = 0;
     add_number(&space, "x", KD_PARAM_DOUBLE, 0, 1, 0, KD_UNIFORM);
     kd_history_init(&history, &space);
+    kd_history_add_prior(&history, &x, KD_COMPLETE, 0); /* not the experiment's own */
     for (int i = 0; i < 5; i++)
         kd_history_add(&history, &x);
     for (int i = 4; i >= 0; i--)
-        kd_history_finish(&history, i, i == 3 ? KD_PRUNED : KD_COMPLETE, values[i]);
+        kd_history_finish(&history, i + 1, i == 3 ? KD_PRUNED : KD_COMPLETE, values[i]);
     assert_int_equal(kd_history_front(&history, numbers), 2);
-    assert_int_equal(numbers[0], 1);
-    assert_int_equal(numbers[1], 3);
+    assert_int_equal(numbers[0], 2);
+    assert_int_equal(numbers[1], 4);
     kd_history_release(&history);
     kd_space_release(&space);
 }
