@@ -39,8 +39,9 @@ struct simulation {
     struct kd_scheduler *scheduler;
     struct kd_history history;
     int n_slots, most_trials;
-    int running[64]; /* trial of each slot, -1 = free */
-    int64_t steps;   /* trained in all */
+    int running[64];                  /* trial of each slot, -1 = free */
+    int64_t steps;                    /* trained in all */
+    int64_t *positions, *checkpoints; /* of each trial: steps trained, and when it paused last */
     /* The report of a trial at a step; of a clone too. */
     double (*report)(const struct kd_history *, int number, int64_t step);
 };
@@ -59,8 +60,9 @@ static inline int start_trial(struct simulation *sim, const struct kd_next *next
     int number = kd_history_add(&sim->history, point);
     kd_history_schedule(&sim->history, number, next->until, next->parent);
     if (next->parent >= 0) {
-        const struct kd_observation *parent = &sim->history.trials[next->parent];
-        assert_true(next->until == 0 || next->until > last_step(parent));
+        int64_t start = sim->checkpoints[next->parent];
+        assert_true(next->until == 0 || next->until > start);
+        sim->positions[number] = sim->checkpoints[number] = start;
     }
     return number;
 }
@@ -90,13 +92,10 @@ static inline bool fill_slot(struct simulation *sim, int slot)
     return false;
 }
 
-static inline void step_trial(struct simulation *sim, int slot, int64_t *positions)
+static inline void step_trial(struct simulation *sim, int slot)
 {
     int number = sim->running[slot];
-    struct kd_observation *trial = &sim->history.trials[number];
-    if (positions[number] == 0 && trial->parent >= 0)
-        positions[number] = last_step(&sim->history.trials[trial->parent]);
-    int64_t step = ++positions[number];
+    int64_t step = ++sim->positions[number];
     double value = sim->report(&sim->history, number, step);
     sim->steps++;
     kd_history_report(&sim->history, number, step, value);
@@ -105,20 +104,23 @@ static inline void step_trial(struct simulation *sim, int slot, int64_t *positio
     if (verdict == KD_GO && step < sim->task->fidelity_max)
         return;
     sim->running[slot] = -1;
-    if (verdict == KD_PAUSE)
+    if (verdict == KD_PAUSE) {
+        sim->checkpoints[number] = step;
         kd_history_pause(&sim->history, number);
-    else
+    } else {
         kd_history_finish(&sim->history, number,
                           verdict == KD_STOP ? KD_PRUNED
                           : isfinite(value)  ? KD_COMPLETE
                                              : KD_INFEASIBLE,
                           value);
+    }
 }
 
 /* To the END. */
 static inline void simulate(struct simulation *sim)
 {
-    int64_t *positions = KD_NEW_ARRAY(int64_t, (size_t)sim->most_trials + 1);
+    sim->positions = KD_NEW_ARRAY(int64_t, (size_t)sim->most_trials + 1);
+    sim->checkpoints = KD_NEW_ARRAY(int64_t, (size_t)sim->most_trials + 1);
     bool goes_on = true;
     kd_history_init(&sim->history, sim->task->space);
     for (int slot = 0; slot < sim->n_slots; slot++)
@@ -133,11 +135,12 @@ static inline void simulate(struct simulation *sim)
             fail_msg("WAIT while nothing runs");
         for (int slot = 0; slot < sim->n_slots; slot++) {
             if (sim->running[slot] >= 0)
-                step_trial(sim, slot, positions);
+                step_trial(sim, slot);
         }
         goes_on = goes_on || n_busy > 0;
     }
-    free(positions);
+    free(sim->positions);
+    free(sim->checkpoints);
 }
 
 #endif
