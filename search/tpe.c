@@ -42,6 +42,18 @@ struct tpe {
     int capacity;                     /* of weights and active */
 };
 
+/* With several objectives the good trials lie along a front, not around a point: more of them, each parameter by itself,
+ * as in Optuna. */
+static void suit_several_objectives(struct tpe *self, const struct kd_settings *settings)
+{
+    if (!kd_settings_given(settings, "multivariate"))
+        self->is_together = false;
+    if (!kd_settings_given(settings, "gamma"))
+        self->gamma = 0.2;
+    if (!kd_settings_given(settings, "n_startup_trials"))
+        self->n_startup = 10;
+}
+
 static int read_settings(struct tpe *self, const struct kd_settings *settings, struct kd_error *err)
 {
     self->gamma = kd_settings_number(settings, "gamma");
@@ -116,6 +128,8 @@ static void *tpe_new(const struct kd_task *task, const struct kd_settings *setti
         free(self);
         return NULL;
     }
+    if (task->n_objectives > 1)
+        suit_several_objectives(self, settings);
     size_t n = (size_t)self->n_candidates, n_params = (size_t)space->n_params;
     self->axes = kd_axes_new(space);
     kd_columns_init(&self->columns, self->axes, space->n_params);
@@ -236,9 +250,10 @@ static int count_candidates(const struct tpe *self, const struct kd_history *his
 static void draw_candidate(const struct tpe *self, const struct kd_history *history, int i,
                            struct kd_rng *rng, double *candidate)
 {
+    enum { FEWEST = 3 }; /* before that moves would all stay beside one point */
     const struct kd_split *split = &self->split;
     struct kd_moves moves = {self->axes, history, split->below, split->n_below};
-    if (i % 8 < 3 || split->n_below == 0)
+    if (i % 8 < 3 || split->n_below < FEWEST)
         kd_parzen_draw(self->parts[0].good, rng, candidate);
     else
         kd_moves_draw(&moves, i % 2 ? self->best : -1, rng, candidate);
@@ -333,15 +348,15 @@ static int tpe_ask(void *self, const struct kd_history *history, int n, double *
 
 static const struct kd_setting tpe_settings[] = {
     {"n_startup_trials", KD_SETTING_INT, "5", 0, 1e6, NULL,
-     "finished trials before the model is used; random until then"},
+     "finished trials before the model is used, random until then; 10 with several objectives"},
     {"n_ei_candidates", KD_SETTING_INT, "64", 1, 1e5, NULL,
      "candidates for each proposal; by default fewer from 400 trials on, 24 at least"},
     {"gamma", KD_SETTING_NUMBER, "0.1", 0, 1, NULL,
-     "share of the finished trials that count as good, 25 of them at most"},
+     "share of the finished trials that count as good, 25 at most; 0.2 with several objectives"},
     {"prior_weight", KD_SETTING_NUMBER, "1", 0, 1e6, NULL,
      "weight of the prior beside trials of weight 1"},
     {"multivariate", KD_SETTING_BOOL, "true", 0, 1, NULL,
-     "model all parameters together; false: each by itself"},
+     "model all parameters together, or each by itself (so with several objectives)"},
     {"random_state", KD_SETTING_INT, NULL, 0, 0x1p53, NULL, "seed, in place of the experiment's"},
     {0},
 };
