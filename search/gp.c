@@ -91,7 +91,7 @@ static double *row(const struct kd_gp *gp, double *matrix, int i)
 
 static void set_theta(struct kd_gp *gp, const double *theta)
 {
-    memcpy(gp->theta, theta, (size_t)kd_gp_n_theta(gp->n_dims) * sizeof *theta);
+    memmove(gp->theta, theta, (size_t)kd_gp_n_theta(gp->n_dims) * sizeof *theta);
     for (int j = 0; j < gp->n_dims; j++)
         gp->weights[j] = kd_exp(-2 * theta[j]);
 }
