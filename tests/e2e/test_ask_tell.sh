@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# katydid suggest as a process: lines in, lines out at once, no database, nothing that grows; and promotion driven to its end.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+command -v python3 >/dev/null || skip "no python3"
+
+cat >space.yaml <<'YAML'
+apiVersion: katydid/v1
+kind: Experiment
+metadata: {name: s}
+spec:
+  objective: {type: maximize, objectiveMetricName: acc}
+  algorithm: {algorithmName: random}
+  seed: 3
+  parameters:
+    - {name: lr, parameterType: double, feasibleSpace: {min: 1e-5, max: 0.1, distribution: logUniform}}
+    - {name: units, parameterType: int, feasibleSpace: {min: 16, max: 64, step: 16}}
+YAML
+
+# Whole conversations: a bad line is answered, the end of the input is the end, and there is no database afterwards.
+ask() { printf '%s\n' '{"ask": 2}' nonsense '{"ask": 1}' | katydid suggest "$@" 2>&1; }
+ask space.yaml >seed3 || fail "exit status $?"
+[ "$(wc -l <seed3)" = 3 ] || fail "three lines in, but out: $(cat seed3)"
+grep -q '^{"error":"this is no JSON' seed3 || fail "$(cat seed3)"
+ask space.yaml --seed 3 | cmp -s - seed3 || fail "--seed 3 is not seed: 3"
+ask space.yaml --seed 4 | cmp -s - seed3 && fail "--seed 4 changes nothing"
+ask space.yaml parameters.units.max=32 | grep -qE '"units":(48|64)' && fail "the override has no effect"
+[ ! -e "$KATYDID_DB" ] || fail "a database was made"
+expect_exit 2 katydid suggest
+expect_exit 2 katydid suggest space.yaml --seed x
+expect_exit 2 katydid suggest space.yaml algorithm.algorithmName=rondom
+expect_in err 'did you mean "random"'
+expect_exit 2 katydid suggest space.yaml warmStart.experiment=before
+expect_in err 'no database here'
+
+cat >drive.py <<'PYTHON'
+import json, subprocess, sys
+
+class Session:
+    def __init__(self, *words):
+        self.process = subprocess.Popen(["katydid", "suggest", "space.yaml", *words], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def say(self, **line):
+        self.process.stdin.write(json.dumps(line) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        assert "error" not in answer, answer
+        return answer
+
+    def resident_kb(self):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    def end(self):
+        self.process.stdin.close()
+        assert self.process.wait() == 0
+
+# Ten thousand asks, told: nothing is kept but the trials themselves, some 300 bytes each.
+session = Session()
+for i in range(10000):
+    (trial,) = session.say(ask=1)["trials"]
+    session.say(tell={"number": trial["number"], "state": "complete", "objective": trial["params"]["lr"]})
+    if i == 1999:
+        before = session.resident_kb()
+grown = session.resident_kb() - before
+session.end()
+assert grown < 8000 * 0.6, f"{grown} KiB more after 8,000 trials"
+
+# Promotion with four workers, to the end: every trial that goes on was paused, and goes on from where it stood.
+session = Session("algorithm.algorithmName=hyperband", "fidelity.max=9", "maxTrialCount=40")
+stands, running, longest = {}, [], 0
+while True:
+    answer = session.say(ask=4 - len(running)) if len(running) < 4 else {"trials": [], "end": False}
+    for trial in answer["trials"]:
+        assert trial["resume"] == (trial["number"] in stands), trial
+        assert trial["until"] > stands.get(trial["number"], 0), trial
+        running.append(trial)
+    if answer["end"] and not running:
+        break
+    trial = running.pop(0)
+    for step in range(stands.get(trial["number"], 0) + 1, trial["until"] + 1):
+        value = trial["params"]["lr"] * (1 - 1 / (1 + step))
+        decision = session.say(judge={"number": trial["number"], "step": step, "value": value})["decision"]
+        assert decision == ("pause" if step == trial["until"] and step < 9 else "go"), (trial, step, decision)
+    stands[trial["number"]] = trial["until"]
+    longest += trial["until"] == 9
+    if trial["until"] == 9:
+        session.say(tell={"number": trial["number"], "state": "complete", "objective": value})
+best = session.say(best=True)["best"]
+session.end()
+assert len(stands) == 40 and 1 <= longest < 25, (len(stands), longest)
+assert best["objective"] > 0
+print("ok")
+PYTHON
+expect_exit 0 python3 drive.py
+expect_nothing_left
