@@ -67,30 +67,45 @@ grown = session.resident_kb() - before
 session.end()
 assert grown < 8000 * 0.6, f"{grown} KiB more after 8,000 trials"
 
-# Promotion with four workers, to the end: every trial that goes on was paused, and goes on from where it stood.
-session = Session("algorithm.algorithmName=hyperband", "fidelity.max=9", "maxTrialCount=40")
-stands, running, longest = {}, [], 0
-while True:
-    answer = session.say(ask=4 - len(running)) if len(running) < 4 else {"trials": [], "end": False}
-    for trial in answer["trials"]:
-        assert trial["resume"] == (trial["number"] in stands), trial
-        assert trial["until"] > stands.get(trial["number"], 0), trial
-        running.append(trial)
-    if answer["end"] and not running:
-        break
-    trial = running.pop(0)
-    for step in range(stands.get(trial["number"], 0) + 1, trial["until"] + 1):
-        value = trial["params"]["lr"] * (1 - 1 / (1 + step))
-        decision = session.say(judge={"number": trial["number"], "step": step, "value": value})["decision"]
-        assert decision == ("pause" if step == trial["until"] and step < 9 else "go"), (trial, step, decision)
-    stands[trial["number"]] = trial["until"]
-    longest += trial["until"] == 9
-    if trial["until"] == 9:
-        session.say(tell={"number": trial["number"], "state": "complete", "objective": value})
-best = session.say(best=True)["best"]
-session.end()
-assert len(stands) == 40 and 1 <= longest < 25, (len(stands), longest)
-assert best["objective"] > 0
+def drive(session, steps):
+    """Four workers, to the end. Returns what step each trial was trained to, and where each clone began."""
+    stands, began, running, best = {}, {}, [], 0
+    while True:
+        answer = session.say(ask=4 - len(running)) if len(running) < 4 else {"trials": [], "end": False}
+        for trial in answer["trials"]:
+            number, parent = trial["number"], trial["parent"]
+            assert trial["resume"] == (number in stands), trial
+            if not trial["resume"]:
+                began[number] = stands[number] = stands[parent] if parent is not None else 0
+            assert stands[number] < trial["until"] <= steps, trial
+            running.append(trial)
+        if answer["end"] and not running:
+            break
+        assert running, "nothing runs and there is no end"
+        trial = running.pop(0)
+        number, until = trial["number"], trial["until"]
+        for step in range(stands[number] + 1, until + 1):
+            value = trial["params"]["lr"] * (1 - 1 / (1 + step))
+            decision = session.say(judge={"number": number, "step": step, "value": value})["decision"]
+            assert decision == ("pause" if step == until and step < steps else "go"), (trial, step, decision)
+        stands[number] = until
+        if until == steps:
+            session.say(tell={"number": number, "state": "complete", "objective": value})
+            best = max(best, value)
+    assert session.say(best=True)["best"]["objective"] == best
+    session.end()
+    return stands, began
+
+# Promotion: every trial that goes on was paused, and goes on from where it stood; few are trained to the end.
+stands, began = drive(Session("algorithm.algorithmName=hyperband", "fidelity.max=9", "maxTrialCount=40"), 9)
+n_whole = sum(step == 9 for step in stands.values())
+assert len(stands) == 40 and 1 <= n_whole < 25 and not any(began.values()), (len(stands), n_whole)
+
+# A population: losers give way to clones, which begin where their parents stood.
+population = [f"algorithm.algorithmSettings.{word}" for word in ("n_population=6", "interval=3")]
+stands, began = drive(Session("algorithm.algorithmName=pbt", "fidelity.max=9", *population), 9)
+n_whole, n_clones = sum(step == 9 for step in stands.values()), sum(step > 0 for step in began.values())
+assert n_whole == 6 and n_clones >= 2 and len(stands) == 6 + n_clones, (stands, began)
 print("ok")
 PYTHON
 expect_exit 0 python3 drive.py
