@@ -123,7 +123,8 @@ static bool start_new(struct kd_suggest *suggest, const struct kd_next *next, st
 static const char *reason_of_end(const struct kd_suggest *suggest, bool has_number)
 {
     if (suggest->can_pause)
-        return "no new trial may start, and the rungs are used up";
+        return has_number ? "the rungs are used up"
+                          : "maxTrialCount is reached, and the rungs are used up";
     return has_number ? "every point of the space has been proposed" : "maxTrialCount is reached";
 }
 
