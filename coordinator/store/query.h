@@ -71,6 +71,15 @@ int kd_query_observation(struct kd_store *store, int64_t experiment, int number,
                          struct kd_observed_metric **metrics, int *n, struct kd_error *err);
 void kd_observed_metrics_free(struct kd_observed_metric *metrics, int n);
 
+/* The points of one metric of a trial, steps ascending, each as its newest attempt reported it. */
+int kd_query_points(struct kd_store *store, int64_t experiment, int number, const char *metric,
+                    kd_metric_fn fn, void *ud, struct kd_error *err);
+
+/* 1 some trial of the experiment has recorded the metric, 0 none, -1. *recorded: all that were, with commas; owned by the
+ * caller. */
+int kd_query_has_metric(struct kd_store *store, int64_t experiment, const char *metric,
+                        char **recorded, struct kd_error *err);
+
 /* The tables and views of the schema with their columns, for `katydid explain database`. */
 typedef void (*kd_table_fn)(void *ud, const char *table, const char *columns);
 int kd_query_schema(kd_table_fn fn, void *ud, struct kd_error *err);

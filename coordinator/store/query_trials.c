@@ -1,4 +1,4 @@
-/* query_trials.c - the trials of an experiment with their parameters, and what a trial's metrics came to. */
+/* query_trials.c - the trials of an experiment with their parameters, objectives and constraints. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -126,49 +126,4 @@ void kd_trial_infos_free(struct kd_trial_info *trials, int n)
     for (int i = 0; i < n; i++)
         release_trial(&trials[i]);
     free(trials);
-}
-
-/* SQLite fills the bare columns of a lone max() from its row: the last point. */
-int kd_query_observation(struct kd_store *store, int64_t experiment, int number,
-                         struct kd_observed_metric **metrics, int *n, struct kd_error *err)
-{
-    KD_ARR(struct kd_observed_metric) list = {0};
-    int rc;
-    sqlite3_stmt *s = kd_statement_new(
-        store,
-        "SELECT last.name, low, high, value, nonfinite, step FROM "
-        "(SELECT name, value, nonfinite, step, max(id) FROM metric WHERE trial_id = ?1 "
-        " GROUP BY name) AS last JOIN "
-        "(SELECT name, min(value) AS low, max(value) AS high FROM metric WHERE trial_id = ?1 "
-        " GROUP BY name) AS range USING(name) ORDER BY last.name",
-        err);
-    *metrics = NULL;
-    *n = 0;
-    if (s == NULL)
-        return -1;
-    kd_bind_int(s, 1, kd_trial_row_id(experiment, number));
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        bool has_range = sqlite3_column_type(s, 1) != SQLITE_NULL;
-        struct kd_observed_metric metric = {
-            .name = kd_column_strdup(s, 0),
-            .min = has_range ? sqlite3_column_double(s, 1) : NAN,
-            .max = has_range ? sqlite3_column_double(s, 2) : NAN,
-            .latest = kd_column_value(s, 3),
-            .step = sqlite3_column_int64(s, 5),
-        };
-        kd_arr_push(&list, metric);
-    }
-    if (rc != SQLITE_DONE)
-        kd_store_fail(store, err, "cannot read the metrics of trial %d", number);
-    sqlite3_finalize(s);
-    *metrics = list.items;
-    *n = (int)list.n;
-    return rc == SQLITE_DONE ? 0 : -1;
-}
-
-void kd_observed_metrics_free(struct kd_observed_metric *metrics, int n)
-{
-    for (int i = 0; i < n; i++)
-        free(metrics[i].name);
-    free(metrics);
 }
