@@ -34,11 +34,19 @@ enum kd_verdict kd_scheduler_judge(struct kd_scheduler *scheduler, const struct 
     return scheduler->stopper->judge(scheduler->self, history, number, report);
 }
 
+struct kd_next kd_next_plain(const struct kd_history *history, const double *point)
+{
+    enum kd_next_kind kind = point                          ? KD_NEXT_NEW
+                             : history->n > history->n_done ? KD_NEXT_WAIT
+                                                            : KD_NEXT_END;
+    return (struct kd_next){.kind = kind, .trial = -1, .parent = -1};
+}
+
 struct kd_next kd_scheduler_next(struct kd_scheduler *scheduler, const struct kd_history *history,
                                  double *point)
 {
     if (!scheduler->stopper || !scheduler->stopper->next)
-        return (struct kd_next){.kind = KD_NEXT_NEW, .trial = -1, .parent = -1};
+        return kd_next_plain(history, point);
     return scheduler->stopper->next(scheduler->self, history, point);
 }
 

@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 
+const struct kd_setting kd_external_settings[] = {
+    {"deadline", KD_SETTING_NUMBER, "60", 0.1, 86400, NULL, "seconds that a point may take"},
+    {0},
+};
+
 static void release_texts(char **texts, int n)
 {
     for (int i = 0; i < n; i++)

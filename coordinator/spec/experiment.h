@@ -145,6 +145,9 @@ struct kd_experiment {
     struct kd_template template;
 };
 
+/* The settings of the algorithm "external": deadline, in seconds. */
+extern const struct kd_setting kd_external_settings[];
+
 void kd_experiment_release(struct kd_experiment *experiment);
 
 /* What its search is asked to solve; borrows the space. */
