@@ -5,10 +5,12 @@
 
 #include "coordinator/base/mem.h"
 #include "coordinator/store/schema_1.h"
+#include "coordinator/store/schema_2.h"
 
 /* migrations[v] brings a file of version v to version v + 1. */
 static const char *const migrations[] = {
     KD_SCHEMA_1,
+    KD_SCHEMA_2,
 };
 
 int kd_schema_version(void)
