@@ -69,6 +69,24 @@ static void print_result(const struct kd_replay *replay, const char *name, bool 
     kd_str_release(&text);
 }
 
+static bool same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool same_measured(const struct kd_trial_info *row, const struct kd_trial *trial)
+{
+    bool same = !trial->has_objective || same_number(row->objective, trial->objective);
+    int n_more = trial->has_objective ? trial->n_more_objectives : 0;
+    same = same && row->n_objectives == (trial->has_objective ? 1 + n_more : 0);
+    for (int i = 0; same && i < n_more; i++)
+        same = same_number(row->objectives[i + 1], trial->more_objectives[i]);
+    same = same && row->n_constraints == trial->n_constraints;
+    for (int i = 0; same && i < trial->n_constraints; i++)
+        same = same_number(row->excess[i], trial->excess[i]);
+    return same;
+}
+
 /* The trials' rows are what people read: they must say what the journal says. */
 static void compare_trials(struct kd_store *store, int64_t id, const struct kd_study *study,
                            struct kd_replay *replay)
@@ -82,9 +100,7 @@ static void compare_trials(struct kd_store *store, int64_t id, const struct kd_s
         const struct kd_trial *trial = i < (int)study->trials.n ? &study->trials.items[i] : NULL;
         bool same = trial != NULL && i < n && rows[i].state == trial->state &&
                     rows[i].attempts == trial->attempts &&
-                    rows[i].has_objective == trial->has_objective &&
-                    (!trial->has_objective || rows[i].objective == trial->objective ||
-                     (isnan(rows[i].objective) && isnan(trial->objective)));
+                    rows[i].has_objective == trial->has_objective && same_measured(&rows[i], trial);
         if (!same && replay->n_differences++ == 0)
             replay->first_difference = kd_format("trial %d: its row says something else", i);
     }
