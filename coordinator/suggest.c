@@ -9,6 +9,7 @@
 #include "coordinator/spec/render.h"
 #include "coordinator/suggest_best.h"
 #include "coordinator/suggest_request.h"
+#include "coordinator/watch.h"
 #include "search/stopper.h"
 #include "search/strategy.h"
 
@@ -216,21 +217,13 @@ static int check_told(const struct kd_suggest *suggest, const struct kd_told *to
     return 0;
 }
 
-/* The objective that follows from the reports, as the spec picks it; NaN when the last one is NaN or none is finite. */
+/* The objective that follows from the reports, as the spec picks it. Reports are minimised: the extremes change places. */
 static double picked(const struct kd_suggest *suggest, const struct kd_observation *trial)
 {
     enum kd_metric_pick pick = suggest->experiment->objective.pick;
-    bool want_low = (pick == KD_PICK_MIN) != suggest->experiment->objective.maximize;
-    double best = NAN;
-    if (trial->n_reports == 0 || isnan(trial->reports[trial->n_reports - 1].value))
-        return NAN;
-    for (int i = 0; i < trial->n_reports; i++) {
-        double value = trial->reports[i].value;
-        if (isfinite(value) &&
-            (isnan(best) || pick == KD_PICK_LATEST || (want_low ? value < best : value > best)))
-            best = value;
-    }
-    return best;
+    if (suggest->experiment->objective.maximize && pick != KD_PICK_LATEST)
+        pick = pick == KD_PICK_MIN ? KD_PICK_MAX : KD_PICK_MIN;
+    return kd_points_pick(trial->reports, trial->n_reports, pick);
 }
 
 static bool all_finite(const double *values, int n)
