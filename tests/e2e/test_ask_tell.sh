@@ -34,7 +34,7 @@ expect_exit 2 katydid suggest space.yaml warmStart.experiment=before
 expect_in err 'no database here'
 
 cat >drive.py <<'PYTHON'
-import json, subprocess, sys
+import json, shutil, subprocess
 
 class Session:
     def __init__(self, *words):
@@ -65,7 +65,9 @@ for i in range(10000):
         before = session.resident_kb()
 grown = session.resident_kb() - before
 session.end()
-assert grown < 8000 * 0.6, f"{grown} KiB more after 8,000 trials"
+with open(shutil.which("katydid"), "rb") as program:
+    is_sanitized = b"__asan_init" in program.read()  # what is freed stays resident then
+assert is_sanitized or grown < 8000 * 0.6, f"{grown} KiB more after 8,000 trials"
 
 def drive(session, steps):
     """Four workers, to the end. Returns what step each trial was trained to, and where each clone began."""
