@@ -123,6 +123,8 @@ static int replay_experiment(struct kd_store *store, const char *name, bool json
     } else {
         compare_trials(store, stored.row.id, study, &replay);
         print_result(&replay, name, json);
+        if (stored.experiment.is_external)
+            kd_info("the points of an external strategy are taken as they were recorded");
         code = replay.n_differences == 0 ? KD_EXIT_OK : KD_EXIT_ERROR;
     }
     free(replay.first_difference);

@@ -13,11 +13,7 @@
     "  value REAL," \
     "  nonfinite TEXT CHECK(nonfinite IN('nan', 'inf', '-inf'))," \
     "  PRIMARY KEY(trial_id, i)," \
-    "  CHECK((value IS NULL) = (nonfinite IS NOT NULL))) STRICT, WITHOUT ROWID;" \
-    /* A finished trial whose constraints all hold; of one without constraints too. */ \
-    "CREATE VIEW feasible AS" \
-    "  SELECT id, experiment_id, number FROM trials WHERE done_seq IS NOT NULL AND NOT EXISTS(" \
-    "    SELECT 1 FROM constraints WHERE trial_id = trials.id AND ifnull(value, 1) > 0);"
+    "  CHECK((value IS NULL) = (nonfinite IS NOT NULL))) STRICT, WITHOUT ROWID;"
 
 /* What an older file lacks, for whoever only reads it. */
 #define KD_STAND_IN_2 \
