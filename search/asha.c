@@ -75,7 +75,7 @@ static enum kd_verdict asha_judge(void *self_, const struct kd_history *history,
                                   const struct kd_report *report)
 {
     struct asha *self = self_;
-    return self->pauses ? kd_rungs_pause(history, number, report)
+    return self->pauses ? kd_judge_until(history, number, report)
                         : kd_rungs_stop(&self->rungs, history, number, report);
 }
 

@@ -68,7 +68,7 @@ static enum kd_verdict hyperband_judge(void *self, const struct kd_history *hist
                                        const struct kd_report *report)
 {
     (void)self;
-    return kd_rungs_pause(history, number, report);
+    return kd_judge_until(history, number, report);
 }
 
 static struct kd_next hyperband_next(void *self, const struct kd_history *history, double *point)

@@ -63,20 +63,6 @@ int kd_rungs_bracket(const struct kd_rungs *rungs, int number)
     return rungs->n_brackets - 1;
 }
 
-/* The first report at the step or later; n_reports when there is none. */
-static int find_report(const struct kd_observation *trial, int64_t step)
-{
-    int low = 0, high = trial->n_reports;
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        if (trial->reports[middle].step < step)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static double worst_unless_finite(double value)
 {
     return isfinite(value) ? value : INFINITY;
@@ -110,7 +96,7 @@ static void reach(struct kd_rungs *rungs, struct kd_stand *stand,
     struct kd_bracket *bracket = &rungs->brackets[stand->bracket];
     int number = (int)trial->number;
     for (int k = 0; k < bracket->ladder.n; k++) {
-        int at = find_report(trial, bracket->ladder.steps[k]);
+        int at = kd_observation_report_at(trial, bracket->ladder.steps[k]);
         double value =
             at < trial->n_reports ? worst_unless_finite(trial->reports[at].value) : -INFINITY;
         if (k < stand->n_reached && stand->values[k] != value)
@@ -203,21 +189,12 @@ enum kd_verdict kd_rungs_stop(struct kd_rungs *rungs, const struct kd_history *h
     const struct kd_bracket *bracket = &rungs->brackets[stand->bracket];
     const struct kd_observation *trial = &history->trials[number];
     for (int k = 0; k < bracket->ladder.n - 1 && bracket->ladder.steps[k] <= report->step; k++) {
-        int at = find_report(trial, bracket->ladder.steps[k]);
+        int at = kd_observation_report_at(trial, bracket->ladder.steps[k]);
         bool is_here = at < trial->n_reports && trial->reports[at].step == report->step;
         if (is_here && !is_above_bar(rungs, &bracket->rungs[k], stand->values[k]))
             return KD_STOP;
     }
     return KD_GO;
-}
-
-enum kd_verdict kd_rungs_pause(const struct kd_history *history, int number,
-                               const struct kd_report *report)
-{
-    int64_t until = history->trials[number].until;
-    if (until == 0 || report->step < until)
-        return KD_GO;
-    return isfinite(report->value) ? KD_PAUSE : KD_STOP;
 }
 
 static int64_t until_rung(const struct kd_rungs *rungs, const struct kd_ladder *ladder, int k)

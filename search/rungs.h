@@ -54,9 +54,6 @@ void kd_rungs_sync(struct kd_rungs *, const struct kd_history *);
 enum kd_verdict kd_rungs_stop(struct kd_rungs *, const struct kd_history *, int number,
                               const struct kd_report *);
 
-/* The pausing rule at a report: PAUSE at `until`, STOP there when the report is not finite. */
-enum kd_verdict kd_rungs_pause(const struct kd_history *, int number, const struct kd_report *);
-
 /* What a free slot does when trials pause, see asha.c. can_start: new trials may be started. */
 struct kd_next kd_rungs_next(struct kd_rungs *, const struct kd_history *, bool can_start);
 

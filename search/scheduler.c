@@ -1,4 +1,5 @@
 /* scheduler.c - a stopper at work. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
@@ -32,6 +33,15 @@ enum kd_verdict kd_scheduler_judge(struct kd_scheduler *scheduler, const struct 
     if (!scheduler->stopper)
         return KD_GO;
     return scheduler->stopper->judge(scheduler->self, history, number, report);
+}
+
+enum kd_verdict kd_judge_until(const struct kd_history *history, int number,
+                               const struct kd_report *report)
+{
+    int64_t until = history->trials[number].until;
+    if (until == 0 || report->step < until)
+        return KD_GO;
+    return isfinite(report->value) ? KD_PAUSE : KD_STOP;
 }
 
 struct kd_next kd_next_plain(const struct kd_history *history, const double *point)

@@ -67,6 +67,9 @@ const struct kd_stopper *kd_stopper_find(const char *name);
 /* As kd_strategy_planned. */
 const char *kd_stopper_planned(const char *name);
 
+/* What stoppers share. Trials that pause where they were sent: PAUSE at `until`, STOP there when the report is not finite. */
+enum kd_verdict kd_judge_until(const struct kd_history *, int number, const struct kd_report *);
+
 /* Without rungs: a new trial to the end; when none may start, WAIT while one runs, then END. */
 struct kd_next kd_next_plain(const struct kd_history *, const double *point);
 

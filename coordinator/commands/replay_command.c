@@ -8,8 +8,8 @@
 #include "coordinator/base/json.h"
 #include "coordinator/base/log.h"
 #include "coordinator/commands/command.h"
+#include "coordinator/commands/stored.h"
 #include "coordinator/journal.h"
-#include "coordinator/spec/spec_read.h"
 #include "coordinator/store/query.h"
 
 struct arguments {
@@ -107,49 +107,29 @@ static void compare_trials(struct kd_store *store, int64_t id, const struct kd_s
     kd_trial_infos_free(rows, n);
 }
 
-static int read_experiment(struct kd_store *store, const char *name, struct kd_experiment_row *row,
-                           struct kd_experiment *experiment, struct kd_error *err)
-{
-    struct kd_problems problems = {0};
-    struct kd_spec_options spec_options = {0};
-    int found = kd_store_find_experiment(store, name, row, err);
-    if (found != 1)
-        return found < 0 ? -1 : kd_fail(err, "there is no experiment '%s'", name);
-    int result = kd_spec_read_text(row->spec, strlen(row->spec), row->file, row->base_dir,
-                                   &spec_options, experiment, &problems);
-    if (result != 0)
-        kd_fail(err, "the stored spec of '%s' does not read any more: %s", name,
-                problems.n > 0 ? problems.items[0].text : "");
-    kd_problems_release(&problems);
-    return result;
-}
-
 static int replay_experiment(struct kd_store *store, const char *name, bool json)
 {
-    struct kd_experiment_row row = {0};
-    struct kd_experiment experiment = {0};
+    struct kd_stored stored;
     struct kd_error err;
     struct kd_replay replay = {0};
     int code = KD_EXIT_ERROR;
-    if (read_experiment(store, name, &row, &experiment, &err) != 0) {
+    if (kd_stored_read(store, name, &stored, &err) != 0) {
         kd_log(KD_LOG_ERROR, "%s", err.text);
-        kd_experiment_row_release(&row);
         return code;
     }
-    struct kd_study *study = kd_study_new(&experiment);
-    if (kd_journal_replay(store, row.id, study, &replay, &err) != 0) {
+    struct kd_study *study = kd_study_new(&stored.experiment);
+    if (kd_journal_replay(store, stored.row.id, study, &replay, &err) != 0) {
         kd_log(KD_LOG_ERROR, "%s", err.text);
     } else {
-        compare_trials(store, row.id, study, &replay);
+        compare_trials(store, stored.row.id, study, &replay);
         print_result(&replay, name, json);
-        if (experiment.is_external)
+        if (stored.experiment.is_external)
             kd_info("the points of an external strategy are taken as they were recorded");
         code = replay.n_differences == 0 ? KD_EXIT_OK : KD_EXIT_ERROR;
     }
     free(replay.first_difference);
     kd_study_free(study);
-    kd_experiment_release(&experiment);
-    kd_experiment_row_release(&row);
+    kd_stored_release(&stored);
     return code;
 }
 

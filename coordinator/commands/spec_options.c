@@ -239,8 +239,10 @@ int kd_spec_arguments_read(const struct kd_spec_arguments *arguments,
 {
     struct kd_image_map images = kd_spec_arguments_images(arguments);
     char *trainer = kd_program_path("katydid-trainer");
-    struct kd_spec_options spec_options = {
-        .trainer_program = trainer, .name = arguments->name, .images = &images};
+    struct kd_spec_options spec_options = {.trainer_program = trainer,
+                                           .name = arguments->name,
+                                           .images = &images,
+                                           .is_for_suggest = arguments->is_for_suggest};
     int code = KD_EXIT_USAGE;
     if (arguments->metric != NULL && arguments->program != NULL)
         code = read_shorthand(arguments, &spec_options, experiment);

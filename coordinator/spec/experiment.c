@@ -80,6 +80,7 @@ struct kd_task kd_experiment_task(const struct kd_experiment *experiment)
     return (struct kd_task){.space = &experiment->space,
                             .n_objectives = kd_experiment_n_objectives(experiment),
                             .n_constraints = experiment->n_constraints,
+                            .maximize = experiment->objective.maximize,
                             .fidelity_max = (int64_t)experiment->fidelity_max};
 }
 

@@ -255,7 +255,7 @@ void kd_check_stopper_runs(struct kd_reader *reader)
         name = kd_node_at(spec, "algorithm.algorithmName");
     if (can & (KD_STOPPER_PAUSES | KD_STOPPER_CLONES))
         kd_found_error(reader->findings, name->mark,
-                       "%s %s, which works in `katydid suggest`; running it comes with the "
+                       "\"%s\" %s, which works in `katydid suggest`; running it comes with the "
                        "trainer's pause and continue",
                        name->text,
                        can & KD_STOPPER_CLONES ? "lets a trial start from another one's checkpoint"

@@ -97,6 +97,18 @@ static int read_range(struct kd_reader *reader, struct draft *draft)
     return bad;
 }
 
+/* Katib's own hyperband example gives min 1 and max 1 to what the algorithm sets: a list of one value. */
+static void fix_value(struct draft *draft)
+{
+    struct kd_param *param = &draft->param;
+    param->type = KD_PARAM_DISCRETE;
+    param->values = KD_NEW_ARRAY(double, 1);
+    param->choices = KD_NEW_ARRAY(char *, 1);
+    param->values[0] = param->min;
+    param->choices[0] = kd_strdup(draft->min->text);
+    param->n_choices = 1;
+}
+
 static int add_choice(struct kd_reader *reader, struct draft *draft, const struct kd_node *item)
 {
     struct kd_param *param = &draft->param;
@@ -201,6 +213,8 @@ static bool read_parameter(struct kd_reader *reader, const struct kd_node *list,
         draft.param.distribution = (enum kd_distribution)draft.distribution;
         bad = is_list_type(&draft) ? read_choices(reader, &draft) : read_range(reader, &draft);
     }
+    if (!bad && reader->experiment->is_katib && draft.min && draft.param.min == draft.param.max)
+        fix_value(&draft);
     if (!bad && kd_param_check(&draft.param, &err) != 0) {
         report_check(reader, &draft, err.text);
         bad = -1;

@@ -211,7 +211,8 @@ static void check_counts(struct kd_reader *reader)
     if (!is_given && experiment->max_trials > 0 &&
         experiment->parallel_trials > experiment->max_trials)
         experiment->parallel_trials = experiment->max_trials;
-    if (reader->findings->n_errors == 0 && experiment->max_trials < 0 &&
+    bool is_run = reader->options == NULL || !reader->options->is_for_suggest;
+    if (is_run && reader->findings->n_errors == 0 && experiment->max_trials < 0 &&
         experiment->limits.wall_time_s <= 0 && isinf(kd_space_size(&experiment->space)))
         kd_found_warning(reader->findings, kd_node_at(reader->root, "spec")->key_mark,
                          "no maxTrialCount and no limits.wallTime: this goes on until %s",
