@@ -46,7 +46,7 @@ struct kd_loop_strategy {
     struct kd_feed feed; /* how far it was told */
     bool ask_waits;      /* the question was not sent yet */
     int64_t deadline_us; /* of the answer (monotonic); 0 = no question is open */
-    int64_t n_refused;   /* answers that did not fit */
+    int64_t n_refused;   /* answers to it that did not fit */
     char last_refusal[256];
 };
 
