@@ -42,6 +42,7 @@ enum kd_gang_end {
     KD_END_LOST,        /* no exit record: supervisor killed, machine restarted, never started */
     KD_END_UNSTARTABLE, /* the program could not be started: text says why */
     KD_END_NO_START,    /* this machine could not start anything now: text says why */
+    KD_END_MEMORY,      /* the kernel killed it: out of memory */
     KD_N_GANG_ENDS
 };
 

@@ -190,8 +190,8 @@ static int read_done(const json_t *entry, struct kd_history *history, struct kd_
     json_int_t own = json_integer_value(json_array_get(entry, 1));
     int number = history->n_prior + (int)own, result = 0;
     struct ending end = {0};
-    bool is_open = own >= 0 && own < history->n - history->n_prior &&
-                   history->trials[number].done_seq < 0;
+    bool is_open =
+        own >= 0 && own < history->n - history->n_prior && history->trials[number].done_seq < 0;
     if (!is_open || read_end(entry, 2, history, &end) != 0) {
         result = kd_fail(err, "TELL: a 'done' entry that does not fit (trial %d)", (int)own);
     } else {

@@ -156,7 +156,7 @@ static void do_ask(struct kd_loop *loop, const struct kd_action *action)
 {
     (void)action;
     loop->strategy.ask_waits = true;
-    loop->strategy.deadline_us = 0;
+    loop->strategy.deadline_us = loop->strategy.n_refused = 0;
     kd_loop_ask(loop);
 }
 

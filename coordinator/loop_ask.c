@@ -53,8 +53,8 @@ void kd_loop_ask(struct kd_loop *loop)
     char text[64];
     snprintf(text, sizeof text, "{\"ask\":%d,\"n\":%d}", loop->study->ask_trials,
              loop->study->ask_n);
-    bool is_sent = send_history(loop) &&
-                   kd_router_send(loop->router, &strategy->address, KD_MSG_ASK, text);
+    bool is_sent =
+        send_history(loop) && kd_router_send(loop->router, &strategy->address, KD_MSG_ASK, text);
     strategy->ask_waits = !is_sent;
     strategy->listens = is_sent;
 }
@@ -236,8 +236,7 @@ static int read_point(const struct kd_space *space, const json_t *list, double *
     kd_space_mask(space, point);
     for (int i = 0; i < space->n_params; i++) {
         const struct kd_param *param = &space->params[i];
-        bool is_good =
-            !kd_space_is_active(space, point, i) || kd_param_allows(param, point[i]);
+        bool is_good = !kd_space_is_active(space, point, i) || kd_param_allows(param, point[i]);
         if (!is_good)
             return kd_fail(err, "%s: %g is not one of its values (%g to %g)", param->name, point[i],
                            param->min, param->max);
@@ -284,8 +283,7 @@ static void count_refusal(struct kd_loop *loop, const struct kd_address *from, i
 
 static int fail_ask(struct kd_loop *loop, const char *text)
 {
-    struct kd_event event = {
-        .kind = KD_EVENT_ASK_FAILED, .at = kd_loop_now(loop), .text = text};
+    struct kd_event event = {.kind = KD_EVENT_ASK_FAILED, .at = kd_loop_now(loop), .text = text};
     loop->strategy.deadline_us = 0;
     loop->strategy.ask_waits = false;
     return kd_loop_deliver(loop, &event);

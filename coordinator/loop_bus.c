@@ -290,9 +290,9 @@ static const struct {
     int (*handle)(struct kd_loop *, const struct message *);
     bool in_stream;
 } handlers[KD_N_MESSAGE_TYPES] = {
-    [KD_MSG_HELLO] = {on_hello, false},  [KD_MSG_READY] = {on_ready, false},
-    [KD_MSG_PULSE] = {on_pulse, false},  [KD_MSG_METRICS] = {on_metrics, true},
-    [KD_MSG_SAVED] = {on_saved, true},   [KD_MSG_DONE] = {on_done, true},
+    [KD_MSG_HELLO] = {on_hello, false}, [KD_MSG_READY] = {on_ready, false},
+    [KD_MSG_PULSE] = {on_pulse, false}, [KD_MSG_METRICS] = {on_metrics, true},
+    [KD_MSG_SAVED] = {on_saved, true},  [KD_MSG_DONE] = {on_done, true},
 };
 
 static int handle(struct kd_loop *loop, struct message *m)

@@ -42,11 +42,11 @@ struct kd_loop_strategy {
     char *token;  /* owned; only our own worker knows it */
     bool listens; /* it has said HELLO */
     struct kd_address address;
-    char *name;            /* owned; of an external one */
-    struct kd_feed feed;   /* how far it was told */
-    bool ask_waits;        /* the question was not sent yet */
-    int64_t deadline_us;   /* of the answer (monotonic); 0 = no question is open */
-    int64_t n_refused;     /* answers that did not fit */
+    char *name;          /* owned; of an external one */
+    struct kd_feed feed; /* how far it was told */
+    bool ask_waits;      /* the question was not sent yet */
+    int64_t deadline_us; /* of the answer (monotonic); 0 = no question is open */
+    int64_t n_refused;   /* answers to it that did not fit */
     char last_refusal[256];
 };
 

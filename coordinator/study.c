@@ -445,12 +445,18 @@ static void on_ask_failed(struct kd_turn *turn, const struct kd_event *event)
 
 static void (*const handlers[KD_N_EVENTS])(struct kd_turn *, const struct kd_event *) = {
     [KD_EVENT_PRIOR] = on_prior,
-    [KD_EVENT_TAKEOVER] = on_takeover,     [KD_EVENT_STARTED] = on_started,
-    [KD_EVENT_SUGGESTED] = on_suggested,   [KD_EVENT_ASK_FAILED] = on_ask_failed,
-    [KD_EVENT_READY] = on_ready,           [KD_EVENT_METRICS] = on_metrics,
-    [KD_EVENT_SAVED] = on_saved,           [KD_EVENT_DONE] = on_done,
-    [KD_EVENT_GANG_ENDED] = on_gang_ended, [KD_EVENT_STALLED] = on_stalled,
-    [KD_EVENT_TIMER] = on_timer,           [KD_EVENT_DRAIN] = on_drain,
+    [KD_EVENT_TAKEOVER] = on_takeover,
+    [KD_EVENT_STARTED] = on_started,
+    [KD_EVENT_SUGGESTED] = on_suggested,
+    [KD_EVENT_ASK_FAILED] = on_ask_failed,
+    [KD_EVENT_READY] = on_ready,
+    [KD_EVENT_METRICS] = on_metrics,
+    [KD_EVENT_SAVED] = on_saved,
+    [KD_EVENT_DONE] = on_done,
+    [KD_EVENT_GANG_ENDED] = on_gang_ended,
+    [KD_EVENT_STALLED] = on_stalled,
+    [KD_EVENT_TIMER] = on_timer,
+    [KD_EVENT_DRAIN] = on_drain,
 };
 
 void kd_study_apply(struct kd_study *study, const struct kd_event *event, kd_actions *actions)

@@ -64,11 +64,12 @@ struct kd_study_attempt {
 typedef KD_ARR(struct kd_action) kd_actions;
 
 struct kd_study {
-    const struct kd_experiment *experiment;   /* borrowed */
-    struct kd_history history;                /* what stoppers see and strategies are told */
+    const struct kd_experiment *experiment; /* borrowed */
+    struct kd_history history;              /* what stoppers see and strategies are told */
     struct kd_history priors; /* of an earlier experiment: strategies are told these first */
     bool is_primed;           /* the priors have come, maybe none */
-    KD_ARR(struct kd_series) series; /* of the running trials; per trial the watches after the first */
+    KD_ARR(struct kd_series)
+    series; /* of the running trials; per trial the watches after the first */
     struct kd_scheduler *scheduler;           /* owned; the experiment's stopper at work */
     KD_ARR(struct kd_trial) trials;           /* by number */
     KD_ARR(struct kd_study_attempt) attempts; /* by ascending fence */

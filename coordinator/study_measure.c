@@ -86,13 +86,13 @@ static double excess_of(const struct kd_study *study, int number, int constraint
 
 static void count_best(struct kd_study *study, const struct kd_trial *trial)
 {
-    bool counts = trial->n_more_objectives == 0 && kd_trial_is_finite(trial) &&
-                  kd_trial_is_feasible(trial);
+    bool counts =
+        trial->n_more_objectives == 0 && kd_trial_is_finite(trial) && kd_trial_is_feasible(trial);
     if (!counts)
         return; /* of several objectives there is a front and no best */
     const struct kd_trial *best = study->best < 0 ? NULL : &study->trials.items[study->best];
-    if (best == NULL || kd_study_flip(study, 0, trial->objective) <
-                            kd_study_flip(study, 0, best->objective))
+    if (best == NULL ||
+        kd_study_flip(study, 0, trial->objective) < kd_study_flip(study, 0, best->objective))
         study->best = trial->number;
 }
 

@@ -260,6 +260,9 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
         }
         end_by_infrastructure(turn, attempt, "the coordinator went away; it runs again", false);
         break;
+    case KD_END_MEMORY: /* its own doing, and it would be again: the search learns that it does not fit */
+        end_by_own_failure(turn, attempt, event->text);
+        break;
     case KD_END_NO_START:
         end_by_infrastructure(turn, attempt, event->text, false);
         kd_turn_end_study(turn, KD_STUDY_BROKEN, event->text);

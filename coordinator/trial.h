@@ -91,15 +91,16 @@ struct kd_trial {
     int number;
     double *values; /* n_params values (search/space.h); owned */
     enum kd_trial_state state;
-    char *reason; /* owned; every terminal state has one a person can act on */
+    char *reason;       /* owned; every terminal state has one a person can act on */
     bool has_objective; /* each of the objectives was reported */
     double objective;   /* the first; in the user's direction; NaN and infinities are values */
-    double *more_objectives; /* owned; the n_more_objectives after it, alike; NULL while unfinished */
-    double *excess;          /* owned; how far beyond each of n_constraints bounds, NaN = not known;
+    double
+        *more_objectives; /* owned; the n_more_objectives after it, alike; NULL while unfinished */
+    double *excess;       /* owned; how far beyond each of n_constraints bounds, NaN = not known;
                                 feasible when all <= 0; NULL while unfinished */
     int n_more_objectives, n_constraints; /* as long as those are */
-    int64_t until;    /* fidelity to train to, 0 = to the end */
-    int parent;       /* trial number, -1 = none */
+    int64_t until;                        /* fidelity to train to, 0 = to the end */
+    int parent;                           /* trial number, -1 = none */
     int attempts, user_failures, infra_failures;
     int64_t fence;    /* of the newest attempt, 0 = none */
     char *ask_basis;  /* JSON: what the strategy had seen: {"done":17,"running":[18,19]}; owned */

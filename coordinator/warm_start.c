@@ -91,8 +91,7 @@ static void measure(const struct kd_experiment *experiment, int watch,
                                  kd_points_latest(series->points, series->n));
         return;
     }
-    double value =
-        kd_points_pick(series->points, series->n, kd_experiment_pick(experiment, watch));
+    double value = kd_points_pick(series->points, series->n, kd_experiment_pick(experiment, watch));
     candidate->objectives[watch] = flip(experiment, watch, value);
     if (watch == 0 && series->n > 0) {
         struct kd_report last = series->points[series->n - 1];

@@ -21,29 +21,41 @@ static void fill_history(struct kd_history *history, const struct kd_experiment_
     for (int i = 0; i < n; i++) {
         const struct kd_trial_info *trial = &trials[i];
         int number = kd_history_add(history, NULL);
-        bool counts = trial->n_objectives == e->n_objectives && trial->is_feasible;
+        bool counts = trial->n_objectives == e->n_objectives;
         for (int k = 0; counts && k < e->n_objectives; k++) {
             objectives[k] = flip(e, k, trial->objectives[k]);
             counts = isfinite(objectives[k]);
         }
-        struct kd_measured measured = {.objectives = counts ? objectives : NULL};
+        bool is_whole = trial->n_constraints == e->n_constraints;
+        struct kd_measured measured = {.objectives = counts ? objectives : NULL,
+                                       .constraints = is_whole ? trial->excess : NULL};
         kd_history_finish_measured(history, number, counts ? KD_COMPLETE : KD_INFEASIBLE, measured);
     }
     free(objectives);
 }
 
-/* Rows of the trials that count; returns how many. */
-static int measured_rows(const struct kd_history *history, double *rows)
+/* The objectives of some trials as rows of costs. */
+static struct kd_costs costs_of(const struct kd_history *history, const int *numbers, int n,
+                                double *rows)
 {
-    int n = 0;
-    for (int i = 0; i < history->n; i++) {
-        if (!kd_observation_has_objective(&history->trials[i]))
-            continue;
-        for (int k = 0; k < history->n_objectives; k++)
-            rows[n * history->n_objectives + k] = kd_observation_objective(&history->trials[i], k);
-        n++;
-    }
-    return n;
+    int m = history->n_objectives;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < m; k++)
+            rows[i * m + k] = kd_observation_objective(&history->trials[numbers[i]], k);
+    return (struct kd_costs){.n = n, .m = m, .rows = rows};
+}
+
+/* Of everything that was measured, so that it does not move with the front alone. */
+static void find_reference(const struct kd_history *history, double *rows, double *reference)
+{
+    int n = 0, *numbers = KD_NEW_ARRAY(int, (size_t)history->n + 1);
+    for (int i = 0; i < history->n; i++)
+        if (kd_observation_has_objective(&history->trials[i]))
+            numbers[n++] = i;
+    struct kd_costs costs = costs_of(history, numbers, n, rows);
+    if (n > 0)
+        kd_pareto_reference(&costs, reference);
+    free(numbers);
 }
 
 void kd_front_find(const struct kd_experiment_info *e, const struct kd_trial_info *trials, int n,
@@ -54,18 +66,17 @@ void kd_front_find(const struct kd_experiment_info *e, const struct kd_trial_inf
     int m = e->n_objectives;
     kd_history_init(&history, &space);
     history.n_objectives = m;
+    history.n_constraints = e->n_constraints;
     fill_history(&history, e, trials, n);
     double *rows = KD_NEW_ARRAY(double, (size_t)n *(size_t)m + 1);
     *front = (struct kd_front){.trials = KD_NEW_ARRAY(int, (size_t)n + 1),
                                .reference = KD_NEW_ARRAY(double, (size_t)m)};
     front->n = kd_history_front(&history, front->trials);
-    struct kd_costs costs = {.n = measured_rows(&history, rows), .m = m, .rows = rows};
-    if (costs.n > 0) {
-        kd_pareto_reference(&costs, front->reference);
-        front->hypervolume = kd_hypervolume(rows, costs.n, m, front->reference);
-    }
+    find_reference(&history, rows, front->reference);
+    struct kd_costs costs = costs_of(&history, front->trials, front->n, rows);
+    front->hypervolume = kd_hypervolume(costs.rows, costs.n, m, front->reference);
     for (int k = 0; k < m; k++)
-        front->reference[k] = flip(e, k, costs.n > 0 ? front->reference[k] : 0);
+        front->reference[k] = flip(e, k, front->reference[k]);
     free(rows);
     kd_history_release(&history);
 }
