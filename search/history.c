@@ -261,6 +261,19 @@ int kd_history_best(const struct kd_history *history)
     return best;
 }
 
+int kd_observation_report_at(const struct kd_observation *trial, int64_t step)
+{
+    int low = 0, high = trial->n_reports;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (trial->reports[middle].step < step)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void kd_history_branch(struct kd_history *branch, const struct kd_history *base)
 {
     *branch = *base;

@@ -110,6 +110,9 @@ bool kd_observation_has_objective(const struct kd_observation *trial);
 /* The i-th objective, minimised. */
 double kd_observation_objective(const struct kd_observation *trial, int i);
 
+/* Index of the trial's first report at this step or later; n_reports when there is none. */
+int kd_observation_report_at(const struct kd_observation *trial, int64_t step);
+
 /* A history that shares all trials of `base` and can grow by running ones of its own: how a strategy sees the points
  * of the call that is under way. Only kd_history_add may change it, the base must not change meanwhile, and it is
  * released with kd_history_release_branch. */
