@@ -7,6 +7,7 @@
 #include "coordinator/base/mem.h"
 #include "search/cmaes_rates.h"
 #include "search/eigen.h"
+#include "search/linalg.h"
 #include "search/special.h"
 
 /* A larger condition number than this cannot be told from rounding. */
@@ -191,7 +192,7 @@ static double whiten(const struct kd_cma *cma, const double *y, double *out)
         memset(out, 0, (size_t)d * sizeof *out);
     for (int i = 0; i < d; i++) {
         const double *row = &cma->vectors[(size_t)i * (size_t)d];
-        double at = kd_dot_lanes(d, row, y) / cma->lengths[i];
+        double at = kd_dot(row, y, d) / cma->lengths[i];
         length += at * at;
         for (int j = 0; j < d && out; j++)
             out[j] += at * row[j];
@@ -229,7 +230,7 @@ static bool move_paths(struct kd_cma *cma, const double *mean_step, double *whit
     whiten(cma, mean_step, white);
     for (int j = 0; j < d; j++)
         cma->path_sigma[j] = keep * cma->path_sigma[j] + fresh * white[j];
-    double length = sqrt(kd_dot_lanes(d, cma->path_sigma, cma->path_sigma));
+    double length = sqrt(kd_dot(cma->path_sigma, cma->path_sigma, d));
     double share = 1 - power_of(keep, 2 * (cma->generation + 1));
     bool may_grow = length / sqrt(share) < (1.4 + 2 / (d + 1.0)) * cma->chi;
     fresh = may_grow ? sqrt(cma->c_c * (2 - cma->c_c) * cma->mu_eff) : 0;
