@@ -9,7 +9,7 @@
 #include "tests/bench/search/report.h"
 #include "tests/bench/search/runner.h"
 
-const char bench_search_usage[] =
+static const char usage[] =
     "usage: katydid-bench search NAME[,NAME...] [options]\n"
     "\n"
     "Runs strategies on problems whose best value is known and prints how near they come, as "
@@ -271,7 +271,7 @@ int bench_search(int argc, char **argv)
     int status = read_options(&options, argc, argv, &err);
     problem_add_tables(options.tables);
     if (status > 0)
-        fputs(bench_search_usage, stdout);
+        fputs(usage, stdout);
     else if (status == 0 && options.is_list)
         list();
     else if (status == 0)
