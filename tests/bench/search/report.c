@@ -148,6 +148,17 @@ static int common_budget(const struct field *field, size_t a, size_t b, const ch
     return 0;
 }
 
+/* Two subjects are compared once. */
+static bool was_compared(const struct field *field, const struct report_options *options, size_t i,
+                         size_t b)
+{
+    for (size_t j = 0; j < i; j++) {
+        if (strcmp(options->subjects[j], field->strategies.items[b]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void compare_kind(const struct field *field, const struct report_options *options,
                          const char *kind, comparisons *all)
 {
@@ -155,7 +166,8 @@ static void compare_kind(const struct field *field, const struct report_options 
         size_t a = find_strategy(field, options->subjects[i]);
         for (size_t b = 0; a < field->strategies.n && b < field->strategies.n; b++) {
             int at = options->at > 0 ? options->at : common_budget(field, a, b, kind);
-            if (b != a && at > 0 && compare_has_pair(field, a, b, kind, at))
+            if (b != a && at > 0 && !was_compared(field, options, i, b) &&
+                compare_has_pair(field, a, b, kind, at))
                 kd_arr_push(all, compare_pair(field, a, b, kind, at));
         }
     }
