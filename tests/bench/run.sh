@@ -10,7 +10,7 @@ build_dir=$source_dir/build-bench
 export KATYDID_BIN=$build_dir/bin OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 # The commands of katydid-bench, and what they compare when nothing is said.
-declare -A bench_defaults=([search]=auto [stoppers]=asha,bohb)
+declare -A bench_defaults=([search]=auto [stoppers]="asha,bohb")
 
 build() {
     local generator=()
