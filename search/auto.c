@@ -3,7 +3,7 @@
  *     the user's points     first (the sampler sees to that)
  *     several objectives, conditional parameters, a space mostly of choices
  *                           TPE
- *     otherwise             a Gaussian process, with every `turn`-th trial by TPE: each finds what the other misses,
+ *     otherwise             a Gaussian process and TPE in turn: each finds what the other misses, and learns from it,
  *                           the process on smooth objectives, TPE on rugged ones
  *     from trial 300 on     CMA-ES in place of the process where there are numbers, warm-started from what is known: by
  *                           then a process costs more time and learns less
@@ -117,7 +117,7 @@ static void auto_free(void *self_)
 }
 
 static const struct kd_setting auto_settings[] = {
-    {"tpe_turn", KD_SETTING_INT, "4", 0, 1e6, NULL,
+    {"tpe_turn", KD_SETTING_INT, "2", 0, 1e6, NULL,
      "every so many-th trial is proposed by TPE, beside the Gaussian process; 0: none"},
     {"random_state", KD_SETTING_INT, NULL, 0, 0x1p53, NULL, "seed, in place of the experiment's"},
     {0},

@@ -8,7 +8,6 @@
 #include "search/cmaes_margin.h"
 #include "search/cmaes_order.h"
 #include "search/cmaes_warm.h"
-#include "search/special.h"
 #include "search/strategy.h"
 #include "search/truncnorm.h"
 
@@ -17,12 +16,7 @@ enum { FOR_DRAWS = 0, FOR_FILLING = 1, FOR_RESTARTS = 2 };
 
 /* Whole draws that may lie out of bounds before the last one is clipped, and points that may be old before one is
  * given all the same. */
-enum { RESAMPLES = 8, ATTEMPTS = 16 };
-
-static double draw_normal(struct kd_rng *rng)
-{
-    return kd_normal_quantile(kd_rng_uniform(rng) + 0x1p-54);
-}
+enum { RESAMPLES = 4, ATTEMPTS = 16 };
 
 /* What a step of coordinate j is multiplied by. */
 static double scale_of(const struct kd_cma_state *state, int j)
@@ -51,28 +45,44 @@ static void clip_to_bounds(const struct kd_cma_state *state, double *step)
     }
 }
 
-/* A step, the choices, and the point that they make. */
-static void draw(const struct kd_cma_state *state, struct kd_rng *rng, double *step, int *picks,
-                 double *point)
+/* A step inside the bounds, or one that is clipped to them. is_first: from the ray of the number. */
+static void draw_step(struct kd_cma_state *state, struct kd_rng *rng, int64_t number, bool is_first,
+                      double *step)
 {
-    const struct kd_chart *chart = state->chart;
-    int d = state->cma->d;
-    double *z = &state->point[chart->n_params];
+    double *z = &state->point[state->chart->n_params];
     for (int i = 0; i < RESAMPLES; i++) {
-        for (int j = 0; j < d; j++)
-            z[j] = draw_normal(rng);
+        for (int j = 0; j < state->cma->d; j++)
+            z[j] = i > 0 || !is_first ? kd_cma_draw_normal(rng) : 0;
+        if (i == 0 && is_first)
+            kd_cma_rays_at(&state->rays, number, z);
         kd_cma_step(state->cma, z, step);
         if (is_inside(state, step))
-            break;
+            return;
     }
     clip_to_bounds(state, step);
-    kd_choices_draw(&state->choices, rng, picks);
+}
+
+/* The point that a step and choices make. */
+static void make_point(const struct kd_cma_state *state, const double *step, const int *picks,
+                       double *point)
+{
+    const struct kd_chart *chart = state->chart;
     memcpy(point, chart->fixed, (size_t)chart->n_params * sizeof *point);
-    for (int j = 0; j < d; j++)
+    for (int j = 0; j < state->cma->d; j++)
         point[chart->numbers[j]] =
             kd_chart_value(chart, j, state->cma->mean[j] + scale_of(state, j) * step[j]);
     for (int i = 0; i < chart->n_choices; i++)
         point[chart->choices[i]] = picks[i];
+}
+
+/* The next of the points that are drawn for a trial, from first to last resort. */
+static void draw(struct kd_cma_state *state, const struct kd_space *space, struct kd_rng *rng,
+                 int64_t number, int attempt, double *step, int *picks, double *point)
+{
+    draw_step(state, rng, number, attempt == 0, step);
+    kd_choices_draw(&state->choices, rng, picks);
+    make_point(state, step, picks, point);
+    kd_space_mask(space, point);
 }
 
 void kd_cma_state_draw(struct kd_cma_state *state, const struct kd_history *history, int number,
@@ -80,8 +90,7 @@ void kd_cma_state_draw(struct kd_cma_state *state, const struct kd_history *hist
 {
     struct kd_rng rng = kd_rng_at(state->seed, KD_STREAM(FOR_DRAWS, number));
     for (int i = 0; i < ATTEMPTS; i++) {
-        draw(state, &rng, state->steps, state->picks, point);
-        kd_space_mask(history->space, point);
+        draw(state, history->space, &rng, number, i, state->steps, state->picks, point);
         if (!kd_history_has(history, point))
             return;
     }
@@ -97,14 +106,13 @@ static bool same_values(const double *a, const double *b, int n)
 }
 
 /* Is it what this state would have drawn for its number? Then the step itself is known, and where in its cell. */
-static bool redraw(const struct kd_cma_state *state, const struct kd_observation *trial,
+static bool redraw(struct kd_cma_state *state, const struct kd_observation *trial,
                    const struct kd_space *space, double *step, int *picks)
 {
     struct kd_rng rng = kd_rng_at(state->seed, KD_STREAM(FOR_DRAWS, trial->number));
     int attempts = state->chart->all_cells ? ATTEMPTS : 1;
     for (int i = 0; i < attempts; i++) {
-        draw(state, &rng, step, picks, state->point);
-        kd_space_mask(space, state->point);
+        draw(state, space, &rng, trial->number, i, step, picks, state->point);
         if (same_values(state->point, trial->values, space->n_params))
             return true;
     }
@@ -117,7 +125,7 @@ static double fill_step(const struct kd_cma_state *state, struct kd_rng *rng, in
 {
     double mean = state->cma->mean[j], deviation = kd_cma_deviation(state->cma, j), from, to;
     if (isnan(value))
-        return deviation * draw_normal(rng);
+        return deviation * kd_cma_draw_normal(rng);
     double x = kd_chart_coordinate(state->chart, j, value), scale = scale_of(state, j);
     if (!kd_chart_has_cells(state->chart, j))
         return (x - mean) / scale;
@@ -162,6 +170,8 @@ static void begin_run(struct kd_cma_state *state, const double *mean, double sig
     for (int j = 0; j < state->cma->d; j++)
         state->scales[j] = 1;
     kd_cma_watch_init(&state->watch, state->cma);
+    kd_cma_rays_release(&state->rays);
+    kd_cma_rays_init(&state->rays, state->cma->d, state->plan.lambda / 2, state->seed);
     reserve(state);
 }
 
@@ -245,6 +255,7 @@ void kd_cma_state_release(struct kd_cma_state *state)
     kd_cma_free(state->cma);
     kd_choices_release(&state->choices);
     kd_cma_watch_release(&state->watch);
+    kd_cma_rays_release(&state->rays);
     free(state->scales);
     free(state->steps);
     free(state->picks);

@@ -5,6 +5,7 @@
 
 #include "search/cmaes_choices.h"
 #include "search/cmaes_model.h"
+#include "search/cmaes_rays.h"
 #include "search/cmaes_restart.h"
 #include "search/history.h"
 
@@ -26,6 +27,7 @@ struct kd_cma_state {
     double *scales; /* of the coordinates' steps (cmaes_margin.h) */
     struct kd_cma_watch watch;
     struct kd_cma_plan plan;
+    struct kd_cma_rays rays;
     double *steps; /* scratch: a generation's steps, its picks, and a point */
     int *picks;
     double *point;

@@ -280,10 +280,10 @@ void kd_history_branch(struct kd_history *branch, const struct kd_history *base)
     branch->capacity = base->n + 16;
     branch->trials = KD_NEW_ARRAY(struct kd_observation, (size_t)branch->capacity);
     branch->slots = base->n_slots > 0 ? KD_NEW_ARRAY(int, (size_t)base->n_slots) : NULL;
-    if (base->n > 0) {
+    if (base->n > 0)
         memcpy(branch->trials, base->trials, (size_t)base->n * sizeof *base->trials);
+    if (base->n_slots > 0) /* none while there are only prior trials */
         memcpy(branch->slots, base->slots, (size_t)base->n_slots * sizeof *base->slots);
-    }
 }
 
 void kd_history_release_branch(struct kd_history *branch, const struct kd_history *base)

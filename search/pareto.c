@@ -118,21 +118,82 @@ static int rank_rows(const double *rows, int m, const int *members, int n, int *
     return fronts.n;
 }
 
+/* Some of a front, the one that dominated last at the top: it is likely to dominate the next row, too. */
+struct pile {
+    const double **rows;
+    int n, m;
+};
+
+static bool pile_dominates(struct pile *pile, const double *row)
+{
+    for (int i = pile->n - 1; i >= 0; i--) {
+        if (!kd_dominates(pile->rows[i], row, pile->m))
+            continue;
+        const double *dominator = pile->rows[i];
+        pile->rows[i] = pile->rows[pile->n - 1];
+        pile->rows[pile->n - 1] = dominator;
+        return true;
+    }
+    return false;
+}
+
+/* Takes the front off the sorted rows; what is left moves together. Returns how many are left. */
+static int take_front(struct placed *sorted, int n, struct pile *pile, int rank, int *ranks)
+{
+    int n_left = 0;
+    bool is_front = true;
+    const double *last = NULL;
+    pile->n = 0;
+    for (int i = 0; i < n; i++) {
+        const double *row = sorted[i].row;
+        if (!last || compare_rows(row, last, pile->m) != 0) {
+            is_front = !pile_dominates(pile, row);
+            if (is_front && pile->m <= 2)
+                pile->n = 0; /* the last one is the lowest */
+            if (is_front)
+                pile->rows[pile->n++] = row;
+        }
+        last = row;
+        ranks[sorted[i].index] = rank;
+        if (!is_front)
+            sorted[n_left++] = sorted[i];
+    }
+    return n_left;
+}
+
+/* Front by front until `want` rows have their rank; the rest have the next one. */
+static int rank_first(const double *rows, int m, const int *members, int n, int want, int *ranks)
+{
+    struct placed *sorted = sort_rows(rows, m, members, n);
+    struct pile pile = {.rows = KD_NEW_ARRAY(const double *, (size_t)n + 1), .m = m};
+    int rank = 0, n_left = n;
+    for (; n_left > 0 && n - n_left < want; rank++)
+        n_left = take_front(sorted, n_left, &pile, rank, ranks);
+    for (int i = 0; i < n_left; i++)
+        ranks[sorted[i].index] = rank;
+    free(pile.rows);
+    free(sorted);
+    return rank + (n_left > 0);
+}
+
 static bool is_feasible(const struct kd_costs *costs, int i)
 {
     return !costs->violations || costs->violations[i] <= 0;
 }
 
-int kd_pareto_ranks(const struct kd_costs *costs, int *ranks)
+static int rank_all(const struct kd_costs *costs, int want, int *ranks)
 {
-    int *members = KD_NEW_ARRAY(int, (size_t)costs->n + 1), n = 0, n_infeasible = 0;
+    int *members = KD_NEW_ARRAY(int, (size_t)costs->n + 1), n = 0, n_infeasible = 0, n_fronts;
     for (int i = 0; i < costs->n; i++) {
         if (is_feasible(costs, i))
             members[n++] = i;
         else
             members[costs->n - ++n_infeasible] = i;
     }
-    int n_fronts = rank_rows(costs->rows, costs->m, members, n, ranks);
+    if (want < costs->n)
+        n_fronts = rank_first(costs->rows, costs->m, members, n, want, ranks);
+    else
+        n_fronts = rank_rows(costs->rows, costs->m, members, n, ranks);
     if (n_infeasible > 0) {
         int n_more = rank_rows(costs->violations, 1, &members[n], n_infeasible, ranks);
         for (int i = n; i < costs->n; i++)
@@ -141,6 +202,16 @@ int kd_pareto_ranks(const struct kd_costs *costs, int *ranks)
     }
     free(members);
     return n_fronts;
+}
+
+int kd_pareto_ranks(const struct kd_costs *costs, int *ranks)
+{
+    return rank_all(costs, costs->n, ranks);
+}
+
+int kd_pareto_first_ranks(const struct kd_costs *costs, int want, int *ranks)
+{
+    return rank_all(costs, want, ranks);
 }
 
 struct place {

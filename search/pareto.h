@@ -26,6 +26,9 @@ void kd_pareto_sort(const struct kd_costs *costs, int *order);
  * (efficient non-dominated sort, Zhang et al., IEEE TEC 2015). */
 int kd_pareto_ranks(const struct kd_costs *costs, int *ranks);
 
+/* The same, made only as far as whole fronts hold `want` rows or more: feasible rows beyond share the next rank. */
+int kd_pareto_first_ranks(const struct kd_costs *costs, int want, int *ranks);
+
 /* Crowding distance of some rows among each other (Deb et al. 2002, section III B): the sum over objectives of the gap
  * between both neighbours, as a share of the range; INFINITY at the ends of an objective in which the rows differ.
  * Between two infinite neighbours of the same sign the gap is 0, and the range is that of the finite values. */

@@ -76,31 +76,28 @@ static int best_gain(const struct greedy *greedy)
     return best;
 }
 
-static void measure_alone(struct greedy *greedy)
+static double alone(const struct greedy *greedy, int i)
 {
-    for (int i = 0; i < greedy->n; i++) {
-        greedy->gains[i] = 1;
-        for (int k = 0; k < greedy->m; k++)
-            greedy->gains[i] *= greedy->reference[k] - greedy->rows[i][k];
-    }
+    double volume = 1;
+    for (int k = 0; k < greedy->m; k++)
+        volume *= greedy->reference[k] - greedy->rows[i][k];
+    return volume;
 }
 
 /* What a candidate covers and no chosen row does. */
 static double gain_of(struct greedy *greedy, int i)
 {
     int m = greedy->m;
-    double alone = 1;
-    for (int k = 0; k < m; k++)
-        alone *= greedy->reference[k] - greedy->rows[i][k];
-    if (isinf(alone))
-        return alone;
+    double own = alone(greedy, i);
+    if (isinf(own))
+        return own;
     for (int j = 0; j < greedy->n_chosen; j++) {
         for (int k = 0; k < m; k++) {
             double a = greedy->rows[i][k], b = greedy->chosen[j * m + k];
             greedy->shared[j * m + k] = a > b ? a : b;
         }
     }
-    return alone - kd_hypervolume(greedy->shared, greedy->n_chosen, m, greedy->reference);
+    return own - kd_hypervolume(greedy->shared, greedy->n_chosen, m, greedy->reference);
 }
 
 /* A gain only falls while the set grows, so the largest is found when it is up to date. */
@@ -128,6 +125,21 @@ static void cut_corners(struct greedy *greedy, int chosen)
     }
 }
 
+/* What the newest row shares with a candidate is no gain, whatever else was chosen: a bound that costs little. */
+static void bound_gains(struct greedy *greedy, const double *newest)
+{
+    for (int i = 0; i < greedy->n; i++) {
+        double both = 1;
+        for (int k = 0; k < greedy->m; k++) {
+            double own = greedy->rows[i][k];
+            both *= greedy->reference[k] - (own > newest[k] ? own : newest[k]);
+        }
+        double bound = alone(greedy, i) - both;
+        if (bound < greedy->gains[i])
+            greedy->gains[i] = bound;
+    }
+}
+
 static void choose(struct greedy *greedy, int i)
 {
     size_t m = (size_t)greedy->m;
@@ -136,6 +148,8 @@ static void choose(struct greedy *greedy, int i)
     greedy->n_chosen++;
     if (greedy->m == 2)
         cut_corners(greedy, i);
+    else
+        bound_gains(greedy, greedy->rows[i]);
 }
 
 static void begin(struct greedy *greedy, const struct kd_costs *costs, const int *candidates,
@@ -153,8 +167,8 @@ static void begin(struct greedy *greedy, const struct kd_costs *costs, const int
         greedy->rows[i] = &costs->rows[candidates[i] * greedy->m];
         for (int k = 0; k < 2 && k < greedy->m; k++)
             greedy->corners[i][k] = greedy->reference[k];
+        greedy->gains[i] = alone(greedy, i);
     }
-    measure_alone(greedy);
 }
 
 static void end(struct greedy *greedy)
@@ -231,7 +245,7 @@ void kd_pareto_best(const struct kd_costs *costs, int want, int *chosen)
     kd_assert(want >= 0 && want <= costs->n);
     int *ranks = KD_NEW_ARRAY(int, (size_t)costs->n + 1);
     int *front = KD_NEW_ARRAY(int, (size_t)costs->n + 1);
-    int n_fronts = kd_pareto_ranks(costs, ranks), n = 0;
+    int n_fronts = kd_pareto_first_ranks(costs, want, ranks), n = 0;
     for (int rank = 0; rank < n_fronts && n < want; rank++) {
         int n_front = 0;
         for (int i = 0; i < costs->n; i++) {

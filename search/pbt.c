@@ -130,18 +130,30 @@ static bool found_survivor(const struct pbt *self, const struct kd_history *hist
     return is_found;
 }
 
-/* The best of a generation that have a checkpoint to go on from: not failed, not at the end. Moves them to the front and
- * returns how many, k at most and those only from the best half. */
-static int find_winners(const struct pbt *self, const struct kd_history *history,
-                        struct kd_member *members, int n)
+static bool can_be_cloned(const struct pbt *self, const struct kd_history *history,
+                          const struct kd_member *member)
 {
-    int n_winners = 0, most = self->n_replaced > 0 ? self->n_replaced : 1;
+    enum kd_outcome outcome = history->trials[member->trial].outcome;
+    return (outcome == KD_RUNNING || outcome == KD_COMPLETE) &&
+           member->reached < kd_population_last(&self->population);
+}
+
+/* Moves the winners of generation h to the front and returns how many: the best that can be cloned, k at most, from the best
+ * half. When some of them are still at h, only those: others would take their clone further than its peers. */
+static int find_winners(const struct pbt *self, const struct kd_history *history, int h,
+                        struct kd_member *members)
+{
+    int n = self->population.generations[h].n_reached, n_winners = 0, n_here = 0;
+    int most = self->n_replaced > 0 ? self->n_replaced : 1;
     for (int i = 0; i < n && n_winners < most && 2 * i <= n; i++) {
-        if (history->trials[members[i].trial].outcome != KD_INFEASIBLE &&
-            members[i].reached < kd_population_last(&self->population))
+        if (can_be_cloned(self, history, &members[i]))
             members[n_winners++] = members[i];
     }
-    return n_winners;
+    for (int i = 0; i < n_winners; i++) {
+        if (members[i].reached == h)
+            members[n_here++] = members[i];
+    }
+    return n_here > 0 ? n_here : n_winners;
 }
 
 static bool found_clone(const struct pbt *self, const struct kd_history *history, int h,
@@ -149,7 +161,7 @@ static bool found_clone(const struct pbt *self, const struct kd_history *history
 {
     struct kd_rng rng = kd_rng_at(self->seed, (uint64_t)history->n);
     struct kd_member *members = kd_population_rank(&self->population, history, h);
-    int n = find_winners(self, history, members, self->population.generations[h].n_reached);
+    int n = find_winners(self, history, h, members);
     if (n > 0) {
         struct kd_member winner = members[kd_rng_below(&rng, (uint64_t)n)];
         *next = (struct kd_next){.kind = KD_NEXT_NEW,
@@ -182,23 +194,38 @@ static int settled_generation(const struct pbt *self)
     return settled;
 }
 
-static bool found_step(struct pbt *self, const struct kd_history *history, double *point,
-                       struct kd_next *next)
+/* Clones go before survivors: the winners' checkpoints are at this generation still. */
+static bool found_any_clone(const struct pbt *self, const struct kd_history *history,
+                            struct kd_next *next, double *point)
 {
-    int last = kd_population_last(&self->population), n_losers = 0;
-    if (point && found_new(self, next))
-        return true;
+    int last = kd_population_last(&self->population), n_due = 0;
+    for (int h = 1; h <= self->population.n && h < last; h++) {
+        n_due += count_losers(self, h);
+        if (n_due > self->population.n_clones && found_clone(self, history, h, next, point))
+            return true;
+    }
+    return self->population.n > 0 && n_due + self->population.n_dead > self->population.n_clones &&
+           found_clone(self, history, settled_generation(self), next, point);
+}
+
+static bool found_any_survivor(const struct pbt *self, const struct kd_history *history,
+                               struct kd_next *next)
+{
+    int last = kd_population_last(&self->population);
     for (int h = 1; h <= self->population.n && h < last; h++) {
         if (found_survivor(self, history, h, next))
             return true;
-        n_losers += count_losers(self, h);
-        if (point && n_losers > self->population.n_clones &&
-            found_clone(self, history, h, next, point))
-            return true;
     }
-    return point && self->population.n > 0 &&
-           n_losers + self->population.n_dead > self->population.n_clones &&
-           found_clone(self, history, settled_generation(self), next, point);
+    return false;
+}
+
+/* Without a known end, no new trial means no new generation. */
+static bool found_step(const struct pbt *self, const struct kd_history *history, double *point,
+                       struct kd_next *next)
+{
+    if (point && (found_new(self, next) || found_any_clone(self, history, next, point)))
+        return true;
+    return (point || self->population.max > 0) && found_any_survivor(self, history, next);
 }
 
 static struct kd_next pbt_next(void *self_, const struct kd_history *history, double *point)

@@ -49,7 +49,7 @@ static struct part part_of(const struct kd_population *population,
     if (trial->parent >= 0 && trial->n_reports > 0)
         part.start = generation_at(population, trial->reports[0].step - 1);
     else if (trial->parent >= 0)
-        part.start = part.target - 1;
+        part.start = part.target > 0 ? part.target - 1 : 0;
     part.reached = part.start;
     if (trial->n_reports > 0)
         part.reached = generation_at(population, trial->reports[trial->n_reports - 1].step);
@@ -64,8 +64,7 @@ static void reserve(struct kd_population *population, int n)
         return;
     population->generations =
         kd_realloc_array(population->generations, (size_t)n + 1, sizeof *population->generations);
-    int from = population->generations && population->n > 0 ? population->n + 1 : 0;
-    for (int h = from; h <= n; h++)
+    for (int h = population->n > 0 ? population->n + 1 : 0; h <= n; h++)
         population->generations[h] = (struct kd_generation){0};
     population->n = n;
 }

@@ -1,28 +1,43 @@
-/* split.h - TPE's two heaps: the best finished trials (below), and all others (above). */
+/* split.h - TPE's two heaps: the best trials (below), and all others (above). */
 #ifndef KD_SEARCH_SPLIT_H
 #define KD_SEARCH_SPLIT_H
 
 #include "search/history.h"
 
-/* How many trials `below` holds at most, whatever gamma says (Optuna's cap). */
+/* How many trials `below` holds at most with one objective, whatever the share (Optuna's cap). */
 enum { KD_BELOW_MAX = 25 };
 
 struct kd_split {
-    int below[KD_BELOW_MAX]; /* trial numbers, ascending */
-    int n_below;
-    int *above; /* owned; trial numbers, ascending */
-    int n_above, above_capacity;
+    /* Owned, all of them, with room for `capacity` trials. Numbers, ascending; rank: of each one below, 0 = best (with
+     * several objectives all 0). */
+    int *below, *rank, *above;
+    int n_below, n_above, capacity;
 };
 
 void kd_split_release(struct kd_split *split);
 
-/* Fills `below` with the want best, want <= KD_BELOW_MAX:
+/* How many trials have something to teach: the finished ones, and with one objective those not finished that have a
+ * finite report. */
+int kd_split_informed(const struct kd_history *history);
+
+/* Fills `below` with the want best (with one objective KD_BELOW_MAX at most):
  *
- *     complete trials by objective, then pruned ones by (furthest last step, its value; without reports last);
- *     ties by trial number.
+ *     feasible trials by value; then those that violate constraints, by how much; ties by trial number.
  *
- * Infeasible ones, complete ones without a finite objective and running ones always go above: the first teach where
- * not to go, the last keep parallel asks apart (the "constant liar"). So below may hold fewer than want. */
+ * Value, one objective: trials are compared at one step, the furthest that 2 want of them have reached, a complete one
+ * (which has its objective) having reached all. So once 2 want trials are complete they are what is learnt from, as in
+ * Optuna; before that, under a stopper, it is the rung that enough trials have reached (as in BOHB: Falkner et al.,
+ * ICML 2018, section 4), where promoted trials stand beside those that were stopped or paused. A trial's value at the
+ * step is its last report up to there, and INFINITY when its last of all is not
+ * finite. Those that got less far follow, by (furthest step, value).
+ *
+ * A trial that is paused, or running with reports, counts by them as a pruned one does: the promoted are the best
+ * there are, and would turn the search away from themselves if they counted as bad. With several objectives only
+ * complete trials are compared, by kd_pareto_best (Ozaki et al., GECCO 2020; the rules of Optuna 5).
+ *
+ * Infeasible trials, complete ones without finite objectives, running ones without a report and violations that are
+ * not known always go above: the first teach where not to go, the running ones keep parallel asks apart (the
+ * "constant liar"). So below may hold fewer than want. */
 void kd_split_trials(struct kd_split *split, const struct kd_history *history, int want);
 
 #endif

@@ -32,7 +32,11 @@ struct tpe {
     uint64_t seed;
     double gamma, prior_weight;
     int n_candidates, n_startup;
+    bool is_conditional;
     double *candidates, *good, *rest; /* scratch */
+    double *weights;                  /* scratch; of the trials below */
+    int *active;                      /* scratch; trial numbers */
+    int capacity;                     /* of weights and active */
 };
 
 static int read_settings(struct tpe *self, const struct kd_settings *settings, struct kd_error *err)
@@ -77,6 +81,8 @@ static void tpe_free(void *self_)
     free(self->candidates);
     free(self->good);
     free(self->rest);
+    free(self->weights);
+    free(self->active);
     free(self->axes);
     free(self);
 }
@@ -92,6 +98,7 @@ static void *tpe_new(const struct kd_task *task, const struct kd_settings *setti
         return NULL;
     }
     size_t n = (size_t)self->n_candidates, n_params = (size_t)space->n_params;
+    self->is_conditional = kd_space_is_conditional(space);
     self->axes = kd_axes_new(space);
     kd_columns_init(&self->columns, self->axes, space->n_params);
     make_parts(self, kd_settings_number(settings, "multivariate") != 0);
@@ -107,16 +114,56 @@ static void draw_startup(const struct tpe *self, struct kd_rng *rng, double *poi
         point[i] = kd_axis_draw(&self->axes[i], rng);
 }
 
-static void fit(struct tpe *self, const struct kd_history *history)
+static void reserve(struct tpe *self, int n)
 {
-    double want = -floor(-self->gamma * history->n_done); /* ceiling */
-    kd_columns_sync(&self->columns, history);
-    kd_split_trials(&self->split, history, want < KD_BELOW_MAX ? (int)want : KD_BELOW_MAX);
-    for (int i = 0; i < self->n_parts; i++) {
-        struct part *part = &self->parts[i];
-        kd_parzen_fit(part->good, self->split.below, self->split.n_below, self->prior_weight);
-        kd_parzen_fit(part->rest, self->split.above, self->split.n_above, self->prior_weight);
+    if (n <= self->capacity)
+        return;
+    size_t capacity = 2 * (size_t)n;
+    self->capacity = (int)capacity;
+    self->weights = kd_realloc_array(self->weights, capacity, sizeof *self->weights);
+    self->active = kd_realloc_array(self->active, capacity, sizeof *self->active);
+}
+
+/* The better a trial the more it weighs, from half to one and a half; all alike where none is better. */
+static double weight_below(const struct tpe *self, const struct kd_history *history, int i)
+{
+    int n = self->split.n_below;
+    return history->n_objectives > 1 ? 1 : 0.5 + (double)(n - self->split.rank[i]) / n;
+}
+
+/* Of the trials, those where the part's parameter is active. A part of several holds all parameters, and takes the
+ * trials as they are. */
+static int keep_active(struct tpe *self, const struct part *part, const int *trials, int n,
+                       bool is_below, const struct kd_history *history)
+{
+    int n_kept = 0;
+    for (int i = 0; i < n; i++) {
+        if (part->n_axes == 1 && isnan(history->trials[trials[i]].values[part->first]))
+            continue;
+        if (is_below)
+            self->weights[n_kept] = weight_below(self, history, i);
+        self->active[n_kept++] = trials[i];
     }
+    return n_kept;
+}
+
+static void fit_part(struct tpe *self, const struct kd_history *history, const struct part *part)
+{
+    const struct kd_split *split = &self->split;
+    int n = keep_active(self, part, split->below, split->n_below, true, history);
+    kd_parzen_fit(part->good, self->active, n, self->weights, self->prior_weight);
+    n = keep_active(self, part, split->above, split->n_above, false, history);
+    kd_parzen_fit(part->rest, self->active, n, NULL, self->prior_weight);
+}
+
+static void fit(struct tpe *self, const struct kd_history *history, int n_informed)
+{
+    int want = (int)-floor(-self->gamma * n_informed); /* ceiling */
+    reserve(self, history->n);
+    kd_columns_sync(&self->columns, history);
+    kd_split_trials(&self->split, history, want);
+    for (int i = 0; i < self->n_parts; i++)
+        fit_part(self, history, &self->parts[i]);
 }
 
 static bool is_seen(const struct tpe *self, const struct kd_history *history,
@@ -150,8 +197,12 @@ static void ask_part(struct tpe *self, const struct kd_history *history, const s
                      struct kd_rng *rng, double *point)
 {
     int n = self->n_candidates;
-    for (int i = 0; i < n; i++)
-        kd_parzen_draw(part->good, rng, &self->candidates[i * part->n_axes]);
+    for (int i = 0; i < n; i++) {
+        double *candidate = &self->candidates[i * part->n_axes];
+        kd_parzen_draw(part->good, rng, candidate);
+        if (self->is_conditional && part->n_axes == self->space->n_params)
+            kd_space_mask(self->space, candidate);
+    }
     kd_parzen_log_density(part->good, self->candidates, n, self->good);
     kd_parzen_log_density(part->rest, self->candidates, n, self->rest);
     const double *best = choose(self, history, part);
@@ -162,11 +213,12 @@ static int ask_one(void *self_, const struct kd_history *history, double *point)
 {
     struct tpe *self = self_;
     struct kd_rng rng = kd_rng_at(self->seed, (uint64_t)history->n);
-    if (history->n_done < self->n_startup) {
+    int n_informed = kd_split_informed(history);
+    if (n_informed < self->n_startup) {
         draw_startup(self, &rng, point);
         return 1;
     }
-    fit(self, history);
+    fit(self, history, n_informed);
     for (int i = 0; i < self->n_parts; i++)
         ask_part(self, history, &self->parts[i], &rng, point);
     return 1;
@@ -196,6 +248,7 @@ const struct kd_strategy kd_strategy_tpe = {
     .name = "tpe",
     .summary = "tree-structured Parzen estimator over all parameters together",
     .settings = tpe_settings,
+    .can = KD_CAN_CONDITIONS | KD_CAN_OBJECTIVES | KD_CAN_CONSTRAINTS,
     .new = tpe_new,
     .ask = tpe_ask,
     .free = tpe_free,

@@ -61,6 +61,7 @@ struct kd_task kd_experiment_task(const struct kd_experiment *experiment)
 {
     return (struct kd_task){.space = &experiment->space,
                             .n_objectives = 1,
+                            .maximize = experiment->objective.maximize,
                             .fidelity_max = (int64_t)experiment->fidelity_max};
 }
 

@@ -165,6 +165,30 @@ static void a_rank_is_one_more_than_that_of_the_worst_that_dominates(void **stat
     }
 }
 
+static void the_first_ranks_are_those_of_all_and_the_rest_come_after(void **state)
+{
+    (void)state;
+    struct kd_rng rng = kd_rng_at(7, 2);
+    double rows[50 * 4], violations[50];
+    int all[50], first[50];
+    for (int m = 1; m <= 4; m++) {
+        draw_rows(&rng, rows, 50, m, 6), draw_rows(&rng, violations, 50, 1, 3);
+        struct kd_costs costs = {
+            .n = 50, .m = m, .rows = rows, .violations = m % 2 ? violations : NULL};
+        kd_pareto_ranks(&costs, all);
+        for (int want = 0; want <= 50; want += 5) {
+            int n_ranked = 0, next = 0; /* next: the rank of the rest */
+            kd_pareto_first_ranks(&costs, want, first);
+            for (int rank = 0; n_ranked < want && rank <= 50; rank++, next = rank) {
+                for (int i = 0; i < 50; i++)
+                    n_ranked += all[i] == rank;
+            }
+            for (int i = 0; i < 50; i++)
+                assert_true(all[i] < next ? first[i] == all[i] : first[i] >= next);
+        }
+    }
+}
+
 static void crowding_is_the_gap_between_neighbours_as_a_share_of_the_range(void **state)
 {
     (void)state;
@@ -314,13 +338,14 @@ static void the_front_of_one_objective_is_all_that_are_best(void **state)
     double values[] = {3, 1, 2, 1, NAN}, x = 0;
     add_number(&space, "x", KD_PARAM_DOUBLE, 0, 1, 0, KD_UNIFORM);
     kd_history_init(&history, &space);
+    kd_history_add_prior(&history, &x, KD_COMPLETE, 0); /* not the experiment's own */
     for (int i = 0; i < 5; i++)
         kd_history_add(&history, &x);
     for (int i = 4; i >= 0; i--)
-        kd_history_finish(&history, i, i == 3 ? KD_PRUNED : KD_COMPLETE, values[i]);
+        kd_history_finish(&history, i + 1, i == 3 ? KD_PRUNED : KD_COMPLETE, values[i]);
     assert_int_equal(kd_history_front(&history, numbers), 2);
-    assert_int_equal(numbers[0], 1);
-    assert_int_equal(numbers[1], 3);
+    assert_int_equal(numbers[0], 2);
+    assert_int_equal(numbers[1], 4);
     kd_history_release(&history);
     kd_space_release(&space);
 }
@@ -332,6 +357,7 @@ int main(void)
         cmocka_unit_test(the_volume_of_whole_numbers_is_the_count_of_boxes),
         cmocka_unit_test(infinite_and_huge_costs_have_a_volume),
         cmocka_unit_test(a_rank_is_one_more_than_that_of_the_worst_that_dominates),
+        cmocka_unit_test(the_first_ranks_are_those_of_all_and_the_rest_come_after),
         cmocka_unit_test(crowding_is_the_gap_between_neighbours_as_a_share_of_the_range),
         cmocka_unit_test(crowding_of_infinite_and_huge_costs_is_a_number),
         cmocka_unit_test(the_subset_grows_by_the_row_that_adds_most),

@@ -1,6 +1,7 @@
 /* Sobol's sequence against SciPy's (tests/search/data/make_sobol.py), its scrambling, and the strategy. */
 #include "tests/search/helper.h"
 
+#include "coordinator/base/rng.h"
 #include "search/axis.h"
 #include "search/sobol_points.h"
 
@@ -197,6 +198,23 @@ static void one_point_alone_is_the_point_of_the_sequence(void **state)
     kd_sobol_release(&sobol);
 }
 
+/* Studies under way go on with other points when this changes. */
+static void scrambled_points_have_the_stored_bits(void **state)
+{
+    (void)state;
+    struct kd_sobol sobol;
+    double point[20];
+    uint64_t hash = 0;
+    kd_sobol_init(&sobol, 20);
+    for (uint32_t i = 0; i < 100; i++) {
+        kd_sobol_scrambled(&sobol, 42, i * 12345, point);
+        hash = kd_hash2(hash, kd_hash_bytes(point, sizeof point));
+    }
+    kd_sobol_release(&sobol);
+    printf("hash 0x%016llx\n", (unsigned long long)hash);
+    assert_true(hash == UINT64_C(0x81eb1e480b707bb9));
+}
+
 static void plain_asks_are_quantiles_of_the_plain_sequence_and_priors_do_not_count(void **state)
 {
     (void)state;
@@ -273,6 +291,7 @@ int main(void)
         cmocka_unit_test(every_way_to_turn_the_nodes_is_as_likely),
         cmocka_unit_test(scrambled_points_integrate_better_than_random_ones),
         cmocka_unit_test(one_point_alone_is_the_point_of_the_sequence),
+        cmocka_unit_test(scrambled_points_have_the_stored_bits),
         cmocka_unit_test(plain_asks_are_quantiles_of_the_plain_sequence_and_priors_do_not_count),
         cmocka_unit_test(asks_follow_every_distribution),
         cmocka_unit_test(too_many_parameters_are_refused_with_the_limit),
