@@ -31,11 +31,12 @@ static double final_value(const struct problem *problem, const double *point)
     return above <= 0 ? 0 : above / (1 + above);
 }
 
-/* 1 after the first step or before, 0 after the last. x1 decides how fast: what is best in the end need not lead. */
+/* 1 before the first step, 0 after the last. x1 decides how fast: what is best in the end need not lead. Ranks after
+ * the first step and at the end correlate with 0.64 to 0.94; with the curves of the built-in trainer it is 0.8. */
 static double left_to_learn(const double *point, int step)
 {
-    double speed = 0.5 + 0.15 * (point[0] + 5);
-    return (pow((double)STEPS / step, speed) - 1) / (pow(STEPS, speed) - 1);
+    double speed = 0.4 + 0.2 * (point[0] + 5);
+    return (pow((STEPS + 1.0) / (step + 1.0), speed) - 1) / (pow(STEPS + 1.0, speed) - 1);
 }
 
 static double noise(const struct problem *problem, const double *point, int step)
