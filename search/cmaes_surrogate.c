@@ -20,23 +20,23 @@ struct sample {
     int at; /* row of the points */
 };
 
-void kd_surrogate_init(struct kd_surrogate *surrogate, int d)
+void kd_cma_surrogate_init(struct kd_cma_surrogate *surrogate, int d)
 {
     size_t n = (size_t)d;
-    *surrogate = (struct kd_surrogate){.d = d};
+    *surrogate = (struct kd_cma_surrogate){.d = d};
     surrogate->slope = KD_NEW_ARRAY(double, n + 1);
     surrogate->curve = KD_NEW_ARRAY(double, n *n + 1);
     surrogate->minimum = KD_NEW_ARRAY(double, n + 1);
     surrogate->scratch = KD_NEW_ARRAY(double, n *n + 1);
 }
 
-void kd_surrogate_release(struct kd_surrogate *surrogate)
+void kd_cma_surrogate_release(struct kd_cma_surrogate *surrogate)
 {
     free(surrogate->slope);
     free(surrogate->curve);
     free(surrogate->minimum);
     free(surrogate->scratch);
-    *surrogate = (struct kd_surrogate){0};
+    *surrogate = (struct kd_cma_surrogate){0};
 }
 
 /* The lower triangle of a becomes its Cholesky factor; false when a is not positive definite. */
@@ -111,7 +111,7 @@ static int by_value(const void *a_, const void *b_)
 }
 
 /* The nearest points, best first, at most as many as asked for; returns how many. */
-static int choose(const struct kd_surrogate *surrogate, int n, const double *points,
+static int choose(const struct kd_cma_surrogate *surrogate, int n, const double *points,
                   const double *values, int most, struct sample *samples)
 {
     int d = surrogate->d;
@@ -141,7 +141,7 @@ static bool scale_values(int n, struct sample *samples)
 }
 
 /* The normal equations, lower triangle, and their right side. */
-static void gather(const struct kd_surrogate *surrogate, int n, const struct sample *samples,
+static void gather(const struct kd_cma_surrogate *surrogate, int n, const struct sample *samples,
                    const double *points, int n_terms, double *matrix, double *right)
 {
     double *terms = KD_NEW_ARRAY(double, (size_t)n_terms), trace = 0;
@@ -163,7 +163,7 @@ static void gather(const struct kd_surrogate *surrogate, int n, const struct sam
     free(terms);
 }
 
-static void take_terms(struct kd_surrogate *surrogate, int n_terms, const double *terms)
+static void take_terms(struct kd_cma_surrogate *surrogate, int n_terms, const double *terms)
 {
     size_t d = (size_t)surrogate->d;
     surrogate->constant = *terms++;
@@ -179,7 +179,7 @@ static void take_terms(struct kd_surrogate *surrogate, int n_terms, const double
 }
 
 /* z = -(curve + lift I)^-1 slope; false when that is no minimum, or farther away than `most`. */
-static bool minimise(struct kd_surrogate *surrogate, double lift, double most)
+static bool minimise(struct kd_cma_surrogate *surrogate, double lift, double most)
 {
     size_t d = (size_t)surrogate->d;
     double *factor = surrogate->scratch, *z = surrogate->minimum;
@@ -195,7 +195,7 @@ static bool minimise(struct kd_surrogate *surrogate, double lift, double most)
 }
 
 /* Lifts the curve until its minimum is near enough. */
-static void find_minimum(struct kd_surrogate *surrogate)
+static void find_minimum(struct kd_cma_surrogate *surrogate)
 {
     enum { TRIES = 60 };
     int d = surrogate->d;
@@ -208,8 +208,8 @@ static void find_minimum(struct kd_surrogate *surrogate)
         surrogate->has_minimum = minimise(surrogate, lift, most);
 }
 
-void kd_surrogate_fit(struct kd_surrogate *surrogate, int n, const double *points,
-                      const double *values)
+void kd_cma_surrogate_fit(struct kd_cma_surrogate *surrogate, int n, const double *points,
+                          const double *values)
 {
     int n_terms = count_terms(surrogate->d, n);
     surrogate->has_model = surrogate->has_minimum = false;
@@ -232,7 +232,7 @@ void kd_surrogate_fit(struct kd_surrogate *surrogate, int n, const double *point
     free(matrix);
 }
 
-double kd_surrogate_value(const struct kd_surrogate *surrogate, const double *z)
+double kd_cma_surrogate_value(const struct kd_cma_surrogate *surrogate, const double *z)
 {
     int d = surrogate->d;
     double sum = surrogate->constant;
@@ -243,14 +243,14 @@ double kd_surrogate_value(const struct kd_surrogate *surrogate, const double *z)
     return sum;
 }
 
-void kd_surrogate_judge(struct kd_surrogate *surrogate, int n, const double *points)
+void kd_cma_surrogate_judge(struct kd_cma_surrogate *surrogate, int n, const double *points)
 {
     int agree = 0, n_pairs = n * (n - 1) / 2;
     if (!surrogate->has_model || n_pairs == 0)
         return;
     double *values = KD_NEW_ARRAY(double, (size_t)n);
     for (int i = 0; i < n; i++) {
-        values[i] = kd_surrogate_value(surrogate, &points[(size_t)i * (size_t)surrogate->d]);
+        values[i] = kd_cma_surrogate_value(surrogate, &points[(size_t)i * (size_t)surrogate->d]);
         for (int j = 0; j < i; j++)
             agree += values[j] < values[i] ? 1 : -1;
     }
@@ -258,7 +258,7 @@ void kd_surrogate_judge(struct kd_surrogate *surrogate, int n, const double *poi
     surrogate->trust = surrogate->trust / 2 + (double)agree / n_pairs / 2;
 }
 
-int kd_surrogate_draws(const struct kd_surrogate *surrogate)
+int kd_cma_surrogate_draws(const struct kd_cma_surrogate *surrogate)
 {
     enum { MOST = 4 };
     double part = (surrogate->trust - 0.2) / 0.6; /* 1 up to 0.2, all from 0.8 */
