@@ -1,9 +1,10 @@
 /* tpe.c - the tree-structured Parzen estimator (Bergstra et al., NIPS 2011), by the rules of Optuna 5's default.
  *
  * The finished trials are split into the few best and the rest (split.h); an estimator (parzen.h) is fitted to each;
- * candidates are drawn from the good one, and the one with the largest ratio good / rest is proposed. Multivariate:
- * one candidate is a whole point, so that what belongs together stays together. Otherwise each parameter is chosen
- * by itself. Candidates that were proposed before yield to those that were not.
+ * candidates are drawn from the good one and made from good trials (moves.h), and the one with the largest ratio good /
+ * rest is proposed. Multivariate: one candidate is a whole point, so that what belongs together stays together.
+ * Otherwise each parameter is chosen by itself, from those trials in which it is active. Candidates that were proposed
+ * before yield to those that were not.
  *
  * Running trials count as bad, or all four GPUs get the same point. */
 #include <math.h>
