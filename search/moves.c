@@ -5,6 +5,7 @@
 #define LEAST_SHARE (-0.6)
 #define MOST_SHARE  0.8
 #define STEP        0.1
+#define AFRESH      0.1
 
 static const double *pick(const struct kd_moves *moves, struct kd_rng *rng)
 {
@@ -41,7 +42,7 @@ void kd_moves_draw(const struct kd_moves *moves, int start, struct kd_rng *rng, 
         const struct kd_axis *axis = &moves->axes[i];
         const double abc[3] = {a[i], b[i], c[i]};
         double u = kd_rng_uniform(rng);
-        if (isnan(a[i]))
+        if (isnan(a[i]) || (axis->has_cells && kd_rng_uniform(rng) < AFRESH))
             values[i] = kd_axis_draw(axis, rng);
         else if (axis->is_categorical)
             values[i] = u < 0.5 * share && !isnan(b[i]) ? b[i] : a[i];

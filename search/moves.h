@@ -9,7 +9,9 @@
  *     numbers      a + F (b - c) + S range, in the coordinate of axis.h; F uniform in [-0.6, 0.8], 0 when negative, one
  *                  for the whole move; S uniform in [-0.1, 0.1]; what leaves the range is mirrored back
  *     categorical  b's choice with probability F / 2, else a's
- *     inactive     where a has no value: a draw from the parameter's distribution */
+ *     cells        of a number or a category: with probability 0.1 a draw from the parameter's distribution, because a
+ *                  small step may not lead out of a cell, and what all good trials share would never change
+ *     inactive     where a has no value: such a draw */
 #ifndef KD_SEARCH_MOVES_H
 #define KD_SEARCH_MOVES_H
 

@@ -55,7 +55,7 @@ struct kd_parzen {
     bool has_conditions; /* may an axis be inactive? */
 };
 
-/* Of a deviation; up to there the series for a cell's mass is good to 1e-4 where a kernel matters. */
+/* Of a deviation; up to there the series for a cell's mass is good to 1e-6 where a kernel matters. */
 #define KD_NARROW 0.3
 
 static inline const struct kd_axis *kd_parzen_axis(const struct kd_parzen *parzen, int i)

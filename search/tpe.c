@@ -1,9 +1,10 @@
 /* tpe.c - the tree-structured Parzen estimator (Bergstra et al., NIPS 2011), by the rules of Optuna 5's default.
  *
  * The finished trials are split into the few best and the rest (split.h); an estimator (parzen.h) is fitted to each;
- * candidates are drawn from the good one, and the one with the largest ratio good / rest is proposed. Multivariate:
- * one candidate is a whole point, so that what belongs together stays together. Otherwise each parameter is chosen
- * by itself. Candidates that were proposed before yield to those that were not.
+ * candidates are drawn from the good one and made from good trials (moves.h), and the one with the largest ratio good /
+ * rest is proposed. Multivariate: one candidate is a whole point, so that what belongs together stays together.
+ * Otherwise each parameter is chosen by itself, from those trials in which it is active. Candidates that were proposed
+ * before yield to those that were not.
  *
  * Running trials count as bad, or all four GPUs get the same point. */
 #include <math.h>
@@ -33,7 +34,7 @@ struct tpe {
     uint64_t seed;
     double gamma, prior_weight;
     int n_candidates, n_startup;
-    bool is_together, is_conditional, has_fixed_candidates;
+    bool is_together, is_conditional;
     bool *is_parent; /* of each parameter: does another depend on it, and it on none? */
     int best;        /* which of the trials below, -1 = none stands out */
     double *candidates, *good, *rest; /* scratch */
@@ -50,8 +51,6 @@ static void suit_several_objectives(struct tpe *self, const struct kd_settings *
         self->is_together = false;
     if (!kd_settings_given(settings, "gamma"))
         self->gamma = 0.2;
-    if (!kd_settings_given(settings, "n_startup_trials"))
-        self->n_startup = 10;
 }
 
 static int read_settings(struct tpe *self, const struct kd_settings *settings, struct kd_error *err)
@@ -60,7 +59,6 @@ static int read_settings(struct tpe *self, const struct kd_settings *settings, s
     self->prior_weight = kd_settings_number(settings, "prior_weight");
     self->n_candidates = (int)kd_settings_number(settings, "n_ei_candidates");
     self->n_startup = (int)kd_settings_number(settings, "n_startup_trials");
-    self->has_fixed_candidates = kd_settings_given(settings, "n_ei_candidates");
     self->is_together = kd_settings_number(settings, "multivariate") != 0;
     if (self->gamma <= 0 || self->gamma >= 1)
         return kd_fail(err, "gamma: %g is not between 0 and 1 (both excluded)", self->gamma);
@@ -235,17 +233,6 @@ static void score(struct tpe *self, const struct part *part, int n)
     kd_parzen_log_density(part->rest, self->candidates, n, self->rest);
 }
 
-/* Trials cost time, and the more of them there are the less the number of candidates matters: 64, and from 400 trials on
- * fewer, down to Optuna's 24. */
-static int count_candidates(const struct tpe *self, const struct kd_history *history)
-{
-    enum { FEWEST = 24, MANY_TRIALS = 400 };
-    if (self->has_fixed_candidates || history->n <= MANY_TRIALS)
-        return self->n_candidates;
-    int n = self->n_candidates * MANY_TRIALS / history->n;
-    return n > FEWEST ? n : FEWEST;
-}
-
 /* The i-th of n candidates: 3 of 8 from the density, the rest moves, half of these from the best trial. */
 static void draw_candidate(const struct tpe *self, const struct kd_history *history, int i,
                            struct kd_rng *rng, double *candidate)
@@ -305,7 +292,7 @@ static void choose_branch(struct tpe *self, const struct kd_history *history, in
 static void ask_together(struct tpe *self, const struct kd_history *history, struct kd_rng *rng,
                          double *point)
 {
-    int n = count_candidates(self, history);
+    int n = self->n_candidates;
     if (self->is_conditional)
         choose_branch(self, history, n, rng, point);
     draw_candidates(self, history, self->is_conditional ? point : NULL, n, rng);
@@ -317,7 +304,7 @@ static void ask_together(struct tpe *self, const struct kd_history *history, str
 static void ask_part(struct tpe *self, const struct kd_history *history, const struct part *part,
                      struct kd_rng *rng, double *point)
 {
-    int n = count_candidates(self, history);
+    int n = self->n_candidates;
     for (int i = 0; i < n; i++)
         kd_parzen_draw(part->good, rng, &self->candidates[i * part->n_axes]);
     score(self, part, n);
@@ -347,10 +334,9 @@ static int tpe_ask(void *self, const struct kd_history *history, int n, double *
 }
 
 static const struct kd_setting tpe_settings[] = {
-    {"n_startup_trials", KD_SETTING_INT, "5", 0, 1e6, NULL,
-     "finished trials before the model is used, random until then; 10 with several objectives"},
-    {"n_ei_candidates", KD_SETTING_INT, "64", 1, 1e5, NULL,
-     "candidates for each proposal; by default fewer from 400 trials on, 24 at least"},
+    {"n_startup_trials", KD_SETTING_INT, "10", 0, 1e6, NULL,
+     "finished trials before the model is used; random until then"},
+    {"n_ei_candidates", KD_SETTING_INT, "24", 1, 1e5, NULL, "candidates for each proposal"},
     {"gamma", KD_SETTING_NUMBER, "0.1", 0, 1, NULL,
      "share of the finished trials that count as good, 25 at most; 0.2 with several objectives"},
     {"prior_weight", KD_SETTING_NUMBER, "1", 0, 1e6, NULL,

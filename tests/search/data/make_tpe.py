@@ -87,10 +87,10 @@ def split(n, want):
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 with open("tests/search/data/tpe.txt", "w") as out:
     for n, weight in [(0, 1), (1, 1), (2, 1), (3, 0.5), (24, 1), (25, 1), (26, 1), (27, 2), (60, 1), (150, 1)]:
-        # few trials have wide kernels, for which cells are summed by a series: good to 1e-6 here, exact from 60 on
-        out.write(case(EXACT, n, weight, 1e-9 if n >= 60 else 2e-6))
+        # few trials have wide kernels, for which cells are summed by a series: good to 2e-8 here, exact from 60 on
+        out.write(case(EXACT, n, weight, 1e-9 if n >= 60 else 2e-8))
         out.write(case(LONELY, n, weight, 1e-9, 5))
     for n in (1, 10, 120):
-        out.write(case(NARROW, n, 1, 1e-4))
+        out.write(case(NARROW, n, 1, 1e-6))
     for n, want in [(5, 1), (20, 2), (40, 4), (40, 25), (80, 25)]:
         out.write(split(n, want))
