@@ -1,7 +1,7 @@
 /* bayesianoptimization.c - Gaussian-process optimisation (Jones et al., J. Global Optimization 13, 1998): the point
  * with the largest expected improvement under what the finished trials, and those that run, let expect.
  *
- * The first points are drawn at random. Then: the history as Gaussian processes (gp_surrogate.h), candidates all over
+ * The first points are Sobol's. Then: the history as Gaussian processes (gp_surrogate.h), candidates all over
  * and around the best (gp_candidates.h), the most hopeful of them improved (gp_climb.h), and the best that was not
  * proposed before. */
 #include <math.h>
@@ -87,9 +87,14 @@ static void gp_free(void *self_)
 
 static void draw_startup(const struct gp *self, const struct kd_history *history, double *point)
 {
+    int n_params = self->space->n_params,
+        n_even = n_params < KD_SOBOL_DIMS ? n_params : KD_SOBOL_DIMS;
     struct kd_rng rng = kd_rng_at(self->seed, (uint64_t)history->n);
-    for (int i = 0; i < self->space->n_params; i++)
-        point[i] = kd_axis_draw(&self->cube.axes[i], &rng);
+    kd_sobol_point(self->seed, (uint32_t)history->n, n_even, point);
+    for (int i = 0; i < n_params; i++) {
+        double u = i < n_even ? point[i] : kd_rng_uniform(&rng);
+        point[i] = kd_axis_quantile(&self->cube.axes[i], u);
+    }
 }
 
 /* Are two starts so near that they would climb to the same place? */
@@ -193,8 +198,8 @@ static const char *const optimizers[] = {"auto", "sampling", "lbfgs", NULL};
 
 static const struct kd_setting gp_settings[] = {
     {"base_estimator", KD_SETTING_CHOICE, "GP", 0, 0, estimators, "the model; only GP is built"},
-    {"n_initial_points", KD_SETTING_INT, "10", 0, 1e6, NULL,
-     "random points before the model is used; an earlier experiment's trials count"},
+    {"n_initial_points", KD_SETTING_INT, "8", 0, 1e6, NULL,
+     "Sobol points before the model is used; an earlier experiment's trials count"},
     {"acq_func", KD_SETTING_CHOICE, "EI", 0, 0, hopes,
      "EI: log expected improvement, also for gp_hedge; LCB, PI"},
     {"acq_optimizer", KD_SETTING_CHOICE, "auto", 0, 0, optimizers,

@@ -16,10 +16,12 @@ void kd_candidates_init(struct kd_candidates *candidates, int n_dims)
     candidates->rows = KD_NEW_ARRAY(double, KD_CANDIDATES *(size_t)n_dims + 1);
     candidates->values = KD_NEW_ARRAY(double, KD_CANDIDATES + KD_LANES);
     candidates->order = KD_NEW_ARRAY(int, KD_CANDIDATES);
+    kd_sobol_init(&candidates->sobol, n_dims < KD_SOBOL_DIMS ? n_dims : KD_SOBOL_DIMS);
 }
 
 void kd_candidates_release(struct kd_candidates *candidates)
 {
+    kd_sobol_release(&candidates->sobol);
     free(candidates->rows), free(candidates->values), free(candidates->order);
     *candidates = (struct kd_candidates){0};
 }
@@ -91,17 +93,28 @@ static void step_from(const struct kd_surrogate *surrogate, const double *centre
     }
 }
 
+/* Dimensions beyond those of the sequence are random. */
+static void draw_anywhere(const struct kd_candidates *candidates, const struct kd_cube *cube,
+                          uint64_t seed, int index, struct kd_rng *rng, double *row)
+{
+    kd_sobol_scrambled(&candidates->sobol, seed, (uint32_t)index, row);
+    for (int dim = 0; dim < candidates->n_dims; dim++) {
+        double u = dim < candidates->sobol.n_dims ? row[dim] : kd_rng_uniform(rng);
+        row[dim] = kd_cube_quantile(cube, dim, u);
+    }
+}
+
 static void draw(struct kd_candidates *candidates, const struct kd_surrogate *surrogate,
                  struct kd_rng *rng)
 {
     const struct kd_gp_model *model = &surrogate->models[0];
     int centres[CENTRES], n_centres = find_centres(model, centres);
+    uint64_t seed = kd_rng_u32(rng);
     candidates->n = KD_CANDIDATES;
     for (int i = 0; i < candidates->n; i++) {
         double *row = row_at(candidates, i);
         if (i % 2 == 0 || n_centres == 0) {
-            for (int dim = 0; dim < candidates->n_dims; dim++)
-                row[dim] = kd_cube_draw(surrogate->cube, dim, rng);
+            draw_anywhere(candidates, surrogate->cube, seed, i / 2, rng, row);
             continue;
         }
         double u = kd_rng_uniform(rng);

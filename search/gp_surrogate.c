@@ -227,6 +227,17 @@ static void believe(struct kd_gp_model *model, const double *rows, int n)
     free(means);
 }
 
+/* Is the k-th running trial expected to keep all constraints? */
+static bool is_believed_feasible(const struct kd_surrogate *surrogate, int k)
+{
+    for (int c = 0; c < surrogate->n_constraints; c++) {
+        const struct kd_gp_model *model = &surrogate->models[1 + c];
+        if (model->gp->targets[model->data.n + k] > model->limit)
+            return false;
+    }
+    return true;
+}
+
 /* What is to be improved upon: the best of this experiment's feasible trials, those that run included, or they would
  * be hoped for once more. Without any, all that is known is worth improving upon. */
 static void choose_best(struct kd_surrogate *surrogate, const struct kd_history *history)
@@ -246,9 +257,10 @@ static void choose_best(struct kd_surrogate *surrogate, const struct kd_history 
         if (trial->number >= history->n_prior && fitted < best)
             best = fitted;
     }
-    for (int i = model->data.n; i < model->gp->n; i++) {
-        if (history->n_constraints == 0 && model->gp->targets[i] < best)
-            best = model->gp->targets[i];
+    for (int k = 0; k < model->gp->n - model->data.n; k++) {
+        double believed = model->gp->targets[model->data.n + k];
+        if (believed < best && is_believed_feasible(surrogate, k))
+            best = believed;
     }
     acquisition->has_best = any_feasible;
     acquisition->best = isfinite(best) ? best : worst;
