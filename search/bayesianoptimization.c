@@ -133,7 +133,7 @@ static void choose_starts(struct gp *self)
     }
 }
 
-/* The best of where the climbs ended that is new. */
+/* The best of where the climbs ended that is new and not beside a running trial. */
 static bool take_climbed(const struct gp *self, const struct kd_history *history, double *point)
 {
     const struct kd_climb *climb = &self->climb;
@@ -142,8 +142,9 @@ static bool take_climbed(const struct gp *self, const struct kd_history *history
     for (int lane = 0; lane < KD_LANES; lane++) {
         if (!(climb->values[lane] > best))
             continue;
-        kd_cube_to_point(&self->cube, &climb->rows[lane * self->cube.n_dims], end);
-        if (kd_history_has(history, end))
+        const double *row = &climb->rows[(size_t)lane * (size_t)self->cube.n_dims];
+        kd_cube_to_point(&self->cube, row, end);
+        if (kd_history_has(history, end) || kd_surrogate_is_crowded(&self->surrogate, row))
             continue;
         best = climb->values[lane];
         memcpy(point, end, (size_t)self->space->n_params * sizeof *point);
@@ -153,13 +154,16 @@ static bool take_climbed(const struct gp *self, const struct kd_history *history
     return found;
 }
 
-/* The most hopeful candidate that is new; false: none is, and the sampler finds another point. */
-static bool take_candidate(const struct gp *self, const struct kd_history *history, double *point)
+/* The most hopeful candidate that is new; of those that are not beside a running trial while there are such. */
+static bool take_candidate(const struct gp *self, const struct kd_history *history, bool in_crowd,
+                           double *point)
 {
     const struct kd_candidates *candidates = &self->candidates;
+    size_t n_dims = (size_t)self->cube.n_dims;
     for (int i = 0; i < candidates->n; i++) {
-        const double *row =
-            &candidates->rows[(size_t)candidates->order[i] * (size_t)self->cube.n_dims];
+        const double *row = &candidates->rows[(size_t)candidates->order[i] * n_dims];
+        if (!in_crowd && kd_surrogate_is_crowded(&self->surrogate, row))
+            continue;
         kd_cube_to_point(&self->cube, row, point);
         if (!kd_history_has(history, point))
             return true;
@@ -183,7 +187,8 @@ static int ask_one(void *self_, const struct kd_history *history, double *point)
         if (take_climbed(self, history, point))
             return 1;
     }
-    take_candidate(self, history, point);
+    if (!take_candidate(self, history, false, point))
+        take_candidate(self, history, true, point); /* none: the sampler finds another point */
     return 1;
 }
 

@@ -47,7 +47,7 @@ void kd_surrogate_release(struct kd_surrogate *surrogate)
     free(surrogate->acquisition.constraints);
     free(surrogate->acquisition.limits);
     free(surrogate->acquisition.scratch);
-    free(surrogate->fantasies);
+    free(surrogate->running);
     *surrogate = (struct kd_surrogate){0};
 }
 
@@ -186,21 +186,40 @@ static void learn(struct kd_gp_model *model, const double *theta)
     kd_gp_condition(gp, theta);
 }
 
-static int read_running(struct kd_surrogate *surrogate, const struct kd_history *history)
+static void read_running(struct kd_surrogate *surrogate, const struct kd_history *history)
 {
-    int n = 0, n_running = history->n - history->n_done, n_dims = surrogate->cube->n_dims;
-    if (n_running > surrogate->fantasies_capacity) {
-        surrogate->fantasies_capacity = 2 * n_running;
-        surrogate->fantasies = kd_realloc_array(
-            surrogate->fantasies, (size_t)surrogate->fantasies_capacity * (size_t)n_dims + 1,
-            sizeof *surrogate->fantasies);
+    int n_running = history->n - history->n_done;
+    size_t n_dims = (size_t)surrogate->cube->n_dims;
+    if (n_running > surrogate->running_capacity) {
+        surrogate->running_capacity = 2 * n_running;
+        surrogate->running = kd_realloc_array(
+            surrogate->running, 2 * (size_t)n_running * n_dims + 1, sizeof *surrogate->running);
     }
+    surrogate->n_running = 0;
     for (int i = 0; i < history->n; i++) {
-        if (history->trials[i].outcome == KD_RUNNING && n < n_running)
+        if (history->trials[i].outcome == KD_RUNNING)
             kd_cube_from_point(surrogate->cube, history->trials[i].values,
-                               &surrogate->fantasies[(size_t)(n++) * (size_t)n_dims]);
+                               &surrogate->running[(size_t)(surrogate->n_running++) * n_dims]);
     }
-    return n;
+}
+
+static bool are_close(const struct kd_cube *cube, const double *a, const double *b)
+{
+    for (int dim = 0; dim < cube->n_dims; dim++) {
+        if (cube->is_category[dim] ? a[dim] != b[dim] : fabs(a[dim] - b[dim]) >= 0.01)
+            return false;
+    }
+    return true;
+}
+
+bool kd_surrogate_is_crowded(const struct kd_surrogate *surrogate, const double *x)
+{
+    for (int i = 0; i < surrogate->n_running; i++) {
+        const double *other = &surrogate->running[(size_t)i * (size_t)surrogate->cube->n_dims];
+        if (are_close(surrogate->cube, x, other))
+            return true;
+    }
+    return false;
 }
 
 /* Adds running trials at their posterior means. A value at the mean leaves the mean as it is, everywhere: so all means
@@ -277,8 +296,8 @@ void kd_surrogate_update(struct kd_surrogate *surrogate, const struct kd_history
     choose_lengths(surrogate, history, theta);
     learn(objective, theta);
     free(theta);
-    int n_running = read_running(surrogate, history);
-    believe(objective, surrogate->fantasies, n_running);
+    read_running(surrogate, history);
+    believe(objective, surrogate->running, surrogate->n_running);
     for (int c = 0; c < surrogate->n_constraints; c++) {
         struct kd_gp_model *model = &surrogate->models[1 + c];
         fit_constraint(surrogate, history, c);
@@ -286,7 +305,7 @@ void kd_surrogate_update(struct kd_surrogate *surrogate, const struct kd_history
                                    &model->limit);
         kd_gp_data_thin(&model->data, KD_GP_TRIALS);
         learn(model, model->theta);
-        believe(model, surrogate->fantasies, n_running);
+        believe(model, surrogate->running, surrogate->n_running);
         surrogate->acquisition.limits[c] = model->limit;
     }
     choose_best(surrogate, history);
