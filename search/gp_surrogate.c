@@ -151,18 +151,20 @@ static int count_stalled(const struct kd_gp_data *data, int n_prior)
     return n;
 }
 
-/* What the process is asked with: theta; or, for every second trial while nothing gets better, theta with no length
- * longer than was expected before there were data. The most probable theta may hold that a dimension does not matter,
- * because all trials so far have said so, and then no trial ever tries (Wang and de Freitas, arXiv 1406.7758; Berkenkamp
- * et al., JMLR 20, 2019). */
+/* What the process is asked with: theta; or, for about every second trial while nothing gets better, theta with no
+ * length longer than was expected before there were data. The most probable theta may hold that a dimension does not
+ * matter, because all trials so far have said so, and then no trial ever tries (Wang and de Freitas, arXiv 1406.7758;
+ * Berkenkamp et al., JMLR 20, 2019). Which trials is a coin and not the parity of their number, because a portfolio
+ * may leave every second trial to another strategy. */
 static void choose_lengths(const struct kd_surrogate *surrogate, const struct kd_history *history,
                            double *theta)
 {
-    enum { PATIENCE = 5 };
+    enum { PATIENCE = 5, FOR_LENGTHS = 7 };
     const struct kd_gp_model *model = &surrogate->models[0];
     int n_dims = surrogate->cube->n_dims;
     memcpy(theta, model->theta, (size_t)kd_gp_n_theta(n_dims) * sizeof *theta);
-    if (history->n % 2 == 0 || count_stalled(&model->data, history->n_prior) < PATIENCE)
+    bool is_heads = kd_hash2((uint64_t)history->n, FOR_LENGTHS) & 1;
+    if (is_heads || count_stalled(&model->data, history->n_prior) < PATIENCE)
         return;
     for (int j = 0; j < n_dims; j++) {
         double longest = kd_gp_expected_length(n_dims);
