@@ -196,7 +196,7 @@ static void a_restart_finds_the_basin_that_the_first_run_missed(void **state)
     (void)state;
     struct kd_space a = {0}, b = {0}, c = {0};
     fill_box(&a, 2), fill_box(&b, 2), fill_box(&c, 2);
-    assert_true(run_fresh(&a, two_basins, 250, 1, plain) == 1);
+    assert_true(run_fresh(&a, two_basins, 250, 1, plain) > 0.99);
     assert_true(run_fresh(&b, two_basins, 1000, 1, plain) < 1e-3);
     assert_true(run_fresh(&c, two_basins, 1500, 1, NULL) < 0.1);
 }
