@@ -93,14 +93,22 @@ void kd_axis_cell(const struct kd_axis *axis, double value, double *from, double
     *to = to_coordinate(axis, x + axis->half_step);
 }
 
-double kd_axis_draw(const struct kd_axis *axis, struct kd_rng *rng)
+double kd_axis_quantile(const struct kd_axis *axis, double u)
 {
-    if (axis->is_categorical)
-        return (double)kd_rng_below(rng, (uint64_t)axis->n_choices);
-    double u = kd_rng_uniform(rng);
+    if (axis->is_categorical) {
+        double at = floor(u * axis->n_choices);
+        return at < axis->n_choices ? at : axis->n_choices - 1;
+    }
     if (!axis->is_normal)
         return kd_axis_value(axis, axis->low + u * (axis->high - axis->low));
     double a = (axis->low - axis->mean) / axis->deviation;
     double b = (axis->high - axis->mean) / axis->deviation;
     return kd_axis_value(axis, axis->mean + axis->deviation * kd_truncnorm_quantile(u, a, b));
+}
+
+double kd_axis_draw(const struct kd_axis *axis, struct kd_rng *rng)
+{
+    if (axis->is_categorical)
+        return (double)kd_rng_below(rng, (uint64_t)axis->n_choices);
+    return kd_axis_quantile(axis, kd_rng_uniform(rng));
 }

@@ -42,6 +42,9 @@ double kd_axis_value(const struct kd_axis *axis, double coordinate);
 /* The cell of an allowed value, in the coordinate; needs has_cells. */
 void kd_axis_cell(const struct kd_axis *axis, double value, double *from, double *to);
 
+/* The value at share u, 0 <= u < 1, of the parameter's distribution; categorical: of the choices in their order. */
+double kd_axis_quantile(const struct kd_axis *axis, double u);
+
 /* A value drawn from the parameter's distribution. Takes one or more numbers from rng. */
 double kd_axis_draw(const struct kd_axis *axis, struct kd_rng *rng);
 

@@ -6,6 +6,7 @@
 
 #include "coordinator/base/mem.h"
 #include "search/eigen.h"
+#include "search/linalg.h"
 #include "search/special.h"
 
 #define ALPHA 1.5 /* ASNG's threshold of the signal-to-noise ratio */
@@ -94,7 +95,7 @@ static void adapt_region(struct kd_choices *choices, const double *white, double
     for (int i = 0; i < choices->n_free; i++)
         choices->path[i] = keep * choices->path[i] + fresh * white[i];
     choices->gain = keep * keep * choices->gain + beta * (2 - beta);
-    double square = kd_dot_lanes(choices->n_free, choices->path, choices->path);
+    double square = kd_dot(choices->path, choices->path, choices->n_free);
     choices->region *= kd_exp(beta * (choices->gain - square / ALPHA));
     /* Below 1 a step would leave the simplex; the margin repairs that, and a beta above 1 would not be a share. */
     double least = 1 / sqrt(choices->n_free);
@@ -132,7 +133,7 @@ void kd_choices_update(struct kd_choices *choices, int n, const int *rows, const
     double *slope = choices->scratch, *white = &slope[size];
     gradient(choices, n, rows, weights, slope);
     whiten(choices, slope, white);
-    double length = sqrt(kd_dot_lanes(choices->n_free, white, white)) + 1e-30;
+    double length = sqrt(kd_dot(white, white, choices->n_free)) + 1e-30;
     double pace = 1 / (choices->region * length);
     for (int k = 0; k < size; k++)
         choices->q[k] += pace * slope[k];

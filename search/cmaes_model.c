@@ -7,6 +7,7 @@
 #include "coordinator/base/mem.h"
 #include "search/cmaes_rates.h"
 #include "search/eigen.h"
+#include "search/linalg.h"
 #include "search/special.h"
 
 /* A larger condition number than this cannot be told from rounding. */
@@ -186,7 +187,7 @@ void kd_cma_whiten(const struct kd_cma *cma, const double *y, double *z)
 {
     int d = cma->d;
     for (int i = 0; i < d; i++)
-        z[i] = kd_dot_lanes(d, &cma->vectors[(size_t)i * (size_t)d], y) / cma->lengths[i];
+        z[i] = kd_dot(&cma->vectors[(size_t)i * (size_t)d], y, d) / cma->lengths[i];
 }
 
 /* The squared length of C^(-1/2) y. */
@@ -195,7 +196,7 @@ static double squared_length(const struct kd_cma *cma, const double *y)
     double sum = 0;
     for (int i = 0; i < cma->d; i++) {
         const double *row = &cma->vectors[(size_t)i * (size_t)cma->d];
-        double at = kd_dot_lanes(cma->d, row, y) / cma->lengths[i];
+        double at = kd_dot(row, y, cma->d) / cma->lengths[i];
         sum += at * at;
     }
     return sum;
@@ -244,7 +245,7 @@ static bool move_paths(struct kd_cma *cma, const double *mean_step, double *whit
     turn_back(cma, z, white);
     for (int j = 0; j < d; j++)
         cma->path_sigma[j] = keep * cma->path_sigma[j] + fresh * white[j];
-    double length = sqrt(kd_dot_lanes(d, cma->path_sigma, cma->path_sigma));
+    double length = sqrt(kd_dot(cma->path_sigma, cma->path_sigma, d));
     double share = 1 - power_of(keep, 2 * (cma->generation + 1));
     bool may_grow = length / sqrt(share) < (1.4 + 2 / (d + 1.0)) * cma->chi;
     fresh = may_grow ? sqrt(cma->c_c * (2 - cma->c_c) * cma->mu_eff) : 0;

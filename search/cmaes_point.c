@@ -68,15 +68,15 @@ static double predict(const struct kd_cma_state *state, const double *step, doub
         rounded[j] = (settled(state, j, mean + scale * step[j]) - mean) / scale;
     }
     kd_cma_whiten(state->cma, rounded, z);
-    return kd_surrogate_value(&state->surrogate, z);
+    return kd_cma_surrogate_value(&state->surrogate, z);
 }
 
 /* Of some draws the one that the surrogate holds for best; once a generation its minimum. */
 static void choose_step(struct kd_cma_state *state, struct kd_rng *rng, int64_t number,
                         double *step)
 {
-    const struct kd_surrogate *surrogate = &state->surrogate;
-    int d = state->cma->d, n_draws = kd_surrogate_draws(surrogate);
+    const struct kd_cma_surrogate *surrogate = &state->surrogate;
+    int d = state->cma->d, n_draws = kd_cma_surrogate_draws(surrogate);
     double *other = &state->point[state->chart->n_params + d], *scratch = &other[d], best = 0;
     if (surrogate->has_minimum && surrogate->trust >= 0 && number % state->cma->lambda == 0) {
         kd_cma_step(state->cma, surrogate->minimum, step);

@@ -7,6 +7,7 @@
 #include "coordinator/base/mem.h"
 #include "search/cmaes_model.h"
 #include "search/eigen.h"
+#include "search/linalg.h"
 #include "search/special.h"
 
 /* The paper's constants. */
@@ -65,7 +66,7 @@ static void multiply_transposed(int d, const double *a, const double *b, double 
     size_t n = (size_t)d;
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < n; j++)
-            out[i * n + j] = kd_dot_lanes(d, &a[i * n], &b[j * n]);
+            out[i * n + j] = kd_dot(&a[i * n], &b[j * n], d);
     }
 }
 
@@ -90,8 +91,8 @@ static void adapt(struct kd_cma_rate *rate, const double *step)
     double beta = rate->beta;
     for (int i = 0; i < rate->n; i++)
         rate->average[i] = (1 - beta) * rate->average[i] + beta * step[i];
-    rate->square = (1 - beta) * rate->square + beta * kd_dot_lanes(rate->n, step, step);
-    double signal = kd_dot_lanes(rate->n, rate->average, rate->average);
+    rate->square = (1 - beta) * rate->square + beta * kd_dot(step, step, rate->n);
+    double signal = kd_dot(rate->average, rate->average, rate->n);
     double ratio = (signal - beta / (2 - beta) * rate->square) / (rate->square - signal);
     double change = ratio / (ALPHA * rate->rate) - 1;
     change = change < -1 ? -1 : change > 1 ? 1 : change;
@@ -112,7 +113,7 @@ static void adapt_both(struct kd_cma_rates *rates, const struct kd_cma *cma, con
     for (size_t j = 0; j < n; j++)
         half[j] = cma->mean[j] - rates->old_mean[j];
     for (size_t i = 0; i < n; i++)
-        local[i] = kd_dot_lanes(d, &root[i * n], half);
+        local[i] = kd_dot(&root[i * n], half, d);
     adapt(&rates->mean, local);
     multiply_transposed(d, root, change, half);
     multiply_transposed(d, half, root, local);

@@ -6,6 +6,7 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/rng.h"
 #include "search/eigen.h"
+#include "search/linalg.h"
 #include "search/special.h"
 #include "search/strategy.h"
 
@@ -37,14 +38,14 @@ void kd_cma_rays_release(struct kd_cma_rays *rays)
 static void turn_away(int d, double *rows, int k)
 {
     double *row = &rows[(size_t)k * (size_t)d];
-    double length = kd_dot_lanes(d, row, row);
+    double length = kd_dot(row, row, d);
     for (int i = 0; i < k; i++) {
         const double *other = &rows[(size_t)i * (size_t)d];
-        double along = kd_dot_lanes(d, row, other) / kd_dot_lanes(d, other, other);
+        double along = kd_dot(row, other, d) / kd_dot(other, other, d);
         for (int j = 0; j < d; j++)
             row[j] -= along * other[j];
     }
-    double rest = kd_dot_lanes(d, row, row), factor = sqrt(length / rest);
+    double rest = kd_dot(row, row, d), factor = sqrt(length / rest);
     for (int j = 0; j < d && rest > 0; j++)
         row[j] *= factor;
 }

@@ -105,7 +105,7 @@ static void fit_surrogate(struct kd_cma_state *state, const struct kd_history *h
         if (kd_cma_point_white(state, trial->values, &points[(size_t)n * (size_t)d]))
             values[n++] = trial->objective;
     }
-    kd_surrogate_fit(&state->surrogate, n, points, values);
+    kd_cma_surrogate_fit(&state->surrogate, n, points, values);
     free(points);
 }
 
@@ -122,7 +122,7 @@ void kd_cma_state_begin(struct kd_cma_state *state, const struct kd_chart *chart
     free(counts);
     state->scales = KD_NEW_ARRAY(double, d + 1);
     state->point = KD_NEW_ARRAY(double, (size_t)chart->n_params + 4 * d + 1);
-    kd_surrogate_init(&state->surrogate, (int)d);
+    kd_cma_surrogate_init(&state->surrogate, (int)d);
     kd_cma_plan_init(&state->plan, options->restarts, options->lambda, options->growth,
                      options->sigma);
     int n_good = kd_cma_order(history, numbers, n);
@@ -142,7 +142,7 @@ void kd_cma_state_release(struct kd_cma_state *state)
     kd_choices_release(&state->choices);
     kd_cma_watch_release(&state->watch);
     kd_cma_rays_release(&state->rays);
-    kd_surrogate_release(&state->surrogate);
+    kd_cma_surrogate_release(&state->surrogate);
     free(state->scales);
     free(state->steps);
     free(state->picks);
@@ -168,7 +168,7 @@ static void judge_surrogate(struct kd_cma_state *state)
     double *points = KD_NEW_ARRAY(double, (size_t)lambda *(size_t)d + 1);
     for (int i = 0; i < lambda; i++)
         kd_cma_whiten(state->cma, &state->steps[i * d], &points[i * d]);
-    kd_surrogate_judge(&state->surrogate, lambda, points);
+    kd_cma_surrogate_judge(&state->surrogate, lambda, points);
     free(points);
 }
 

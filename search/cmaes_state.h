@@ -29,7 +29,7 @@ struct kd_cma_state {
     struct kd_cma_watch watch;
     struct kd_cma_plan plan;
     struct kd_cma_rays rays;
-    struct kd_surrogate surrogate;
+    struct kd_cma_surrogate surrogate;
     double *steps; /* scratch: a generation's steps, its picks, and a point */
     int *picks;
     double *point;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
-#include "search/eigen.h"
+#include "search/linalg.h"
 
 /* Points per coefficient; the weight of the worst beside the best; what keeps the normal equations regular; which values
  * are left out, in distances of the median from the best: a diverged run must not flatten all others. */
@@ -19,23 +19,23 @@ struct sample {
     int at; /* row of the points */
 };
 
-void kd_surrogate_init(struct kd_surrogate *surrogate, int d)
+void kd_cma_surrogate_init(struct kd_cma_surrogate *surrogate, int d)
 {
     size_t n = (size_t)d;
-    *surrogate = (struct kd_surrogate){.d = d};
+    *surrogate = (struct kd_cma_surrogate){.d = d};
     surrogate->slope = KD_NEW_ARRAY(double, n + 1);
     surrogate->curve = KD_NEW_ARRAY(double, n *n + 1);
     surrogate->minimum = KD_NEW_ARRAY(double, n + 1);
     surrogate->scratch = KD_NEW_ARRAY(double, n *n + 1);
 }
 
-void kd_surrogate_release(struct kd_surrogate *surrogate)
+void kd_cma_surrogate_release(struct kd_cma_surrogate *surrogate)
 {
     free(surrogate->slope);
     free(surrogate->curve);
     free(surrogate->minimum);
     free(surrogate->scratch);
-    *surrogate = (struct kd_surrogate){0};
+    *surrogate = (struct kd_cma_surrogate){0};
 }
 
 /* The lower triangle of a becomes its Cholesky factor; false when a is not positive definite. */
@@ -45,9 +45,9 @@ static bool factorise(int n, double *a)
         double *row = &a[(size_t)i * (size_t)n];
         for (int j = 0; j < i; j++) {
             const double *other = &a[(size_t)j * (size_t)n];
-            row[j] = (row[j] - kd_dot_lanes(j, row, other)) / other[j];
+            row[j] = (row[j] - kd_dot(row, other, j)) / other[j];
         }
-        double rest = row[i] - kd_dot_lanes(i, row, row);
+        double rest = row[i] - kd_dot(row, row, i);
         if (!(rest > 0))
             return false;
         row[i] = sqrt(rest);
@@ -60,7 +60,7 @@ static void solve(int n, const double *factor, double *b)
 {
     for (int i = 0; i < n; i++) {
         const double *row = &factor[(size_t)i * (size_t)n];
-        b[i] = (b[i] - kd_dot_lanes(i, row, b)) / row[i];
+        b[i] = (b[i] - kd_dot(row, b, i)) / row[i];
     }
     for (int i = n - 1; i >= 0; i--) {
         const double *row = &factor[(size_t)i * (size_t)n];
@@ -110,13 +110,13 @@ static int by_value(const void *a_, const void *b_)
 }
 
 /* The nearest points, best first, at most as many as asked for; returns how many. */
-static int choose(const struct kd_surrogate *surrogate, int n, const double *points,
+static int choose(const struct kd_cma_surrogate *surrogate, int n, const double *points,
                   const double *values, int most, struct sample *samples)
 {
     int d = surrogate->d;
     for (int i = 0; i < n; i++) {
         const double *z = &points[(size_t)i * (size_t)d];
-        samples[i] = (struct sample){kd_dot_lanes(d, z, z), values[i], i};
+        samples[i] = (struct sample){kd_dot(z, z, d), values[i], i};
     }
     qsort(samples, (size_t)n, sizeof *samples, by_distance);
     n = n < most ? n : most;
@@ -176,8 +176,7 @@ static double regress(int n, int n_terms, const double *terms, const double *fac
     }
     solve(n_terms, factor, out);
     for (int k = 0; k < n; k++) {
-        double off =
-            samples[k].value - kd_dot_lanes(n_terms, &terms[(size_t)k * (size_t)n_terms], out);
+        double off = samples[k].value - kd_dot(&terms[(size_t)k * (size_t)n_terms], out, n_terms);
         left += weight_of(k, n) * off * off;
     }
     return left / (squares - sum * sum / weights);
@@ -203,7 +202,7 @@ static void regress_best(int n, int n_terms, const double *terms, const double *
     free(other);
 }
 
-static void take_terms(struct kd_surrogate *surrogate, int n_terms, const double *terms)
+static void take_terms(struct kd_cma_surrogate *surrogate, int n_terms, const double *terms)
 {
     size_t d = (size_t)surrogate->d;
     surrogate->constant = *terms++;
@@ -219,7 +218,7 @@ static void take_terms(struct kd_surrogate *surrogate, int n_terms, const double
 }
 
 /* z = -(curve + lift I)^-1 slope; false when that is no minimum, or farther away than `most`. */
-static bool minimise(struct kd_surrogate *surrogate, double lift, double most)
+static bool minimise(struct kd_cma_surrogate *surrogate, double lift, double most)
 {
     size_t d = (size_t)surrogate->d;
     double *factor = surrogate->scratch, *z = surrogate->minimum;
@@ -231,25 +230,25 @@ static bool minimise(struct kd_surrogate *surrogate, double lift, double most)
     for (size_t i = 0; i < d; i++)
         z[i] = -surrogate->slope[i];
     solve(surrogate->d, factor, z);
-    return kd_dot_lanes(surrogate->d, z, z) <= most * most;
+    return kd_dot(z, z, surrogate->d) <= most * most;
 }
 
 /* Lifts the curve until its minimum is near enough. */
-static void find_minimum(struct kd_surrogate *surrogate)
+static void find_minimum(struct kd_cma_surrogate *surrogate)
 {
     enum { TRIES = 60 };
     int d = surrogate->d;
     double most = sqrt(d) + 2.0 * d / (d + 2);
-    double size = sqrt(kd_dot_lanes(d * d, surrogate->curve, surrogate->curve)) +
-                  sqrt(kd_dot_lanes(d, surrogate->slope, surrogate->slope));
+    double size = sqrt(kd_dot(surrogate->curve, surrogate->curve, d * d)) +
+                  sqrt(kd_dot(surrogate->slope, surrogate->slope, d));
     surrogate->has_minimum = minimise(surrogate, 0, most);
     double lift = 1e-6 * size;
     for (int i = 0; i < TRIES && size > 0 && !surrogate->has_minimum; i++, lift *= 2)
         surrogate->has_minimum = minimise(surrogate, lift, most);
 }
 
-void kd_surrogate_fit(struct kd_surrogate *surrogate, int n, const double *points,
-                      const double *values)
+void kd_cma_surrogate_fit(struct kd_cma_surrogate *surrogate, int n, const double *points,
+                          const double *values)
 {
     int n_terms = count_terms(surrogate->d, n);
     surrogate->has_model = surrogate->has_minimum = false;
@@ -275,25 +274,25 @@ void kd_surrogate_fit(struct kd_surrogate *surrogate, int n, const double *point
     free(matrix);
 }
 
-double kd_surrogate_value(const struct kd_surrogate *surrogate, const double *z)
+double kd_cma_surrogate_value(const struct kd_cma_surrogate *surrogate, const double *z)
 {
     int d = surrogate->d;
     double sum = surrogate->constant;
     for (int i = 0; i < d; i++) {
-        double along = kd_dot_lanes(d, &surrogate->curve[(size_t)i * (size_t)d], z);
+        double along = kd_dot(&surrogate->curve[(size_t)i * (size_t)d], z, d);
         sum += z[i] * (surrogate->slope[i] + along / 2);
     }
     return sum;
 }
 
-void kd_surrogate_judge(struct kd_surrogate *surrogate, int n, const double *points)
+void kd_cma_surrogate_judge(struct kd_cma_surrogate *surrogate, int n, const double *points)
 {
     int agree = 0, n_pairs = n * (n - 1) / 2;
     if (!surrogate->has_model || n_pairs == 0)
         return;
     double *values = KD_NEW_ARRAY(double, (size_t)n);
     for (int i = 0; i < n; i++) {
-        values[i] = kd_surrogate_value(surrogate, &points[(size_t)i * (size_t)surrogate->d]);
+        values[i] = kd_cma_surrogate_value(surrogate, &points[(size_t)i * (size_t)surrogate->d]);
         for (int j = 0; j < i; j++)
             agree += values[j] < values[i] ? 1 : -1;
     }
@@ -301,7 +300,7 @@ void kd_surrogate_judge(struct kd_surrogate *surrogate, int n, const double *poi
     surrogate->trust = surrogate->trust / 2 + (double)agree / n_pairs / 2;
 }
 
-int kd_surrogate_draws(const struct kd_surrogate *surrogate)
+int kd_cma_surrogate_draws(const struct kd_cma_surrogate *surrogate)
 {
     enum { MOST = 4 };
     double part = (surrogate->trust - 0.2) / 0.6; /* 1 up to 0.2, all from 0.8 */

@@ -17,7 +17,7 @@ enum {
     KD_SURROGATE_MOST = 64, /* and up to which there is a model */
 };
 
-struct kd_surrogate {
+struct kd_cma_surrogate {
     int d;
     bool has_model, has_minimum;
     /* value(z) = constant + slope z + z' curve z / 2 */
@@ -27,19 +27,19 @@ struct kd_surrogate {
     double *scratch; /* owned; d x d */
 };
 
-void kd_surrogate_init(struct kd_surrogate *surrogate, int d);
-void kd_surrogate_release(struct kd_surrogate *surrogate);
+void kd_cma_surrogate_init(struct kd_cma_surrogate *surrogate, int d);
+void kd_cma_surrogate_release(struct kd_cma_surrogate *surrogate);
 
 /* points: n rows of d, values: n finite ones. Has no model afterwards when they are too few or all equal. */
-void kd_surrogate_fit(struct kd_surrogate *surrogate, int n, const double *points,
-                      const double *values);
+void kd_cma_surrogate_fit(struct kd_cma_surrogate *surrogate, int n, const double *points,
+                          const double *values);
 
-double kd_surrogate_value(const struct kd_surrogate *surrogate, const double *z);
+double kd_cma_surrogate_value(const struct kd_cma_surrogate *surrogate, const double *z);
 
 /* A new generation, best first, that the model has not seen: how right were its ranks? */
-void kd_surrogate_judge(struct kd_surrogate *surrogate, int n, const double *points);
+void kd_cma_surrogate_judge(struct kd_cma_surrogate *surrogate, int n, const double *points);
 
 /* Draws to choose among, 1 .. 4, by trust. */
-int kd_surrogate_draws(const struct kd_surrogate *surrogate);
+int kd_cma_surrogate_draws(const struct kd_cma_surrogate *surrogate);
 
 #endif

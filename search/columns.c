@@ -1,5 +1,6 @@
 #include "search/columns.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@ void kd_columns_init(struct kd_columns *columns, const struct kd_axis *axes, int
     *columns = (struct kd_columns){.axes = axes, .n_axes = n_axes};
     columns->coordinates = KD_NEW_ARRAY(double *, (size_t)n_axes + 1);
     columns->order = KD_NEW_ARRAY(struct kd_ranked *, (size_t)n_axes + 1);
+    columns->n_ranked = KD_NEW_ARRAY(int, (size_t)n_axes + 1);
 }
 
 void kd_columns_release(struct kd_columns *columns)
@@ -20,6 +22,7 @@ void kd_columns_release(struct kd_columns *columns)
     }
     free(columns->coordinates);
     free(columns->order);
+    free(columns->n_ranked);
     free(columns->values);
     *columns = (struct kd_columns){0};
 }
@@ -61,10 +64,11 @@ static void drop_from(struct kd_columns *columns, int first)
         int kept = 0;
         if (columns->axes[i].is_categorical)
             continue;
-        for (int j = 0; j < columns->n; j++) {
+        for (int j = 0; j < columns->n_ranked[i]; j++) {
             if (columns->order[i][j].trial < first)
                 columns->order[i][kept++] = columns->order[i][j];
         }
+        columns->n_ranked[i] = kept;
     }
     columns->n = first;
 }
@@ -97,15 +101,24 @@ static void rank_new(struct kd_columns *columns, int axis, int first, int n)
 {
     enum { FEW = 32 };
     struct kd_ranked *order = columns->order[axis];
+    int *n_ranked = &columns->n_ranked[axis];
     for (int i = first; i < n; i++) {
         struct kd_ranked entry = {columns->coordinates[axis][i], i};
+        if (isnan(entry.coordinate))
+            continue;
         if (n - first <= FEW)
-            insert(order, i, entry);
+            insert(order, *n_ranked, entry);
         else
-            order[i] = entry;
+            order[*n_ranked] = entry;
+        ++*n_ranked;
     }
     if (n - first > FEW)
-        qsort(order, (size_t)n, sizeof *order, by_coordinate);
+        qsort(order, (size_t)*n_ranked, sizeof *order, by_coordinate);
+}
+
+static double coordinate_of(const struct kd_axis *axis, double value)
+{
+    return isnan(value) ? NAN : kd_axis_coordinate(axis, value);
 }
 
 static void append(struct kd_columns *columns, const struct kd_history *history)
@@ -117,7 +130,7 @@ static void append(struct kd_columns *columns, const struct kd_history *history)
             memcpy(row(columns, i), history->trials[i].values, bytes);
         for (int j = 0; j < columns->n_axes; j++)
             columns->coordinates[j][i] =
-                kd_axis_coordinate(&columns->axes[j], history->trials[i].values[j]);
+                coordinate_of(&columns->axes[j], history->trials[i].values[j]);
     }
     for (int j = 0; j < columns->n_axes; j++) {
         if (!columns->axes[j].is_categorical)

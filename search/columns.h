@@ -19,9 +19,11 @@ struct kd_columns {
     int n, capacity;      /* trials */
     int n_kept;           /* of the trials before the last sync, how many stayed as they were */
     double *values;       /* n rows of n_axes values, as in the history */
-    double **coordinates; /* [axis][trial] */
-    struct kd_ranked *
-        *order; /* [axis][rank], by coordinate, then by trial; not kept for categorical axes */
+    double **coordinates; /* [axis][trial]; NaN where the parameter is inactive */
+    /* [axis][rank], by coordinate, then by trial, of the trials in which the parameter is active; n_ranked[axis] of
+     * them. Not kept for categorical axes. */
+    struct kd_ranked **order;
+    int *n_ranked;
 };
 
 void kd_columns_init(struct kd_columns *columns, const struct kd_axis *axes, int n_axes);

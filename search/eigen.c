@@ -3,25 +3,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "search/linalg.h"
+
 /* All work is done on a tridiagonal form T = Q' A Q: its diagonal and the entries below it, below[i] = T[i+1][i]. */
 struct tridiagonal {
     int n;
     double *diagonal, *below;
     double *vectors; /* row i becomes the i-th eigenvector */
 };
-
-double kd_dot_lanes(int n, const double *a, const double *b)
-{
-    double sum[4] = {0};
-    int i = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (int lane = 0; lane < 4; lane++)
-            sum[lane] += a[i + lane] * b[i + lane];
-    }
-    for (int lane = 0; i < n; i++, lane++)
-        sum[lane] += a[i] * b[i];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
 
 /* Makes v the Householder vector that maps it to (length, 0, ..), with 2 / v'v in *scale (0: nothing to do); returns
  * the signed length. */
@@ -35,7 +24,7 @@ static double householder(int n, double *v, double *scale)
         return n > 0 ? v[0] : 0;
     for (int i = 0; i < n; i++)
         v[i] /= largest;
-    double tail = kd_dot_lanes(n - 1, &v[1], &v[1]);
+    double tail = kd_dot(&v[1], &v[1], n - 1);
     if (tail == 0) {
         v[0] *= largest;
         return v[0];
@@ -55,7 +44,7 @@ static void multiply_lower(int m, const double *block, int stride, const double 
         const double *row = &block[(size_t)i * (size_t)stride];
         for (int j = 0; j < i; j++)
             p[j] += row[j] * v[i];
-        p[i] += kd_dot_lanes(i + 1, row, v);
+        p[i] += kd_dot(row, v, i + 1);
     }
 }
 
@@ -76,7 +65,7 @@ static void reduce(struct tridiagonal *t, double *a, double *p)
         if (scale == 0)
             continue;
         multiply_lower(m, block, n, v, p);
-        double half = scale * scale / 2 * kd_dot_lanes(m, p, v);
+        double half = scale * scale / 2 * kd_dot(p, v, m);
         for (int i = 0; i < m; i++)
             p[i] = scale * p[i] - half * v[i];
         for (int i = 0; i < m; i++) {
@@ -104,8 +93,7 @@ static void accumulate(struct tridiagonal *t, const double *a, double *scales)
         if (scales[k] == 0)
             continue;
         for (int i = 0; i < m; i++) {
-            double *row = &block[(size_t)i * (size_t)n],
-                   factor = scales[k] * kd_dot_lanes(m, row, v);
+            double *row = &block[(size_t)i * (size_t)n], factor = scales[k] * kd_dot(row, v, m);
             for (int j = 0; j < m; j++)
                 row[j] -= factor * v[j];
         }

@@ -12,8 +12,4 @@
  * positive. scratch: 3 n doubles. False, and nothing that can be used, when the matrix has an entry that is not finite. */
 bool kd_eigen_symmetric(int n, double *matrix, double *values, double *vectors, double *scratch);
 
-/* The sum of a[i] b[i]: four sums side by side, added at the end in a fixed order, so that it is quick and has the same
- * bits with every compiler. */
-double kd_dot_lanes(int n, const double *a, const double *b);
-
 #endif

@@ -98,15 +98,6 @@ int kd_history_add(struct kd_history *history, const double *values)
     return number;
 }
 
-void kd_history_add_prior(struct kd_history *history, const double *values, enum kd_outcome outcome,
-                          double objective)
-{
-    kd_assert(history->n == history->n_prior);
-    int number = append_trial(history, values);
-    history->n_prior++;
-    kd_history_finish(history, number, outcome, objective);
-}
-
 static struct kd_observation *trial_get(struct kd_history *history, int number)
 {
     kd_assert(number >= 0 && number < history->n);
@@ -234,6 +225,22 @@ void kd_history_finish(struct kd_history *history, int number, enum kd_outcome o
     kd_history_finish_measured(history, number, outcome, measured);
 }
 
+void kd_history_add_prior_measured(struct kd_history *history, const double *values,
+                                   enum kd_outcome outcome, struct kd_measured measured)
+{
+    kd_assert(history->n == history->n_prior);
+    int number = append_trial(history, values);
+    history->n_prior++;
+    kd_history_finish_measured(history, number, outcome, measured);
+}
+
+void kd_history_add_prior(struct kd_history *history, const double *values, enum kd_outcome outcome,
+                          double objective)
+{
+    struct kd_measured measured = {.objectives = history->n_objectives == 1 ? &objective : NULL};
+    kd_history_add_prior_measured(history, values, outcome, measured);
+}
+
 double kd_observation_objective(const struct kd_observation *trial, int i)
 {
     if (trial->objectives)
@@ -261,16 +268,29 @@ int kd_history_best(const struct kd_history *history)
     return best;
 }
 
+int kd_observation_report_at(const struct kd_observation *trial, int64_t step)
+{
+    int low = 0, high = trial->n_reports;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (trial->reports[middle].step < step)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void kd_history_branch(struct kd_history *branch, const struct kd_history *base)
 {
     *branch = *base;
     branch->capacity = base->n + 16;
     branch->trials = KD_NEW_ARRAY(struct kd_observation, (size_t)branch->capacity);
     branch->slots = base->n_slots > 0 ? KD_NEW_ARRAY(int, (size_t)base->n_slots) : NULL;
-    if (base->n > 0) {
+    if (base->n > 0)
         memcpy(branch->trials, base->trials, (size_t)base->n * sizeof *base->trials);
+    if (base->n_slots > 0) /* none while there are only prior trials */
         memcpy(branch->slots, base->slots, (size_t)base->n_slots * sizeof *base->slots);
-    }
 }
 
 void kd_history_release_branch(struct kd_history *branch, const struct kd_history *base)

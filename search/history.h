@@ -89,13 +89,16 @@ void kd_history_cut(struct kd_history *history, int number, int64_t step);
 void kd_history_finish(struct kd_history *history, int number, enum kd_outcome outcome,
                        double objective);
 
-/* The same with everything that was measured: n_objectives objectives, minimised, and n_constraints constraints
+/* The same, and that of a prior trial, with everything that was measured: n_objectives objectives, minimised, and n_constraints constraints
  * (NULL = not measured, which is a violation when there are constraints). */
 struct kd_measured {
     const double *objectives, *constraints;
 };
 void kd_history_finish_measured(struct kd_history *history, int number, enum kd_outcome outcome,
                                 struct kd_measured measured);
+
+void kd_history_add_prior_measured(struct kd_history *history, const double *values,
+                                   enum kd_outcome outcome, struct kd_measured measured);
 
 /* Best finite first objective among the finished feasible trials (KD_COMPLETE, or KD_PRUNED with an objective), those
  * of an earlier experiment aside; index or -1. */
@@ -109,6 +112,9 @@ bool kd_observation_has_objective(const struct kd_observation *trial);
 
 /* The i-th objective, minimised. */
 double kd_observation_objective(const struct kd_observation *trial, int i);
+
+/* Index of the trial's first report at this step or later; n_reports when there is none. */
+int kd_observation_report_at(const struct kd_observation *trial, int64_t step);
 
 /* A history that shares all trials of `base` and can grow by running ones of its own: how a strategy sees the points
  * of the call that is under way. Only kd_history_add may change it, the base must not change meanwhile, and it is

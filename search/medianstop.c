@@ -9,26 +9,19 @@
  *
  * A completed trial without a finite report up to s has no mean and is left out; the rule is silent while fewer than
  * min_trials_required have one. Early-stopped and failed trials set no bar: they were cut where they were bad, and
- * would loosen it. The bar is made anew at each report, from all trials that are finished by then. */
+ * would loosen it. The bar is that of all trials that are finished at the time of the report. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
+#include "search/standings.h"
 #include "search/stopper.h"
 
 struct medianstop {
-    int min_trials, start_step;
+    int min_trials;
+    int64_t start_step;
+    struct kd_standings standings; /* of running averages */
 };
-
-static void *medianstop_new(const struct kd_task *task, const struct kd_settings *settings,
-                            uint64_t seed, struct kd_error *err)
-{
-    (void)task, (void)seed, (void)err;
-    struct medianstop *self = KD_NEW(struct medianstop);
-    self->min_trials = (int)kd_settings_number(settings, "min_trials_required");
-    self->start_step = (int)kd_settings_number(settings, "start_step");
-    return self;
-}
 
 /* Mean of the finite reports up to the step; NaN when there is none. Divided first: a sum of 1e308s overflows. */
 static double mean_up_to(const struct kd_observation *trial, int64_t step)
@@ -45,59 +38,36 @@ static double mean_up_to(const struct kd_observation *trial, int64_t step)
     return n > 0 ? mean : NAN;
 }
 
-static double best_up_to(const struct kd_observation *trial, int64_t step)
+static void *medianstop_new(const struct kd_task *task, const struct kd_settings *settings,
+                            uint64_t seed, struct kd_error *err)
 {
-    double best = INFINITY;
-    for (int i = 0; i < trial->n_reports && trial->reports[i].step <= step; i++) {
-        double value = trial->reports[i].value;
-        if (isfinite(value) && value < best)
-            best = value;
-    }
-    return best;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-    qsort(values, (size_t)n, sizeof *values, ascending);
-    int middle = n / 2;
-    return n % 2 == 1 ? values[middle] : 0.5 * values[middle - 1] + 0.5 * values[middle];
-}
-
-/* Fills means[] and returns how many. */
-static int collect_means(const struct kd_history *history, int64_t step, double *means)
-{
-    int n = 0;
-    for (int i = 0; i < history->n_done; i++) {
-        const struct kd_observation *trial = &history->trials[history->done[i]];
-        if (trial->outcome != KD_COMPLETE)
-            continue;
-        double mean = mean_up_to(trial, step);
-        if (!isnan(mean))
-            means[n++] = mean;
-    }
-    return n;
+    (void)task, (void)seed, (void)err;
+    struct medianstop *self = KD_NEW(struct medianstop);
+    self->min_trials = (int)kd_settings_number(settings, "min_trials_required");
+    self->start_step = (int64_t)kd_settings_number(settings, "start_step");
+    self->standings.value = mean_up_to;
+    return self;
 }
 
 static enum kd_verdict medianstop_judge(void *self_, const struct kd_history *history, int number,
                                         const struct kd_report *report)
 {
-    const struct medianstop *self = self_;
+    struct medianstop *self = self_;
     if (report->step < self->start_step)
         return KD_GO;
-    double *means = KD_NEW_ARRAY(double, (size_t)history->n_done + 1);
-    int n = collect_means(history, report->step, means);
-    enum kd_verdict verdict = KD_GO;
-    if (n > 0 && n >= self->min_trials &&
-        best_up_to(&history->trials[number], report->step) > median(means, n))
-        verdict = KD_STOP;
-    free(means);
-    return verdict;
+    const struct kd_ranking *means = kd_standings_at(&self->standings, history, report->step);
+    if (means->n == 0 || means->n < self->min_trials)
+        return KD_GO;
+    double own = kd_best_up_to(&history->trials[number], report->step);
+    return own > kd_ranking_quantile(means, 0.5) ? KD_STOP : KD_GO;
+}
+
+static void medianstop_free(void *self_)
+{
+    struct medianstop *self = self_;
+    if (self)
+        kd_standings_release(&self->standings);
+    free(self);
 }
 
 static const struct kd_setting medianstop_settings[] = {
@@ -114,5 +84,5 @@ const struct kd_stopper kd_stopper_medianstop = {
     .settings = medianstop_settings,
     .new = medianstop_new,
     .judge = medianstop_judge,
-    .free = free,
+    .free = medianstop_free,
 };

@@ -12,6 +12,8 @@ struct kd_parzen *kd_parzen_new(const struct kd_columns *columns, int first, int
 {
     struct kd_parzen *parzen = KD_NEW(struct kd_parzen);
     *parzen = (struct kd_parzen){.columns = columns, .first = first, .n_axes = n_axes};
+    for (int i = 0; i < n_axes && n_axes > 1; i++)
+        parzen->has_conditions |= columns->axes[first + i].param->condition != NULL;
     parzen->axes = KD_NEW_ARRAY(struct kd_axis_kernels, (size_t)n_axes + 1);
     parzen->memo = KD_NEW_ARRAY(struct kd_kernel_memo *, (size_t)n_axes + 1);
     return parzen;
@@ -22,9 +24,11 @@ static void free_axis(struct kd_axis_kernels *axis)
     free(axis->mu);
     free(axis->sigma);
     free(axis->inverse);
+    free(axis->offset);
     free(axis->group);
     free(axis->group_mu);
     free(axis->group_sigma);
+    free(axis->group_unit);
 }
 
 void kd_parzen_free(struct kd_parzen *parzen)
@@ -51,16 +55,21 @@ static void grow(double **array, int n)
     *array = kd_realloc_array(*array, (size_t)n, sizeof **array);
 }
 
-static void reserve_axis(struct kd_axis_kernels *kernels, const struct kd_axis *axis, int n)
+static void reserve_axis(struct kd_parzen *parzen, int i, int n)
 {
+    struct kd_axis_kernels *kernels = &parzen->axes[i];
+    const struct kd_axis *axis = kd_parzen_axis(parzen, i);
     if (!axis->is_categorical) {
         grow(&kernels->mu, n);
         grow(&kernels->sigma, n);
         grow(&kernels->inverse, n);
+        if (kd_parzen_is_conditional(parzen, i))
+            grow(&kernels->offset, n);
     }
     if (axis->has_cells && !axis->is_categorical) {
         grow(&kernels->group_mu, n);
         grow(&kernels->group_sigma, n);
+        grow(&kernels->group_unit, n);
     }
     if (axis->has_cells)
         kernels->group = kd_realloc_array(kernels->group, (size_t)n, sizeof *kernels->group);
@@ -78,7 +87,7 @@ static void reserve_kernels(struct kd_parzen *parzen)
     grow(&parzen->log_base, n);
     grow(&parzen->norms, n);
     for (int i = 0; i < parzen->n_axes; i++)
-        reserve_axis(&parzen->axes[i], kd_parzen_axis(parzen, i), n);
+        reserve_axis(parzen, i, n);
 }
 
 /* Forgets what was kept of trials that the columns have dropped or changed, and makes room for new ones. */
@@ -110,18 +119,19 @@ static double raw_weight(int at, int n)
     return n_old == 1 ? lowest : lowest + at * ((1 - lowest) / (n_old - 1));
 }
 
-static void set_weights(struct kd_parzen *parzen)
+static void set_weights(struct kd_parzen *parzen, const double *weights)
 {
-    double sum = 0;
-    for (int i = 0; i <= parzen->n; i++) {
-        parzen->weights[i] = i < parzen->n ? raw_weight(i, parzen->n) : parzen->prior_weight;
+    double sum = parzen->weights[parzen->n] = parzen->prior_weight;
+    for (int i = 0; i < parzen->n; i++) {
+        parzen->weights[i] = weights ? weights[i] : raw_weight(i, parzen->n);
         sum += parzen->weights[i];
     }
     for (int i = 0; i <= parzen->n; i++)
         parzen->weights[i] /= sum;
 }
 
-void kd_parzen_fit(struct kd_parzen *parzen, const int *trials, int n, double prior_weight)
+void kd_parzen_fit(struct kd_parzen *parzen, const int *trials, int n, const double *weights,
+                   double prior_weight)
 {
     parzen->n = n;
     parzen->prior_weight = prior_weight;
@@ -133,7 +143,7 @@ void kd_parzen_fit(struct kd_parzen *parzen, const int *trials, int n, double pr
         parzen->trials[i] = trials[i];
         parzen->kernel_of[trials[i]] = i;
     }
-    set_weights(parzen);
+    set_weights(parzen, weights);
     kd_parzen_fit_kernels(parzen);
 }
 
@@ -153,10 +163,11 @@ static double draw_choice(const struct kd_parzen *parzen, int i, int kernel, dou
 {
     const struct kd_axis *axis = kd_parzen_axis(parzen, i);
     double share = parzen->prior_weight / (parzen->n + 1), even = u * axis->n_choices;
-    if (kernel < parzen->n) {
+    int observed = parzen->axes[i].group[kernel];
+    if (observed < axis->n_choices) {
         double t = u * (1 + axis->n_choices * share);
         if (t < 1)
-            return parzen->axes[i].group[kernel];
+            return observed;
         even = (t - 1) / share;
     }
     return even < axis->n_choices - 1 ? floor(even) : axis->n_choices - 1;

@@ -11,6 +11,9 @@
  *     numbers      normal kernels cut to the range [low, high] of the axis (axis.h), in its coordinate
  *     cells        the kernel's mass in the cell of the value over its mass in the range
  *     categorical  (prior_weight / (n + 1) + [choice was observed]) / their sum; the prior is even
+ *     inactive     where a trial has no value its kernel is the prior's on that axis, so that a kernel is a whole point,
+ *                  and what belongs to a branch is learnt together with the choice of the branch; where a point
+ *                  has no value the axis is left out
  *
  * Log densities are per coordinate (ln x for log forms), and per cell. */
 #ifndef KD_SEARCH_PARZEN_H
@@ -25,13 +28,15 @@ struct kd_parzen;
 struct kd_parzen *kd_parzen_new(const struct kd_columns *columns, int first, int n_axes);
 void kd_parzen_free(struct kd_parzen *parzen);
 
-/* trials: n numbers, ascending, all in the columns. Call after each kd_columns_sync. */
-void kd_parzen_fit(struct kd_parzen *parzen, const int *trials, int n, double prior_weight);
+/* trials: n numbers, ascending, all in the columns. weights: of each, in place of those above; may be NULL. Call after
+ * each kd_columns_sync. */
+void kd_parzen_fit(struct kd_parzen *parzen, const int *trials, int n, const double *weights,
+                   double prior_weight);
 
-/* Draws one point: n_axes values. */
+/* Draws one point: n_axes values; those of inactive parameters have no meaning. */
 void kd_parzen_draw(const struct kd_parzen *parzen, struct kd_rng *rng, double *values);
 
-/* Log density of n_points points (rows of n_axes allowed values) into out. */
+/* Log density of n_points points (rows of n_axes allowed values, NaN = inactive) into out. */
 void kd_parzen_log_density(const struct kd_parzen *parzen, const double *points, int n_points,
                            double *out);
 

@@ -9,13 +9,15 @@
 
 /* What one axis does to one point's sum over kernels. */
 struct factor {
-    enum { SMOOTH, NARROW, TABLE } kind;
+    enum { NOTHING, SMOOTH, NARROW, TABLE } kind;
     const double *mu, *inverse; /* SMOOTH, NARROW: per kernel */
     double x;                   /* coordinate; NARROW: the middle of the cell */
-    double width2;    /* NARROW: 2 width^2, so that inverse^2 width2 is (width / sigma)^2 */
-    const int *group; /* TABLE: per kernel */
-    double *table;    /* log factor per group */
-    bool owns_table;  /* the first point with this value does */
+    double width2;        /* NARROW: 2 width^2, so that inverse^2 width2 is (width / sigma)^2 */
+    const int *group;     /* TABLE: per kernel */
+    double *table;        /* log factor per group */
+    bool owns_table;      /* the first point with this value does */
+    const double *offset; /* per kernel; NULL when log_base has it */
+    double constant;      /* what is the same for all kernels */
 };
 
 /* acc[k] -= ((x - mu) / sigma)^2 / 2 */
@@ -28,17 +30,25 @@ static void add_smooth(double *restrict acc, const double *restrict mu,
     }
 }
 
-/* The mass of a cell narrower than the kernel, over width / (sigma sqrt(2 pi)): with z and w in deviations,
- * log = -z^2/2 + (z^2-1) w^2/24 + ((z^4-6z^2+3)/1920 - (z^2-1)^2/1152) w^4 + ..., the Taylor series in w. */
+/* The log mass of a cell narrower than the kernel, over width / (sigma sqrt(2 pi)), plus z^2/2. With z and w in
+ * deviations the mass is the mean of exp(-z w t - w^2 t^2 / 2) over |t| < 1/2, whose Taylor series in w has the Hermite
+ * polynomials: 1 + a + b + c + ... with a = w^2 He2(z)/24, b = w^4 He4(z)/1920, c = w^6 He6(z)/322560. */
+static inline double narrow_series(double z2, double w2)
+{
+    double a = (z2 - 1) * (1.0 / 24);
+    double b = (z2 * z2 - 6 * z2 + 3) * (1.0 / 1920);
+    double c = (z2 * (z2 * (z2 - 15) + 45) - 15) * (1.0 / 322560);
+    double a2 = a * a;
+    return w2 * (a + w2 * (b - 0.5 * a2 + w2 * (c - a * b + a2 * a * (1.0 / 3))));
+}
+
 static void add_narrow(double *restrict acc, const double *restrict mu,
                        const double *restrict inverse, double x, double width2)
 {
     for (int j = 0; j < KD_BLOCK; j++) {
         double root = (x - mu[j]) * inverse[j];
-        double half = root * root, z2 = half + half;
-        double w2 = width2 * (inverse[j] * inverse[j]), s = z2 - 1;
-        double quartic = (z2 * z2 - 6 * z2 + 3) * (1.0 / 1920) - s * s * (1.0 / 1152);
-        acc[j] += w2 * (s * (1.0 / 24) + w2 * quartic) - half;
+        double half = root * root;
+        acc[j] += narrow_series(half + half, width2 * (inverse[j] * inverse[j])) - half;
     }
 }
 
@@ -48,13 +58,21 @@ static void add_table(double *restrict acc, const int *restrict group, const dou
         acc[j] += table[group[j]];
 }
 
+static void add_offset(double *restrict acc, const double *restrict offset)
+{
+    for (int j = 0; j < KD_BLOCK; j++)
+        acc[j] += offset[j];
+}
+
 static void add_factor(double *acc, const struct factor *factor, int block)
 {
+    if (factor->offset)
+        add_offset(acc, factor->offset + block);
     if (factor->kind == SMOOTH)
         add_smooth(acc, factor->mu + block, factor->inverse + block, factor->x);
     else if (factor->kind == NARROW)
         add_narrow(acc, factor->mu + block, factor->inverse + block, factor->x, factor->width2);
-    else
+    else if (factor->kind == TABLE)
         add_table(acc, factor->group + block, factor->table);
 }
 
@@ -91,14 +109,21 @@ static void fill_categorical(const struct kd_parzen *parzen, int i, double value
     table[n_choices] = -kd_ln(n_choices);
 }
 
+/* Over width / (sigma sqrt(2 pi)) in all cases, as the smooth factors are. */
 static void fill_cells(const struct kd_parzen *parzen, int i, double value, double *table)
 {
     const struct kd_axis_kernels *kernels = &parzen->axes[i];
     double from, to;
     kd_axis_cell(kd_parzen_axis(parzen, i), value, &from, &to);
+    double log_width = kd_ln(to - from), middle = 0.5 * (from + to);
     for (int g = 0; g < kernels->n_groups; g++) {
         double mu = kernels->group_mu[g], sigma = kernels->group_sigma[g];
-        table[g] = kd_normal_log_mass((from - mu) / sigma, (to - mu) / sigma);
+        double z = (middle - mu) / sigma, width = (to - from) / sigma;
+        if (width <= KD_NARROW)
+            table[g] = narrow_series(z * z, width * width) - 0.5 * z * z + log_width;
+        else
+            table[g] =
+                kd_normal_log_mass((from - mu) / sigma, (to - mu) / sigma) + kernels->group_unit[g];
     }
 }
 
@@ -114,25 +139,36 @@ static struct factor table_factor(const struct kd_parzen *parzen, int i, double 
     return factor;
 }
 
-/* Adds to *constant what is the same for all kernels. */
-static struct factor make_factor(const struct kd_parzen *parzen, int i, double value,
-                                 double *constant)
+static struct factor cell_factor(const struct kd_parzen *parzen, int i, double value)
+{
+    const struct kd_axis_kernels *kernels = &parzen->axes[i];
+    double from, to;
+    kd_axis_cell(kd_parzen_axis(parzen, i), value, &from, &to);
+    if (to - from > kernels->narrow_width)
+        return table_factor(parzen, i, value);
+    return (struct factor){.kind = NARROW,
+                           .constant = kd_ln(to - from),
+                           .mu = kernels->mu,
+                           .inverse = kernels->inverse,
+                           .x = 0.5 * (from + to),
+                           .width2 = 2 * (to - from) * (to - from)};
+}
+
+static struct factor make_factor(const struct kd_parzen *parzen, int i, double value)
 {
     const struct kd_axis *axis = kd_parzen_axis(parzen, i);
     const struct kd_axis_kernels *kernels = &parzen->axes[i];
-    struct factor factor = {.kind = SMOOTH, .mu = kernels->mu, .inverse = kernels->inverse};
-    if (!axis->has_cells) {
-        factor.x = kd_axis_coordinate(axis, value);
-        return factor;
-    }
-    if (!kernels->has_narrow_cells)
+    if (isnan(value))
+        return (struct factor){.kind = NOTHING};
+    if (axis->is_categorical)
         return table_factor(parzen, i, value);
-    double from, to;
-    kd_axis_cell(axis, value, &from, &to);
-    factor.kind = NARROW;
-    factor.x = 0.5 * (from + to);
-    factor.width2 = 2 * (to - from) * (to - from);
-    *constant += kd_ln(to - from);
+    struct factor factor = {.kind = SMOOTH, .mu = kernels->mu, .inverse = kernels->inverse};
+    if (axis->has_cells)
+        factor = cell_factor(parzen, i, value);
+    else
+        factor.x = kd_axis_coordinate(axis, value);
+    factor.offset = kernels->offset;
+    factor.constant -= kernels->log_unit;
     return factor;
 }
 
@@ -142,14 +178,14 @@ static void make_factors(const struct kd_parzen *parzen, const double *points, i
 {
     int n_axes = parzen->n_axes;
     for (int p = 0; p < n_points; p++) {
-        constants[p] = -parzen->log_unit;
+        constants[p] = 0;
         for (int i = 0; i < n_axes; i++) {
             int at = p * n_axes + i, same = i;
             while (same < at && (factors[same].kind != TABLE || points[same] != points[at]))
                 same += n_axes;
-            factors[at] =
-                same < at ? factors[same] : make_factor(parzen, i, points[at], &constants[p]);
+            factors[at] = same < at ? factors[same] : make_factor(parzen, i, points[at]);
             factors[at].owns_table = factors[at].kind == TABLE && same >= at;
+            constants[p] += factors[at].constant;
         }
     }
 }

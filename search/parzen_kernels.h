@@ -12,19 +12,26 @@
 enum { KD_BLOCK = 64 };
 
 struct kd_axis_kernels {
-    double *mu, *sigma;             /* of each kernel; numeric axes */
-    double *inverse;                /* sqrt(1/2) / sigma */
-    int *group;                     /* cells and categorical: equal kernels share a group */
+    double *mu, *sigma; /* of each kernel; numeric axes */
+    double *inverse;    /* sqrt(1/2) / sigma */
+    double
+        *offset; /* minus the log of the kernel's normaliser; axes under a condition, else NULL */
+    int *group;  /* cells and categorical: equal kernels share a group */
     double *group_mu, *group_sigma; /* cells */
+    double *group_unit;             /* cells: log(sigma sqrt(2 pi)) */
     int n_groups;
-    bool has_narrow_cells; /* so much narrower than any kernel that a series gives their mass */
+    double
+        narrow_width; /* cells up to this are so narrow beside any kernel that a series gives their mass */
+    bool has_narrow_cells; /* all of them */
+    double log_unit;       /* what the normalisers leave out: log(range sqrt(2 pi)); numeric axes */
     double log_hit,
         log_miss; /* categorical: log probability of the observed choice and of another */
 };
 
 /* What a trial's kernel on an axis came to, last time; valid while sigma is the same. */
 struct kd_kernel_memo {
-    double sigma, inverse, mass;
+    double sigma, inverse;
+    double norm, log_norm; /* the kernel's mass in the range, times sigma over the range */
 };
 
 struct kd_parzen {
@@ -34,21 +41,31 @@ struct kd_parzen {
     int capacity; /* kernels */
     double prior_weight;
     int *trials;
-    double *weights;  /* normalised */
-    double *log_base; /* log weight - log of the kernel's normaliser over all axes */
-    double *norms;    /* scratch: products of normalisers */
-    double
-        log_unit; /* what the normalisers of densities leave out: log(range sqrt(2 pi)) of each */
+    double *weights; /* normalised */
+    double *
+        log_base; /* log weight - log of the kernel's normaliser over the axes that are always active */
+    double *norms; /* scratch: products of normalisers */
     struct kd_axis_kernels *axes;
     int *kernel_of;               /* trial number -> kernel or -1 */
     struct kd_kernel_memo **memo; /* [axis][trial] */
     int n_known, known_capacity;  /* trials in kernel_of and memo */
-    struct kd_ranked *sorted;     /* scratch: (mu, kernel) in ascending order */
+    struct kd_ranked *
+        sorted; /* scratch: (mu, kernel) in ascending order, of the trials where the axis is active */
+    int n_sorted;
+    bool has_conditions; /* may an axis be inactive? */
 };
+
+/* Of a deviation; up to there the series for a cell's mass is good to 1e-4 where a kernel matters. */
+#define KD_NARROW 0.3
 
 static inline const struct kd_axis *kd_parzen_axis(const struct kd_parzen *parzen, int i)
 {
     return &parzen->columns->axes[parzen->first + i];
+}
+
+static inline bool kd_parzen_is_conditional(const struct kd_parzen *parzen, int i)
+{
+    return parzen->has_conditions && kd_parzen_axis(parzen, i)->param->condition;
 }
 
 static inline int kd_parzen_padded(const struct kd_parzen *parzen)

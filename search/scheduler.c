@@ -1,4 +1,5 @@
 /* scheduler.c - a stopper at work. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
@@ -34,11 +35,28 @@ enum kd_verdict kd_scheduler_judge(struct kd_scheduler *scheduler, const struct 
     return scheduler->stopper->judge(scheduler->self, history, number, report);
 }
 
+enum kd_verdict kd_judge_until(const struct kd_history *history, int number,
+                               const struct kd_report *report)
+{
+    int64_t until = history->trials[number].until;
+    if (until == 0 || report->step < until)
+        return KD_GO;
+    return isfinite(report->value) ? KD_PAUSE : KD_STOP;
+}
+
+struct kd_next kd_next_plain(const struct kd_history *history, const double *point)
+{
+    enum kd_next_kind kind = point                          ? KD_NEXT_NEW
+                             : history->n > history->n_done ? KD_NEXT_WAIT
+                                                            : KD_NEXT_END;
+    return (struct kd_next){.kind = kind, .trial = -1, .parent = -1};
+}
+
 struct kd_next kd_scheduler_next(struct kd_scheduler *scheduler, const struct kd_history *history,
                                  double *point)
 {
     if (!scheduler->stopper || !scheduler->stopper->next)
-        return (struct kd_next){.kind = KD_NEXT_NEW, .trial = -1, .parent = -1};
+        return kd_next_plain(history, point);
     return scheduler->stopper->next(scheduler->self, history, point);
 }
 

@@ -25,6 +25,7 @@ static const struct {
 #include "search/stoppers.def"
 #undef KD_STOPPER
 #undef KD_STOPPER_PLANNED
+    {NULL, NULL}, /* there may be none */
 };
 
 const struct kd_stopper *kd_stopper_find(const char *name)
@@ -38,7 +39,7 @@ const struct kd_stopper *kd_stopper_find(const char *name)
 
 const char *kd_stopper_planned(const char *name)
 {
-    for (size_t i = 0; i < KD_COUNT(planned); i++) {
+    for (int i = 0; planned[i].name; i++) {
         if (strcmp(planned[i].name, name) == 0)
             return planned[i].what;
     }

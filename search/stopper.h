@@ -52,8 +52,9 @@ struct kd_stopper {
     /* The trial `number`, running, has just reported; the report is in the history already. */
     enum kd_verdict (*judge)(void *self, const struct kd_history *, int number,
                              const struct kd_report *);
-    /* A slot is free. The next new trial has number history->n. point: room for n_params values. NULL: always a new
-     * trial, to the end. */
+    /* A slot is free. The next new trial has number history->n. point: room for n_params values; NULL when no new trial
+     * may start any more (their number is used up, the space is exhausted): then never NEW. A next of NULL is
+     * kd_next_plain. */
     struct kd_next (*next)(void *self, const struct kd_history *, double *point);
     /* May differ for settings (asha: stopping or promotion); NULL: `can` as it stands. */
     unsigned (*can_with)(const struct kd_settings *);
@@ -65,6 +66,12 @@ const struct kd_stopper *kd_stopper_find(const char *name);
 
 /* As kd_strategy_planned. */
 const char *kd_stopper_planned(const char *name);
+
+/* What stoppers share. Trials that pause where they were sent: PAUSE at `until`, STOP there when the report is not finite. */
+enum kd_verdict kd_judge_until(const struct kd_history *, int number, const struct kd_report *);
+
+/* Without rungs: a new trial to the end; when none may start, WAIT while one runs, then END. */
+struct kd_next kd_next_plain(const struct kd_history *, const double *point);
 
 unsigned kd_stopper_can(const struct kd_stopper *, const struct kd_settings *);
 
@@ -80,6 +87,9 @@ struct kd_scheduler *kd_scheduler_new(const struct kd_stopper *, const struct kd
                                       const struct kd_settings *, uint64_t seed, struct kd_error *);
 enum kd_verdict kd_scheduler_judge(struct kd_scheduler *, const struct kd_history *, int number,
                                    const struct kd_report *);
+
+/* A slot is free; point as in `next`, NULL when no new trial may start. Trials that still stand paused at END are over:
+ * nobody will resume them. */
 struct kd_next kd_scheduler_next(struct kd_scheduler *, const struct kd_history *, double *point);
 void kd_scheduler_free(struct kd_scheduler *);
 

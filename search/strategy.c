@@ -7,6 +7,7 @@
 
 #define KD_STRATEGY_ALIAS(alias, id)
 #define KD_STRATEGY_PLANNED(name, what)
+#define KD_STRATEGY_PAIR(name, id, stopper, summary)
 #define KD_STRATEGY(id) extern const struct kd_strategy kd_strategy_##id;
 #include "search/strategies.def"
 #undef KD_STRATEGY
@@ -39,6 +40,7 @@ static const struct {
 #define KD_STRATEGY_PLANNED(name, what) {name, what},
 #include "search/strategies.def"
 #undef KD_STRATEGY
+#undef KD_STRATEGY_PAIR
 #undef KD_STRATEGY_PLANNED
 #undef KD_STRATEGY_ALIAS
 };

@@ -2,7 +2,7 @@
 # `cmake --build build --target bench`, run and printed as a table by tests/bench/run.sh.
 
 # The room whose library a benchmark needs, where it is not the coordinator's; one line per benchmark.
-set(KD_BENCH_ROOMS "ask:search" "step:trainer" "kernels:kernels")
+set(KD_BENCH_ROOMS "ask:search" "judge:search" "step:trainer" "kernels:kernels")
 
 function(kd_bench_room name result)
   set(${result} coordinator PARENT_SCOPE)
@@ -13,8 +13,30 @@ function(kd_bench_room name result)
   endforeach()
 endfunction()
 
+# katydid-bench, and the library of its subcommand `search`, which the tests/search/test_bench_*.c hold. libkd_bench_tasks.so
+# is how programs in other languages evaluate the same problems.
+function(kd_bench_katydid)
+  kd_room(bench_search tests/bench/search LIBS kd_search)
+  target_compile_definitions(kd_bench_search PRIVATE KD_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    KD_BENCH_TABLES="${CMAKE_BINARY_DIR}/bench/tables")
+  add_executable(katydid-bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/katydid_bench.c)
+  kd_flags(katydid-bench)
+  target_link_libraries(katydid-bench PRIVATE kd_bench_search)
+  add_library(kd_bench_tasks SHARED EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/search/shared/tasks.c)
+  kd_flags(kd_bench_tasks)
+  target_link_libraries(kd_bench_tasks PRIVATE kd_bench_search)
+  set_target_properties(kd_bench_tasks PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  add_dependencies(bench katydid-bench kd_bench_tasks)
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/search/test_bench_*.c)
+  foreach(test ${tests})
+    get_filename_component(name ${test} NAME_WE)
+    target_link_libraries(${name} PRIVATE kd_bench_search)
+  endforeach()
+endfunction()
+
 function(kd_bench_programs)
   add_custom_target(bench)
+  kd_bench_katydid()
   file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bench/bench_*.c)
   foreach(file ${files})
     get_filename_component(program ${file} NAME_WE)

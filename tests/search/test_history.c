@@ -87,6 +87,50 @@ static void a_branch_grows_without_touching_its_base(void **state)
     kd_space_release(&space);
 }
 
+static void several_objectives_and_constraints_are_kept(void **state)
+{
+    (void)state;
+    struct kd_space space = {0};
+    struct kd_history history;
+    kd_history_init(&history, &space);
+    history.n_objectives = history.n_constraints = 2;
+    for (int i = 0; i < 4; i++)
+        kd_history_add(&history, NULL);
+    static const double two[] = {1, 7}, broken[] = {0, NAN}, met[] = {-1, 0}, missed[] = {2, -5};
+    kd_history_finish_measured(&history, 0, KD_COMPLETE, (struct kd_measured){two, missed});
+    kd_history_finish_measured(&history, 1, KD_COMPLETE, (struct kd_measured){broken, met});
+    kd_history_finish_measured(&history, 2, KD_COMPLETE, (struct kd_measured){two, NULL});
+    assert_int_equal(kd_history_best(&history), -1);
+    kd_history_finish_measured(&history, 3, KD_COMPLETE, (struct kd_measured){two, met});
+    assert_int_equal(kd_history_best(&history), 3);
+    assert_true(kd_observation_objective(&history.trials[3], 1) == 7);
+    assert_true(history.trials[0].violation == 2 && isinf(history.trials[2].violation));
+    assert_false(kd_observation_has_objective(&history.trials[1]));
+    kd_history_release(&history);
+}
+
+static void whoever_caches_hears_which_trials_changed(void **state)
+{
+    (void)state;
+    struct kd_space space = {0};
+    struct kd_history history;
+    kd_history_init(&history, &space);
+    kd_history_add(&history, NULL), kd_history_add(&history, NULL);
+    kd_history_schedule(&history, 0, 3, -1);
+    kd_history_report(&history, 1, 1, 0.5);
+    kd_history_report(&history, 0, 3, 0.5);
+    kd_history_pause(&history, 0);
+    kd_history_resume(&history, 0, 9);
+    kd_history_cut(&history, 0, 1);
+    kd_history_finish(&history, 1, KD_COMPLETE, 1);
+    static const int expected[] = {0, 1, 0, 0, 0, 0, 1};
+    assert_int_equal(history.n_touched, (int)KD_COUNT(expected));
+    assert_memory_equal(history.touched, expected, sizeof expected);
+    assert_true(history.trials[0].until == 9 && !history.trials[0].is_paused);
+    assert_int_equal(history.trials[0].n_reports, 0);
+    kd_history_release(&history);
+}
+
 static const char *const colours[] = {"red", "green", NULL};
 static const struct kd_setting declared[] = {
     {"count", KD_SETTING_INT, "10", 0, 100, NULL, "how many"},
@@ -153,6 +197,8 @@ int main(void)
         cmocka_unit_test(reports_stay_ascending_and_a_step_is_replaced),
         cmocka_unit_test(the_best_is_finite_and_feasible),
         cmocka_unit_test(a_branch_grows_without_touching_its_base),
+        cmocka_unit_test(several_objectives_and_constraints_are_kept),
+        cmocka_unit_test(whoever_caches_hears_which_trials_changed),
         cmocka_unit_test(settings_have_defaults_and_take_texts),
         cmocka_unit_test(bad_settings_say_what_is_accepted),
     };
