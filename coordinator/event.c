@@ -109,6 +109,13 @@ static void add_values(struct kd_json *j, const struct kd_event *event, int n_pa
     kd_json_close(j, ']');
 }
 
+static void add_priors(struct kd_json *j, const json_t *priors)
+{
+    char *text = json_dumps(priors, JSON_COMPACT);
+    kd_json_add_raw(j, "priors", text);
+    free(text);
+}
+
 char *kd_event_to_json(const struct kd_event *event, int n_params)
 {
     struct kd_str text = {0};
@@ -125,6 +132,8 @@ char *kd_event_to_json(const struct kd_event *event, int n_params)
         kd_json_add_number(&j, "wall_time_s", event->wall_time_s);
     if (event->kind == KD_EVENT_SUGGESTED)
         add_values(&j, event, n_params);
+    if (event->priors)
+        add_priors(&j, event->priors);
     if (event->outcome)
         kd_json_add_string(&j, "outcome", event->outcome);
     if (event->text)
@@ -167,6 +176,7 @@ int kd_event_from_json(const char *kind, double at, const char *text, int n_para
     kd_body_number(*body, "wall_time_s", &event->wall_time_s);
     kd_body_text(*body, "outcome", &event->outcome);
     kd_body_text(*body, "text", &event->text);
+    event->priors = json_object_get(*body, "priors");
     int64_t end = 0;
     kd_body_int(*body, "end", &end);
     if (end < 0 || end >= KD_N_GANG_ENDS)

@@ -13,6 +13,7 @@
 
 /* id, name in the journal, what it says */
 #define KD_EVENTS(X)                                                                               \
+    X(PRIOR, "prior", "what an earlier experiment taught this one, before its first start")        \
     X(TAKEOVER, "takeover", "the coordinator before this one is gone; its gangs' ends follow")     \
     X(STARTED, "started", "a coordinator took over: slots, limits, next fence and gang")           \
     X(SUGGESTED, "suggested", "the strategy answered an ASK")                                      \
@@ -41,12 +42,14 @@ enum kd_gang_end {
     KD_END_LOST,        /* no exit record: supervisor killed, machine restarted, never started */
     KD_END_UNSTARTABLE, /* the program could not be started: text says why */
     KD_END_NO_START,    /* this machine could not start anything now: text says why */
+    KD_END_MEMORY,      /* the kernel killed it: out of memory */
     KD_N_GANG_ENDS
 };
 
-struct kd_point_report { /* one objective value, in the user's direction */
+struct kd_point_report { /* one value of a watched metric (watch.h), in the user's direction */
     int64_t step;
     double value;
+    int watch;
 };
 
 struct kd_event {
@@ -65,7 +68,10 @@ struct kd_event {
     int n;
     double *values; /* borrowed */
 
-    /* METRICS: the objective's points only; the rest is the store's. seq or log_offset: how far the source is read */
+    /* PRIOR: entries of feed.h; borrowed */
+    const json_t *priors;
+
+    /* METRICS: the watched metrics' points only; the rest is the store's. seq or log_offset: how far the source is read */
     const struct kd_point_report *reports; /* borrowed */
     int n_reports;
     int64_t seq, log_offset;

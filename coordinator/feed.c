@@ -13,27 +13,26 @@ static const char *const outcome_names[] = {
     [KD_INFEASIBLE] = "infeasible",
 };
 
-static void write_add(struct kd_json *j, const struct kd_history *history, int number)
+/* ---- writing ---- */
+
+static void write_numbers(struct kd_json *j, const double *numbers, int n)
 {
     kd_json_open(j, '[');
-    kd_json_string(j, "add");
-    kd_json_int(j, number);
-    kd_json_open(j, '[');
-    for (int i = 0; i < history->space->n_params; i++)
-        kd_json_number(j, history->trials[number].values[i]);
-    kd_json_close(j, ']');
+    for (int i = 0; i < n; i++)
+        kd_json_number(j, numbers[i]);
     kd_json_close(j, ']');
 }
 
-/* Of a pruned trial the last point says how far it came; no other outcome's curve says more than its objective. One point,
- * so that an entry's size does not grow with a trial's length. */
-static void write_done(struct kd_json *j, const struct kd_observation *trial)
+/* "complete", [objective, ...], [[step, value]], [constraint, ...]. Of a pruned trial the last point says how far it
+ * came; no other outcome's curve says more than its objective. One point, so that an entry's size does not grow with a
+ * trial's length. What was not measured is an empty list. */
+static void write_end(struct kd_json *j, const struct kd_history *history, int number)
 {
-    kd_json_open(j, '[');
-    kd_json_string(j, "done");
-    kd_json_int(j, trial->number);
+    const struct kd_observation *trial = &history->trials[number];
+    bool has_all = history->n_objectives == 1 || trial->objectives != NULL;
     kd_json_string(j, outcome_names[trial->outcome]);
-    kd_json_number(j, trial->objective);
+    write_numbers(j, trial->objectives ? trial->objectives : &trial->objective,
+                  has_all ? history->n_objectives : 0);
     kd_json_open(j, '[');
     if (trial->outcome == KD_PRUNED && trial->n_reports > 0) {
         kd_json_open(j, '[');
@@ -42,73 +41,185 @@ static void write_done(struct kd_json *j, const struct kd_observation *trial)
         kd_json_close(j, ']');
     }
     kd_json_close(j, ']');
+    write_numbers(j, trial->constraints, trial->constraints ? history->n_constraints : 0);
+}
+
+void kd_feed_write_prior(struct kd_json *j, const struct kd_history *priors, int number)
+{
+    kd_json_open(j, '[');
+    kd_json_string(j, "prior");
+    write_numbers(j, priors->trials[number].values, priors->space->n_params);
+    write_end(j, priors, number);
     kd_json_close(j, ']');
 }
 
-bool kd_feed_write(struct kd_feed *feed, const struct kd_history *history, int n_trials, int n_done,
-                   size_t most_bytes, struct kd_json *j)
+static void write_add(struct kd_json *j, const struct kd_history *history, int number)
 {
-    while (feed->n_trials < n_trials && j->out->length < most_bytes)
-        write_add(j, history, feed->n_trials++);
-    while (feed->n_trials == n_trials && feed->n_done < n_done && j->out->length < most_bytes)
-        write_done(j, &history->trials[history->done[feed->n_done++]]);
-    return feed->n_trials < n_trials || feed->n_done < n_done;
+    kd_json_open(j, '[');
+    kd_json_string(j, "add");
+    kd_json_int(j, number);
+    write_numbers(j, history->trials[number].values, history->space->n_params);
+    kd_json_close(j, ']');
+}
+
+static void write_done(struct kd_json *j, const struct kd_history *history, int number)
+{
+    kd_json_open(j, '[');
+    kd_json_string(j, "done");
+    kd_json_int(j, number);
+    write_end(j, history, number);
+    kd_json_close(j, ']');
+}
+
+bool kd_feed_write(struct kd_feed *feed, const struct kd_feed_source *source, size_t most_bytes,
+                   struct kd_json *j)
+{
+    const struct kd_history *own = source->own;
+    while (feed->n_priors < source->priors->n && j->out->length < most_bytes)
+        kd_feed_write_prior(j, source->priors, feed->n_priors++);
+    while (feed->n_trials < source->n_trials && j->out->length < most_bytes)
+        write_add(j, own, feed->n_trials++);
+    while (feed->n_trials == source->n_trials && feed->n_done < source->n_done &&
+           j->out->length < most_bytes)
+        write_done(j, own, own->done[feed->n_done++]);
+    return feed->n_priors < source->priors->n || feed->n_trials < source->n_trials ||
+           feed->n_done < source->n_done;
+}
+
+/* ---- reading ---- */
+
+/* Exactly n numbers, or with may_lack none at all: *numbers (owned by the caller) is then NULL. */
+static int read_numbers(const json_t *list, int n, bool may_lack, double **numbers)
+{
+    *numbers = NULL;
+    if (may_lack && json_array_size(list) == 0)
+        return 0;
+    if ((int)json_array_size(list) != n)
+        return -1;
+    *numbers = KD_NEW_ARRAY(double, (size_t)n + 1);
+    for (int i = 0; i < n; i++)
+        if (!kd_json_to_number(json_array_get(list, (size_t)i), &(*numbers)[i]))
+            return -1;
+    return 0;
+}
+
+/* What stands behind the outcome of an entry. */
+struct ending {
+    int outcome;
+    double *objectives, *constraints; /* owned; NULL = not measured */
+    const json_t *reports;
+};
+
+static int find_outcome(const char *name)
+{
+    for (size_t i = 0; name && i < KD_COUNT(outcome_names); i++)
+        if (strcmp(name, outcome_names[i]) == 0)
+            return (int)i;
+    return -1;
+}
+
+static int read_end(const json_t *entry, size_t at, const struct kd_history *history,
+                    struct ending *end)
+{
+    end->outcome = find_outcome(json_string_value(json_array_get(entry, at)));
+    end->reports = json_array_get(entry, at + 2);
+    if (end->outcome <= KD_RUNNING ||
+        read_numbers(json_array_get(entry, at + 1), history->n_objectives, true,
+                     &end->objectives) != 0)
+        return -1;
+    return read_numbers(json_array_get(entry, at + 3), history->n_constraints, true,
+                        &end->constraints);
+}
+
+static void release_end(struct ending *end)
+{
+    free(end->objectives);
+    free(end->constraints);
+}
+
+static struct kd_measured measured(const struct ending *end)
+{
+    return (struct kd_measured){.objectives = end->objectives, .constraints = end->constraints};
+}
+
+static void add_reports(const struct ending *end, struct kd_history *history, int number)
+{
+    for (size_t i = 0; i < json_array_size(end->reports); i++) {
+        const json_t *pair = json_array_get(end->reports, i);
+        double value;
+        if (kd_json_to_number(json_array_get(pair, 1), &value))
+            kd_history_report(history, number, json_integer_value(json_array_get(pair, 0)), value);
+    }
+}
+
+static int read_prior(const json_t *entry, struct kd_history *history, struct kd_error *err)
+{
+    struct ending end = {0};
+    double *point = NULL;
+    int result = 0, number = history->n;
+    if (history->n != history->n_prior ||
+        read_numbers(json_array_get(entry, 1), history->space->n_params, false, &point) != 0 ||
+        read_end(entry, 2, history, &end) != 0) {
+        result = kd_fail(err, "TELL: a 'prior' entry that does not fit (the %d. one)", number + 1);
+    } else {
+        kd_history_add_prior_measured(history, point, (enum kd_outcome)end.outcome, measured(&end));
+        add_reports(&end, history, number);
+    }
+    release_end(&end);
+    free(point);
+    return result;
 }
 
 static int read_add(const json_t *entry, struct kd_history *history, struct kd_error *err)
 {
-    const json_t *values = json_array_get(entry, 2);
-    int n_params = history->space->n_params;
-    if (json_integer_value(json_array_get(entry, 1)) != history->n ||
-        (int)json_array_size(values) != n_params)
-        return kd_fail(err, "TELL: trial %d with %d values was expected", history->n, n_params);
-    double *point = KD_NEW_ARRAY(double, (size_t)n_params);
+    int next = history->n - history->n_prior;
+    double *point = NULL;
     int result = 0;
-    for (int i = 0; i < n_params && result == 0; i++)
-        if (!kd_json_to_number(json_array_get(values, (size_t)i), &point[i]))
-            result = kd_fail(err, "TELL: trial %d: value %d is no number", history->n, i);
-    if (result == 0)
+    if (json_integer_value(json_array_get(entry, 1)) != next ||
+        read_numbers(json_array_get(entry, 2), history->space->n_params, false, &point) != 0)
+        result = kd_fail(err, "TELL: trial %d with %d numbers was expected", next,
+                         history->space->n_params);
+    else
         kd_history_add(history, point);
     free(point);
     return result;
 }
 
-static int find_outcome(const char *name)
-{
-    for (size_t i = 0; name && i < KD_COUNT(outcome_names); i++)
-        if (strcmp(outcome_names[i], name) == 0)
-            return (int)i;
-    return -1;
-}
-
 static int read_done(const json_t *entry, struct kd_history *history, struct kd_error *err)
 {
-    int number = (int)json_integer_value(json_array_get(entry, 1));
-    int outcome = find_outcome(json_string_value(json_array_get(entry, 2)));
-    const json_t *reports = json_array_get(entry, 4);
-    double objective;
-    if (number < 0 || number >= history->n || history->trials[number].done_seq >= 0 ||
-        outcome <= KD_RUNNING || !kd_json_to_number(json_array_get(entry, 3), &objective))
-        return kd_fail(err, "TELL: a 'done' entry that does not fit (trial %d)", number);
-    for (size_t i = 0; i < json_array_size(reports); i++) {
-        const json_t *pair = json_array_get(reports, i);
-        double value;
-        if (kd_json_to_number(json_array_get(pair, 1), &value))
-            kd_history_report(history, number, json_integer_value(json_array_get(pair, 0)), value);
+    json_int_t own = json_integer_value(json_array_get(entry, 1));
+    int number = history->n_prior + (int)own, result = 0;
+    struct ending end = {0};
+    bool is_open =
+        own >= 0 && own < history->n - history->n_prior && history->trials[number].done_seq < 0;
+    if (!is_open || read_end(entry, 2, history, &end) != 0) {
+        result = kd_fail(err, "TELL: a 'done' entry that does not fit (trial %d)", (int)own);
+    } else {
+        add_reports(&end, history, number);
+        kd_history_finish_measured(history, number, (enum kd_outcome)end.outcome, measured(&end));
     }
-    kd_history_finish(history, number, (enum kd_outcome)outcome, objective);
-    return 0;
+    release_end(&end);
+    return result;
+}
+
+static const struct {
+    const char *kind;
+    int (*read)(const json_t *, struct kd_history *, struct kd_error *);
+} readers[] = {{"prior", read_prior}, {"add", read_add}, {"done", read_done}};
+
+static int read_entry(const json_t *entry, struct kd_history *history, struct kd_error *err)
+{
+    const char *kind = json_string_value(json_array_get(entry, 0));
+    for (size_t i = 0; kind && i < KD_COUNT(readers); i++)
+        if (strcmp(readers[i].kind, kind) == 0)
+            return readers[i].read(entry, history, err);
+    return kd_fail(err, "TELL: an entry of no known kind");
 }
 
 int kd_feed_read(const json_t *entries, struct kd_history *history, struct kd_error *err)
 {
-    for (size_t i = 0; i < json_array_size(entries); i++) {
-        const json_t *entry = json_array_get(entries, i);
-        const char *kind = json_string_value(json_array_get(entry, 0));
-        bool is_add = kind != NULL && strcmp(kind, "add") == 0;
-        int result = is_add ? read_add(entry, history, err) : read_done(entry, history, err);
-        if (result != 0)
+    for (size_t i = 0; i < json_array_size(entries); i++)
+        if (read_entry(json_array_get(entries, i), history, err) != 0)
             return -1;
-    }
     return 0;
 }

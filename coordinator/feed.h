@@ -1,6 +1,8 @@
 /* feed.h - telling a strategy worker what has happened: the study's history as TELL entries, and back.
  *
- * Both ends are here, and replay uses the same two functions, so a replayed strategy sees exactly what the live one saw. */
+ * Both ends are here, and replay uses the same two functions, so a replayed strategy sees exactly what the live one saw.
+ * The trials of an earlier experiment are told first; they stand at the front of the listener's history, and the study's
+ * own trials keep their numbers on the way. */
 #ifndef KD_FEED_H
 #define KD_FEED_H
 
@@ -10,15 +12,24 @@
 #include "coordinator/base/json.h"
 #include "search/history.h"
 
-/* How far one listener has been told. */
-struct kd_feed {
+/* What is told: all of `priors` (a history of nothing else), then the first n_trials trials and n_done ends of `own`. */
+struct kd_feed_source {
+    const struct kd_history *priors, *own; /* borrowed */
     int n_trials, n_done;
 };
 
-/* Writes entries for what lies between the feed and (n_trials, n_done) into an open JSON array until j's text has
- * most_bytes (one entry may go beyond), and moves the feed on. Returns whether anything is left for another message. */
-bool kd_feed_write(struct kd_feed *feed, const struct kd_history *history, int n_trials, int n_done,
-                   size_t most_bytes, struct kd_json *j);
+/* How far one listener has been told. */
+struct kd_feed {
+    int n_priors, n_trials, n_done;
+};
+
+/* Writes entries for what lies between the feed and the source into an open JSON array until j's text has most_bytes
+ * (one entry may go beyond), and moves the feed on. Returns whether anything is left for another message. */
+bool kd_feed_write(struct kd_feed *feed, const struct kd_feed_source *source, size_t most_bytes,
+                   struct kd_json *j);
+
+/* One of them, for whoever reads an earlier experiment: the last report, when there is one, and what was measured. */
+void kd_feed_write_prior(struct kd_json *j, const struct kd_history *priors, int number);
 
 /* Applies such entries to the listener's own history. */
 int kd_feed_read(const json_t *entries, struct kd_history *history, struct kd_error *err);

@@ -61,25 +61,33 @@ __attribute__((format(printf, 2, 3))) static void differs(struct walk *walk, con
         walk->replay->first_difference = kd_strdup(text);
 }
 
-typedef KD_ARR(struct kd_point_report) point_reports;
+/* Reports of the watched metrics among the rows of the metrics table. */
+struct collected {
+    const struct kd_experiment *experiment;
+    kd_point_reports reports;
+};
 
 static int collect_report(void *ud, const struct kd_metric_point *point)
 {
-    kd_arr_push((point_reports *)ud, (struct kd_point_report){point->step, point->value});
+    struct collected *collected = ud;
+    kd_watch_point(collected->experiment, point->name, point->step, point->value,
+                   &collected->reports);
     return 0;
 }
 
-static int load_reports(struct walk *walk, struct kd_event *event, point_reports *reports,
+static int load_reports(struct walk *walk, struct kd_event *event, struct collected *collected,
                         struct kd_error *err)
 {
     if (event->kind != KD_EVENT_METRICS || event->first_row == 0)
         return 0;
-    if (kd_store_each_metric(walk->store, event->first_row, event->last_row,
-                             walk->study->experiment->objective.metric, collect_report, reports,
-                             err) != 0)
+    const struct kd_experiment *experiment = walk->study->experiment;
+    const char *only = kd_watch_count(experiment) == 1 ? kd_watch_metric(experiment, 0) : NULL;
+    collected->experiment = experiment;
+    if (kd_store_each_metric(walk->store, event->first_row, event->last_row, only, collect_report,
+                             collected, err) != 0)
         return -1;
-    event->reports = reports->items;
-    event->n_reports = (int)reports->n;
+    event->reports = collected->reports.items;
+    event->n_reports = (int)collected->reports.n;
     return 0;
 }
 
@@ -90,8 +98,8 @@ static int tell(struct walk *walk, struct kd_error *err)
     struct kd_str text = {0};
     struct kd_json j = kd_json_to(&text);
     kd_json_open(&j, '[');
-    kd_feed_write(&walk->feed, &walk->study->history, walk->study->ask_trials,
-                  walk->study->ask_done, SIZE_MAX, &j);
+    struct kd_feed_source source = kd_study_feed_source(walk->study);
+    kd_feed_write(&walk->feed, &source, SIZE_MAX, &j);
     kd_json_close(&j, ']');
     json_t *entries = json_loads(text.text, 0, NULL);
     int result = kd_feed_read(entries, &walk->told, err);
@@ -157,16 +165,17 @@ static void expect_no_more_decisions(struct walk *walk, int64_t seq)
 
 static int apply_event(struct walk *walk, struct kd_event *event, struct kd_error *err)
 {
-    point_reports reports = {0};
-    int result = load_reports(walk, event, &reports, err);
-    if (result == 0 && walk->replay && event->kind == KD_EVENT_SUGGESTED)
+    struct collected collected = {0};
+    bool can_ask = walk->replay && !walk->study->experiment->is_external;
+    int result = load_reports(walk, event, &collected, err);
+    if (result == 0 && can_ask && event->kind == KD_EVENT_SUGGESTED)
         result = compare_suggestion(walk, event, err);
     if (result == 0) {
         kd_arr_clear(&walk->actions);
         walk->compared = 0;
         kd_study_apply(walk->study, event, &walk->actions);
     }
-    kd_arr_release(&reports);
+    kd_arr_release(&collected.reports);
     return result;
 }
 

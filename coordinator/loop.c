@@ -155,7 +155,8 @@ static void do_kill(struct kd_loop *loop, const struct kd_action *action)
 static void do_ask(struct kd_loop *loop, const struct kd_action *action)
 {
     (void)action;
-    loop->ask_waits = true;
+    loop->strategy.ask_waits = true;
+    loop->strategy.deadline_us = loop->strategy.n_refused = 0;
     kd_loop_ask(loop);
 }
 
@@ -256,9 +257,9 @@ static int report_failed_starts(struct kd_loop *loop)
 /* `try` has its point already. */
 static int suggest_fixed_point(struct kd_loop *loop)
 {
-    if (loop->options->fixed_point == NULL || !loop->ask_waits)
+    if (loop->options->fixed_point == NULL || !loop->strategy.ask_waits)
         return 0;
-    loop->ask_waits = false;
+    loop->strategy.ask_waits = false;
     struct kd_event event = {.kind = KD_EVENT_SUGGESTED,
                              .at = kd_loop_now(loop),
                              .n = 1,
@@ -269,7 +270,7 @@ static int suggest_fixed_point(struct kd_loop *loop)
 static int wait_ms(const struct kd_loop *loop)
 {
     bool at_once = loop->failed_gangs.n > 0 || kd_loop_gangs_have_more(loop) ||
-                   (loop->options->fixed_point && loop->ask_waits);
+                   (loop->options->fixed_point && loop->strategy.ask_waits);
     if (at_once)
         return 0;
     double deadline = kd_study_deadline(loop->study);
@@ -283,7 +284,7 @@ static int take_in(struct kd_loop *loop, const bool *ready)
         return -1;
     if (report_failed_starts(loop) != 0 || suggest_fixed_point(loop) != 0 ||
         kd_loop_read_bus(loop) != 0 || kd_loop_read_gangs(loop, ready + 1) != 0 ||
-        kd_loop_watch_gangs(loop) != 0)
+        kd_loop_watch_gangs(loop) != 0 || kd_loop_watch_ask(loop) != 0)
         return -1;
     return fire_timer(loop);
 }
@@ -325,6 +326,16 @@ static int turn(struct kd_loop *loop)
     return 0;
 }
 
+/* What an earlier experiment teaches is recorded before anything is asked. */
+static int tell_priors(struct kd_loop *loop)
+{
+    if (loop->priors == NULL)
+        return 0;
+    struct kd_event event = {
+        .kind = KD_EVENT_PRIOR, .at = kd_loop_now(loop), .priors = loop->priors};
+    return kd_loop_deliver(loop, &event);
+}
+
 static int start(struct kd_loop *loop)
 {
     int64_t fence, gang;
@@ -348,7 +359,7 @@ static int start(struct kd_loop *loop)
         .next_fence = fence + 1,
         .next_gang = gang + 1,
     };
-    if (kd_loop_deliver(loop, &event) != 0 || commit(loop) != 0)
+    if (tell_priors(loop) != 0 || kd_loop_deliver(loop, &event) != 0 || commit(loop) != 0)
         return -1;
     act(loop);
     return 0;

@@ -28,6 +28,7 @@ struct kd_run_options {
     const struct kd_experiment *experiment;
     const struct kd_image_map *images;
     const struct kd_watcher *watcher;
+    void (*listening)(const char *endpoint); /* an external strategy finds the bus there; NULL */
     const double *fixed_point; /* `try`: this point instead of asking the strategy; NULL */
 };
 

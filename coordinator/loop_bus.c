@@ -10,13 +10,13 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/json.h"
 
-enum { MOST_MESSAGES_A_TURN = 4096, TELL_BYTES = KD_MESSAGE_MAX / 4, LONGEST_NAME = 256 };
+enum { MOST_MESSAGES_A_TURN = 4096, LONGEST_NAME = 256 };
 
 struct message {
     struct kd_address from;
     enum kd_message_type type;
     const json_t *body;
-    struct kd_live_gang *gang; /* whose it is; NULL for a strategy worker */
+    struct kd_live_gang *gang; /* whose it is */
     int64_t fence, seq;        /* of the trial messages */
 };
 
@@ -119,88 +119,6 @@ void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fen
     free(trial_dir);
 }
 
-/* ---- the strategy worker ---- */
-
-static void send_history(struct kd_loop *loop)
-{
-    bool is_more;
-    do {
-        struct kd_str text = {0};
-        struct kd_json j = kd_json_to(&text);
-        kd_json_open(&j, '{');
-        kd_json_key(&j, "history");
-        kd_json_open(&j, '[');
-        is_more = kd_feed_write(&loop->feed, &loop->study->history, loop->study->ask_trials,
-                                loop->study->ask_done, TELL_BYTES, &j);
-        kd_json_close(&j, ']');
-        kd_json_close(&j, '}');
-        kd_router_send(loop->router, &loop->worker_address, KD_MSG_TELL, text.text);
-        kd_str_release(&text);
-    } while (is_more);
-}
-
-void kd_loop_ask(struct kd_loop *loop)
-{
-    if (!loop->worker_listens || !loop->ask_waits || loop->options->fixed_point)
-        return;
-    loop->ask_waits = false;
-    send_history(loop);
-    char text[64];
-    snprintf(text, sizeof text, "{\"ask\":%d,\"n\":%d}", loop->study->ask_trials,
-             loop->study->ask_n);
-    kd_router_send(loop->router, &loop->worker_address, KD_MSG_ASK, text);
-}
-
-static int on_worker_hello(struct kd_loop *loop, const struct message *m)
-{
-    loop->worker_address = m->from;
-    loop->worker_listens = true;
-    kd_loop_ask(loop);
-    return 0;
-}
-
-static bool read_points(const json_t *points, int n_params, double *values)
-{
-    for (size_t i = 0; i < json_array_size(points); i++) {
-        const json_t *point = json_array_get(points, i);
-        if ((int)json_array_size(point) != n_params)
-            return false;
-        for (int k = 0; k < n_params; k++)
-            if (!kd_json_to_number(json_array_get(point, (size_t)k),
-                                   &values[i * (size_t)n_params + (size_t)k]))
-                return false;
-    }
-    return true;
-}
-
-static int on_suggested(struct kd_loop *loop, const struct message *m)
-{
-    const json_t *points = json_object_get(m->body, "points");
-    int n_params = loop->experiment->space.n_params;
-    int64_t ask = -1;
-    kd_body_int(m->body, "ask", &ask);
-    if (!loop->study->asking || ask != loop->study->ask_trials)
-        return 0; /* an answer to a question of before */
-    struct kd_event event = {
-        .kind = KD_EVENT_SUGGESTED, .at = kd_loop_now(loop), .n = (int)json_array_size(points)};
-    event.values = KD_NEW_ARRAY(double, (size_t)event.n *(size_t)n_params + 1);
-    if (!read_points(points, n_params, event.values) || event.n > loop->study->ask_n) {
-        event.kind = KD_EVENT_ASK_FAILED;
-        event.text = "the strategy's answer does not fit the space";
-    }
-    int result = kd_loop_deliver(loop, &event);
-    free(event.values);
-    return result;
-}
-
-static int on_ask_failed(struct kd_loop *loop, const struct message *m)
-{
-    struct kd_event event = {.kind = KD_EVENT_ASK_FAILED, .at = kd_loop_now(loop)};
-    event.text = "the strategy could not answer";
-    kd_body_text(m->body, "reason", &event.text);
-    return kd_loop_deliver(loop, &event);
-}
-
 /* ---- gangs ---- */
 
 static int on_hello(struct kd_loop *loop, const struct message *m)
@@ -263,12 +181,11 @@ int kd_loop_record_metrics(struct kd_loop *loop, struct kd_event *event,
                            const struct kd_metric_point *points, int n)
 {
     const struct kd_study_attempt *attempt = kd_study_find_attempt(loop->study, event->fence);
-    struct kd_point_report *reports = KD_NEW_ARRAY(struct kd_point_report, (size_t)n + 1);
-    const char *objective = loop->experiment->objective.metric;
+    kd_point_reports reports = {0};
     for (int i = 0; i < n; i++)
-        if (strcmp(points[i].name, objective) == 0)
-            reports[event->n_reports++] = (struct kd_point_report){points[i].step, points[i].value};
-    event->reports = reports;
+        kd_watch_point(loop->experiment, points[i].name, points[i].step, points[i].value, &reports);
+    event->reports = reports.items;
+    event->n_reports = (int)reports.n;
     int result = kd_loop_begin(loop);
     if (result == 0 && n > 0)
         result = kd_store_add_metrics(loop->store, loop->row.id, attempt->row.trial, event->fence,
@@ -278,7 +195,7 @@ int kd_loop_record_metrics(struct kd_loop *loop, struct kd_event *event,
     const struct kd_watcher *watcher = loop->options->watcher;
     if (result == 0 && watcher && watcher->metrics)
         watcher->metrics(watcher->ud, loop->study, event->fence, points, n);
-    free(reports);
+    kd_arr_release(&reports);
     return result;
 }
 
@@ -370,42 +287,28 @@ static bool is_next(struct kd_loop *loop, struct message *m)
 }
 
 static const struct {
-    int (*from_gang)(struct kd_loop *, const struct message *);
-    int (*from_worker)(struct kd_loop *, const struct message *);
+    int (*handle)(struct kd_loop *, const struct message *);
     bool in_stream;
 } handlers[KD_N_MESSAGE_TYPES] = {
-    [KD_MSG_HELLO] = {on_hello, on_worker_hello, false},
-    [KD_MSG_READY] = {on_ready, NULL, false},
-    [KD_MSG_PULSE] = {on_pulse, NULL, false},
-    [KD_MSG_METRICS] = {on_metrics, NULL, true},
-    [KD_MSG_SAVED] = {on_saved, NULL, true},
-    [KD_MSG_DONE] = {on_done, NULL, true},
-    [KD_MSG_SUGGESTED] = {NULL, on_suggested, false},
-    [KD_MSG_ASK_FAILED] = {NULL, on_ask_failed, false},
+    [KD_MSG_HELLO] = {on_hello, false}, [KD_MSG_READY] = {on_ready, false},
+    [KD_MSG_PULSE] = {on_pulse, false}, [KD_MSG_METRICS] = {on_metrics, true},
+    [KD_MSG_SAVED] = {on_saved, true},  [KD_MSG_DONE] = {on_done, true},
 };
-
-static bool is_from_worker(const struct kd_loop *loop, const struct message *m)
-{
-    bool same_address = loop->worker_listens && m->from.length == loop->worker_address.length &&
-                        memcmp(m->from.bytes, loop->worker_address.bytes, m->from.length) == 0;
-    return same_address ||
-           (m->type == KD_MSG_HELLO && json_object_get(m->body, "strategy") != NULL);
-}
 
 static int handle(struct kd_loop *loop, struct message *m)
 {
-    if (is_from_worker(loop, m) && handlers[m->type].from_worker)
-        return handlers[m->type].from_worker(loop, m);
-    if (handlers[m->type].from_gang == NULL || !identify(loop, m)) {
+    if (kd_loop_is_from_strategy(loop, &m->from, m->type, m->body))
+        return kd_loop_hear_strategy(loop, &m->from, m->type, m->body);
+    if (handlers[m->type].handle == NULL || !identify(loop, m)) {
         loop->n_dropped++;
         return 0;
     }
     if (!handlers[m->type].in_stream)
-        return handlers[m->type].from_gang(loop, m);
+        return handlers[m->type].handle(loop, m);
     if (!is_next(loop, m))
         return 0;
     m->gang->moved_us = kd_clock_mono_us();
-    int result = handlers[m->type].from_gang(loop, m);
+    int result = handlers[m->type].handle(loop, m);
     if (result == 0)
         acknowledge(loop, m, m->seq);
     return result;

@@ -83,6 +83,8 @@ static char *describe_end(const struct kd_exit_record *record, const char *lines
     struct kd_str text = {0};
     if (record->end == KD_END_UNSTARTABLE || record->end == KD_END_NO_START)
         kd_str_add(&text, record->text);
+    else if (record->end == KD_END_MEMORY)
+        kd_str_add(&text, "out of memory: the kernel killed it");
     else if (record->end == KD_END_LOST)
         kd_str_add(&text, "its supervisor was killed or the machine restarted");
     else if (record->signal > 0)

@@ -1,4 +1,5 @@
-/* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages), loop_launch.c (starting
+/* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages of gangs), loop_ask.c (the
+ * strategy), loop_launch.c (starting
  * gangs), loop_gang.c (reading and ending them), loop_recover.c (those of a coordinator before), loop_start.c (opening,
  * resuming, closing). */
 #ifndef KD_LOOP_INTERNAL_H
@@ -36,6 +37,19 @@ struct kd_ack {
     int64_t gang, fence, seq;
 };
 
+/* Who answers the questions, and the one that is open. */
+struct kd_loop_strategy {
+    char *token;  /* owned; only our own worker knows it */
+    bool listens; /* it has said HELLO */
+    struct kd_address address;
+    char *name;          /* owned; of an external one */
+    struct kd_feed feed; /* how far it was told */
+    bool ask_waits;      /* the question was not sent yet */
+    int64_t deadline_us; /* of the answer (monotonic); 0 = no question is open */
+    int64_t n_refused;   /* answers to it that did not fit */
+    char last_refusal[256];
+};
+
 struct kd_loop {
     const struct kd_run_options *options; /* borrowed */
     const struct kd_experiment *experiment;
@@ -50,10 +64,9 @@ struct kd_loop {
     int run_dir_lock;         /* -1 = not ours */
 
     struct kd_router *router;
-    struct kd_worker *worker;
-    bool worker_listens, ask_waits;
-    struct kd_address worker_address;
-    struct kd_feed feed;
+    struct kd_worker *worker; /* NULL: the strategy is external */
+    struct kd_loop_strategy strategy;
+    json_t *priors; /* owned; what an earlier experiment teaches this one; NULL = nothing to say */
 
     KD_ARR(struct kd_live_gang) gangs;
     kd_actions effects;  /* of this turn, to be done after the commit */
@@ -89,14 +102,23 @@ void kd_loop_remove_later(struct kd_loop *loop, const char *path);
 /* loop_bus.c */
 int kd_loop_read_bus(struct kd_loop *loop);
 void kd_loop_send_acks(struct kd_loop *loop);
-void kd_loop_ask(struct kd_loop *loop);
 void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fence);
 void kd_loop_tell_gang(struct kd_loop *loop, const struct kd_action *action,
                        enum kd_message_type type);
 int kd_loop_record_metrics(struct kd_loop *loop, struct kd_event *event,
                            const struct kd_metric_point *points, int n);
 
+/* loop_ask.c: the strategy, ours or an external one */
+void kd_loop_ask(struct kd_loop *loop);
+bool kd_loop_is_from_strategy(const struct kd_loop *loop, const struct kd_address *from,
+                              enum kd_message_type type, const json_t *body);
+int kd_loop_hear_strategy(struct kd_loop *loop, const struct kd_address *from,
+                          enum kd_message_type type, const json_t *body);
+int kd_loop_watch_ask(struct kd_loop *loop); /* the answer has a deadline */
+void kd_loop_end_strategy(struct kd_loop *loop);
+
 /* loop_launch.c */
+char *kd_loop_random_token(void); /* 32 hex digits; owned */
 void kd_loop_start_gang(struct kd_loop *loop, const struct kd_action *action);
 bool kd_loop_runs_trainer(const struct kd_loop *loop);
 char *kd_loop_trial_dir(const struct kd_loop *loop, int trial);

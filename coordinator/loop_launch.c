@@ -43,7 +43,7 @@ char *kd_loop_attempt_log(const struct kd_loop *loop, const struct kd_trial *tri
 
 /* ---- starting ---- */
 
-static char *random_token(void)
+char *kd_loop_random_token(void)
 {
     unsigned char bytes[16];
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
@@ -96,7 +96,7 @@ static int prepare_gang(struct kd_loop *loop, int64_t id, struct kd_live_gang *g
 {
     *gang = (struct kd_live_gang){
         .id = id,
-        .token = random_token(),
+        .token = kd_loop_random_token(),
         .dir = kd_loop_gang_dir(loop, id),
         .scratch = kd_format("%s/g%lld", loop->run_dir, (long long)id),
         .process = {.control = -1},

@@ -35,7 +35,7 @@ static void judge_orphan(const struct kd_loop *loop, const char *dir, struct kd_
         kd_gang_sweep(dir);
     if (kd_loop_runs_trainer(loop) || !has_record)
         return;
-    if (found.end == KD_END_EXITED || found.end == KD_END_UNSTARTABLE)
+    if (found.end == KD_END_EXITED || found.end == KD_END_UNSTARTABLE || found.end == KD_END_MEMORY)
         *record = found;
 }
 

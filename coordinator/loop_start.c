@@ -15,6 +15,7 @@
 #include "coordinator/journal.h"
 #include "coordinator/launch/run_dir.h"
 #include "coordinator/spec/spec_read.h"
+#include "coordinator/warm_start.h"
 
 static const char worker_endpoint[] = "inproc://strategies";
 
@@ -164,6 +165,25 @@ static enum kd_run_end open_store(struct kd_loop *loop)
     return KD_RUN_ENDED;
 }
 
+/* What an earlier experiment teaches this one. `try` keeps nothing and has no such experiment. */
+static int read_priors(struct kd_loop *loop)
+{
+    struct kd_warm_counts counts;
+    const char *earlier = loop->experiment->warm_start.experiment;
+    if (earlier == NULL || loop->options->fixed_point)
+        return 0;
+    if (kd_warm_start_read(loop->store, loop->experiment, &loop->priors, &counts, loop->err) != 0)
+        return -1;
+    if (counts.skipped == 0)
+        kd_loop_note(loop, "warm start: %d trials of '%s' teach this experiment", counts.used,
+                     earlier);
+    else
+        kd_loop_note(loop,
+                     "warm start: %d trials of '%s' teach this experiment, %d were left out (%s)",
+                     counts.used, earlier, counts.skipped, counts.why);
+    return 0;
+}
+
 /* Sets *resumed; tells the watcher. */
 static enum kd_run_end open_experiment(struct kd_loop *loop)
 {
@@ -177,8 +197,14 @@ static enum kd_run_end open_experiment(struct kd_loop *loop)
         if (same != KD_RUN_ENDED)
             return same;
     }
+    if (found == 0 && read_priors(loop) != 0)
+        return KD_RUN_BAD_SPEC;
     if ((found > 0 ? resume(loop) : add_experiment(loop)) != 0)
         return KD_RUN_ERROR;
+    /* The one before was killed between its first two transactions. */
+    bool was_never_started = found > 0 && !loop->study->is_primed && loop->study->started_at == 0;
+    if (was_never_started && read_priors(loop) != 0)
+        return KD_RUN_BAD_SPEC;
     if (watcher && watcher->started)
         watcher->started(watcher->ud, loop->study, found > 0);
     return KD_RUN_ENDED;
@@ -219,6 +245,54 @@ static int claim_run_dir(struct kd_loop *loop)
     return kd_dir_make(loop->run_dir, loop->err);
 }
 
+static int start_worker(struct kd_loop *loop)
+{
+    loop->strategy.token = kd_loop_random_token();
+    struct kd_worker_place place = {
+        .context = kd_router_context(loop->router),
+        .endpoint = worker_endpoint,
+        .run_uuid = kd_store_run_uuid(loop->store),
+        .token = loop->strategy.token,
+    };
+    loop->worker = kd_worker_start(loop->experiment, &place, loop->err);
+    return loop->worker ? 0 : -1;
+}
+
+static char *bus_file(const struct kd_loop *loop)
+{
+    return kd_format("%s/%s/bus", loop->data_dir, loop->experiment->name);
+}
+
+/* An external strategy finds the bus by this file, which holds the endpoint. */
+static int announce_bus(struct kd_loop *loop)
+{
+    char *dir = kd_format("%s/%s", loop->data_dir, loop->experiment->name), *path = bus_file(loop);
+    int result = kd_dir_make(dir, loop->err);
+    FILE *file = result == 0 ? fopen(path, "we") : NULL;
+    bool is_written = file != NULL && fprintf(file, "%s\n", loop->endpoint) > 0;
+    if (file != NULL && fclose(file) != 0)
+        is_written = false;
+    if (result == 0 && !is_written)
+        result = kd_fail_errno(loop->err, "cannot write %s", path);
+    if (result == 0 && loop->options->listening)
+        loop->options->listening(loop->endpoint);
+    if (result == 0 && loop->options->fixed_point == NULL)
+        kd_loop_note(loop, "points come from a process on the bus: %s (also in %s)", loop->endpoint,
+                     path);
+    free(dir);
+    free(path);
+    return result;
+}
+
+static void remove_bus_file(const struct kd_loop *loop)
+{
+    if (loop->data_dir == NULL || !loop->experiment->is_external || loop->run_dir_lock < 0)
+        return;
+    char *path = bus_file(loop);
+    unlink(path);
+    free(path);
+}
+
 static int open_bus(struct kd_loop *loop)
 {
     if (claim_run_dir(loop) != 0)
@@ -228,9 +302,7 @@ static int open_bus(struct kd_loop *loop)
     loop->router = kd_router_open(endpoints, loop->err);
     if (loop->router == NULL)
         return -1;
-    loop->worker = kd_worker_start(loop->experiment, kd_router_context(loop->router),
-                                   worker_endpoint, kd_store_run_uuid(loop->store), loop->err);
-    return loop->worker ? 0 : -1;
+    return loop->experiment->is_external ? announce_bus(loop) : start_worker(loop);
 }
 
 static void catch_signals(struct kd_loop *loop)
@@ -268,26 +340,6 @@ enum kd_run_end kd_loop_open(struct kd_loop *loop)
 }
 
 /* ---- closing ---- */
-
-static void end_worker(struct kd_loop *loop)
-{
-    if (loop->worker == NULL)
-        return;
-    struct kd_address from;
-    enum kd_message_type type;
-    json_t *body;
-    int64_t until = kd_clock_mono_us() + 5000000;
-    while (!loop->worker_listens && kd_clock_mono_us() < until) { /* its HELLO is on the way */
-        kd_router_wait(loop->router, NULL, NULL, 0, 1000);
-        while (kd_router_receive(loop->router, &from, &type, &body) == 1) {
-            loop->worker_listens = json_object_get(body, "strategy") != NULL;
-            loop->worker_address = from;
-            json_decref(body);
-        }
-    }
-    kd_router_send(loop->router, &loop->worker_address, KD_MSG_EXIT, "{}");
-    kd_worker_join(loop->worker);
-}
 
 /* Gangs that still live are killed; their supervisors do it also when we cannot wait. */
 static void end_gangs(struct kd_loop *loop)
@@ -333,10 +385,12 @@ void kd_loop_close(struct kd_loop *loop)
     if (loop->in_transaction)
         kd_store_rollback(loop->store);
     end_gangs(loop);
-    end_worker(loop);
+    kd_loop_end_strategy(loop);
+    remove_bus_file(loop);
     kd_router_close(loop->router);
     if (loop->run_dir_lock >= 0)
         remove_run_dir(loop);
+    json_decref(loop->priors);
     kd_study_free(loop->study);
     kd_store_close(loop->store);
     kd_experiment_row_release(&loop->row);

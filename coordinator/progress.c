@@ -106,9 +106,12 @@ static void draw_head(struct kd_progress *progress, const struct kd_study *study
     int done = kd_study_n_done(study) - progress->done_at_start;
     int left = study->max_trials - kd_study_n_done(study);
     struct kd_str line = {0};
-    kd_str_addf(&line, "%s  %s, %s %s   ", experiment->name, experiment->algorithm,
-                experiment->objective.maximize ? "maximize" : "minimize",
-                experiment->objective.metric);
+    kd_str_addf(&line, "%s  %s", experiment->name, experiment->algorithm);
+    for (int i = 0; i < kd_experiment_n_objectives(experiment); i++)
+        kd_str_addf(&line, ", %s %s",
+                    kd_experiment_maximizes(experiment, i) ? "maximize" : "minimize",
+                    kd_experiment_metric(experiment, i));
+    kd_str_add(&line, "   ");
     add_clock(&line, elapsed);
     kd_str_add(&line, " elapsed");
     if (done > 0 && left > 0) {
@@ -205,6 +208,11 @@ static void print_end(const struct kd_study *study, const struct kd_trial *trial
     kd_str_addf(&line, "trial %d %s", trial->number, kd_trial_state_name(trial->state));
     if (trial->has_objective)
         kd_str_addf(&line, ": %s = %.6g", study->experiment->objective.metric, trial->objective);
+    for (int i = 0; trial->has_objective && i < trial->n_more_objectives; i++)
+        kd_str_addf(&line, ", %s = %.6g", kd_experiment_metric(study->experiment, i + 1),
+                    trial->more_objectives[i]);
+    if (!kd_trial_is_feasible(trial))
+        kd_str_add(&line, ", a constraint does not hold");
     if (trial->started_at > 0)
         kd_str_addf(&line, " in %.2f s", trial->finished_at - trial->started_at);
     kd_str_addf(&line, "   %s", point);

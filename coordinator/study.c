@@ -70,6 +70,7 @@ struct kd_study *kd_study_new(const struct kd_experiment *experiment)
     struct kd_study *study = KD_NEW(struct kd_study);
     study->experiment = experiment;
     kd_experiment_history(experiment, &study->history);
+    kd_experiment_history(experiment, &study->priors);
     study->scheduler = new_scheduler(experiment);
     study->need = kd_experiment_need(experiment);
     study->n_ranks = kd_experiment_ranks(experiment);
@@ -99,7 +100,11 @@ void kd_study_free(struct kd_study *study)
     kd_arr_release(&study->pending);
     kd_arr_release(&study->saved_step);
     kd_scheduler_free(study->scheduler);
+    for (size_t i = 0; i < study->series.n; i++)
+        kd_series_release(&study->series.items[i]);
+    kd_arr_release(&study->series);
     kd_history_release(&study->history);
+    kd_history_release(&study->priors);
     free(study->end_text);
     free(study);
 }
@@ -159,6 +164,14 @@ int kd_study_n_failed(const struct kd_study *study)
     return study->counts[KD_TRIAL_FAILED] + study->counts[KD_TRIAL_METRICS_UNAVAILABLE];
 }
 
+struct kd_feed_source kd_study_feed_source(const struct kd_study *study)
+{
+    return (struct kd_feed_source){.priors = &study->priors,
+                                   .own = &study->history,
+                                   .n_trials = study->ask_trials,
+                                   .n_done = study->ask_done};
+}
+
 char *kd_study_basis_json(const struct kd_study *study, int n_trials, int n_done)
 {
     struct kd_str text = {0};
@@ -177,48 +190,15 @@ char *kd_study_basis_json(const struct kd_study *study, int n_trials, int n_done
     return kd_str_take(&text);
 }
 
-/* ---- saying what to do ---- */
-
-void kd_turn_act(struct kd_turn *turn, struct kd_action action)
-{
-    kd_arr_push(turn->actions, action);
-}
-
-/* Saving reads the study when the event is applied, so a row needs to be saved only once. */
-static void save_once(struct kd_turn *turn, struct kd_action action)
-{
-    for (size_t i = 0; i < turn->actions->n; i++) {
-        const struct kd_action *other = &turn->actions->items[i];
-        if (other->kind == action.kind && other->gang == action.gang &&
-            other->fence == action.fence && other->trial == action.trial)
-            return;
-    }
-    kd_turn_act(turn, action);
-}
-
-void kd_turn_save_experiment(struct kd_turn *turn)
-{
-    save_once(turn, (struct kd_action){.kind = KD_DO_SAVE_EXPERIMENT, .trial = -1});
-}
-
-void kd_turn_save_trial(struct kd_turn *turn, const struct kd_trial *trial)
-{
-    save_once(turn, (struct kd_action){.kind = KD_DO_SAVE_TRIAL, .trial = trial->number});
-}
-
-void kd_turn_save_attempt(struct kd_turn *turn, const struct kd_study_attempt *attempt)
-{
-    save_once(turn, (struct kd_action){.kind = KD_DO_SAVE_ATTEMPT,
-                                       .fence = attempt->row.fence,
-                                       .trial = attempt->row.trial});
-}
-
-void kd_turn_save_gang(struct kd_turn *turn, const struct kd_study_gang *gang)
-{
-    save_once(turn, (struct kd_action){.kind = KD_DO_SAVE_GANG, .gang = gang->row.id, .trial = -1});
-}
-
 /* ---- events ---- */
+
+static void on_prior(struct kd_turn *turn, const struct kd_event *event)
+{
+    struct kd_error err;
+    if (kd_feed_read(event->priors, &turn->study->priors, &err) != 0)
+        kd_bug("%s", err.text); /* both ends are ours */
+    turn->study->is_primed = true;
+}
 
 static void on_takeover(struct kd_turn *turn, const struct kd_event *event)
 {
@@ -277,6 +257,7 @@ static void add_trial(struct kd_turn *turn, const double *values)
     kd_assert((size_t)trial.number == study->trials.n);
     kd_arr_push(&study->trials, trial);
     kd_arr_push(&study->saved_step, 0);
+    kd_study_open_series(study);
     kd_arr_push(&study->pending, trial.number);
     study->counts[KD_TRIAL_PENDING]++;
     kd_turn_save_trial(turn, &trial);
@@ -463,12 +444,19 @@ static void on_ask_failed(struct kd_turn *turn, const struct kd_event *event)
 }
 
 static void (*const handlers[KD_N_EVENTS])(struct kd_turn *, const struct kd_event *) = {
-    [KD_EVENT_TAKEOVER] = on_takeover,     [KD_EVENT_STARTED] = on_started,
-    [KD_EVENT_SUGGESTED] = on_suggested,   [KD_EVENT_ASK_FAILED] = on_ask_failed,
-    [KD_EVENT_READY] = on_ready,           [KD_EVENT_METRICS] = on_metrics,
-    [KD_EVENT_SAVED] = on_saved,           [KD_EVENT_DONE] = on_done,
-    [KD_EVENT_GANG_ENDED] = on_gang_ended, [KD_EVENT_STALLED] = on_stalled,
-    [KD_EVENT_TIMER] = on_timer,           [KD_EVENT_DRAIN] = on_drain,
+    [KD_EVENT_PRIOR] = on_prior,
+    [KD_EVENT_TAKEOVER] = on_takeover,
+    [KD_EVENT_STARTED] = on_started,
+    [KD_EVENT_SUGGESTED] = on_suggested,
+    [KD_EVENT_ASK_FAILED] = on_ask_failed,
+    [KD_EVENT_READY] = on_ready,
+    [KD_EVENT_METRICS] = on_metrics,
+    [KD_EVENT_SAVED] = on_saved,
+    [KD_EVENT_DONE] = on_done,
+    [KD_EVENT_GANG_ENDED] = on_gang_ended,
+    [KD_EVENT_STALLED] = on_stalled,
+    [KD_EVENT_TIMER] = on_timer,
+    [KD_EVENT_DRAIN] = on_drain,
 };
 
 void kd_study_apply(struct kd_study *study, const struct kd_event *event, kd_actions *actions)

@@ -13,9 +13,11 @@
 
 #include "coordinator/base/arr.h"
 #include "coordinator/event.h"
+#include "coordinator/feed.h"
 #include "coordinator/pool.h"
 #include "coordinator/spec/experiment.h"
 #include "coordinator/trial.h"
+#include "coordinator/watch.h"
 #include "search/history.h"
 
 /* Katib's reasons, and the ones it lacks. id, state, reason, final: unfinished trials are over too; else they go on
@@ -62,8 +64,12 @@ struct kd_study_attempt {
 typedef KD_ARR(struct kd_action) kd_actions;
 
 struct kd_study {
-    const struct kd_experiment *experiment;   /* borrowed */
-    struct kd_history history;                /* what stoppers see and strategies are told */
+    const struct kd_experiment *experiment; /* borrowed */
+    struct kd_history history;              /* what stoppers see and strategies are told */
+    struct kd_history priors; /* of an earlier experiment: strategies are told these first */
+    bool is_primed;           /* the priors have come, maybe none */
+    KD_ARR(struct kd_series)
+    series; /* of the running trials; per trial the watches after the first */
     struct kd_scheduler *scheduler;           /* owned; the experiment's stopper at work */
     KD_ARR(struct kd_trial) trials;           /* by number */
     KD_ARR(struct kd_study_attempt) attempts; /* by ascending fence */
@@ -91,7 +97,7 @@ struct kd_study {
     int n_bad_starts;
     double started_at;
     int counts[KD_N_TRIAL_STATES];
-    int best; /* trial number, -1 = none */
+    int best; /* trial number, -1 = none; always so with several objectives */
 };
 
 struct kd_study *kd_study_new(const struct kd_experiment *experiment);
@@ -121,6 +127,9 @@ bool kd_study_is_final(enum kd_study_end end);
 /* Trials that are over, and those of them that failed (Katib counts MetricsUnavailable as failed). */
 int kd_study_n_done(const struct kd_study *study);
 int kd_study_n_failed(const struct kd_study *study);
+
+/* What the strategy is to know for the newest ASK. */
+struct kd_feed_source kd_study_feed_source(const struct kd_study *study);
 
 /* {"done":17,"running":[18,19]}: what a strategy sees of the first n_trials trials and n_done completions; owned. */
 char *kd_study_basis_json(const struct kd_study *study, int n_trials, int n_done);

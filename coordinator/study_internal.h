@@ -1,5 +1,5 @@
-/* study_internal.h - what the parts of the study share: study.c (events), study_trial.c (a trial's ends),
- * study_place.c (asking, placing, ending). Nobody else includes it. */
+/* study_internal.h - what the parts of the study share: study.c (events), study_turn.c (what is to be done), study_trial.c
+ * (a trial's ends), study_measure.c (what its metrics come to), study_place.c (asking, placing, ending). Nobody else includes it. */
 #ifndef KD_STUDY_INTERNAL_H
 #define KD_STUDY_INTERNAL_H
 
@@ -18,6 +18,21 @@ void kd_turn_save_experiment(struct kd_turn *turn);
 void kd_turn_save_trial(struct kd_turn *turn, const struct kd_trial *trial);
 void kd_turn_save_attempt(struct kd_turn *turn, const struct kd_study_attempt *attempt);
 void kd_turn_save_gang(struct kd_turn *turn, const struct kd_study_gang *gang);
+
+/* study_measure.c */
+double kd_study_flip(const struct kd_study *study, int objective, double value);
+void kd_study_open_series(struct kd_study *study); /* for a trial that is added */
+void kd_study_put_point(struct kd_study *study, int number, const struct kd_point_report *point);
+void kd_study_cut(struct kd_study *study, int number, int64_t step); /* it goes back to there */
+/* The watched metrics that have not reported: "'a' and 'b'", owned; NULL = none. */
+char *kd_study_missing(const struct kd_study *study, int number);
+/* In the user's direction; NaN: diverged. */
+double kd_study_objective(const struct kd_study *study, int number, int i);
+/* Fills what the trial measured, and counts it as the best when it is. */
+void kd_study_measure(struct kd_study *study, struct kd_trial *trial);
+/* The trial is over for strategies and stoppers too. */
+void kd_study_finish_history(struct kd_study *study, const struct kd_trial *trial,
+                             enum kd_outcome outcome);
 
 /* study_trial.c */
 struct kd_attempt_end {

@@ -194,7 +194,7 @@ static struct kd_study_attempt *new_attempt(struct kd_turn *turn, struct kd_tria
     study->counts[running]++;
     trial->state = running;
     if (!goes_on(study)) /* what lies beyond its checkpoint will be reported anew */
-        kd_history_cut(&study->history, trial->number, study->saved_step.items[trial->number]);
+        kd_study_cut(study, trial->number, study->saved_step.items[trial->number]);
     kd_arr_push(&study->attempts, attempt);
     return &study->attempts.items[study->attempts.n - 1];
 }

@@ -18,12 +18,6 @@ struct kd_trial *kd_turn_trial_of(struct kd_turn *turn, const struct kd_study_at
     return &turn->study->trials.items[attempt->row.trial];
 }
 
-/* search/ minimises; everything a user sees is in the user's direction. The same flip both ways. */
-static double flip(const struct kd_study *study, double value)
-{
-    return study->experiment->objective.maximize ? -value : value;
-}
-
 static void set_reason(struct kd_trial *trial, const char *text)
 {
     free(trial->reason);
@@ -33,7 +27,7 @@ static void set_reason(struct kd_trial *trial, const char *text)
 /* ---- reports ---- */
 
 static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
-                  const struct kd_report *report)
+                  const struct kd_point_report *report)
 {
     const struct kd_experiment *experiment = turn->study->experiment;
     if (experiment->stopper == NULL || attempt->cause != KD_CAUSE_NONE)
@@ -41,14 +35,15 @@ static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
     if (report->step <= attempt->resumed_from)
         return; /* an attempt before this one was judged by it, against the trials of then */
     int number = attempt->row.trial;
+    struct kd_report seen = {report->step, kd_study_flip(turn->study, 0, report->value)};
     enum kd_verdict verdict =
-        kd_scheduler_judge(turn->study->scheduler, &turn->study->history, number, report);
+        kd_scheduler_judge(turn->study->scheduler, &turn->study->history, number, &seen);
     if (verdict != KD_STOP)
         return;
     char text[128], shown[KD_NUMBER_MAX];
     snprintf(text, sizeof text, "%s: stopped at step %lld with %s = %s", experiment->stopper->name,
              (long long)report->step, experiment->objective.metric,
-             kd_number_text(flip(turn->study, report->value), shown));
+             kd_number_text(report->value, shown));
     set_reason(kd_turn_trial_of(turn, attempt), text);
     kd_turn_stop_attempt(turn, attempt, KD_CAUSE_EARLY);
 }
@@ -57,56 +52,19 @@ void kd_turn_report(struct kd_turn *turn, struct kd_study_attempt *attempt,
                     const struct kd_event *event)
 {
     for (int i = 0; i < event->n_reports; i++) {
-        struct kd_report report = {event->reports[i].step,
-                                   flip(turn->study, event->reports[i].value)};
-        kd_history_report(&turn->study->history, attempt->row.trial, report.step, report.value);
-        judge(turn, attempt, &report);
+        kd_study_put_point(turn->study, attempt->row.trial, &event->reports[i]);
+        if (event->reports[i].watch == 0)
+            judge(turn, attempt, &event->reports[i]);
     }
-}
-
-/* The objective of what was reported, minimised: the pick over the finite points. NaN when the last point is NaN or none
- * is finite: diverged. */
-static double objective_of(const struct kd_study *study, int number)
-{
-    const struct kd_observation *trial = &study->history.trials[number];
-    enum kd_metric_pick pick = study->experiment->objective.pick;
-    bool maximize = study->experiment->objective.maximize;
-    bool want_low = (pick == KD_PICK_MIN) != maximize; /* in minimised values */
-    double best = NAN;
-    if (trial->n_reports == 0 || isnan(trial->reports[trial->n_reports - 1].value))
-        return NAN;
-    for (int i = 0; i < trial->n_reports; i++) {
-        double value = trial->reports[i].value;
-        if (!isfinite(value))
-            continue;
-        bool better =
-            isnan(best) || pick == KD_PICK_LATEST || (want_low ? value < best : value > best);
-        if (better)
-            best = value;
-    }
-    return best;
 }
 
 /* ---- ends ---- */
 
-static void take_objective(struct kd_turn *turn, struct kd_trial *trial)
-{
-    double objective = objective_of(turn->study, trial->number);
-    trial->has_objective = turn->study->history.trials[trial->number].n_reports > 0;
-    trial->objective = flip(turn->study, objective);
-    struct kd_study *study = turn->study;
-    if (!trial->has_objective || !isfinite(objective))
-        return;
-    if (study->best < 0 || objective < flip(study, study->trials.items[study->best].objective))
-        study->best = trial->number;
-}
-
 static enum kd_outcome outcome_of(const struct kd_trial *trial)
 {
-    bool finite = trial->has_objective && isfinite(trial->objective);
     switch (trial->state) {
     case KD_TRIAL_SUCCEEDED:
-        return finite ? KD_COMPLETE : KD_INFEASIBLE;
+        return kd_trial_is_finite(trial) ? KD_COMPLETE : KD_INFEASIBLE;
     case KD_TRIAL_EARLY_STOPPED:
     case KD_TRIAL_KILLED:
         return KD_PRUNED;
@@ -129,11 +87,9 @@ static void move_trial(struct kd_turn *turn, struct kd_trial *trial, enum kd_tri
     if (!kd_trial_is_terminal(to))
         return;
     trial->finished_at = turn->at;
-    bool counts = to == KD_TRIAL_SUCCEEDED || to == KD_TRIAL_EARLY_STOPPED;
-    if (counts)
-        take_objective(turn, trial);
-    double objective = counts && trial->has_objective ? flip(turn->study, trial->objective) : NAN;
-    kd_history_finish(&turn->study->history, trial->number, outcome_of(trial), objective);
+    if (to == KD_TRIAL_SUCCEEDED || to == KD_TRIAL_EARLY_STOPPED)
+        kd_study_measure(turn->study, trial);
+    kd_study_finish_history(turn->study, trial, outcome_of(trial));
     trial->done_seq = turn->study->history.trials[trial->number].done_seq;
 }
 
@@ -155,23 +111,31 @@ static void end_attempt(struct kd_turn *turn, struct kd_study_attempt *attempt,
     kd_turn_save_trial(turn, trial);
 }
 
+/* Owned; NULL: every objective ended finite. */
+static char *describe_divergence(const struct kd_study *study, int number)
+{
+    for (int i = 0; i < kd_experiment_n_objectives(study->experiment); i++)
+        if (!isfinite(kd_study_objective(study, number, i)))
+            return kd_format("diverged: no finite '%s' at the end",
+                             kd_experiment_metric(study->experiment, i));
+    return NULL;
+}
+
 /* It ran to its end. */
 static void end_naturally(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *seen)
 {
-    struct kd_study *study = turn->study;
-    const char *metric = study->experiment->objective.metric;
-    const struct kd_observation *trial = &study->history.trials[attempt->row.trial];
     struct kd_attempt_end end = {KD_ATTEMPT_WON, KD_MOVE_FINISHED, "finished"};
-    char *text = NULL;
-    if (trial->n_reports == 0) {
+    char *missing = kd_study_missing(turn->study, attempt->row.trial), *text = NULL;
+    if (missing != NULL) {
         end.state = KD_ATTEMPT_FAILED;
         end.move = KD_MOVE_NO_METRIC;
-        end.text = text =
-            kd_format("it ended without reporting '%s'. %s", metric, seen ? seen : "");
-    } else if (!isfinite(objective_of(study, attempt->row.trial))) {
-        end.text = text = kd_format("diverged: no finite '%s' at the end", metric);
+        end.text = text = kd_format("it ended without reporting %s. %s", missing, seen ? seen : "");
+    } else {
+        text = describe_divergence(turn->study, attempt->row.trial);
+        end.text = text ? text : end.text;
     }
     end_attempt(turn, attempt, end);
+    free(missing);
     free(text);
 }
 
@@ -295,6 +259,9 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
             break;
         }
         end_by_infrastructure(turn, attempt, "the coordinator went away; it runs again", false);
+        break;
+    case KD_END_MEMORY: /* its own doing, and it would be again: the search learns that it does not fit */
+        end_by_own_failure(turn, attempt, event->text);
         break;
     case KD_END_NO_START:
         end_by_infrastructure(turn, attempt, event->text, false);

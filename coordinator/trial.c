@@ -1,5 +1,6 @@
 #include "coordinator/trial.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,8 +92,26 @@ const char *kd_gang_state_name(enum kd_gang_state state)
     return gang_states[state];
 }
 
+bool kd_trial_is_finite(const struct kd_trial *trial)
+{
+    bool finite = trial->has_objective && isfinite(trial->objective);
+    for (int i = 0; finite && i < trial->n_more_objectives; i++)
+        finite = isfinite(trial->more_objectives[i]);
+    return finite;
+}
+
+bool kd_trial_is_feasible(const struct kd_trial *trial)
+{
+    for (int i = 0; i < trial->n_constraints; i++)
+        if (!(trial->excess[i] <= 0)) /* NaN: not known */
+            return false;
+    return true;
+}
+
 void kd_trial_release(struct kd_trial *trial)
 {
+    free(trial->more_objectives);
+    free(trial->excess);
     free(trial->values);
     free(trial->reason);
     free(trial->ask_basis);

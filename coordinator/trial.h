@@ -91,11 +91,16 @@ struct kd_trial {
     int number;
     double *values; /* n_params values (search/space.h); owned */
     enum kd_trial_state state;
-    char *reason; /* owned; every terminal state has one a person can act on */
-    bool has_objective;
-    double objective; /* in the user's direction; NaN and infinities are values */
-    int64_t until;    /* fidelity to train to, 0 = to the end */
-    int parent;       /* trial number, -1 = none */
+    char *reason;       /* owned; every terminal state has one a person can act on */
+    bool has_objective; /* each of the objectives was reported */
+    double objective;   /* the first; in the user's direction; NaN and infinities are values */
+    double
+        *more_objectives; /* owned; the n_more_objectives after it, alike; NULL while unfinished */
+    double *excess;       /* owned; how far beyond each of n_constraints bounds, NaN = not known;
+                                feasible when all <= 0; NULL while unfinished */
+    int n_more_objectives, n_constraints; /* as long as those are */
+    int64_t until;                        /* fidelity to train to, 0 = to the end */
+    int parent;                           /* trial number, -1 = none */
     int attempts, user_failures, infra_failures;
     int64_t fence;    /* of the newest attempt, 0 = none */
     char *ask_basis;  /* JSON: what the strategy had seen: {"done":17,"running":[18,19]}; owned */
@@ -127,6 +132,10 @@ bool kd_trial_next_state(enum kd_trial_state from, enum kd_trial_move move,
 
 const char *kd_attempt_state_name(enum kd_attempt_state state);
 const char *kd_gang_state_name(enum kd_gang_state state);
+
+/* Did all objectives end finite, and does every constraint hold? */
+bool kd_trial_is_finite(const struct kd_trial *trial);
+bool kd_trial_is_feasible(const struct kd_trial *trial);
 
 void kd_trial_release(struct kd_trial *trial);
 void kd_attempt_release(struct kd_attempt *attempt);

@@ -17,7 +17,7 @@ struct kd_worker {
     struct kd_sampler *sampler;
     struct kd_history history;
     const struct kd_experiment *experiment; /* borrowed */
-    char *run_uuid;                         /* owned */
+    char *run_uuid, *token;                 /* owned */
 };
 
 static void send_hello(struct kd_worker *worker)
@@ -26,6 +26,7 @@ static void send_hello(struct kd_worker *worker)
     struct kd_json j = kd_json_to(&text);
     kd_json_open(&j, '{');
     kd_json_add_string(&j, "run", worker->run_uuid);
+    kd_json_add_string(&j, "token", worker->token);
     kd_json_add_string(&j, "strategy", worker->experiment->name);
     kd_json_close(&j, '}');
     kd_dealer_send(worker->dealer, KD_MSG_HELLO, text.text);
@@ -98,6 +99,7 @@ static void release(struct kd_worker *worker)
     kd_sampler_free(worker->sampler);
     kd_history_release(&worker->history);
     free(worker->run_uuid);
+    free(worker->token);
     free(worker);
 }
 
@@ -112,16 +114,17 @@ static int start_thread(struct kd_worker *worker)
     return failed;
 }
 
-struct kd_worker *kd_worker_start(const struct kd_experiment *experiment, void *context,
-                                  const char *endpoint, const char *run_uuid, struct kd_error *err)
+struct kd_worker *kd_worker_start(const struct kd_experiment *experiment,
+                                  const struct kd_worker_place *place, struct kd_error *err)
 {
     struct kd_worker *worker = KD_NEW(struct kd_worker);
     worker->experiment = experiment;
-    worker->run_uuid = kd_strdup(run_uuid);
+    worker->run_uuid = kd_strdup(place->run_uuid);
+    worker->token = kd_strdup(place->token);
     kd_experiment_history(experiment, &worker->history);
     worker->sampler = kd_experiment_sampler(experiment, err);
     if (worker->sampler != NULL)
-        worker->dealer = kd_dealer_open(context, endpoint, err);
+        worker->dealer = kd_dealer_open(place->context, place->endpoint, err);
     if (worker->dealer == NULL) {
         release(worker);
         return NULL;

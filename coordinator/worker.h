@@ -9,10 +9,15 @@
 
 struct kd_worker;
 
-/* Starts the thread. context and endpoint: where the coordinator's router listens. Fails when the strategy does not fit
- * the experiment. */
-struct kd_worker *kd_worker_start(const struct kd_experiment *experiment, void *context,
-                                  const char *endpoint, const char *run_uuid, struct kd_error *err);
+/* Where the coordinator's router listens, and how it knows its own worker from other peers; all borrowed. */
+struct kd_worker_place {
+    void *context;
+    const char *endpoint, *run_uuid, *token;
+};
+
+/* Starts the thread. Fails when the strategy does not fit the experiment. */
+struct kd_worker *kd_worker_start(const struct kd_experiment *experiment,
+                                  const struct kd_worker_place *place, struct kd_error *err);
 
 /* The router must be told to send EXIT first, or its context be closed; waits for the thread. NULL is fine. */
 void kd_worker_join(struct kd_worker *worker);

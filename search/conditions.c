@@ -112,15 +112,27 @@ static bool hangs_below(const struct kd_space *space, int child, int parent)
     return condition && condition->parent == parent;
 }
 
-static double subtree_size(const struct kd_space *space, int root);
+/* Sizes of subtrees, counted once each: a subtree may hang below many values of its parent. */
+struct forest {
+    const struct kd_space *space;
+    double *sizes; /* owned; 0 = not counted yet */
+};
+
+static struct forest forest_new(const struct kd_space *space)
+{
+    return (struct forest){space, KD_NEW_ARRAY(double, (size_t)space->n_params + 1)};
+}
+
+static double subtree_size(struct forest *forest, int root);
 
 /* Points of the subtrees that a value of a root activates. */
-static double branch_size(const struct kd_space *space, int root, double value)
+static double branch_size(struct forest *forest, int root, double value)
 {
+    const struct kd_space *space = forest->space;
     double size = 1;
     for (int i = 0; i < space->n_params; i++) {
         if (hangs_below(space, i, root) && has_value(space->params[i].condition, value))
-            size *= subtree_size(space, i);
+            size *= subtree_size(forest, i);
     }
     return size;
 }
@@ -150,34 +162,40 @@ static double *named_values(const struct kd_space *space, int root, int *n)
     return named;
 }
 
-static double subtree_size(const struct kd_space *space, int root)
+static double subtree_size(struct forest *forest, int root)
 {
+    if (forest->sizes[root] > 0)
+        return forest->sizes[root];
     int n_named;
-    double *named = named_values(space, root, &n_named);
-    double size = kd_param_count(&space->params[root]) - n_named;
+    double *named = named_values(forest->space, root, &n_named);
+    double size = kd_param_count(&forest->space->params[root]) - n_named;
     for (int i = 0; i < n_named; i++)
-        size += branch_size(space, root, named[i]);
+        size += branch_size(forest, root, named[i]);
     free(named);
+    forest->sizes[root] = size;
     return size;
 }
 
 double kd_space_size(const struct kd_space *space)
 {
+    struct forest forest = forest_new(space);
     double size = 1;
     for (int i = 0; i < space->n_params; i++) {
         if (!space->params[i].condition)
-            size *= subtree_size(space, i);
+            size *= subtree_size(&forest, i);
     }
+    free(forest.sizes);
     return size;
 }
 
 /* ---- numbering ---- */
 
-static void place_below(const struct kd_space *space, int root, uint64_t at, double *values);
+static void place_below(struct forest *forest, int root, uint64_t at, double *values);
 
 /* The at-th point of a subtree: the root's value, then what hangs below it. */
-static void place_subtree(const struct kd_space *space, int root, uint64_t at, double *values)
+static void place_subtree(struct forest *forest, int root, uint64_t at, double *values)
 {
+    const struct kd_space *space = forest->space;
     const struct kd_param *param = &space->params[root];
     int n_named;
     double *named = named_values(space, root, &n_named);
@@ -193,7 +211,7 @@ static void place_subtree(const struct kd_space *space, int root, uint64_t at, d
         }
         rest -= next - k;
         k = next;
-        uint64_t size = (uint64_t)branch_size(space, root, named[i]);
+        uint64_t size = (uint64_t)branch_size(forest, root, named[i]);
         if (rest < size)
             break;
         rest -= size;
@@ -201,20 +219,21 @@ static void place_subtree(const struct kd_space *space, int root, uint64_t at, d
     }
     free(named);
     values[root] = kd_param_nth(param, (int64_t)k);
-    place_below(space, root, rest, values);
+    place_below(forest, root, rest, values);
 }
 
 /* Mixed radix over the subtrees that are active below the root (-1: the parameters without a condition). */
-static void place_below(const struct kd_space *space, int root, uint64_t at, double *values)
+static void place_below(struct forest *forest, int root, uint64_t at, double *values)
 {
+    const struct kd_space *space = forest->space;
     for (int i = space->n_params - 1; i >= 0; i--) {
         bool is_part = root < 0 ? !space->params[i].condition
                                 : hangs_below(space, i, root) &&
                                       has_value(space->params[i].condition, values[root]);
         if (!is_part)
             continue;
-        uint64_t size = (uint64_t)subtree_size(space, i);
-        place_subtree(space, i, at % size, values);
+        uint64_t size = (uint64_t)subtree_size(forest, i);
+        place_subtree(forest, i, at % size, values);
         at /= size;
     }
 }
@@ -223,5 +242,7 @@ void kd_space_nth(const struct kd_space *space, uint64_t at, double *values)
 {
     for (int i = 0; i < space->n_params; i++)
         values[i] = NAN;
-    place_below(space, -1, at, values);
+    struct forest forest = forest_new(space);
+    place_below(&forest, -1, at, values);
+    free(forest.sizes);
 }

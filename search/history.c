@@ -98,15 +98,6 @@ int kd_history_add(struct kd_history *history, const double *values)
     return number;
 }
 
-void kd_history_add_prior(struct kd_history *history, const double *values, enum kd_outcome outcome,
-                          double objective)
-{
-    kd_assert(history->n == history->n_prior);
-    int number = append_trial(history, values);
-    history->n_prior++;
-    kd_history_finish(history, number, outcome, objective);
-}
-
 static struct kd_observation *trial_get(struct kd_history *history, int number)
 {
     kd_assert(number >= 0 && number < history->n);
@@ -232,6 +223,22 @@ void kd_history_finish(struct kd_history *history, int number, enum kd_outcome o
 {
     struct kd_measured measured = {.objectives = history->n_objectives == 1 ? &objective : NULL};
     kd_history_finish_measured(history, number, outcome, measured);
+}
+
+void kd_history_add_prior_measured(struct kd_history *history, const double *values,
+                                   enum kd_outcome outcome, struct kd_measured measured)
+{
+    kd_assert(history->n == history->n_prior);
+    int number = append_trial(history, values);
+    history->n_prior++;
+    kd_history_finish_measured(history, number, outcome, measured);
+}
+
+void kd_history_add_prior(struct kd_history *history, const double *values, enum kd_outcome outcome,
+                          double objective)
+{
+    struct kd_measured measured = {.objectives = history->n_objectives == 1 ? &objective : NULL};
+    kd_history_add_prior_measured(history, values, outcome, measured);
 }
 
 double kd_observation_objective(const struct kd_observation *trial, int i)

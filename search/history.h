@@ -89,13 +89,16 @@ void kd_history_cut(struct kd_history *history, int number, int64_t step);
 void kd_history_finish(struct kd_history *history, int number, enum kd_outcome outcome,
                        double objective);
 
-/* The same with everything that was measured: n_objectives objectives, minimised, and n_constraints constraints
+/* The same, and that of a prior trial, with everything that was measured: n_objectives objectives, minimised, and n_constraints constraints
  * (NULL = not measured, which is a violation when there are constraints). */
 struct kd_measured {
     const double *objectives, *constraints;
 };
 void kd_history_finish_measured(struct kd_history *history, int number, enum kd_outcome outcome,
                                 struct kd_measured measured);
+
+void kd_history_add_prior_measured(struct kd_history *history, const double *values,
+                                   enum kd_outcome outcome, struct kd_measured measured);
 
 /* Best finite first objective among the finished feasible trials (KD_COMPLETE, or KD_PRUNED with an objective), those
  * of an earlier experiment aside; index or -1. */

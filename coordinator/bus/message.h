@@ -25,7 +25,8 @@
     X(TELL)                                                                                        \
     X(ASK)                                                                                         \
     X(SUGGESTED)                                                                                   \
-    X(ASK_FAILED)
+    X(ASK_FAILED)                                                                                  \
+    X(REFUSED)
 
 enum kd_message_type {
 #define X(id) KD_MSG_##id,

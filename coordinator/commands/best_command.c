@@ -7,14 +7,16 @@
 #include "coordinator/base/json.h"
 #include "coordinator/base/log.h"
 #include "coordinator/base/str.h"
+#include "coordinator/commands/front.h"
 #include "coordinator/commands/options.h"
 #include "coordinator/commands/safe_text.h"
+#include "coordinator/commands/trials_table.h"
 #include "coordinator/commands/view.h"
 
 static int run(int argc, char **argv);
 
-const struct kd_command kd_command_best = {"best", "[NAME]", "The parameters of the best trial",
-                                           run};
+const struct kd_command kd_command_best = {"best", "[NAME]",
+                                           "The parameters of the best trial, or the front", run};
 
 /* For a shell: as it is when harmless, else in single quotes. */
 static void add_quoted(struct kd_str *out, const char *text)
@@ -103,47 +105,133 @@ static void print_json(const struct kd_experiment_info *e, const struct kd_trial
     kd_json_add_number(&json, "objective", trial->objective);
     kd_json_key(&json, "parameters");
     kd_json_open(&json, '{');
-    for (int i = 0; i < trial->n_params; i++)
-        if (trial->params[i].is_text)
-            kd_json_add_string(&json, trial->params[i].name, trial->params[i].text);
-        else
-            kd_json_add_raw(&json, trial->params[i].name, trial->params[i].text);
+    kd_front_write_params(&json, trial);
     kd_json_close(&json, '}');
     kd_json_close(&json, '}');
     printf("%s\n", kd_str_text(&out));
     kd_str_release(&out);
 }
 
-typedef void (*print_fn)(const struct kd_experiment_info *, const struct kd_trial_info *);
+/* ---- several objectives ---- */
 
-static const struct {
-    const char *name;
-    print_fn print;
-} formats[] = {
-    {"table", print_people}, {"args", print_args}, {"env", print_env}, {"json", print_json}};
+/* The trials of the front, and what they are about. */
+struct found {
+    const struct kd_experiment_info *experiment;
+    const struct kd_trial_info *trials;
+    int n_trials;
+    struct kd_front front;
+};
 
-static print_fn find_format(const char *name)
+static const struct kd_trial_info *member(const struct found *found, int i)
 {
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strcmp(formats[i].name, name) == 0)
-            return formats[i].print;
+    return &found->trials[found->front.trials[i]];
+}
+
+static void print_front_people(const struct found *found)
+{
+    const struct kd_experiment_info *e = found->experiment;
+    char *front = kd_front_text(e, &found->front);
+    struct kd_str line = {0}, safe = {0};
+    kd_str_addf(&line, "%s, front: %s", e->name, front);
+    kd_safe_add(&safe, line.text, line.length, false);
+    printf("%s\n", kd_str_text(&safe));
+    struct kd_table table = {0};
+    kd_trials_table(&table, e, found->trials, found->n_trials);
+    for (int i = 0; i < found->front.n; i++)
+        kd_trials_table_row(&table, e, member(found, i));
+    kd_table_print(&table, KD_FORMAT_AS_TABLE, stdout);
+    kd_table_release(&table);
+    kd_str_release(&line);
+    kd_str_release(&safe);
+    free(front);
+}
+
+static void print_front_args(const struct found *found)
+{
+    for (int i = 0; i < found->front.n; i++)
+        print_args(found->experiment, member(found, i));
+}
+
+static void print_front_json(const struct found *found)
+{
+    struct kd_str out = {0};
+    struct kd_json json = kd_json_to(&out);
+    kd_json_open(&json, '{');
+    kd_json_add_int(&json, "schema", KD_JSON_SCHEMA);
+    kd_json_add_string(&json, "experiment", found->experiment->name);
+    kd_front_write(&json, found->experiment, found->trials, &found->front);
+    kd_json_close(&json, '}');
+    printf("%s\n", kd_str_text(&out));
+    kd_str_release(&out);
+}
+
+struct form {
+    const char *name;
+    void (*print)(const struct kd_experiment_info *, const struct kd_trial_info *);
+    void (*print_front)(const struct found *); /* NULL: needs one best trial */
+};
+
+static const struct form forms[] = {{"table", print_people, print_front_people},
+                                    {"args", print_args, print_front_args},
+                                    {"env", print_env, NULL},
+                                    {"json", print_json, print_front_json}};
+
+static const struct form *find_form(const char *name)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strcmp(forms[i].name, name) == 0)
+            return &forms[i];
     return NULL;
 }
 
-static int print(struct kd_view *view, print_fn form)
+static int none_yet(const struct kd_experiment_info *e)
+{
+    kd_info("no trial of %s has a finite objective%s yet", e->name,
+            e->n_constraints > 0 ? " and holds every constraint" : "");
+    return KD_EXIT_NOT_FOUND;
+}
+
+static int print_front(struct kd_view *view, const struct form *form)
+{
+    struct kd_error err = {0};
+    struct kd_trial_info *trials = NULL;
+    struct found found = {.experiment = &view->experiment};
+    int n = 0, code = KD_EXIT_OK;
+    if (form->print_front == NULL) {
+        kd_info("%s has %d objectives, so a front and no best trial: --format %s cannot write it; "
+                "table, args (a line for each trial) and json can",
+                found.experiment->name, found.experiment->n_objectives, form->name);
+        return KD_EXIT_USAGE;
+    }
+    if (kd_query_trials(view->store, found.experiment->id, -1, &trials, &n, &err) != 0)
+        code = kd_command_fail(&err);
+    found.trials = trials;
+    found.n_trials = n;
+    if (code == KD_EXIT_OK)
+        kd_front_find(found.experiment, trials, n, &found.front);
+    if (code == KD_EXIT_OK && found.front.n == 0)
+        code = none_yet(found.experiment);
+    if (code == KD_EXIT_OK)
+        form->print_front(&found);
+    kd_front_release(&found.front);
+    kd_trial_infos_free(trials, n);
+    return code;
+}
+
+static int print(struct kd_view *view, const struct form *form)
 {
     struct kd_error err = {0};
     struct kd_trial_info *trial = NULL;
     const struct kd_experiment_info *e = &view->experiment;
     int n = 0, code = KD_EXIT_OK;
-    if (e->best < 0) {
-        kd_info("no trial of %s has a finite objective yet", e->name);
-        return KD_EXIT_NOT_FOUND;
-    }
+    if (e->n_objectives > 1)
+        return print_front(view, form);
+    if (e->best < 0)
+        return none_yet(e);
     if (kd_query_trials(view->store, e->id, e->best, &trial, &n, &err) != 0)
         code = kd_command_fail(&err);
     else
-        form(e, &trial[0]);
+        form->print(e, &trial[0]);
     kd_trial_infos_free(trial, n);
     return code;
 }
@@ -162,7 +250,7 @@ static int run(int argc, char **argv)
                              .max_words = 1};
     struct kd_view view;
     kd_usage_read(&usage, argc, argv);
-    print_fn form = find_format(usage.format == KD_FORMAT_AS_JSON ? "json" : format);
+    const struct form *form = find_form(usage.format == KD_FORMAT_AS_JSON ? "json" : format);
     if (form == NULL) {
         kd_info("--format takes table, args, env or json, not `%s`", format);
         return KD_EXIT_USAGE;

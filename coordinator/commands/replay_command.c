@@ -8,8 +8,8 @@
 #include "coordinator/base/json.h"
 #include "coordinator/base/log.h"
 #include "coordinator/commands/command.h"
+#include "coordinator/commands/stored.h"
 #include "coordinator/journal.h"
-#include "coordinator/spec/spec_read.h"
 #include "coordinator/store/query.h"
 
 struct arguments {
@@ -69,6 +69,24 @@ static void print_result(const struct kd_replay *replay, const char *name, bool 
     kd_str_release(&text);
 }
 
+static bool same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool same_measured(const struct kd_trial_info *row, const struct kd_trial *trial)
+{
+    bool same = !trial->has_objective || same_number(row->objective, trial->objective);
+    int n_more = trial->has_objective ? trial->n_more_objectives : 0;
+    same = same && row->n_objectives == (trial->has_objective ? 1 + n_more : 0);
+    for (int i = 0; same && i < n_more; i++)
+        same = same_number(row->objectives[i + 1], trial->more_objectives[i]);
+    same = same && row->n_constraints == trial->n_constraints;
+    for (int i = 0; same && i < trial->n_constraints; i++)
+        same = same_number(row->excess[i], trial->excess[i]);
+    return same;
+}
+
 /* The trials' rows are what people read: they must say what the journal says. */
 static void compare_trials(struct kd_store *store, int64_t id, const struct kd_study *study,
                            struct kd_replay *replay)
@@ -82,56 +100,36 @@ static void compare_trials(struct kd_store *store, int64_t id, const struct kd_s
         const struct kd_trial *trial = i < (int)study->trials.n ? &study->trials.items[i] : NULL;
         bool same = trial != NULL && i < n && rows[i].state == trial->state &&
                     rows[i].attempts == trial->attempts &&
-                    rows[i].has_objective == trial->has_objective &&
-                    (!trial->has_objective || rows[i].objective == trial->objective ||
-                     (isnan(rows[i].objective) && isnan(trial->objective)));
+                    rows[i].has_objective == trial->has_objective && same_measured(&rows[i], trial);
         if (!same && replay->n_differences++ == 0)
             replay->first_difference = kd_format("trial %d: its row says something else", i);
     }
     kd_trial_infos_free(rows, n);
 }
 
-static int read_experiment(struct kd_store *store, const char *name, struct kd_experiment_row *row,
-                           struct kd_experiment *experiment, struct kd_error *err)
-{
-    struct kd_problems problems = {0};
-    struct kd_spec_options spec_options = {0};
-    int found = kd_store_find_experiment(store, name, row, err);
-    if (found != 1)
-        return found < 0 ? -1 : kd_fail(err, "there is no experiment '%s'", name);
-    int result = kd_spec_read_text(row->spec, strlen(row->spec), row->file, row->base_dir,
-                                   &spec_options, experiment, &problems);
-    if (result != 0)
-        kd_fail(err, "the stored spec of '%s' does not read any more: %s", name,
-                problems.n > 0 ? problems.items[0].text : "");
-    kd_problems_release(&problems);
-    return result;
-}
-
 static int replay_experiment(struct kd_store *store, const char *name, bool json)
 {
-    struct kd_experiment_row row = {0};
-    struct kd_experiment experiment = {0};
+    struct kd_stored stored;
     struct kd_error err;
     struct kd_replay replay = {0};
     int code = KD_EXIT_ERROR;
-    if (read_experiment(store, name, &row, &experiment, &err) != 0) {
+    if (kd_stored_read(store, name, &stored, &err) != 0) {
         kd_log(KD_LOG_ERROR, "%s", err.text);
-        kd_experiment_row_release(&row);
         return code;
     }
-    struct kd_study *study = kd_study_new(&experiment);
-    if (kd_journal_replay(store, row.id, study, &replay, &err) != 0) {
+    struct kd_study *study = kd_study_new(&stored.experiment);
+    if (kd_journal_replay(store, stored.row.id, study, &replay, &err) != 0) {
         kd_log(KD_LOG_ERROR, "%s", err.text);
     } else {
-        compare_trials(store, row.id, study, &replay);
+        compare_trials(store, stored.row.id, study, &replay);
         print_result(&replay, name, json);
+        if (stored.experiment.is_external)
+            kd_info("the points of an external strategy are taken as they were recorded");
         code = replay.n_differences == 0 ? KD_EXIT_OK : KD_EXIT_ERROR;
     }
     free(replay.first_difference);
     kd_study_free(study);
-    kd_experiment_release(&experiment);
-    kd_experiment_row_release(&row);
+    kd_stored_release(&stored);
     return code;
 }
 

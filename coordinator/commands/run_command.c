@@ -7,13 +7,25 @@
 #include "coordinator/base/json.h"
 #include "coordinator/base/log.h"
 #include "coordinator/commands/command.h"
+#include "coordinator/commands/front.h"
 #include "coordinator/commands/spec_options.h"
 #include "coordinator/loop.h"
 #include "coordinator/progress.h"
 #include "coordinator/store/query.h"
 
-static int print_best_json(const struct kd_experiment_info *info, const struct kd_trial_info *best)
+/* What the store says of an experiment: the best trial, or with several objectives the front. */
+struct outcome {
+    struct kd_experiment_info info;
+    struct kd_trial_info *trials;
+    int n;
+    const struct kd_trial_info *best; /* NULL = none */
+    struct kd_front front;
+};
+
+static void print_json(const struct outcome *outcome)
 {
+    const struct kd_experiment_info *info = &outcome->info;
+    const struct kd_trial_info *best = outcome->best;
     struct kd_str text = {0};
     struct kd_json j = kd_json_to(&text);
     kd_json_open(&j, '{');
@@ -22,6 +34,8 @@ static int print_best_json(const struct kd_experiment_info *info, const struct k
     kd_json_add_string(&j, "state", info->state);
     kd_json_add_string(&j, "reason", info->reason);
     kd_json_add_int(&j, "trials", info->n_trials);
+    if (info->n_objectives > 1)
+        kd_front_write(&j, info, outcome->trials, &outcome->front);
     if (best != NULL) {
         kd_json_key(&j, "best");
         kd_json_open(&j, '{');
@@ -30,20 +44,13 @@ static int print_best_json(const struct kd_experiment_info *info, const struct k
         kd_json_add_number(&j, "objective", best->objective);
         kd_json_key(&j, "parameters");
         kd_json_open(&j, '{');
-        for (int i = 0; i < best->n_params; i++) {
-            kd_json_key(&j, best->params[i].name);
-            if (best->params[i].is_text)
-                kd_json_string(&j, best->params[i].text);
-            else
-                kd_json_raw(&j, best->params[i].text);
-        }
+        kd_front_write_params(&j, best);
         kd_json_close(&j, '}');
         kd_json_close(&j, '}');
     }
     kd_json_close(&j, '}');
     puts(text.text);
     kd_str_release(&text);
-    return 0;
 }
 
 static void print_counts(const struct kd_experiment_info *info)
@@ -59,40 +66,70 @@ static void print_counts(const struct kd_experiment_info *info)
     puts("");
 }
 
-static int print_best_text(const struct kd_experiment_info *info, const struct kd_trial_info *best)
+static void print_text(const struct outcome *outcome)
 {
+    const struct kd_experiment_info *info = &outcome->info;
+    const struct kd_trial_info *best = outcome->best;
     printf("%s: %s (%s)\n", info->name, info->state, info->reason);
     print_counts(info);
+    if (info->n_objectives > 1) {
+        char *front = kd_front_text(info, &outcome->front);
+        printf("front: %s%s\n", front, outcome->front.n > 0 ? " (katydid best shows them)" : "");
+        free(front);
+        return;
+    }
     if (best == NULL) {
-        puts("best: none (no trial has a finite objective)");
-        return 0;
+        printf("best: none (no trial has a finite objective%s)\n",
+               info->n_constraints > 0 ? " and holds every constraint" : "");
+        return;
     }
     printf("best: trial %d, %s = %.6g\n", best->number, info->metric ? info->metric : "objective",
            best->objective);
     for (int i = 0; i < best->n_params; i++)
         printf("  %s = %s\n", best->params[i].name, best->params[i].text);
-    return 0;
+}
+
+static void release_outcome(struct outcome *outcome)
+{
+    kd_front_release(&outcome->front);
+    kd_trial_infos_free(outcome->trials, outcome->n);
+    kd_experiment_info_release(&outcome->info);
+}
+
+/* 1 found, 0 not, -1. */
+static int read_outcome(struct kd_store *store, const char *name, struct outcome *outcome)
+{
+    struct kd_error err;
+    int found = kd_query_experiment(store, name, &outcome->info, &err);
+    bool is_front = outcome->info.n_objectives > 1;
+    if (found != 1 || (!is_front && outcome->info.best < 0))
+        return found;
+    if (kd_query_trials(store, outcome->info.id, is_front ? -1 : outcome->info.best,
+                        &outcome->trials, &outcome->n, &err) != 0)
+        return -1;
+    if (is_front)
+        kd_front_find(&outcome->info, outcome->trials, outcome->n, &outcome->front);
+    else if (outcome->n > 0)
+        outcome->best = &outcome->trials[0];
+    return 1;
 }
 
 /* What the store says, which is what everybody else will see too. */
-static int print_result(const char *database, const char *name, bool json)
+static void print_result(const char *database, const char *name, bool json)
 {
     struct kd_error err;
     struct kd_store *store = kd_store_open_readonly(database, &err);
-    struct kd_experiment_info info;
-    struct kd_trial_info *trials = NULL;
-    int n = 0;
-    if (store == NULL || kd_query_experiment(store, name, &info, &err) != 1) {
-        kd_store_close(store);
-        return -1;
-    }
-    if (info.best >= 0)
-        kd_query_trials(store, info.id, info.best, &trials, &n, &err);
-    (json ? print_best_json : print_best_text)(&info, n > 0 ? &trials[0] : NULL);
-    kd_trial_infos_free(trials, n);
-    kd_experiment_info_release(&info);
+    struct outcome outcome = {0};
+    if (store != NULL && read_outcome(store, name, &outcome) == 1)
+        (json ? print_json : print_text)(&outcome);
+    release_outcome(&outcome);
     kd_store_close(store);
-    return 0;
+}
+
+static void print_endpoint(const char *endpoint)
+{
+    puts(endpoint);
+    fflush(stdout);
 }
 
 static int exit_code_of(enum kd_run_end end, const struct kd_run_result *result,
@@ -124,6 +161,7 @@ static int run_experiment(const struct kd_spec_arguments *arguments,
         .experiment = experiment,
         .images = &images,
         .watcher = arguments->quiet ? NULL : &watcher,
+        .listening = arguments->print_endpoint ? print_endpoint : NULL,
     };
     struct kd_run_result result;
     struct kd_error err = {0};

@@ -1,5 +1,6 @@
 /* show_command.c - `katydid show`: where an experiment stands. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/str.h"
@@ -60,9 +61,17 @@ static void print_head(const struct kd_experiment_info *e, const char *database)
         print_owner(database);
     line("Spec", e->file);
     kd_str_clear(&text);
-    kd_str_addf(&text, "%s %s", e->maximize ? "maximize" : "minimize",
-                e->metric == NULL ? "the objective" : e->metric);
-    line("Objective", text.text);
+    for (int i = 0; i < e->n_objectives; i++) {
+        const struct kd_objective_info *objective = &e->objectives[i];
+        kd_str_addf(&text, "%s%s %s", i ? ", " : "", objective->maximize ? "maximize" : "minimize",
+                    objective->metric ? objective->metric : "the objective");
+    }
+    line(e->n_objectives > 1 ? "Objectives" : "Objective", text.text);
+    kd_str_clear(&text);
+    for (int i = 0; i < e->n_constraints; i++)
+        kd_str_addf(&text, "%s%s", i ? ", " : "", e->constraints[i]);
+    if (e->n_constraints > 0)
+        line("Constraints", text.text);
     line("Started", kd_time_text(e->created_at, time));
     line("Finished", kd_time_text(e->finished_at, time));
     print_counts(e);
@@ -99,10 +108,26 @@ static void print_best(const struct kd_trial_info *trial, const struct kd_observ
     kd_table_release(&observed);
 }
 
+static void print_front(const struct kd_status *status)
+{
+    char *text = kd_front_text(status->experiment, status->front);
+    struct kd_str numbers = {0};
+    line("Front", text);
+    for (int i = 0; i < status->front->n; i++)
+        kd_str_addf(&numbers, "%s%d", i ? ", " : "",
+                    status->trials[status->front->trials[i]].number);
+    if (status->front->n > 0)
+        line("  trials", numbers.text);
+    kd_str_release(&numbers);
+    free(text);
+}
+
 static void print_people(const struct kd_status *status, const char *database)
 {
     print_head(status->experiment, database);
-    if (status->best != NULL)
+    if (status->front != NULL)
+        print_front(status);
+    else if (status->best != NULL)
         print_best(status->best, status->metrics, status->n_metrics);
     else
         line("Best trial", "none with a finite objective yet");
@@ -126,10 +151,16 @@ static int print(struct kd_view *view, enum kd_format format)
                              &err) != 0)
         code = kd_command_fail(&err);
     status.metrics = metrics;
+    struct kd_front front = {0};
+    if (code == KD_EXIT_OK && view->experiment.n_objectives > 1) {
+        kd_front_find(&view->experiment, trials, status.n_trials, &front);
+        status.front = &front;
+    }
     if (code == KD_EXIT_OK && format == KD_FORMAT_AS_JSON)
         kd_status_print_json(&status, stdout);
     else if (code == KD_EXIT_OK)
         print_people(&status, kd_store_path(view->store));
+    kd_front_release(&front);
     kd_observed_metrics_free(metrics, status.n_metrics);
     kd_trial_infos_free(trials, status.n_trials);
     return code;

@@ -17,6 +17,7 @@ enum {
     KEY_MAXIMIZE,
     KEY_MINIMIZE,
     KEY_PRINT,
+    KEY_ENDPOINT,
     KEY_GOAL,
     KEY_JSON,
     KEY_DB
@@ -29,6 +30,8 @@ static const struct argp_option options[] = {
      "Run a container image's command on this host, its absolute paths below DIR", 0},
     {"require-goal", KEY_GOAL, NULL, 0, "Exit 3 when the goal was not met", 0},
     {"json", KEY_JSON, NULL, 0, "Print the result as JSON", 0},
+    {"print-endpoint", KEY_ENDPOINT, NULL, 0,
+     "algorithmName external: print where the strategy finds the bus, first of all", 0},
     {"quiet", 'q', NULL, 0, "No progress on stderr", 0},
     {NULL, 0, NULL, 0, "Without a spec file (the program stands after --):", 1},
     {"maximize", KEY_MAXIMIZE, "METRIC", 0,
@@ -90,6 +93,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_GOAL:
         arguments->require_goal = true;
+        return 0;
+    case KEY_ENDPOINT:
+        arguments->print_endpoint = true;
         return 0;
     case KEY_JSON:
         arguments->json = true;
@@ -233,8 +239,10 @@ int kd_spec_arguments_read(const struct kd_spec_arguments *arguments,
 {
     struct kd_image_map images = kd_spec_arguments_images(arguments);
     char *trainer = kd_program_path("katydid-trainer");
-    struct kd_spec_options spec_options = {
-        .trainer_program = trainer, .name = arguments->name, .images = &images};
+    struct kd_spec_options spec_options = {.trainer_program = trainer,
+                                           .name = arguments->name,
+                                           .images = &images,
+                                           .is_for_suggest = arguments->is_for_suggest};
     int code = KD_EXIT_USAGE;
     if (arguments->metric != NULL && arguments->program != NULL)
         code = read_shorthand(arguments, &spec_options, experiment);

@@ -12,7 +12,8 @@ struct kd_spec_arguments {
     const char *database, *name, *metric, *algorithm;
     bool maximize;
     int max_trials, parallel;
-    bool print_spec, json, quiet, require_goal;
+    bool print_spec, print_endpoint, json, quiet, require_goal;
+    bool is_for_suggest;                  /* as in kd_spec_options */
     KD_ARR(const char *) words;           /* SPEC and overrides, or sweeps */
     KD_ARR(struct kd_image_entry) images; /* texts owned; folders absolute */
     char *const *program;                 /* after --; NULL = none */

@@ -149,6 +149,8 @@ void kd_status_print_json(const struct kd_status *status, FILE *out)
     add_conditions(&json, e);
     if (status->best != NULL)
         add_best(&json, status);
+    if (status->front != NULL)
+        kd_front_write(&json, e, status->trials, status->front);
     add_counts(&json, e);
     add_lists(&json, status);
     kd_json_close(&json, '}');

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "coordinator/commands/front.h"
 #include "coordinator/store/query.h"
 
 struct kd_status { /* all borrowed */
@@ -13,9 +14,11 @@ struct kd_status { /* all borrowed */
     const struct kd_trial_info *best;         /* NULL = none */
     const struct kd_observed_metric *metrics; /* of the best */
     int n_metrics;
+    const struct kd_front *front; /* of several objectives; NULL = there is one */
 };
 
-/* {"schema":1,"experiment":...,"status":{...}}: conditions, currentOptimalTrial, a count and a list per state. */
+/* {"schema":1,"experiment":...,"status":{...}}: conditions, currentOptimalTrial, the front of several
+ * objectives, a count and a list per state. */
 void kd_status_print_json(const struct kd_status *status, FILE *out);
 
 #endif

@@ -7,8 +7,10 @@
 #include "coordinator/base/arr.h"
 #include "coordinator/base/str.h"
 #include "coordinator/commands/command.h"
+#include "coordinator/spec/experiment.h"
 #include "coordinator/store/query.h"
 #include "coordinator/trial.h"
+#include "search/pair.h"
 #include "search/setting.h"
 #include "search/stopper.h"
 #include "search/strategy.h"
@@ -120,6 +122,19 @@ static int fill_trial(const struct kd_topic *topic, struct kd_table *table, stru
     return 0;
 }
 
+static int fill_suggest(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"line", "answer", "meaning", NULL};
+    static const char *const cells[] = {
+#define X(line, answer, meaning) line, answer, meaning,
+#include "coordinator/commands/suggest_lines.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_texts(table, columns, cells, KD_COUNT(cells));
+    return 0;
+}
+
 static int fill_environment(const struct kd_topic *topic, struct kd_table *table,
                             struct kd_error *err)
 {
@@ -172,23 +187,48 @@ static void add_accepted(struct kd_table *table, const struct kd_setting *settin
     kd_str_release(&text);
 }
 
+static void add_setting(struct kd_table *table, const struct kd_setting *setting)
+{
+    kd_table_text(table, setting->name);
+    kd_table_text(table, kind_names[setting->kind]);
+    kd_table_text(table, setting->fallback);
+    add_accepted(table, setting);
+    kd_table_text(table, setting->help);
+}
+
 static void fill_settings(struct kd_table *table, const struct kd_setting *settings)
 {
     static const char *const columns[] = {"setting", "kind", "default", "accepts", "meaning", NULL};
     add_columns(table, columns);
-    for (; settings != NULL && settings->name != NULL; settings++) {
-        kd_table_text(table, settings->name);
-        kd_table_text(table, kind_names[settings->kind]);
-        kd_table_text(table, settings->fallback);
-        add_accepted(table, settings);
-        kd_table_text(table, settings->help);
-    }
+    for (; settings != NULL && settings->name != NULL; settings++)
+        add_setting(table, settings);
 }
 
 static int fill_strategy(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
 {
     (void)err;
     fill_settings(table, ((const struct kd_strategy *)topic->about)->settings);
+    return 0;
+}
+
+/* Both halves' settings; what both know stands once. */
+static int fill_pair(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    const struct kd_pair *pair = topic->about;
+    const struct kd_setting *its = pair->stopper->settings;
+    struct kd_settings known = {.declared = pair->strategy->settings};
+    (void)err;
+    fill_settings(table, pair->strategy->settings);
+    for (; its != NULL && its->name != NULL; its++)
+        if (!kd_settings_has(&known, its->name))
+            add_setting(table, its);
+    return 0;
+}
+
+static int fill_external(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    (void)topic, (void)err;
+    fill_settings(table, kd_external_settings);
     return 0;
 }
 
@@ -213,6 +253,13 @@ struct kd_topic *kd_topics_all(void)
         kd_arr_push(&all,
                     (struct kd_topic){kd_strategies[i]->name, "strategy", kd_strategies[i]->summary,
                                       fill_strategy, kd_strategies[i]});
+    for (int i = 0; kd_pairs[i].name != NULL; i++)
+        if (kd_stopper_find(kd_pairs[i].name) == NULL)
+            kd_arr_push(&all, (struct kd_topic){kd_pairs[i].name, "strategy with stopper",
+                                                kd_pairs[i].summary, fill_pair, &kd_pairs[i]});
+    kd_arr_push(&all, (struct kd_topic){"external", "strategy",
+                                        "points from a process of your own, on the bus",
+                                        fill_external, NULL});
     for (int i = 0; kd_stoppers[i] != NULL; i++)
         kd_arr_push(&all, (struct kd_topic){kd_stoppers[i]->name, "stopper",
                                             kd_stoppers[i]->summary, fill_stopper, kd_stoppers[i]});

@@ -2,11 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "coordinator/base/arr.h"
 #include "coordinator/base/log.h"
-#include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 #include "coordinator/commands/options.h"
+#include "coordinator/commands/trials_table.h"
 #include "coordinator/commands/view.h"
 
 static int run(int argc, char **argv);
@@ -14,92 +13,14 @@ static int run(int argc, char **argv);
 const struct kd_command kd_command_trials = {
     "trials", "[NAME]", "The trials of an experiment with their parameters", run};
 
-/* NULL-terminated; the union of the trials' parameters in the order in which they appear (a conditional one may be
- * missing in the first trial). The names are borrowed. */
-static const char **param_names(const struct kd_trial_info *trials, int n)
-{
-    KD_ARR(const char *) names = {0};
-    for (int t = 0; t < n; t++)
-        for (int p = 0; p < trials[t].n_params; p++) {
-            bool known = false;
-            for (size_t i = 0; i < names.n && !known; i++)
-                known = strcmp(names.items[i], trials[t].params[p].name) == 0;
-            if (!known)
-                kd_arr_push(&names, trials[t].params[p].name);
-        }
-    kd_arr_push(&names, NULL);
-    return names.items;
-}
-
-static void add_param_cell(struct kd_table *table, const struct kd_trial_info *trial,
-                           const char *name)
-{
-    double number;
-    long long integer;
-    const struct kd_param_value *value = NULL;
-    for (int i = 0; i < trial->n_params; i++)
-        if (strcmp(trial->params[i].name, name) == 0)
-            value = &trial->params[i];
-    if (value == NULL)
-        kd_table_none(table);
-    else if (value->is_text)
-        kd_table_text(table, value->text);
-    else if (kd_integer_parse(value->text, &integer) == 0)
-        kd_table_int(table, integer);
-    else if (kd_number_parse(value->text, &number) == 0)
-        kd_table_number(table, number);
-    else
-        kd_table_text(table, value->text);
-}
-
-static void add_row(struct kd_table *table, const struct kd_trial_info *trial,
-                    const char *const *params)
-{
-    kd_table_int(table, trial->number);
-    kd_table_text(table, kd_trial_state_name(trial->state));
-    kd_table_style(table, kd_state_style(trial->state));
-    if (trial->has_objective)
-        kd_table_number(table, trial->objective);
-    else
-        kd_table_none(table);
-    for (; *params != NULL; params++)
-        add_param_cell(table, trial, *params);
-    if (trial->finished_at > 0 && trial->started_at > 0)
-        kd_table_number(
-            table, (double)(int64_t)((trial->finished_at - trial->started_at) * 1000 + 0.5) / 1000);
-    else
-        kd_table_none(table);
-    kd_table_text(table, trial->reason);
-}
-
-/* A parameter may bear the name of a column of ours; JSON keys must differ. */
-static void add_param_column(struct kd_table *table, const char *name)
-{
-    bool is_taken = kd_table_find_column(table, name) >= 0 || strcmp(name, "seconds") == 0 ||
-                    strcmp(name, "reason") == 0;
-    char *title = kd_format("%s%s", is_taken ? "parameters." : "", name);
-    kd_table_column(table, title);
-    free(title);
-}
-
 static void fill(struct kd_table *table, const struct kd_experiment_info *experiment,
                  const struct kd_trial_info *trials, int n, int state)
 {
-    const char **params = param_names(trials, n);
-    kd_table_column(table, "trial");
-    kd_table_column(table, "state");
-    kd_table_column(table, experiment->metric == NULL ? "objective" : experiment->metric);
-    for (int i = 0; params[i] != NULL; i++)
-        add_param_column(table, params[i]);
-    kd_table_column(table, "seconds");
-    kd_table_column(table, "reason");
+    kd_trials_table(table, experiment, trials, n);
     for (int i = 0; i < n; i++)
         if (state < 0 || (int)trials[i].state == state)
-            add_row(table, &trials[i], params);
-    free(params);
+            kd_trials_table_row(table, experiment, &trials[i]);
 }
-
-enum { OBJECTIVE_COLUMN = 2 };
 
 /* -COLUMN sorts descending; the objective, which `objective` names too, has its best first. */
 static int sort(struct kd_table *table, const char *by, bool maximize)
@@ -107,7 +28,7 @@ static int sort(struct kd_table *table, const char *by, bool maximize)
     bool reverse = *by == '-';
     const char *name = by + reverse;
     int column =
-        strcmp(name, "objective") == 0 ? OBJECTIVE_COLUMN : kd_table_find_column(table, name);
+        strcmp(name, "objective") == 0 ? KD_TRIALS_OBJECTIVE : kd_table_find_column(table, name);
     if (column < 0) {
         struct kd_str names = {0};
         for (int i = 0; i < table->n_columns; i++)
@@ -116,7 +37,7 @@ static int sort(struct kd_table *table, const char *by, bool maximize)
         kd_str_release(&names);
         return KD_EXIT_USAGE;
     }
-    kd_table_sort(table, column, (column == OBJECTIVE_COLUMN && maximize) != reverse);
+    kd_table_sort(table, column, (column == KD_TRIALS_OBJECTIVE && maximize) != reverse);
     return KD_EXIT_OK;
 }
 

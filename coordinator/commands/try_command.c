@@ -14,6 +14,7 @@
 #include "coordinator/launch/run_dir.h"
 #include "coordinator/loop.h"
 #include "coordinator/progress.h"
+#include "coordinator/spec/point.h"
 
 struct seen {
     const char *name; /* borrowed from the experiment */
@@ -74,26 +75,44 @@ static int read_spec(struct kd_spec_arguments *arguments, struct kd_experiment *
     return kd_spec_arguments_read(arguments, experiment);
 }
 
-/* The first point that the strategy would give, with the user's values put in. */
-static int choose_point(const struct kd_experiment *experiment, const word_list *values,
-                        double *point, struct kd_error *err)
+/* The values that the user gives, NaN for the rest; do they go together? */
+static int read_values(const struct kd_space *space, const word_list *values, double *point,
+                       struct kd_error *err)
 {
-    struct kd_history history;
-    kd_experiment_history(experiment, &history);
-    struct kd_sampler *sampler = kd_experiment_sampler(experiment, err);
-    int result = sampler ? 0 : -1;
-    if (result == 0)
-        kd_sampler_ask(sampler, &history, 1, point);
+    int result = 0, at;
+    for (int i = 0; i < space->n_params; i++)
+        point[i] = NAN;
     for (size_t i = 0; i < values->n && result == 0; i++) {
         const char *equals = strchr(values->items[i], '=');
         char *name = kd_strndup(values->items[i], (size_t)(equals - values->items[i]));
-        int at = kd_space_find(&experiment->space, name);
-        result = kd_param_parse(&experiment->space.params[at], equals + 1, &point[at], err);
+        int param = kd_space_find(space, name);
+        result = kd_param_parse(&space->params[param], equals + 1, &point[param], err);
         free(name);
     }
+    return result == 0 ? kd_point_check(space, point, &at, err) : -1;
+}
+
+/* The first point that the strategy would give, or the user's, with what it leaves out drawn. */
+static int choose_point(const struct kd_experiment *experiment, const word_list *values,
+                        double *point, struct kd_error *err)
+{
+    struct kd_task task = kd_experiment_task(experiment);
+    if (read_values(&experiment->space, values, point, err) != 0)
+        return -1;
+    struct kd_sampler *sampler =
+        values->n == 0 ? kd_experiment_sampler(experiment, err)
+                       : kd_sampler_new(experiment->strategy, &task, &experiment->strategy_settings,
+                                        experiment->seed, err);
+    if (sampler == NULL)
+        return -1;
+    if (values->n > 0)
+        kd_sampler_enqueue(sampler, point, 1);
+    struct kd_history history;
+    kd_experiment_history(experiment, &history);
+    kd_sampler_ask(sampler, &history, 1, point);
     kd_sampler_free(sampler);
     kd_history_release(&history);
-    return result;
+    return 0;
 }
 
 /* ---- showing ---- */

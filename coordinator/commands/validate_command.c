@@ -9,9 +9,12 @@ static void print_summary(const struct kd_experiment *experiment)
 {
     const char *kinds[] = {"a command", "the built-in trainer", "a Kubernetes Job, run here"};
     printf("%s: valid\n", experiment->file);
-    printf("  %s %s by %s over %d parameters, each trial %s on %d rank%s\n",
-           experiment->objective.maximize ? "maximizes" : "minimizes", experiment->objective.metric,
-           experiment->algorithm, experiment->space.n_params, kinds[experiment->template.kind],
+    for (int i = 0; i < kd_experiment_n_objectives(experiment); i++)
+        printf("%s%s %s", i ? ", " : "  ",
+               kd_experiment_maximizes(experiment, i) ? "maximizes" : "minimizes",
+               kd_experiment_metric(experiment, i));
+    printf(" by %s over %d parameters, each trial %s on %d rank%s\n", experiment->algorithm,
+           experiment->space.n_params, kinds[experiment->template.kind],
            kd_experiment_ranks(experiment), kd_experiment_ranks(experiment) == 1 ? "" : "s");
 }
 

@@ -9,6 +9,7 @@ static const char *const words[KD_N_GANG_ENDS] = {
     [KD_END_EXITED] = "exited",           [KD_END_ASKED] = "asked",
     [KD_END_ORPHANED] = "orphaned",       [KD_END_LOST] = "lost",
     [KD_END_UNSTARTABLE] = "unstartable", [KD_END_NO_START] = "no_start",
+    [KD_END_MEMORY] = "memory",
 };
 
 static int write_durably(int dir_fd, const char *name, const char *text)

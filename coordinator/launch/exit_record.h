@@ -2,6 +2,7 @@
  *
  *     "exited 3 0"        code 3, no signal; by itself
  *     "asked 143 0"       after we asked for it
+ *     "memory -1 9"       the kernel killed it, out of memory
  *     "orphaned 0 9"      because the coordinator died: signal 9
  *     "unstartable 0 0 cannot start 'x': No such file or directory"
  */

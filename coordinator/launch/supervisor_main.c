@@ -26,6 +26,7 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/launch/exit_record.h"
+#include "coordinator/launch/oom.h"
 #include "coordinator/launch/tree.h"
 
 enum {
@@ -53,6 +54,7 @@ struct supervisor {
     int64_t unread;      /* bytes of the log that the coordinator has not read */
     bool is_unread_free; /* nobody reads the log */
     struct kd_exit_record record;
+    int64_t oom_kills; /* of the machine, when it started */
 };
 
 static _Noreturn void die(const char *what)
@@ -316,6 +318,14 @@ static void prepare(struct supervisor *s)
         die(s->log_path);
 }
 
+static void blame_memory(struct supervisor *s)
+{
+    bool was_killed =
+        s->record.end == KD_END_EXITED && kd_was_killed(s->record.code, s->record.signal);
+    if (was_killed && kd_oom_kills() > s->oom_kills)
+        s->record.end = KD_END_MEMORY;
+}
+
 /* How it ended must be known before we go: a full disk is waited for as long as there is a coordinator. Without one the
  * attempt counts as lost and runs again. */
 static int leave(struct supervisor *s)
@@ -348,6 +358,7 @@ int main(int argc, char **argv)
         .record = {.end = KD_END_EXITED, .code = -1, .signal = -1},
     };
     prepare(&s);
+    s.oom_kills = kd_oom_kills();
     int failure = start_child(&s);
     if (failure != 0) {
         if (s.record.end != KD_END_NO_START)
@@ -358,5 +369,6 @@ int main(int argc, char **argv)
     } else if (!watch(&s)) {
         return 1;
     }
+    blame_memory(&s);
     return leave(&s);
 }

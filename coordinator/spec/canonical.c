@@ -15,11 +15,13 @@ static const struct rule {
     enum how how;
 } rules[] = {
     {"", BY_VALUE},
+    {"enqueue", BY_TEXT}, /* as the choices that the texts name */
     {"limits", LEFT_OUT},
     {"objective.goal", LEFT_OUT},
     {"parallelTrialCount", LEFT_OUT},
     {"maxTrialCount", LEFT_OUT},
     {"maxFailedTrialCount", LEFT_OUT},
+    {"parameters.[].condition", BY_TEXT},
     {"parameters.[].feasibleSpace.list", BY_TEXT},
     {"seed", BY_TEXT}, /* 63 bits are more than a double holds */
     {"trialTemplate", BY_TEXT},

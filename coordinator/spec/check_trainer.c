@@ -1,7 +1,8 @@
 /* check_trainer.c - asks katydid-trainer whether its block is right.
  *
- * The trainer's grammar is the trainer's own. It gets the block with every placeholder filled, at the low and at the
- * high end of the space and with every choice once, and answers with JSON pointers, which become lines and columns. */
+ * The trainer's grammar is the trainer's own. It gets the block with every placeholder filled, at the low and at the high
+ * end of the space, with every choice once and every conditional parameter active, and answers with JSON pointers, which
+ * become lines and columns. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -145,7 +146,7 @@ static int check_folder(struct kd_reader *reader, const struct kd_node *block)
 }
 
 /* The k-th of n points: the low ends first, the high ends last, every choice at least once. */
-static void choose_point(const struct kd_space *space, int k, int n, double *values)
+static void fill_point(const struct kd_space *space, int k, int n, double *values)
 {
     for (int i = 0; i < space->n_params; i++) {
         const struct kd_param *param = &space->params[i];
@@ -156,6 +157,36 @@ static void choose_point(const struct kd_space *space, int k, int n, double *val
         else
             values[i] = k == n - 1 ? kd_param_clip(param, param->max) : param->min;
     }
+}
+
+/* The conditions of parameter i and of what it hangs on are met. */
+static void activate(const struct kd_space *space, int i, double *values)
+{
+    const struct kd_condition *condition = space->params[i].condition;
+    for (; condition; condition = space->params[condition->parent].condition)
+        values[condition->parent] = condition->values[0];
+}
+
+static int count_conditions(const struct kd_space *space)
+{
+    int n = 0;
+    for (int i = 0; i < space->n_params; i++)
+        n += space->params[i].condition != NULL;
+    return n;
+}
+
+/* After the n plain points two for each conditional parameter: active, at its low and at its high end. */
+static void choose_point(const struct kd_space *space, int k, int n, double *values)
+{
+    int which = (k - n) / 2, at = -1;
+    bool is_high = k >= n && (k - n) % 2 == 1;
+    fill_point(space, k < n ? k : is_high ? n - 1 : 0, n, values);
+    for (int i = 0; k >= n && i < space->n_params && at < 0; i++)
+        if (space->params[i].condition && which-- == 0)
+            at = i;
+    if (at >= 0)
+        activate(space, at, values);
+    kd_space_mask(space, values);
 }
 
 static int count_points(const struct kd_space *space)
@@ -219,8 +250,9 @@ void kd_check_trainer(struct kd_reader *reader)
     if (check_folder(reader, block) != 0 || program == NULL)
         return;
     double *values = KD_NEW_ARRAY(double, (size_t)experiment->space.n_params + 1);
-    int n = count_points(&experiment->space);
-    for (int k = 0; k < n; k++) {
+    int n = count_points(&experiment->space), most = MOST_POINTS;
+    int n_all = n + 2 * count_conditions(&experiment->space);
+    for (int k = 0; k < n_all && k < most; k++) {
         struct kd_error err;
         choose_point(&experiment->space, k, n, values);
         char *question = question_at(experiment, values);

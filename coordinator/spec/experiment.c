@@ -3,6 +3,11 @@
 
 #include <stdlib.h>
 
+const struct kd_setting kd_external_settings[] = {
+    {"deadline", KD_SETTING_NUMBER, "60", 0.1, 86400, NULL, "seconds that a point may take"},
+    {0},
+};
+
 static void release_texts(char **texts, int n)
 {
     for (int i = 0; i < n; i++)
@@ -14,6 +19,21 @@ static void release_objective(struct kd_objective *objective)
 {
     free(objective->metric);
     release_texts(objective->additional, objective->n_additional);
+}
+
+static void release_search(struct kd_experiment *experiment)
+{
+    for (int i = 0; i < experiment->n_more_objectives; i++)
+        free(experiment->more_objectives[i].metric);
+    for (int i = 0; i < experiment->n_constraints; i++)
+        free(experiment->constraints[i].metric);
+    free(experiment->more_objectives);
+    free(experiment->constraints);
+    free(experiment->enqueued);
+    free(experiment->warm_start.experiment);
+    kd_settings_release(&experiment->strategy_settings);
+    kd_settings_release(&experiment->stopper_settings);
+    free(experiment->algorithm);
 }
 
 static void release_template(struct kd_template *template)
@@ -44,11 +64,9 @@ static void release_template(struct kd_template *template)
 void kd_experiment_release(struct kd_experiment *experiment)
 {
     release_objective(&experiment->objective);
+    release_search(experiment);
     release_template(&experiment->template);
-    kd_settings_release(&experiment->strategy_settings);
-    kd_settings_release(&experiment->stopper_settings);
     kd_space_release(&experiment->space);
-    free(experiment->algorithm);
     free(experiment->canonical);
     free(experiment->base_dir);
     free(experiment->text);
@@ -60,17 +78,46 @@ void kd_experiment_release(struct kd_experiment *experiment)
 struct kd_task kd_experiment_task(const struct kd_experiment *experiment)
 {
     return (struct kd_task){.space = &experiment->space,
-                            .n_objectives = 1,
+                            .n_objectives = kd_experiment_n_objectives(experiment),
+                            .n_constraints = experiment->n_constraints,
                             .maximize = experiment->objective.maximize,
                             .fidelity_max = (int64_t)experiment->fidelity_max};
+}
+
+int kd_experiment_n_objectives(const struct kd_experiment *experiment)
+{
+    return 1 + experiment->n_more_objectives;
+}
+
+const char *kd_experiment_metric(const struct kd_experiment *experiment, int i)
+{
+    return i == 0 ? experiment->objective.metric : experiment->more_objectives[i - 1].metric;
+}
+
+bool kd_experiment_maximizes(const struct kd_experiment *experiment, int i)
+{
+    return i == 0 ? experiment->objective.maximize : experiment->more_objectives[i - 1].maximize;
+}
+
+enum kd_metric_pick kd_experiment_pick(const struct kd_experiment *experiment, int i)
+{
+    return i == 0 ? experiment->objective.pick : experiment->more_objectives[i - 1].pick;
+}
+
+double kd_constraint_excess(const struct kd_constraint *constraint, double measured)
+{
+    return constraint->is_max ? measured - constraint->bound : constraint->bound - measured;
 }
 
 struct kd_sampler *kd_experiment_sampler(const struct kd_experiment *experiment,
                                          struct kd_error *err)
 {
     struct kd_task task = kd_experiment_task(experiment);
-    return kd_sampler_new(experiment->strategy, &task, &experiment->strategy_settings,
-                          experiment->seed, err);
+    struct kd_sampler *sampler = kd_sampler_new(
+        experiment->strategy, &task, &experiment->strategy_settings, experiment->seed, err);
+    if (sampler && experiment->n_enqueued > 0)
+        kd_sampler_enqueue(sampler, experiment->enqueued, experiment->n_enqueued);
+    return sampler;
 }
 
 struct kd_scheduler *kd_experiment_scheduler(const struct kd_experiment *experiment,

@@ -30,6 +30,27 @@ struct kd_objective {
     int n_additional;
 };
 
+/* ours; an objective after the first: of several none has a goal. Its metric stands among the first one's `additional`, so
+ * that whoever listens to a trial hears it without knowing of this. */
+struct kd_more_objective {
+    bool maximize;
+    char *metric; /* owned */
+    enum kd_metric_pick pick;
+};
+
+/* ours; a metric that must stay at or below its bound, or at or above it. Listed among `additional` too. */
+struct kd_constraint {
+    char *metric; /* owned */
+    bool is_max;
+    double bound;
+};
+
+/* ours; trials of an earlier experiment in the same database teach this one. */
+struct kd_warm_start {
+    char *experiment; /* owned; NULL = none */
+    int trials;       /* at most so many, its last ones; 0 = all */
+};
+
 struct kd_resources { /* ours; per trial */
     int gpus;
     int processes;        /* ranks; 0 = default (command: 1; trainer: one per GPU, or 1) */
@@ -93,14 +114,25 @@ struct kd_experiment {
     bool is_katib;   /* apiVersion kubeflow.org/v1beta1 */
     uint64_t seed;   /* 63 bits; default 0 */
 
-    struct kd_objective objective;
-    char *algorithm; /* owned; a registered name */
-    const struct kd_strategy *strategy;
+    struct kd_objective objective; /* the first one */
+    struct kd_more_objective *more_objectives;
+    int n_more_objectives;
+    struct kd_constraint *constraints;
+    int n_constraints;
+
+    char *
+        algorithm; /* owned; a name of a strategy, of a pair (strategy and stopper), or "external" */
+    const struct kd_strategy *strategy; /* external: one that is never asked, random */
+    bool is_external;                   /* points come from a process on the bus */
+    double external_deadline_s;         /* how long a point may take */
     struct kd_settings strategy_settings;
     const struct kd_stopper *stopper; /* NULL = none */
     struct kd_settings stopper_settings;
 
     struct kd_space space;
+    double *enqueued; /* n_enqueued points that are tried first; NaN = to be drawn, or inactive */
+    int n_enqueued;
+    struct kd_warm_start warm_start;
 
     int parallel_trials; /* 0 = auto */
     int max_trials;      /* -1 = unbounded */
@@ -113,12 +145,24 @@ struct kd_experiment {
     struct kd_template template;
 };
 
+/* The settings of the algorithm "external": deadline, in seconds. */
+extern const struct kd_setting kd_external_settings[];
+
 void kd_experiment_release(struct kd_experiment *experiment);
 
 /* What its search is asked to solve; borrows the space. */
 struct kd_task kd_experiment_task(const struct kd_experiment *experiment);
 
-/* Its strategy and its stopper at work, and an empty history for them. NULL and err when they do not fit, which the
+/* The i-th of its n_objectives: the metric's name, borrowed, and the direction. */
+int kd_experiment_n_objectives(const struct kd_experiment *experiment);
+const char *kd_experiment_metric(const struct kd_experiment *experiment, int i);
+bool kd_experiment_maximizes(const struct kd_experiment *experiment, int i);
+enum kd_metric_pick kd_experiment_pick(const struct kd_experiment *experiment, int i);
+
+/* What was measured as the search wants it: feasible when <= 0. */
+double kd_constraint_excess(const struct kd_constraint *constraint, double measured);
+
+/* Its strategy (the enqueued points given to it) and its stopper at work, and an empty history for them. NULL and err when they do not fit, which the
  * reader of the spec has ruled out. */
 struct kd_sampler *kd_experiment_sampler(const struct kd_experiment *experiment,
                                          struct kd_error *err);

@@ -75,19 +75,25 @@ static bool is_accepted(struct kd_reader *reader, const struct kd_node *value,
     return true;
 }
 
+void kd_field_require(struct kd_reader *reader, const struct kd_node *map, const char *name,
+                      const char *where)
+{
+    if (kd_node_get(map, name))
+        return;
+    int at = kd_node_key_at(map, name);
+    struct kd_mark mark = at >= 0    ? map->children.items[at]->key_mark
+                          : map->key ? map->key_mark
+                                     : map->mark;
+    kd_found_error(reader->findings, mark, "%s%s\"%s\" is %s", where, *where ? ": " : "", name,
+                   at >= 0 ? "empty: give it a value" : "missing");
+}
+
 static void check_required(struct kd_reader *reader, const struct kd_node *map,
                            const struct kd_field *fields, const char *where)
 {
-    for (; fields->name; fields++) {
-        if (!(fields->flags & KD_FIELD_REQUIRED) || kd_node_get(map, fields->name))
-            continue;
-        int at = kd_node_key_at(map, fields->name);
-        struct kd_mark mark = at >= 0    ? map->children.items[at]->key_mark
-                              : map->key ? map->key_mark
-                                         : map->mark;
-        kd_found_error(reader->findings, mark, "%s%s\"%s\" is %s", where, *where ? ": " : "",
-                       fields->name, at >= 0 ? "empty: give it a value" : "missing");
-    }
+    for (; fields->name; fields++)
+        if (fields->flags & KD_FIELD_REQUIRED)
+            kd_field_require(reader, map, fields->name, where);
 }
 
 void kd_fields_read(struct kd_reader *reader, const struct kd_node *map,

@@ -45,6 +45,10 @@ struct kd_field {
 void kd_fields_read(struct kd_reader *reader, const struct kd_node *map,
                     const struct kd_field *fields, const char *where, void *into);
 
+/* A finding when the mapping has no such field, or an empty one: for fields that are required at times only. */
+void kd_field_require(struct kd_reader *reader, const struct kd_node *map, const char *name,
+                      const char *where);
+
 /* Targets by reader: char * (owned; freed before it is replaced), bool, double, int, double seconds. Numbers may be
  * written as texts, as Katib does. */
 void kd_read_text(struct kd_reader *reader, const struct kd_node *value, void *target);

@@ -17,6 +17,22 @@ void kd_read_cpus(struct kd_reader *, const struct kd_node *, void *cpus);    /*
 void kd_read_memory(struct kd_reader *, const struct kd_node *, void *bytes); /* int64_t */
 void kd_read_limits(struct kd_reader *, const struct kd_node *, void *limits);
 
+void kd_read_objectives(struct kd_reader *, const struct kd_node *, void *experiment);
+void kd_read_constraints(struct kd_reader *, const struct kd_node *, void *experiment);
+void kd_read_enqueue(struct kd_reader *, const struct kd_node *, void *experiment);
+void kd_read_warm_start(struct kd_reader *, const struct kd_node *, void *warm_start);
+
+/* The conditions of the space's parameters, which stand in the list in the same order; is_sound: was the parameter itself
+ * understood? */
+void kd_read_conditions(struct kd_reader *, const struct kd_node *list, struct kd_space *space,
+                        const bool *is_sound);
+
+/* Helpers of the readers of objectives: a direction and what follows from it; a metric to be listened to. */
+void kd_read_direction(struct kd_reader *, const struct kd_node *, bool *maximize,
+                       enum kd_metric_pick *pick);
+int kd_read_pick(struct kd_reader *, const struct kd_node *); /* enum kd_metric_pick, or -1 */
+void kd_objective_also(struct kd_objective *objective, const char *metric);
+
 /* One variable of the trial; at: where it stands. */
 void kd_template_add_env(struct kd_reader *, const struct kd_node *at, const char *name,
                          const char *value);
@@ -27,6 +43,9 @@ void kd_read_stopper(struct kd_reader *, const struct kd_node *);
 
 /* The whole document: tables, defaults, and what depends on several fields. */
 void kd_read_document(struct kd_reader *);
+
+/* Will what runs trials do what the stopper asks for? */
+void kd_check_stopper_runs(struct kd_reader *);
 
 /* Placeholders: unknown names, unused parameters, unused trialParameters. */
 void kd_check_uses(struct kd_reader *);

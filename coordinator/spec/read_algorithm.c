@@ -5,14 +5,65 @@
 
 #include "coordinator/base/mem.h"
 #include "coordinator/spec/read.h"
+#include "search/pair.h"
 
 /* Our own form may leave the algorithm out; this serves every space. */
 #define DEFAULT_ALGORITHM "tpe"
 
+/* Points come from a process on the bus; the strategy in its place is never asked. */
+#define EXTERNAL "external"
+
 enum { MOST_NAMES = 64 };
 
+/* Where an algorithm's settings go: to the strategy, and to the stopper of a pair (NULL = there is none). */
+struct tables {
+    struct kd_settings *strategy, *stopper;
+};
+
+static size_t count_declared(const struct kd_setting *declared)
+{
+    size_t n = 0;
+    while (declared && declared[n].name)
+        n++;
+    return n;
+}
+
+/* -1 and a text that lists what both halves of a pair take. */
+static int unknown_in_both(const struct tables *tables, const char *key, const char *text,
+                           struct kd_error *err)
+{
+    const struct kd_setting *ours = tables->strategy->declared, *its = tables->stopper->declared;
+    size_t n = count_declared(ours), m = count_declared(its);
+    struct kd_setting *both = KD_NEW_ARRAY(struct kd_setting, n + m + 1);
+    for (size_t i = 0; i < n; i++)
+        both[i] = ours[i];
+    for (size_t i = 0; i < m; i++)
+        if (!kd_settings_has(tables->strategy, its[i].name))
+            both[n++] = its[i];
+    struct kd_settings joined;
+    kd_settings_init(&joined, both);
+    kd_settings_set(&joined, key, text, err);
+    kd_settings_release(&joined);
+    free(both);
+    return -1;
+}
+
+/* A name that both halves know (random_state) is meant for both. */
+static int set(const struct tables *tables, const char *key, const char *text, struct kd_error *err)
+{
+    if (tables->stopper == NULL)
+        return kd_settings_set(tables->strategy, key, text, err);
+    bool in_strategy = kd_settings_has(tables->strategy, key);
+    bool in_stopper = kd_settings_has(tables->stopper, key);
+    if (!in_strategy && !in_stopper)
+        return unknown_in_both(tables, key, text, err);
+    if (in_strategy && kd_settings_set(tables->strategy, key, text, err) != 0)
+        return -1;
+    return in_stopper ? kd_settings_set(tables->stopper, key, text, err) : 0;
+}
+
 static void read_setting(struct kd_reader *reader, const struct kd_node *item,
-                         struct kd_settings *settings)
+                         const struct tables *tables)
 {
     static const struct kd_field fields[] = {
         {"name", NULL, 0, KD_FIELD_REQUIRED},
@@ -24,19 +75,19 @@ static void read_setting(struct kd_reader *reader, const struct kd_node *item,
     const char *key = name ? kd_node_text(reader, name) : NULL;
     const char *text = value ? kd_node_text(reader, value) : NULL;
     struct kd_error err;
-    if (key && text && kd_settings_set(settings, key, text, &err) != 0)
+    if (key && text && set(tables, key, text, &err) != 0)
         kd_found_error(reader->findings, strstr(err.text, "unknown") ? name->mark : value->mark,
                        "%s", err.text);
 }
 
 static void read_settings(struct kd_reader *reader, const struct kd_node *node,
-                          struct kd_settings *settings)
+                          struct tables tables)
 {
     const struct kd_node *list = kd_node_get(node, "algorithmSettings");
     if (list == NULL || !kd_node_expect_list(reader, list, "algorithmSettings"))
         return;
     for (size_t i = 0; i < list->children.n; i++)
-        read_setting(reader, list->children.items[i], settings);
+        read_setting(reader, list->children.items[i], &tables);
 }
 
 /* required: KD_FIELD_REQUIRED or 0. */
@@ -69,8 +120,13 @@ static void unknown_name(struct kd_reader *reader, const struct kd_node *name, c
 static void unknown_strategy(struct kd_reader *reader, const struct kd_node *name)
 {
     const char *names[MOST_NAMES + 1] = {0};
-    for (int i = 0; i < MOST_NAMES && kd_strategies[i]; i++)
-        names[i] = kd_strategies[i]->name;
+    int n = 0;
+    for (int i = 0; kd_strategies[i] && n < MOST_NAMES; i++)
+        names[n++] = kd_strategies[i]->name;
+    for (int i = 0; kd_pairs[i].name && n < MOST_NAMES; i++)
+        names[n++] = kd_pairs[i].name;
+    if (n < MOST_NAMES)
+        names[n] = EXTERNAL;
     unknown_name(reader, name, "algorithm", kd_strategy_planned(name->text), names);
 }
 
@@ -110,6 +166,25 @@ static void missing_algorithm(struct kd_reader *reader)
         kd_found_error(reader->findings, spec->key_mark, "spec: \"algorithm\" is missing");
 }
 
+/* Fills strategy and settings by the name, and the stopper of a pair. -1: there is no such name. */
+static int choose(struct kd_experiment *experiment)
+{
+    const struct kd_pair *pair = kd_pair_find(experiment->algorithm);
+    experiment->is_external = strcmp(experiment->algorithm, EXTERNAL) == 0;
+    experiment->strategy =
+        pair ? pair->strategy
+             : kd_strategy_find(experiment->is_external ? "random" : experiment->algorithm);
+    if (experiment->strategy == NULL)
+        return -1;
+    kd_settings_init(&experiment->strategy_settings, experiment->is_external
+                                                         ? kd_external_settings
+                                                         : experiment->strategy->settings);
+    experiment->stopper = pair ? pair->stopper : NULL;
+    if (pair)
+        kd_settings_init(&experiment->stopper_settings, pair->stopper->settings);
+    return 0;
+}
+
 void kd_read_algorithm(struct kd_reader *reader, const struct kd_node *node)
 {
     struct kd_experiment *experiment = reader->experiment;
@@ -120,17 +195,24 @@ void kd_read_algorithm(struct kd_reader *reader, const struct kd_node *node)
     if (name == NULL && (experiment->is_katib || kd_node_get(node, "algorithmName")))
         return;
     experiment->algorithm = kd_strdup(name ? name->text : DEFAULT_ALGORITHM);
-    experiment->strategy = kd_strategy_find(experiment->algorithm);
-    if (experiment->strategy == NULL) {
+    if (choose(experiment) != 0) {
         if (name)
             unknown_strategy(reader, name);
         return;
     }
-    kd_settings_init(&experiment->strategy_settings, experiment->strategy->settings);
+    bool is_pair = experiment->stopper != NULL;
+    struct tables tables = {&experiment->strategy_settings,
+                            is_pair ? &experiment->stopper_settings : NULL};
     if (node)
-        read_settings(reader, node, &experiment->strategy_settings);
+        read_settings(reader, node, tables);
+    if (experiment->is_external)
+        experiment->external_deadline_s =
+            kd_settings_number(&experiment->strategy_settings, "deadline");
     const struct kd_node *spec = kd_node_get(reader->root, "spec");
-    try_strategy(reader, name ? name->mark : spec->key_mark);
+    struct kd_mark mark = name ? name->mark : spec->key_mark;
+    try_strategy(reader, mark);
+    if (is_pair && reader->findings->n_errors == 0)
+        try_stopper(reader, mark);
 }
 
 void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
@@ -140,6 +222,14 @@ void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
         node ? read_name(reader, node, "spec.earlyStopping", KD_FIELD_REQUIRED) : NULL;
     if (name == NULL)
         return;
+    if (experiment->stopper) {
+        kd_found_error(reader->findings, name->mark,
+                       "the algorithm %s is %s with the stopper %s, which decides itself which "
+                       "trials go on: leave earlyStopping out, or name the algorithm %s",
+                       experiment->algorithm, experiment->strategy->name, experiment->stopper->name,
+                       experiment->strategy->name);
+        return;
+    }
     experiment->stopper = kd_stopper_find(name->text);
     if (experiment->stopper == NULL) {
         unknown_stopper(reader, name);
@@ -147,7 +237,27 @@ void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
     }
     int n_before = reader->findings->n_errors;
     kd_settings_init(&experiment->stopper_settings, experiment->stopper->settings);
-    read_settings(reader, node, &experiment->stopper_settings);
+    read_settings(reader, node, (struct tables){&experiment->stopper_settings, NULL});
     if (reader->findings->n_errors == n_before)
         try_stopper(reader, name->mark);
+}
+
+void kd_check_stopper_runs(struct kd_reader *reader)
+{
+    const struct kd_experiment *experiment = reader->experiment;
+    bool is_for_suggest = reader->options && reader->options->is_for_suggest;
+    if (experiment->stopper == NULL || is_for_suggest || reader->findings->n_errors > 0)
+        return;
+    unsigned can = kd_stopper_can(experiment->stopper, &experiment->stopper_settings);
+    const struct kd_node *spec = kd_node_get(reader->root, "spec");
+    const struct kd_node *name = kd_node_at(spec, "earlyStopping.algorithmName");
+    if (name == NULL)
+        name = kd_node_at(spec, "algorithm.algorithmName");
+    if (can & (KD_STOPPER_PAUSES | KD_STOPPER_CLONES))
+        kd_found_error(reader->findings, name->mark,
+                       "\"%s\" %s, which works in `katydid suggest`; running it comes with the "
+                       "trainer's pause and continue",
+                       name->text,
+                       can & KD_STOPPER_CLONES ? "lets a trial start from another one's checkpoint"
+                                               : "pauses trials and goes on with the best of them");
 }

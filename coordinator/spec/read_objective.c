@@ -8,12 +8,22 @@
 static const char *const directions[] = {"minimize", "maximize", NULL};
 static const char *const picks[] = {"min", "max", "latest", NULL}; /* enum kd_metric_pick */
 
+void kd_read_direction(struct kd_reader *reader, const struct kd_node *value, bool *maximize,
+                       enum kd_metric_pick *pick)
+{
+    *maximize = kd_node_choice(reader, value, "objective type", directions) == 1;
+    *pick = *maximize ? KD_PICK_MAX : KD_PICK_MIN;
+}
+
+int kd_read_pick(struct kd_reader *reader, const struct kd_node *value)
+{
+    return kd_node_choice(reader, value, "metric strategy", picks);
+}
+
 static void read_type(struct kd_reader *reader, const struct kd_node *value, void *target)
 {
     struct kd_objective *objective = target;
-    int direction = kd_node_choice(reader, value, "objective type", directions);
-    objective->maximize = direction == 1;
-    objective->pick = direction == 1 ? KD_PICK_MAX : KD_PICK_MIN;
+    kd_read_direction(reader, value, &objective->maximize, &objective->pick);
 }
 
 static void read_goal(struct kd_reader *reader, const struct kd_node *value, void *target)
@@ -32,12 +42,20 @@ static bool is_named(const struct kd_objective *objective, const char *name)
     return false;
 }
 
+void kd_objective_also(struct kd_objective *objective, const char *metric)
+{
+    if (is_named(objective, metric))
+        return;
+    objective->additional = kd_realloc_array(
+        objective->additional, (size_t)objective->n_additional + 1, sizeof *objective->additional);
+    objective->additional[objective->n_additional++] = kd_strdup(metric);
+}
+
 static void read_additional(struct kd_reader *reader, const struct kd_node *value, void *target)
 {
     struct kd_objective *objective = target;
     if (!kd_node_expect_list(reader, value, "additionalMetricNames"))
         return;
-    objective->additional = KD_NEW_ARRAY(char *, value->children.n + 1);
     for (size_t i = 0; i < value->children.n; i++) {
         const struct kd_node *item = value->children.items[i];
         const char *name = kd_node_text(reader, item);
@@ -48,7 +66,7 @@ static void read_additional(struct kd_reader *reader, const struct kd_node *valu
                            "the metric %s is named already: list each once, and not the objective",
                            name);
         else if (name)
-            objective->additional[objective->n_additional++] = kd_strdup(name);
+            kd_objective_also(objective, name);
     }
 }
 
@@ -62,7 +80,7 @@ static void read_strategy(struct kd_reader *reader, const struct kd_node *item,
     };
     kd_fields_read(reader, item, fields, "metricStrategies", NULL);
     const struct kd_node *name = kd_node_get(item, "name"), *value = kd_node_get(item, "value");
-    int pick = value ? kd_node_choice(reader, value, "metric strategy", picks) : -1;
+    int pick = value ? kd_read_pick(reader, value) : -1;
     if (name == NULL || name->text == NULL || pick < 0)
         return;
     if (!is_named(objective, name->text))

@@ -51,7 +51,7 @@ static const struct kd_field parameter_fields[] = {
     {"name", kd_read_text, offsetof(struct draft, param.name), KD_FIELD_REQUIRED},
     {"parameterType", read_type, 0, KD_FIELD_REQUIRED},
     {"feasibleSpace", read_space, 0, KD_FIELD_REQUIRED},
-    {"condition", NULL, 0, KD_FIELD_OURS | KD_FIELD_PLANNED},
+    {"condition", NULL, 0, KD_FIELD_OURS}, /* when all parameters are known */
     {0},
 };
 
@@ -95,6 +95,18 @@ static int read_range(struct kd_reader *reader, struct draft *draft)
         bad = -1;
     }
     return bad;
+}
+
+/* Katib's own hyperband example gives min 1 and max 1 to what the algorithm sets: a list of one value. */
+static void fix_value(struct draft *draft)
+{
+    struct kd_param *param = &draft->param;
+    param->type = KD_PARAM_DISCRETE;
+    param->values = KD_NEW_ARRAY(double, 1);
+    param->choices = KD_NEW_ARRAY(char *, 1);
+    param->values[0] = param->min;
+    param->choices[0] = kd_strdup(draft->min->text);
+    param->n_choices = 1;
 }
 
 static int add_choice(struct kd_reader *reader, struct draft *draft, const struct kd_node *item)
@@ -186,7 +198,8 @@ static void add_parameter(struct kd_space *space, struct kd_param *param)
     space->params[space->n_params++] = *param;
 }
 
-static void read_parameter(struct kd_reader *reader, const struct kd_node *list, size_t at,
+/* Is what it may take understood and sound? */
+static bool read_parameter(struct kd_reader *reader, const struct kd_node *list, size_t at,
                            struct kd_space *space)
 {
     struct draft draft = {.type = -1, .node = list->children.items[at]};
@@ -200,11 +213,16 @@ static void read_parameter(struct kd_reader *reader, const struct kd_node *list,
         draft.param.distribution = (enum kd_distribution)draft.distribution;
         bad = is_list_type(&draft) ? read_choices(reader, &draft) : read_range(reader, &draft);
     }
-    if (!bad && kd_param_check(&draft.param, &err) != 0)
+    if (!bad && reader->experiment->is_katib && draft.min && draft.param.min == draft.param.max)
+        fix_value(&draft);
+    if (!bad && kd_param_check(&draft.param, &err) != 0) {
         report_check(reader, &draft, err.text);
+        bad = -1;
+    }
     if (draft.param.name == NULL)
         draft.param.name = kd_strdup("");
     add_parameter(space, &draft.param);
+    return !bad;
 }
 
 void kd_read_parameters(struct kd_reader *reader, const struct kd_node *value, void *target)
@@ -213,6 +231,9 @@ void kd_read_parameters(struct kd_reader *reader, const struct kd_node *value, v
         return;
     if (value->children.n == 0)
         kd_found_error(reader->findings, value->mark, "parameters is empty: name what to tune");
+    bool *is_sound = KD_NEW_ARRAY(bool, value->children.n + 1);
     for (size_t i = 0; i < value->children.n; i++)
-        read_parameter(reader, value, i, target);
+        is_sound[i] = read_parameter(reader, value, i, target);
+    kd_read_conditions(reader, value, target, is_sound);
+    free(is_sound);
 }

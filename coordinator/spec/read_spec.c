@@ -125,14 +125,14 @@ static void read_fidelity(struct kd_reader *reader, const struct kd_node *value,
 
 #define AT(member) offsetof(struct kd_experiment, member)
 static const struct kd_field spec_fields[] = {
-    {"objective", kd_read_objective, AT(objective), KD_FIELD_REQUIRED},
-    {"algorithm", NULL, 0, 0}, /* after the space, which it must fit */
+    {"objective", kd_read_objective, AT(objective), 0}, /* or objectives */
+    {"algorithm", NULL, 0, 0},                          /* after the space, which it must fit */
     {"earlyStopping", NULL, 0, 0},
     {"parameters", kd_read_parameters, AT(space), KD_FIELD_REQUIRED},
     {"parallelTrialCount", read_parallel, AT(parallel_trials), 0},
     {"maxTrialCount", kd_read_count, AT(max_trials), 0},
     {"maxFailedTrialCount", kd_read_count0, AT(max_failed), 0},
-    {"trialTemplate", kd_read_template, 0, KD_FIELD_REQUIRED},
+    {"trialTemplate", kd_read_template, 0, 0},
     {"metricsCollectorSpec", kd_read_collector, AT(template.collector), 0},
     {"nasConfig", NULL, 0, KD_FIELD_PLANNED},
     {"resumePolicy", read_resume_policy, 0, 0},
@@ -140,9 +140,10 @@ static const struct kd_field spec_fields[] = {
     {"limits", kd_read_limits, AT(limits), KD_FIELD_OURS},
     {"fidelity", read_fidelity, 0, KD_FIELD_OURS},
     {"seed", read_seed, AT(seed), KD_FIELD_OURS},
-    {"objectives", NULL, 0, KD_FIELD_OURS | KD_FIELD_PLANNED},
-    {"constraints", NULL, 0, KD_FIELD_OURS | KD_FIELD_PLANNED},
-    {"warmStart", NULL, 0, KD_FIELD_OURS | KD_FIELD_PLANNED},
+    {"objectives", kd_read_objectives, 0, KD_FIELD_OURS},
+    {"constraints", NULL, 0, KD_FIELD_OURS}, /* after the objectives */
+    {"enqueue", NULL, 0, KD_FIELD_OURS},     /* after the space */
+    {"warmStart", kd_read_warm_start, AT(warm_start), KD_FIELD_OURS},
     {"onRestart", NULL, 0, KD_FIELD_OURS | KD_FIELD_PLANNED},
     {"orphanGrace", NULL, 0, KD_FIELD_OURS | KD_FIELD_PLANNED},
     {0},
@@ -150,11 +151,23 @@ static const struct kd_field spec_fields[] = {
 
 static void read_spec(struct kd_reader *reader, const struct kd_node *value, void *target)
 {
+    bool is_ours = !reader->experiment->is_katib;
     kd_fields_read(reader, value, spec_fields, "spec", target);
     if (value->kind != KD_NODE_MAP)
         return;
+    if (kd_node_get(value, "objectives") == NULL)
+        kd_field_require(reader, value, "objective", "spec");
+    if (reader->options == NULL || !reader->options->is_for_suggest)
+        kd_field_require(reader, value, "trialTemplate", "spec");
+    const struct kd_node *constraints = kd_node_get(value, "constraints");
+    const struct kd_node *enqueue = kd_node_get(value, "enqueue");
+    if (constraints && is_ours)
+        kd_read_constraints(reader, constraints, target);
+    if (enqueue && is_ours)
+        kd_read_enqueue(reader, enqueue, target);
     kd_read_algorithm(reader, kd_node_get(value, "algorithm"));
     kd_read_stopper(reader, kd_node_get(value, "earlyStopping"));
+    kd_check_stopper_runs(reader);
 }
 
 static const struct kd_field document_fields[] = {
@@ -198,7 +211,8 @@ static void check_counts(struct kd_reader *reader)
     if (!is_given && experiment->max_trials > 0 &&
         experiment->parallel_trials > experiment->max_trials)
         experiment->parallel_trials = experiment->max_trials;
-    if (reader->findings->n_errors == 0 && experiment->max_trials < 0 &&
+    bool is_run = reader->options == NULL || !reader->options->is_for_suggest;
+    if (is_run && reader->findings->n_errors == 0 && experiment->max_trials < 0 &&
         experiment->limits.wall_time_s <= 0 && isinf(kd_space_size(&experiment->space)))
         kd_found_warning(reader->findings, kd_node_at(reader->root, "spec")->key_mark,
                          "no maxTrialCount and no limits.wallTime: this goes on until %s",

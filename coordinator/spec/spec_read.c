@@ -87,12 +87,15 @@ static void fill(struct kd_reader *reader)
 {
     struct kd_str idle = {0};
     reader->idle = &idle;
+    bool is_run = reader->options == NULL || !reader->options->is_for_suggest;
     kd_read_document(reader);
     kd_str_release(&idle);
-    check_image(reader);
+    if (is_run)
+        check_image(reader);
     if (reader->findings->n_errors > 0)
         return;
-    kd_check_trainer(reader);
+    if (is_run)
+        kd_check_trainer(reader);
     struct kd_experiment *experiment = reader->experiment;
     experiment->canonical = kd_canonical(kd_node_get(reader->root, "spec"));
     kd_sha256_hex(experiment->canonical, strlen(experiment->canonical), experiment->digest);

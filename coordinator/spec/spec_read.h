@@ -13,6 +13,7 @@ struct kd_spec_options {
     const char *trainer_program; /* path of katydid-trainer for --check; NULL = skip that check */
     const char *name;            /* --name: replaces metadata.name; may be NULL */
     const struct kd_image_map *images;
+    bool is_for_suggest; /* no trial is run here: the template may be left out, trials may pause */
 };
 
 /* --image-map IMAGE=host or IMAGE=DIR (a root for the container's absolute paths). */

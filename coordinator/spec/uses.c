@@ -1,6 +1,7 @@
 /* uses.c - do the template's placeholders and the parameters fit each other?
  *
- * Every placeholder must name something, every parameter must reach the trial, every trialParameter must be used. */
+ * Every placeholder must name something, every parameter must reach the trial, every trialParameter must be used. What
+ * names an inactive parameter is left out of the trial whole: not everything may be. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,6 +242,68 @@ static void check_metrics_file(struct uses *uses)
                        file);
 }
 
+/* ---- what may be left out ---- */
+
+/* The first conditional parameter that the text names; -1 = none. */
+static int conditional_in(const struct uses *uses, const char *text)
+{
+    const struct kd_space *space = &uses->experiment->space;
+    struct kd_piece piece;
+    while (text && kd_piece_next(&text, uses->experiment->is_katib, &piece)) {
+        struct kd_binding binding = {KD_BIND_UNKNOWN, -1};
+        if (piece.kind == KD_PIECE_PLACEHOLDER)
+            binding = kd_placeholder_find(uses->experiment, &piece);
+        if (binding.kind == KD_BIND_PARAM && space->params[binding.index].condition)
+            return binding.index;
+    }
+    return -1;
+}
+
+/* A path that a trial cannot do without. */
+static void check_path(struct uses *uses, const struct kd_node *node)
+{
+    int at = node ? conditional_in(uses, node->text) : -1;
+    if (at >= 0)
+        kd_found_error(uses->reader->findings, node->mark,
+                       "%s has a condition, and without its value this path would be missing: use "
+                       "a parameter that is always active, or ${trialDir}",
+                       uses->experiment->space.params[at].name);
+}
+
+/* `--momentum ${momentum}` in two words: only the second is left out. */
+static void check_flag(struct uses *uses, const struct kd_node *flag, const struct kd_node *word)
+{
+    int at = word->text ? conditional_in(uses, word->text) : -1;
+    bool is_alone =
+        at >= 0 && kd_placeholder_alone(uses->experiment, word->text).kind == KD_BIND_PARAM;
+    if (is_alone && flag->text && flag->text[0] == '-' && strchr(flag->text, '=') == NULL)
+        kd_found_warning(uses->reader->findings, word->mark,
+                         "%s has a condition: while it is inactive this word is left out and %s "
+                         "stays; write %s=%s if the program takes that",
+                         uses->experiment->space.params[at].name, flag->text, flag->text,
+                         word->text);
+}
+
+static void check_left_out(struct uses *uses)
+{
+    static const char *const paths[] = {"workingDir", "checkpoint.dir", "metrics.file"};
+    const struct kd_node *template = kd_node_at(uses->reader->root, "spec.trialTemplate");
+    const struct kd_node *command = kd_node_get(template, "command");
+    if (!kd_space_is_conditional(&uses->experiment->space))
+        return;
+    for (size_t i = 0; i < KD_COUNT(paths); i++)
+        check_path(uses, kd_node_at(template, paths[i]));
+    for (size_t i = 0; command && i < command->children.n; i++) {
+        const struct kd_node *word = command->children.items[i];
+        if (i > 0)
+            check_flag(uses, command->children.items[i - 1], word);
+        else if (conditional_in(uses, word->text) >= 0)
+            kd_found_error(uses->reader->findings, word->mark,
+                           "the program's name hangs on a parameter that has a condition: without "
+                           "its value there would be no program");
+    }
+}
+
 static bool has_template(const struct kd_reader *reader)
 {
     const struct kd_template *template = &reader->experiment->template;
@@ -262,6 +325,7 @@ void kd_check_uses(struct kd_reader *reader)
     check_aliases(&uses);
     check_params(&uses);
     check_metrics_file(&uses);
+    check_left_out(&uses);
     free(uses.param_is_used);
     free(uses.alias_is_used);
 }

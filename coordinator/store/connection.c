@@ -135,12 +135,10 @@ sqlite3 *kd_connection_open_reader(const char *path, struct kd_error *err)
         db = open_unchanging(path, err);
         rc = db == NULL ? -1 : kd_schema_check(db, path, &kind, err);
     }
-    if (rc == 0 && kind != KD_SCHEMA_CURRENT)
-        rc = kd_fail(err, "%s %s", path,
-                     kind == KD_SCHEMA_EMPTY
-                         ? "is an empty database: nothing has been run with it yet"
-                         : "has the tables of an older katydid: a writing command (katydid run) "
-                           "brings them forward");
+    if (rc == 0 && kind == KD_SCHEMA_EMPTY)
+        rc = kd_fail(err, "%s is an empty database: nothing has been run with it yet", path);
+    if (rc == 0 && kind == KD_SCHEMA_OLDER)
+        rc = kd_schema_stand_in(db, path, err);
     if (rc == 0)
         return db;
     sqlite3_close(db);

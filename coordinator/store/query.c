@@ -1,5 +1,6 @@
 #include "coordinator/store/query.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +23,11 @@ void kd_query_end(struct kd_store *store)
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-/* The canonical tree names the objective; json_extract stops with an error on what is no JSON. */
-#define FROM_CANONICAL(field)                                                                      \
-    "CASE WHEN json_valid(canonical) THEN coalesce(json_extract(canonical, "                       \
-    "'$.spec.objective." field "'), json_extract(canonical, '$.objective." field "')) END"
-
 #define SELECT_EXPERIMENTS                                                                         \
-    "SELECT id, name, state, reason, file, canonical, created_at, finished_at, "                   \
-    "" FROM_CANONICAL("objectiveMetricName") ", " FROM_CANONICAL("type") " FROM experiments "
+    "SELECT id, name, state, reason, file, canonical, created_at, finished_at FROM experiments "
 
 static void fill_experiment(struct kd_experiment_info *e, sqlite3_stmt *s)
 {
-    const char *type = (const char *)sqlite3_column_text(s, 9);
     *e = (struct kd_experiment_info){
         .id = sqlite3_column_int64(s, 0),
         .name = kd_column_strdup(s, 1),
@@ -43,11 +37,51 @@ static void fill_experiment(struct kd_experiment_info *e, sqlite3_stmt *s)
         .canonical = kd_column_strdup(s, 5),
         .created_at = sqlite3_column_double(s, 6),
         .finished_at = sqlite3_column_double(s, 7),
-        .metric = kd_column_strdup(s, 8),
-        .maximize = type != NULL && strcmp(type, "maximize") == 0,
         .best = -1,
         .best_objective = NAN,
     };
+}
+
+static void add_objective(struct kd_experiment_info *e, const json_t *item, const char *key)
+{
+    const char *type = json_string_value(json_object_get(item, "type"));
+    const char *metric = json_string_value(json_object_get(item, key));
+    e->objectives =
+        kd_realloc_array(e->objectives, (size_t)e->n_objectives + 1, sizeof *e->objectives);
+    e->objectives[e->n_objectives++] = (struct kd_objective_info){
+        .metric = kd_strdup(metric), .maximize = type && strcmp(type, "maximize") == 0};
+}
+
+static void add_constraint(struct kd_experiment_info *e, const json_t *item)
+{
+    char number[KD_NUMBER_MAX];
+    const json_t *most = json_object_get(item, "max"), *bound = most;
+    const char *metric = json_string_value(json_object_get(item, "metric"));
+    if (bound == NULL)
+        bound = json_object_get(item, "min");
+    e->constraints =
+        kd_realloc_array(e->constraints, (size_t)e->n_constraints + 1, sizeof *e->constraints);
+    e->constraints[e->n_constraints++] =
+        kd_format("%s %s %s", metric ? metric : "?",
+                  most ? "<=" : ">=", kd_number_text(json_number_value(bound), number));
+}
+
+/* What the canonical tree asks for; a text that is no such tree asks for one objective without a name. */
+static void read_goals(struct kd_experiment_info *e)
+{
+    json_t *tree = e->canonical ? json_loads(e->canonical, 0, NULL) : NULL;
+    const json_t *spec = json_object_get(tree, "spec") ? json_object_get(tree, "spec") : tree;
+    const json_t *objectives = json_object_get(spec, "objectives");
+    const json_t *constraints = json_object_get(spec, "constraints");
+    for (size_t i = 0; i < json_array_size(objectives); i++)
+        add_objective(e, json_array_get(objectives, i), "metric");
+    if (e->n_objectives == 0)
+        add_objective(e, json_object_get(spec, "objective"), "objectiveMetricName");
+    e->metric = e->objectives[0].metric;
+    e->maximize = e->objectives[0].maximize;
+    for (size_t i = 0; i < json_array_size(constraints); i++)
+        add_constraint(e, json_array_get(constraints, i));
+    json_decref(tree);
 }
 
 static int count_states(struct kd_store *store, struct kd_experiment_info *e, struct kd_error *err)
@@ -73,11 +107,14 @@ static int count_states(struct kd_store *store, struct kd_experiment_info *e, st
 /* trials.objective is NULL when it is not finite, but a file written by others may hold an infinity. */
 static int find_best(struct kd_store *store, struct kd_experiment_info *e, struct kd_error *err)
 {
+    if (e->n_objectives > 1)
+        return 0;
     sqlite3_stmt *s =
         kd_statement_new(store,
                          "SELECT number, objective FROM trials WHERE experiment_id = ?1 AND "
                          "state IN('Succeeded', 'EarlyStopped') AND abs(objective) < 9e999 "
-                         "ORDER BY objective * ?2, number LIMIT 1",
+                         "AND NOT EXISTS(SELECT 1 FROM constraints WHERE trial_id = trials.id "
+                         "AND ifnull(value, 1) > 0) ORDER BY objective * ?2, number LIMIT 1",
                          err);
     if (s == NULL)
         return -1;
@@ -96,6 +133,7 @@ static int find_best(struct kd_store *store, struct kd_experiment_info *e, struc
 
 static int complete(struct kd_store *store, struct kd_experiment_info *e, struct kd_error *err)
 {
+    read_goals(e);
     return count_states(store, e, err) != 0 || find_best(store, e, err) != 0 ? -1 : 0;
 }
 
@@ -124,9 +162,15 @@ int kd_query_experiments(struct kd_store *store, struct kd_experiment_info **exp
 
 void kd_experiment_info_release(struct kd_experiment_info *e)
 {
-    char *owned[] = {e->name, e->state, e->reason, e->file, e->canonical, e->metric};
+    char *owned[] = {e->name, e->state, e->reason, e->file, e->canonical};
     for (size_t i = 0; i < KD_COUNT(owned); i++)
         free(owned[i]);
+    for (int i = 0; i < e->n_objectives; i++)
+        free(e->objectives[i].metric);
+    for (int i = 0; i < e->n_constraints; i++)
+        free(e->constraints[i]);
+    free(e->objectives);
+    free(e->constraints);
     *e = (struct kd_experiment_info){0};
 }
 

@@ -16,14 +16,24 @@
 int kd_query_begin(struct kd_store *store, struct kd_error *err);
 void kd_query_end(struct kd_store *store);
 
+struct kd_objective_info {
+    char *metric; /* owned; NULL when the spec does not say */
+    bool maximize;
+};
+
 struct kd_experiment_info {
     int64_t id;
     char *name, *state, *reason, *file, *canonical;
-    char *metric;  /* the objective's; NULL when the spec does not say */
-    bool maximize; /* the objective's direction */
+    struct kd_objective_info *objectives; /* owned; n_objectives, at least one */
+    int n_objectives;
+    const char *metric; /* of the first objective; borrowed */
+    bool maximize;
+    char **constraints; /* owned; n_constraints texts: "bytes <= 1e6" */
+    int n_constraints;
     double created_at, finished_at;
     int n_trials, counts[KD_N_TRIAL_STATES];
-    int best; /* number of the best trial: finite objective, Succeeded or EarlyStopped; -1 = none */
+    int best; /* number of the best trial: finite objective, Succeeded or EarlyStopped, every constraint holds; -1 = none,
+                 always so with several objectives */
     double best_objective;
 };
 
@@ -47,7 +57,11 @@ struct kd_trial_info {
     enum kd_trial_state state;
     char *reason, *log;
     bool has_objective;
-    double objective; /* may be NaN or infinite */
+    double objective;   /* the first; may be NaN or infinite */
+    double *objectives; /* owned; n_objectives, 0 without objective */
+    double *excess;     /* owned; n_constraints: how far beyond each bound; NaN = not known */
+    int n_objectives, n_constraints;
+    bool is_feasible; /* over, and every constraint holds */
     int attempts, parent /* -1 */;
     int64_t until;
     double created_at, started_at, finished_at; /* 0 = not yet */
@@ -70,6 +84,15 @@ struct kd_observed_metric {
 int kd_query_observation(struct kd_store *store, int64_t experiment, int number,
                          struct kd_observed_metric **metrics, int *n, struct kd_error *err);
 void kd_observed_metrics_free(struct kd_observed_metric *metrics, int n);
+
+/* The points of one metric of a trial, steps ascending, each as its newest attempt reported it. */
+int kd_query_points(struct kd_store *store, int64_t experiment, int number, const char *metric,
+                    kd_metric_fn fn, void *ud, struct kd_error *err);
+
+/* 1 some trial of the experiment has recorded the metric, 0 none, -1. *recorded: all that were, with commas; owned by the
+ * caller. */
+int kd_query_has_metric(struct kd_store *store, int64_t experiment, const char *metric,
+                        char **recorded, struct kd_error *err);
 
 /* The tables and views of the schema with their columns, for `katydid explain database`. */
 typedef void (*kd_table_fn)(void *ud, const char *table, const char *columns);

@@ -1,4 +1,4 @@
-/* query_trials.c - the trials of an experiment with their parameters, and what a trial's metrics came to. */
+/* query_trials.c - the trials of an experiment with their parameters, objectives and constraints. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -29,9 +29,9 @@ static void fill_trial(struct kd_trial_info *t, sqlite3_stmt *s)
         .finished_at = sqlite3_column_double(s, 9),
         .exit_code = int_or(s, 10, -1),
         .exit_signal = int_or(s, 11, -1),
-        .has_objective = sqlite3_column_type(s, 12) != SQLITE_NULL,
-        .objective = kd_column_value(s, 13),
+        .objective = NAN,
     };
+    t->is_feasible = kd_trial_is_terminal(t->state);
 }
 
 static char *param_text(sqlite3_stmt *s, int at)
@@ -51,15 +51,48 @@ static void add_param(struct kd_trial_info *t, sqlite3_stmt *s)
                                 .is_text = sqlite3_column_type(s, 2) == SQLITE_TEXT};
 }
 
+static void append_value(double **values, int *n, sqlite3_stmt *s)
+{
+    *values = kd_realloc_array(*values, (size_t)*n + 1, sizeof **values);
+    (*values)[(*n)++] = kd_column_value(s, 1);
+}
+
+static void add_objective(struct kd_trial_info *t, sqlite3_stmt *s)
+{
+    append_value(&t->objectives, &t->n_objectives, s);
+    t->has_objective = true;
+    t->objective = t->objectives[0];
+}
+
+static void add_constraint(struct kd_trial_info *t, sqlite3_stmt *s)
+{
+    append_value(&t->excess, &t->n_constraints, s);
+    if (!(t->excess[t->n_constraints - 1] <= 0)) /* NaN: not known */
+        t->is_feasible = false;
+}
+
+/* What belongs to trials: a query by trial_id, and what to do with each of its rows. */
+static const struct {
+    const char *sql;
+    void (*add)(struct kd_trial_info *, sqlite3_stmt *);
+} details[] = {
+    {"SELECT trial_id, name, value FROM params WHERE trial_id BETWEEN ?1 AND ?2 "
+     "ORDER BY trial_id, i",
+     add_param},
+    {"SELECT trial_id, value, nonfinite FROM objectives WHERE trial_id BETWEEN ?1 AND ?2 "
+     "ORDER BY trial_id, i",
+     add_objective},
+    {"SELECT trial_id, value, nonfinite FROM constraints WHERE trial_id BETWEEN ?1 AND ?2 "
+     "ORDER BY trial_id, i",
+     add_constraint},
+};
+
 /* Both walks go by number, so the trials are found by stepping on. */
-static int add_params(struct kd_store *store, int64_t first_id, int64_t last_id,
+static int add_detail(struct kd_store *store, size_t which, int64_t first_id, int64_t last_id,
                       struct kd_trial_info *trials, int n, struct kd_error *err)
 {
     int rc, at = 0;
-    sqlite3_stmt *s = kd_statement_new(store,
-                                       "SELECT trial_id, name, value FROM params WHERE trial_id "
-                                       "BETWEEN ?1 AND ?2 ORDER BY trial_id, i",
-                                       err);
+    sqlite3_stmt *s = kd_statement_new(store, details[which].sql, err);
     if (s == NULL)
         return -1;
     kd_bind_int(s, 1, first_id);
@@ -69,10 +102,10 @@ static int add_params(struct kd_store *store, int64_t first_id, int64_t last_id,
         while (at < n && trials[at].number < number)
             at++;
         if (at < n && trials[at].number == number)
-            add_param(&trials[at], s);
+            details[which].add(&trials[at], s);
     }
     if (rc != SQLITE_DONE)
-        kd_store_fail(store, err, "cannot read the parameters");
+        kd_store_fail(store, err, "cannot read the parameters, objectives and constraints");
     sqlite3_finalize(s);
     return rc == SQLITE_DONE ? 0 : -1;
 }
@@ -87,9 +120,7 @@ int kd_query_trials(struct kd_store *store, int64_t experiment, int number,
     sqlite3_stmt *s = kd_statement_new(
         store,
         "SELECT number, state, reason, log, attempts, parent, until, created_at, started_at, "
-        "finished_at, exit_code, exit_signal, o.trial_id, o.value, o.nonfinite FROM trials "
-        "LEFT JOIN objectives AS o ON o.trial_id = trials.id AND o.i = 0 "
-        "WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+        "finished_at, exit_code, exit_signal FROM trials WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
         err);
     *trials = NULL;
     *n = 0;
@@ -107,7 +138,10 @@ int kd_query_trials(struct kd_store *store, int64_t experiment, int number,
     sqlite3_finalize(s);
     *trials = list.items;
     *n = (int)list.n;
-    return rc == SQLITE_DONE ? add_params(store, first, last, list.items, *n, err) : -1;
+    int result = rc == SQLITE_DONE ? 0 : -1;
+    for (size_t i = 0; i < KD_COUNT(details) && result == 0; i++)
+        result = add_detail(store, i, first, last, list.items, *n, err);
+    return result;
 }
 
 static void release_trial(struct kd_trial_info *t)
@@ -117,6 +151,8 @@ static void release_trial(struct kd_trial_info *t)
         free(t->params[i].text);
     }
     free(t->params);
+    free(t->objectives);
+    free(t->excess);
     free(t->reason);
     free(t->log);
 }
@@ -126,49 +162,4 @@ void kd_trial_infos_free(struct kd_trial_info *trials, int n)
     for (int i = 0; i < n; i++)
         release_trial(&trials[i]);
     free(trials);
-}
-
-/* SQLite fills the bare columns of a lone max() from its row: the last point. */
-int kd_query_observation(struct kd_store *store, int64_t experiment, int number,
-                         struct kd_observed_metric **metrics, int *n, struct kd_error *err)
-{
-    KD_ARR(struct kd_observed_metric) list = {0};
-    int rc;
-    sqlite3_stmt *s = kd_statement_new(
-        store,
-        "SELECT last.name, low, high, value, nonfinite, step FROM "
-        "(SELECT name, value, nonfinite, step, max(id) FROM metric WHERE trial_id = ?1 "
-        " GROUP BY name) AS last JOIN "
-        "(SELECT name, min(value) AS low, max(value) AS high FROM metric WHERE trial_id = ?1 "
-        " GROUP BY name) AS range USING(name) ORDER BY last.name",
-        err);
-    *metrics = NULL;
-    *n = 0;
-    if (s == NULL)
-        return -1;
-    kd_bind_int(s, 1, kd_trial_row_id(experiment, number));
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-        bool has_range = sqlite3_column_type(s, 1) != SQLITE_NULL;
-        struct kd_observed_metric metric = {
-            .name = kd_column_strdup(s, 0),
-            .min = has_range ? sqlite3_column_double(s, 1) : NAN,
-            .max = has_range ? sqlite3_column_double(s, 2) : NAN,
-            .latest = kd_column_value(s, 3),
-            .step = sqlite3_column_int64(s, 5),
-        };
-        kd_arr_push(&list, metric);
-    }
-    if (rc != SQLITE_DONE)
-        kd_store_fail(store, err, "cannot read the metrics of trial %d", number);
-    sqlite3_finalize(s);
-    *metrics = list.items;
-    *n = (int)list.n;
-    return rc == SQLITE_DONE ? 0 : -1;
-}
-
-void kd_observed_metrics_free(struct kd_observed_metric *metrics, int n)
-{
-    for (int i = 0; i < n; i++)
-        free(metrics[i].name);
-    free(metrics);
 }

@@ -5,10 +5,17 @@
 
 #include "coordinator/base/mem.h"
 #include "coordinator/store/schema_1.h"
+#include "coordinator/store/schema_2.h"
 
 /* migrations[v] brings a file of version v to version v + 1. */
 static const char *const migrations[] = {
     KD_SCHEMA_1,
+    KD_SCHEMA_2,
+};
+
+/* stand_ins[v] makes a file of version v + 1 look like one of version v + 2 to whoever reads it. */
+static const char *const stand_ins[] = {
+    KD_STAND_IN_2,
 };
 
 int kd_schema_version(void)
@@ -94,4 +101,16 @@ int kd_schema_migrate(sqlite3 *db, const char *path, struct kd_error *err)
             (long long)version, kd_schema_version(), sqlite3_errmsg(db));
     sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return -1;
+}
+
+int kd_schema_stand_in(sqlite3 *db, const char *path, struct kd_error *err)
+{
+    int64_t version = 0;
+    int rc = read_number(db, "PRAGMA user_version", &version);
+    for (int64_t v = version; rc == SQLITE_OK && v < kd_schema_version(); v++)
+        rc = sqlite3_exec(db, stand_ins[v - 1], NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return kd_fail(err, "%s: cannot read the tables of version %lld: %s", path,
+                       (long long)version, sqlite3_errmsg(db));
+    return 0;
 }

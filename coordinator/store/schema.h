@@ -22,4 +22,7 @@ int kd_schema_check(sqlite3 *db, const char *path, enum kd_schema_kind *kind, st
 /* Creates the tables or brings them forward; nothing to do when current. */
 int kd_schema_migrate(sqlite3 *db, const char *path, struct kd_error *err);
 
+/* For a reader of an older file: what it lacks stands in the connection's own temporary tables, empty. */
+int kd_schema_stand_in(sqlite3 *db, const char *path, struct kd_error *err);
+
 #endif

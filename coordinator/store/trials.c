@@ -45,19 +45,41 @@ static int add_params(struct kd_store *store, int64_t trial_id, const struct kd_
     return 0;
 }
 
-static int save_objective(struct kd_store *store, int64_t trial_id, const struct kd_trial *trial,
-                          struct kd_error *err)
+static int save_value(struct kd_store *store, enum kd_statement which, int64_t trial_id, int i,
+                      double value, struct kd_error *err)
 {
-    sqlite3_stmt *s = kd_statement_change(
-        store, trial->has_objective ? KD_SQL_SAVE_OBJECTIVE : KD_SQL_DROP_OBJECTIVES, err);
+    sqlite3_stmt *s = kd_statement_change(store, which, err);
     if (s == NULL)
         return -1;
     kd_bind_int(s, 1, trial_id);
-    if (trial->has_objective) {
-        kd_bind_int(s, 2, 0);
-        kd_bind_value(s, 3, trial->objective);
-    }
-    return kd_statement_run(store, s, "cannot save the objective of a trial", err);
+    kd_bind_int(s, 2, i);
+    kd_bind_value(s, 3, value);
+    return kd_statement_run(store, s, "cannot save what a trial measured", err);
+}
+
+static int drop_objectives(struct kd_store *store, int64_t trial_id, struct kd_error *err)
+{
+    sqlite3_stmt *s = kd_statement_change(store, KD_SQL_DROP_OBJECTIVES, err);
+    if (s == NULL)
+        return -1;
+    kd_bind_int(s, 1, trial_id);
+    return kd_statement_run(store, s, "cannot save the objectives of a trial", err);
+}
+
+static int save_measured(struct kd_store *store, int64_t trial_id, const struct kd_trial *trial,
+                         struct kd_error *err)
+{
+    int result = 0;
+    if (!trial->has_objective)
+        result = drop_objectives(store, trial_id, err);
+    else
+        result = save_value(store, KD_SQL_SAVE_OBJECTIVE, trial_id, 0, trial->objective, err);
+    for (int i = 0; trial->has_objective && i < trial->n_more_objectives && result == 0; i++)
+        result = save_value(store, KD_SQL_SAVE_OBJECTIVE, trial_id, i + 1,
+                            trial->more_objectives[i], err);
+    for (int i = 0; i < trial->n_constraints && result == 0; i++)
+        result = save_value(store, KD_SQL_SAVE_CONSTRAINT, trial_id, i, trial->excess[i], err);
+    return result;
 }
 
 /* 1 there is such a row, 0 not, -1. */
@@ -119,7 +141,7 @@ int kd_store_save_trial(struct kd_store *store, int64_t experiment, const struct
         return -1;
     if (!had && !trial->has_objective)
         return 0;
-    return save_objective(store, id, trial, err);
+    return save_measured(store, id, trial, err);
 }
 
 int kd_store_save_attempt(struct kd_store *store, int64_t experiment,

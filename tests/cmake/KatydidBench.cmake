@@ -17,6 +17,8 @@ endfunction()
 # is how programs in other languages evaluate the same problems.
 function(kd_bench_katydid)
   kd_room(bench_search tests/bench/search LIBS kd_search)
+  target_compile_definitions(kd_bench_search PRIVATE KD_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    KD_BENCH_TABLES="${CMAKE_BINARY_DIR}/bench/tables")
   add_executable(katydid-bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/katydid_bench.c)
   kd_flags(katydid-bench)
   target_link_libraries(katydid-bench PRIVATE kd_bench_search)

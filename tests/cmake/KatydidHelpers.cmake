@@ -114,7 +114,7 @@ endfunction()
 # The two small programs that every gang runs under: no library but libc, so that starting one costs nothing.
 function(kd_launch_programs)
   kd_program(katydid-supervisor coordinator/launch/supervisor_main.c coordinator/launch/tree.c
-    coordinator/launch/exit_record.c LIBS kd_base
+    coordinator/launch/exit_record.c coordinator/launch/oom.c LIBS kd_base
     DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/katydid)
   kd_program(katydid-exec coordinator/launch/exec_main.c LIBS kd_base
     DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/katydid)

@@ -9,8 +9,10 @@
  *         trial 0 Pending
  *         ...
  *
- * An event is written as the journal keeps it; metrics also has "reports": [[step, value], ...]. KD_UPDATE=1 writes what
- * follows now into the file: read the difference before you keep it. */
+ * An event is written as the journal keeps it; metrics also has "reports": [[step, value], ...], where a third item names
+ * another watched metric than the first objective's. "more": [[metric, "minimize" | "maximize"], ...] are objectives after
+ * it, "constraints": [[metric, most], ...]. KD_UPDATE=1 writes what follows now into the file: read the difference before you
+ * keep it. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,6 +59,36 @@ static bool kind_is(const json_t *options, const char *kind)
     return text != NULL && strcmp(text, kind) == 0;
 }
 
+static const char *text_at(const json_t *list, size_t i)
+{
+    return json_string_value(json_array_get(list, i));
+}
+
+static void add_goals(struct kd_experiment *experiment, const json_t *options)
+{
+    const json_t *more = json_object_get(options, "more");
+    const json_t *constraints = json_object_get(options, "constraints");
+    experiment->n_more_objectives = (int)json_array_size(more);
+    experiment->n_constraints = (int)json_array_size(constraints);
+    experiment->more_objectives = KD_NEW_ARRAY(struct kd_more_objective, json_array_size(more) + 1);
+    experiment->constraints = KD_NEW_ARRAY(struct kd_constraint, json_array_size(constraints) + 1);
+    for (size_t i = 0; i < json_array_size(more); i++) {
+        const json_t *item = json_array_get(more, i);
+        bool maximize = strcmp(text_at(item, 1), "maximize") == 0;
+        experiment->more_objectives[i] =
+            (struct kd_more_objective){.metric = kd_strdup(text_at(item, 0)),
+                                       .maximize = maximize,
+                                       .pick = maximize ? KD_PICK_MAX : KD_PICK_MIN};
+    }
+    for (size_t i = 0; i < json_array_size(constraints); i++) {
+        const json_t *item = json_array_get(constraints, i);
+        experiment->constraints[i] =
+            (struct kd_constraint){.metric = kd_strdup(text_at(item, 0)),
+                                   .is_max = true,
+                                   .bound = json_number_value(json_array_get(item, 1))};
+    }
+}
+
 static struct kd_experiment make_experiment(const json_t *options)
 {
     struct kd_experiment experiment = {
@@ -73,6 +105,8 @@ static struct kd_experiment make_experiment(const json_t *options)
     experiment.objective.pick = experiment.objective.maximize ? KD_PICK_MAX : KD_PICK_MIN;
     if (json_is_true(json_object_get(options, "stopper")))
         experiment.stopper = &stopper;
+    experiment.template.checkpoint.resumable = json_is_true(json_object_get(options, "resumable"));
+    add_goals(&experiment, options);
     experiment.space.n_params = 1;
     experiment.space.params = KD_NEW(struct kd_param);
     experiment.space.params[0] =
@@ -82,15 +116,17 @@ static struct kd_experiment make_experiment(const json_t *options)
 
 /* ---- events and actions as text ---- */
 
-static struct kd_point_report *read_reports(const json_t *body, int *n)
+static kd_point_reports read_reports(const struct kd_experiment *experiment, const json_t *body)
 {
     const json_t *list = json_object_get(body, "reports");
-    *n = (int)json_array_size(list);
-    struct kd_point_report *reports = KD_NEW_ARRAY(struct kd_point_report, (size_t)*n + 1);
-    for (int i = 0; i < *n; i++) {
-        const json_t *pair = json_array_get(list, (size_t)i);
-        reports[i].step = json_integer_value(json_array_get(pair, 0));
-        assert_true(kd_json_to_number(json_array_get(pair, 1), &reports[i].value));
+    kd_point_reports reports = {0};
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *metric = json_array_size(item) > 2 ? text_at(item, 2) : "loss";
+        double value;
+        assert_true(kd_json_to_number(json_array_get(item, 1), &value));
+        kd_watch_point(experiment, metric, json_integer_value(json_array_get(item, 0)), value,
+                       &reports);
     }
     return reports;
 }
@@ -101,6 +137,10 @@ static void print_trial(struct kd_str *out, const struct kd_trial *trial)
     kd_str_addf(out, "    trial %d %s", trial->number, kd_trial_state_name(trial->state));
     if (trial->has_objective)
         kd_str_addf(out, " objective=%s", kd_number_text(trial->objective, number));
+    for (int i = 0; trial->has_objective && i < trial->n_more_objectives; i++)
+        kd_str_addf(out, ",%s", kd_number_text(trial->more_objectives[i], number));
+    for (int i = 0; i < trial->n_constraints; i++)
+        kd_str_addf(out, " excess=%s", kd_number_text(trial->excess[i], number));
     if (trial->reason)
         kd_str_addf(out, " \"%s\"", trial->reason);
     kd_str_addc(out, '\n');
@@ -111,7 +151,10 @@ static void print_action(struct kd_str *out, struct kd_study *study, const struc
     if (action->kind == KD_DO_SAVE_TRIAL) {
         print_trial(out, &study->trials.items[action->trial]);
     } else if (action->kind == KD_DO_SAVE_EXPERIMENT) {
-        kd_str_addf(out, "    experiment %s\n", kd_study_reason_name(study->end));
+        kd_str_addf(out, "    experiment %s", kd_study_reason_name(study->end));
+        if (study->best >= 0 && study->experiment->n_constraints > 0)
+            kd_str_addf(out, " best=%d", study->best);
+        kd_str_addc(out, '\n');
     } else if (action->kind == KD_DO_SAVE_ATTEMPT) {
         const struct kd_study_attempt *attempt = kd_study_find_attempt(study, action->fence);
         kd_str_addf(out, "    attempt %lld %s\n", (long long)action->fence,
@@ -148,14 +191,15 @@ static void apply_line(struct kd_study *study, const char *line, double at, stru
         event.next_fence = event.next_fence ? event.next_fence : 1;
         event.next_gang = event.next_gang ? event.next_gang : 1;
     }
-    struct kd_point_report *reports = read_reports(body, &event.n_reports);
-    event.reports = reports;
+    kd_point_reports reports = read_reports(study->experiment, body);
+    event.reports = reports.items;
+    event.n_reports = (int)reports.n;
     kd_actions actions = {0};
     kd_study_apply(study, &event, &actions);
     for (size_t i = 0; i < actions.n; i++)
         print_action(out, study, &actions.items[i]);
     kd_arr_release(&actions);
-    free(reports);
+    kd_arr_release(&reports);
     free(values);
     json_decref(body);
 }
@@ -200,9 +244,7 @@ static char *run_case(const char *text)
     }
     free(copy);
     kd_study_free(study);
-    kd_space_release(&experiment.space);
-    free(experiment.name);
-    free(experiment.objective.metric);
+    kd_experiment_release(&experiment);
     return kd_str_take(&out);
 }
 

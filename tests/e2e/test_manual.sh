@@ -40,7 +40,7 @@ done <codes
 # The parser's tables: a field that is taken and does something must be explained.
 katydid explain spec --csv >fields
 katydid explain resources --csv >>fields
-taken=$(grep -hE '^ *\{"[A-Za-z]+", .*\}' "$KATYDID_SOURCE"/coordinator/spec/read_{spec,objective,limits,template}.c |
+taken=$(grep -hE '^ *\{"[A-Za-z]+", .*\}' "$KATYDID_SOURCE"/coordinator/spec/read_{spec,objective,objectives,start,limits,template}.c |
     grep -vE 'KD_FIELD_(PLANNED|IDLE|QUIET)' | sed -nE 's/^ *\{"([A-Za-z]+)",.*/\1/p' | sort -u)
 [ "$(wc -w <<<"$taken")" -ge 40 ] || fail "too few fields were found in coordinator/spec: $taken"
 for field in $taken; do

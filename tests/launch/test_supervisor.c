@@ -111,6 +111,31 @@ static void a_signal_is_kept_as_such(void **state)
     assert_int_equal(record.signal, SIGSEGV);
 }
 
+static void a_kill_while_memory_runs_out_is_told_from_other_kills(void **state)
+{
+    struct gang *gang = *state;
+    char *vmstat = kd_format("%s/vmstat", gang->dir);
+    FILE *file = fopen(vmstat, "we");
+    assert_non_null(file);
+    fputs("pgfault 7\noom_kill 3\n", file);
+    fclose(file);
+    setenv("KATYDID_FAKE_VMSTAT", vmstat, 1);
+    gang->launch.env = environ;
+    start(gang, "kill -9 $$");
+    struct kd_exit_record record = wait_for_end(gang);
+    assert_int_equal(record.end, KD_END_EXITED);
+    assert_int_equal(record.signal, SIGKILL);
+    start(gang, "sh -c 'echo oom_kill 4 >$KATYDID_FAKE_VMSTAT; kill -9 $$'; exit $?");
+    record = wait_for_end(gang);
+    assert_int_equal(record.end, KD_END_MEMORY);
+    assert_int_equal(record.code, 137);
+    start(gang, "echo oom_kill 5 >$KATYDID_FAKE_VMSTAT; exit 1");
+    record = wait_for_end(gang);
+    assert_int_equal(record.end, KD_END_EXITED);
+    unsetenv("KATYDID_FAKE_VMSTAT");
+    free(vmstat);
+}
+
 static void a_program_that_is_not_there_is_said(void **state)
 {
     struct gang *gang = *state;
@@ -179,6 +204,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(output_and_exit_code_are_kept),
+        TEST(a_kill_while_memory_runs_out_is_told_from_other_kills),
         TEST(a_signal_is_kept_as_such),
         TEST(a_program_that_is_not_there_is_said),
         TEST(a_polite_program_has_its_grace),

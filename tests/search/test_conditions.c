@@ -40,6 +40,28 @@ static void a_conditional_space_is_counted_without_what_is_inactive(void **state
     kd_space_release(&space);
 }
 
+/* Each of fifty below two of three values of the one before: counted along every path, that is 2^50 visits. */
+static void a_long_chain_of_conditions_is_counted_at_once(void **state)
+{
+    (void)state;
+    enum { LENGTH = 50 };
+    struct kd_space space = {0};
+    char name[16], above[16];
+    double point[LENGTH];
+    for (int i = 0; i < LENGTH; i++) {
+        snprintf(name, sizeof name, "p%d", i);
+        snprintf(above, sizeof above, "p%d", i - 1);
+        add_choices(&space, name, 3);
+        if (i > 0)
+            add_condition(&space, name, above, 2, (double[]){0, 1});
+    }
+    assert_true(kd_space_size(&space) == 0x1p51 - 1); /* 3, then 1 + 2 times as many */
+    kd_space_nth(&space, 2, point);
+    assert_true(kd_space_allows(&space, point));
+    assert_true(point[0] == 0 && point[LENGTH - 1] == 2);
+    kd_space_release(&space);
+}
+
 static void every_number_gives_another_allowed_point(void **state)
 {
     (void)state;
@@ -111,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_conditional_space_is_counted_without_what_is_inactive),
+        cmocka_unit_test(a_long_chain_of_conditions_is_counted_at_once),
         cmocka_unit_test(every_number_gives_another_allowed_point),
         cmocka_unit_test(a_parameter_is_active_only_while_all_above_it_are),
         cmocka_unit_test(a_condition_that_cannot_be_met_is_refused),

@@ -1,5 +1,5 @@
 /* Every tests/cases/spec/NAME.yaml is read and what comes out is compared with NAME.out: the problems exactly as they
- * are printed, and for a good spec what was understood. A line "# override: key=value" or "# name: NAME" at the top
+ * are printed, and for a good spec what was understood. A line "# override: key=value", "# name: NAME" or "# suggest" at the top
  * of a case is given like an argument of the command line. KATYDID_UPDATE=1 writes the .out files. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
+#include "coordinator/spec/render.h"
 #include "coordinator/spec/spec_read.h"
 
 #define CASES KD_SOURCE_DIR "/tests/cases/spec"
@@ -83,6 +84,46 @@ static void say_limits(struct kd_str *out, const struct kd_experiment *e)
                 e->fidelity_max, e->seed);
 }
 
+static void say_conditions(struct kd_str *out, const struct kd_space *space)
+{
+    char text[KD_NUMBER_MAX];
+    for (int i = 0; i < space->n_params; i++) {
+        const struct kd_condition *condition = space->params[i].condition;
+        const struct kd_param *parent = condition ? &space->params[condition->parent] : NULL;
+        if (condition)
+            kd_str_addf(out, "%s while %s in", space->params[i].name, parent->name);
+        for (int k = 0; condition && k < condition->n_values; k++)
+            kd_str_addf(out, " [%s]", kd_param_text(parent, condition->values[k], text));
+        kd_str_add(out, condition ? "\n" : "");
+    }
+}
+
+static void say_start(struct kd_str *out, const struct kd_experiment *e)
+{
+    for (int i = 0; i < e->n_enqueued; i++) {
+        char *point = kd_point_json(&e->space, &e->enqueued[i * e->space.n_params]);
+        kd_str_addf(out, "enqueued: %s\n", point);
+        free(point);
+    }
+    if (e->warm_start.experiment)
+        kd_str_addf(out, "warm start: %s, trials %d\n", e->warm_start.experiment,
+                    e->warm_start.trials);
+    if (e->is_external)
+        kd_str_addf(out, "external, deadline %g s\n", e->external_deadline_s);
+}
+
+static void say_measures(struct kd_str *out, const struct kd_experiment *e)
+{
+    static const char *const picks[] = {"min", "max", "latest"};
+    for (int i = 1; i < kd_experiment_n_objectives(e); i++)
+        kd_str_addf(out, "objective: %s %s (%s)\n",
+                    kd_experiment_maximizes(e, i) ? "maximize" : "minimize",
+                    kd_experiment_metric(e, i), picks[kd_experiment_pick(e, i)]);
+    for (int i = 0; i < e->n_constraints; i++)
+        kd_str_addf(out, "constraint: %s %s %g\n", e->constraints[i].metric,
+                    e->constraints[i].is_max ? "<=" : ">=", e->constraints[i].bound);
+}
+
 static void say_experiment(struct kd_str *out, const struct kd_experiment *e)
 {
     static const char *const picks[] = {"min", "max", "latest"};
@@ -98,6 +139,9 @@ static void say_experiment(struct kd_str *out, const struct kd_experiment *e)
         kd_str_addf(out, "stopper: %s", e->stopper->name);
         say_settings(out, &e->stopper_settings);
     }
+    say_measures(out, e);
+    say_conditions(out, &e->space);
+    say_start(out, e);
     kd_str_addf(out, "trials: parallel %d, max %d, failed %d\n", e->parallel_trials, e->max_trials,
                 e->max_failed);
     say_limits(out, e);
@@ -106,14 +150,16 @@ static void say_experiment(struct kd_str *out, const struct kd_experiment *e)
 }
 
 /* Arguments of the case: points into text, whose lines it ends. */
-static void case_options(char *text, const char **overrides, const char **name)
+static void case_options(char *text, const char **overrides, struct kd_spec_options *options)
 {
     int n = 0;
     for (char *line = strtok(text, "\n"); line && line[0] == '#'; line = strtok(NULL, "\n")) {
         if (strncmp(line, "# override: ", 12) == 0 && n < MOST_OVERRIDES)
             overrides[n++] = line + 12;
         if (strncmp(line, "# name: ", 8) == 0)
-            *name = line + 8;
+            options->name = line + 8;
+        if (strcmp(line, "# suggest") == 0)
+            options->is_for_suggest = true;
     }
     overrides[n] = NULL;
 }
@@ -123,10 +169,10 @@ static char *outcome(const char *file, const struct kd_str *text)
     struct kd_experiment experiment;
     struct kd_problems problems;
     struct kd_str out = {0};
-    const char *overrides[MOST_OVERRIDES + 1], *name = NULL;
+    const char *overrides[MOST_OVERRIDES + 1];
+    struct kd_spec_options options = {.overrides = overrides};
     char *arguments = kd_strdup(kd_str_text(text));
-    case_options(arguments, overrides, &name);
-    struct kd_spec_options options = {.overrides = overrides, .name = name};
+    case_options(arguments, overrides, &options);
     int rc = kd_spec_read_text(kd_str_text(text), text->length, file, "/base", &options,
                                &experiment, &problems);
     for (int i = 0; i < problems.n; i++)

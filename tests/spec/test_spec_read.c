@@ -100,8 +100,8 @@ static void a_file_knows_its_folder_and_its_text(void **state)
     remove_folder(dir);
 }
 
-/* Reads the trainer spec against a stand-in for katydid-trainer; the problems as one text. */
-static char *checked_by(const char *script)
+/* Reads a spec against a stand-in for katydid-trainer; the problems and what it was asked as one text. */
+static char *spec_checked_by(const char *spec, const char *script)
 {
     char *dir = temporary_folder();
     char *program = write_file(dir, "trainer", script, 0700);
@@ -109,7 +109,7 @@ static char *checked_by(const char *script)
     struct kd_experiment experiment;
     struct kd_problems problems;
     struct kd_str out = {0};
-    kd_spec_read_text(TRAINER, strlen(TRAINER), "t.yaml", dir, &options, &experiment, &problems);
+    kd_spec_read_text(spec, strlen(spec), "t.yaml", dir, &options, &experiment, &problems);
     for (int i = 0; i < problems.n; i++)
         kd_str_addf(&out, "%s\n", problems.items[i].text);
     kd_experiment_release(&experiment);
@@ -127,17 +127,44 @@ static char *checked_by(const char *script)
     return kd_str_take(&out);
 }
 
+static char *checked_by(const char *script)
+{
+    return spec_checked_by(TRAINER, script);
+}
+
+#define KEEPS_QUESTIONS                                                                            \
+    "#!/bin/sh\n[ \"$1\" = --check ] || exit 3\n"                                                  \
+    "cat >> \"$(dirname \"$0\")/asked\"; echo >> \"$(dirname \"$0\")/asked\"\n"                    \
+    "echo '{\"errors\": []}'\n"
+
 static void the_trainer_is_asked_at_both_ends_and_for_every_choice(void **state)
 {
     (void)state;
-    char *text =
-        checked_by("#!/bin/sh\n[ \"$1\" = --check ] || exit 3\n"
-                   "cat >> \"$(dirname \"$0\")/asked\"; echo >> \"$(dirname \"$0\")/asked\"\n"
-                   "echo '{\"errors\": []}'\n");
+    char *text = checked_by(KEEPS_QUESTIONS);
     assert_non_null(strstr(text, "{\"name\":\"a\",\"lr\":0.25}"));
     assert_non_null(strstr(text, "{\"name\":\"b\",\"lr\":0.25}"));
     assert_non_null(strstr(text, "{\"name\":\"c\",\"lr\":4}"));
     assert_non_null(strstr(text, "\"base_dir\":\"/tmp/"));
+    assert_null(strstr(text, "error"));
+    free(text);
+}
+
+/* The other choice is the last one, and would leave the high end of momentum unseen. */
+static void the_trainer_is_asked_at_both_ends_of_what_is_active_only_at_times(void **state)
+{
+    (void)state;
+    static const char spec[] =
+        "apiVersion: katydid/v1\nkind: Experiment\nmetadata: {name: t}\nspec:\n"
+        "  objective: {type: minimize, objectiveMetricName: loss}\n  maxTrialCount: 1\n"
+        "  algorithm: {algorithmName: random}\n  parameters:\n"
+        "    - {name: momentum, parameterType: double, feasibleSpace: {min: 0.25, max: 0.75},"
+        " condition: {parameter: opt, in: [sgd]}}\n"
+        "    - {name: opt, parameterType: categorical, feasibleSpace: {list: [sgd, adam]}}\n"
+        "  trialTemplate:\n    trainer: {optimizer: {name: '${opt}', momentum: '${momentum}'}}\n";
+    char *text = spec_checked_by(spec, KEEPS_QUESTIONS);
+    assert_non_null(strstr(text, "{\"name\":\"sgd\",\"momentum\":0.25}"));
+    assert_non_null(strstr(text, "{\"name\":\"sgd\",\"momentum\":0.75}"));
+    assert_non_null(strstr(text, "{\"name\":\"adam\"}"));
     assert_null(strstr(text, "error"));
     free(text);
 }
@@ -232,6 +259,7 @@ int main(void)
         cmocka_unit_test(an_override_that_is_not_utf8_is_refused_not_dropped),
         cmocka_unit_test(a_file_knows_its_folder_and_its_text),
         cmocka_unit_test(the_trainer_is_asked_at_both_ends_and_for_every_choice),
+        cmocka_unit_test(the_trainer_is_asked_at_both_ends_of_what_is_active_only_at_times),
         cmocka_unit_test(what_the_trainer_refuses_is_shown_where_it_stands_and_once),
         cmocka_unit_test(a_trainer_that_is_missing_or_talks_nonsense_is_an_error),
         cmocka_unit_test(quantities_and_durations_are_read_as_people_write_them),

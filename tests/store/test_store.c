@@ -1,6 +1,11 @@
 /* What is written is what is there, typed and in order; what is not committed is not. */
 #include "tests/store/fixture.h"
 
+#include <math.h>
+
+#include "coordinator/store/query.h"
+#include "coordinator/store/schema_1.h"
+
 static void a_new_file_has_our_tables_wal_and_an_id(void **state)
 {
     struct fixture *f = *state;
@@ -8,13 +13,13 @@ static void a_new_file_has_our_tables_wal_and_an_id(void **state)
     assert_int_equal(strlen(kd_store_run_uuid(store)), 32);
     assert_int_equal(kd_store_term(store), 1);
     expect(f, "PRAGMA application_id", "1263819076");
-    expect(f, "PRAGMA user_version", "1");
+    expect(f, "PRAGMA user_version", "2");
     expect(f, "PRAGMA journal_mode", "wal");
     expect(f,
            "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type IN "
            "('table', 'view') ORDER BY name)",
-           "artifacts,attempts,events,experiments,gangs,meta,metric,metrics,objectives,params,"
-           "trials");
+           "artifacts,attempts,constraints,events,experiments,gangs,meta,metric,metrics,objectives,"
+           "params,trials");
     kd_store_close(store);
 }
 
@@ -124,6 +129,91 @@ static void saving_a_trial_again_updates_it(void **state)
     must(f, kd_store_commit(store, &f->err));
     expect(f, "SELECT ifnull(value, 'null') || nonfinite FROM objectives", "nullnan");
     expect(f, "SELECT objective FROM trials", "NULL");
+    kd_store_close(store);
+}
+
+static void all_objectives_and_constraints_of_a_trial_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct kd_store *store = open_store(f);
+    double values[] = {1e-3, 64, 32, 1}, more[] = {INFINITY, -2.5}, excess[] = {-1, NAN};
+    must(f, kd_store_begin(store, &f->err));
+    int64_t id = add_experiment(f, store, "sweep");
+    struct kd_trial trial = sample_trial(0, values);
+    must(f, kd_store_save_trial(store, id, &trial, sample_space(), &f->err));
+    trial.state = KD_TRIAL_SUCCEEDED;
+    trial.done_seq = 0;
+    trial.has_objective = true;
+    trial.objective = 0.75;
+    trial.more_objectives = more;
+    trial.excess = excess;
+    trial.n_more_objectives = trial.n_constraints = 2;
+    must(f, kd_store_save_trial(store, id, &trial, sample_space(), &f->err));
+    must(f, kd_store_save_trial(store, id, &trial, sample_space(), &f->err));
+    must(f, kd_store_commit(store, &f->err));
+    expect(f,
+           "SELECT group_concat(i || ':' || ifnull(value, nonfinite), ' ') FROM "
+           "(SELECT * FROM objectives ORDER BY i)",
+           "0:0.75 1:inf 2:-2.5");
+    expect(f,
+           "SELECT group_concat(i || ':' || ifnull(value, nonfinite), ' ') FROM "
+           "(SELECT * FROM constraints ORDER BY i)",
+           "0:-1.0 1:nan");
+    struct kd_trial_info *rows;
+    int n;
+    must(f, kd_query_trials(store, id, -1, &rows, &n, &f->err));
+    assert_int_equal(rows[0].n_objectives, 3);
+    assert_true(rows[0].objective == 0.75 && isinf(rows[0].objectives[1]));
+    assert_int_equal(rows[0].n_constraints, 2);
+    assert_false(rows[0].is_feasible);
+    kd_trial_infos_free(rows, n);
+    kd_store_close(store);
+}
+
+/* A file as version 1 left it: the tables of then, and a trial. */
+static void make_version_1(struct fixture *f)
+{
+    execute(f->db, KD_SCHEMA_1);
+    execute(f->db,
+            "PRAGMA application_id = 1263819076; PRAGMA user_version = 1; INSERT INTO meta "
+            "VALUES(1, '0123456789abcdef0123456789abcdef', 4, 'boot', 1000);"
+            "INSERT INTO experiments VALUES(1, 'old', 'spec: {}', '{}', 'abc', '/tmp', 'old.yaml', "
+            "7, 'Running', NULL, 1000, NULL);"
+            "INSERT INTO trials VALUES(1000000000, 1, 0, 'Succeeded', 'finished', 0.5, NULL, NULL, "
+            "0, 0, 0, NULL, NULL, 0, 1, 1, 1, 2, NULL, NULL, NULL);"
+            "INSERT INTO objectives VALUES(1000000000, 0, 0.5, NULL)");
+}
+
+static void expect_old_trial(struct fixture *f, struct kd_store *store)
+{
+    struct kd_experiment_info info;
+    struct kd_trial_info *rows;
+    int n;
+    assert_int_equal(kd_query_experiment(store, "old", &info, &f->err), 1);
+    assert_int_equal(info.best, 0);
+    must(f, kd_query_trials(store, info.id, -1, &rows, &n, &f->err));
+    assert_int_equal(n, 1);
+    assert_true(rows[0].is_feasible && rows[0].objective == 0.5);
+    kd_trial_infos_free(rows, n);
+    kd_experiment_info_release(&info);
+}
+
+static void a_file_of_version_1_is_read_as_it_is_and_brought_forward_by_its_owner(void **state)
+{
+    struct fixture *f = *state;
+    make_version_1(f);
+    struct kd_store *reader = kd_store_open_readonly(f->db, &f->err);
+    if (reader == NULL)
+        fail_msg("%s", f->err.text);
+    expect_old_trial(f, reader);
+    kd_store_close(reader);
+    expect(f, "PRAGMA user_version", "1");
+
+    struct kd_store *store = open_store(f);
+    expect_old_trial(f, store);
+    expect(f, "PRAGMA user_version", "2");
+    expect(f, "SELECT run_uuid || term FROM meta", "0123456789abcdef0123456789abcdef5");
+    expect(f, "SELECT count(*) FROM constraints", "0");
     kd_store_close(store);
 }
 
@@ -365,6 +455,8 @@ int main(void)
         T(an_experiment_comes_back_as_it_was),
         T(parameters_are_typed_as_the_user_wrote_them),
         T(saving_a_trial_again_updates_it),
+        T(all_objectives_and_constraints_of_a_trial_are_kept),
+        T(a_file_of_version_1_is_read_as_it_is_and_brought_forward_by_its_owner),
         T(every_state_of_trial_h_has_its_place_in_the_schema),
         T(the_database_forbids_a_second_live_attempt),
         T(what_is_rolled_back_never_was),

@@ -1,0 +1,141 @@
+#include "coordinator/commands/trials_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/mem.h"
+#include "coordinator/base/str.h"
+#include "coordinator/commands/view.h"
+
+/* ---- columns ---- */
+
+static int first_param(const struct kd_experiment_info *experiment)
+{
+    return KD_TRIALS_OBJECTIVE + experiment->n_objectives;
+}
+
+static int n_after_params(const struct kd_experiment_info *experiment)
+{
+    return experiment->n_constraints > 0 ? 3 : 2;
+}
+
+static bool is_taken(const struct kd_table *table, const char *name)
+{
+    static const char *const later[] = {"feasible", "seconds", "reason"};
+    for (size_t i = 0; i < KD_COUNT(later); i++)
+        if (strcmp(name, later[i]) == 0)
+            return true;
+    return kd_table_find_column(table, name) >= 0;
+}
+
+/* A parameter may bear the name of a column of ours; JSON keys must differ. */
+static char *param_title(const struct kd_table *ours, const char *name)
+{
+    return kd_format("%s%s", is_taken(ours, name) ? "parameters." : "", name);
+}
+
+static void add_own_columns(struct kd_table *table, const struct kd_experiment_info *experiment)
+{
+    kd_table_column(table, "trial");
+    kd_table_column(table, "state");
+    for (int i = 0; i < experiment->n_objectives; i++) {
+        const char *metric = experiment->objectives[i].metric;
+        kd_table_column(table, metric ? metric : "objective");
+    }
+}
+
+/* The union of the trials' parameters in the order in which they appear: a conditional one may be missing in the first
+ * trial. */
+static void add_param_columns(struct kd_table *table, const struct kd_experiment_info *experiment,
+                              const struct kd_trial_info *trials, int n)
+{
+    struct kd_table ours = {0};
+    add_own_columns(&ours, experiment);
+    for (int t = 0; t < n; t++)
+        for (int p = 0; p < trials[t].n_params; p++) {
+            char *title = param_title(&ours, trials[t].params[p].name);
+            if (kd_table_find_column(table, title) < 0)
+                kd_table_column(table, title);
+            free(title);
+        }
+    kd_table_release(&ours);
+}
+
+void kd_trials_table(struct kd_table *table, const struct kd_experiment_info *experiment,
+                     const struct kd_trial_info *trials, int n)
+{
+    add_own_columns(table, experiment);
+    add_param_columns(table, experiment, trials, n);
+    if (experiment->n_constraints > 0)
+        kd_table_column(table, "feasible");
+    kd_table_column(table, "seconds");
+    kd_table_column(table, "reason");
+}
+
+/* ---- rows ---- */
+
+static void add_param_cell(struct kd_table *table, const struct kd_param_value *value)
+{
+    double number;
+    long long integer;
+    if (value == NULL)
+        kd_table_none(table);
+    else if (value->is_text)
+        kd_table_text(table, value->text);
+    else if (kd_integer_parse(value->text, &integer) == 0)
+        kd_table_int(table, integer);
+    else if (kd_number_parse(value->text, &number) == 0)
+        kd_table_number(table, number);
+    else
+        kd_table_text(table, value->text);
+}
+
+/* The trial's value of the parameter whose column bears this title. */
+static const struct kd_param_value *value_of(const struct kd_trial_info *trial, const char *title)
+{
+    static const char prefix[] = "parameters.";
+    const struct kd_param_value *prefixed = NULL;
+    for (int i = 0; i < trial->n_params; i++) {
+        const char *name = trial->params[i].name;
+        if (strcmp(name, title) == 0)
+            return &trial->params[i];
+        if (strncmp(title, prefix, strlen(prefix)) == 0 &&
+            strcmp(name, title + strlen(prefix)) == 0)
+            prefixed = &trial->params[i];
+    }
+    return prefixed;
+}
+
+static void add_feasible_cell(struct kd_table *table, const struct kd_trial_info *trial)
+{
+    if (trial->n_constraints == 0) {
+        kd_table_none(table);
+        return;
+    }
+    kd_table_text(table, trial->is_feasible ? "yes" : "no");
+    kd_table_style(table, trial->is_feasible ? KD_STYLE_GOOD : KD_STYLE_WARN);
+}
+
+void kd_trials_table_row(struct kd_table *table, const struct kd_experiment_info *experiment,
+                         const struct kd_trial_info *trial)
+{
+    int end = table->n_columns - n_after_params(experiment);
+    kd_table_int(table, trial->number);
+    kd_table_text(table, kd_trial_state_name(trial->state));
+    kd_table_style(table, kd_state_style(trial->state));
+    for (int i = 0; i < experiment->n_objectives; i++)
+        if (i < trial->n_objectives)
+            kd_table_number(table, trial->objectives[i]);
+        else
+            kd_table_none(table);
+    for (int column = first_param(experiment); column < end; column++)
+        add_param_cell(table, value_of(trial, table->columns[column]));
+    if (experiment->n_constraints > 0)
+        add_feasible_cell(table, trial);
+    if (trial->finished_at > 0 && trial->started_at > 0)
+        kd_table_number(
+            table, (double)(int64_t)((trial->finished_at - trial->started_at) * 1000 + 0.5) / 1000);
+    else
+        kd_table_none(table);
+    kd_table_text(table, trial->reason);
+}
