@@ -81,11 +81,12 @@ expect_sound gone
 # It is silent after the question, or says that it has no answer.
 spec silent external 1
 start silent
-"$python" "$peer" "$endpoint" silent >/dev/null 2>&1 &
+"$python" "$peer" "$endpoint" silent >silent.peer 2>&1 &
 peer_pid=$!
 expect_end 1 silent
 expect_in silent.out 'the strategy silent is silent'
 wait $peer_pid
+expect_in silent.peer '^EXIT'
 spec gives external 20
 start gives
 expect_exit 0 "$python" "$peer" "$endpoint" gives-up
