@@ -93,6 +93,20 @@ expect_exit 0 "$python" "$peer" "$endpoint" gives-up
 expect_end 1 gives
 expect_in gives.out 'could not answer: no more ideas'
 
+# What the user enqueued comes first and is not asked of it; an earlier experiment is told before the rest.
+spec first external 20
+sed -i -e 's/^  parameters:/  enqueue: [{x: 0.875, k: 2}, {x: 0.5}, {k: 1}]\n  warmStart: {experiment: late}\n  parameters:/' first.yaml
+start first
+expect_exit 0 "$python" "$peer" "$endpoint" first
+expect_end 0 first
+expect_in "$work/out" '^told 3 [0-9] priors 6$'
+expect_sql "0.875 2|0.5" "SELECT group_concat(v, '|') FROM (SELECT CASE t.number WHEN 0 THEN p.value || ' ' || q.value ELSE p.value END
+    AS v FROM trials t JOIN experiments e ON e.id = t.experiment_id AND e.name = 'first' JOIN params p ON p.trial_id = t.id AND
+    p.name = 'x' JOIN params q ON q.trial_id = t.id AND q.name = 'k' WHERE t.number < 2 ORDER BY t.number)"
+expect_sql "6" "SELECT count(*) FROM trials t JOIN experiments e ON e.id = t.experiment_id WHERE e.name = 'first'
+    AND t.state = 'Succeeded'"
+expect_sound first
+
 # One that means another run is refused.
 start gives
 expect_exit 0 "$python" "$peer" "$endpoint" other-run
