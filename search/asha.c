@@ -3,9 +3,11 @@
  *
  * Rungs are min_resource * reduction_factor^k below fidelity.max; bracket s leaves out the first s of them.
  *
- *     promotion   (algorithm 2 of the paper) a trial pauses at every rung. A free slot resumes, from the top rung down, the
- *                 best paused trial that is among the best 1/eta of all that reached its rung; when there is
- *                 none it starts a new trial.
+ *     promotion   a trial pauses at every rung. A free slot resumes, from the top rung down, the best paused trial
+ *                 that is among the best 1/eta of all that reached its rung; when there is none it starts a new
+ *                 trial. Beside algorithm 2 of the paper, no more than 1/eta leave the first rung in all (the paper's
+ *                 "best 1/eta so far" let more pass): Hyper-Tune's delay (Li et al., VLDB 2022, arXiv 2201.06834),
+ *                 at the first rung alone.
  *     stopping    a trial goes on at a rung when fewer than 1/eta of what reached it so far, itself included, are
  *                 better; the best so far always goes on. For trials that cannot be resumed.
  *

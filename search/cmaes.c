@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
-#include "search/cmaes_state.h"
+#include "search/cmaes_point.h"
 #include "search/special.h"
 
 struct cmaes {
@@ -30,6 +30,26 @@ struct cmaes {
 
 static const char *const restart_names[] = {"none", "ipop", "bipop", NULL};
 
+static const struct kd_setting cmaes_settings[] = {
+    {"sigma", KD_SETTING_NUMBER, "0.1666666666666667", 1e-6, 1, NULL,
+     "first step size, as a share of each parameter's range"},
+    {"popsize", KD_SETTING_INT, "0", 0, 65536, NULL,
+     "finished trials that make a generation; 0: 4 + 3 ln(parameters)"},
+    {"restart_strategy", KD_SETTING_CHOICE, "bipop", 0, 0, restart_names,
+     "how the population changes when a run has converged"},
+    {"inc_popsize", KD_SETTING_INT, "2", 1, 16, NULL, "growth of the population by a restart"},
+    {"lr_adapt", KD_SETTING_BOOL, "false", 0, 1, NULL,
+     "adapt the learning rates: for noise and many optima, slower without"},
+    {"surrogate", KD_SETTING_BOOL, "true", 0, 1, NULL,
+     "let a quadratic model choose among draws, and propose its minimum"},
+    {"warm_start", KD_SETTING_BOOL, "true", 0, 1, NULL,
+     "begin at the best tenth of the trials that are known when it begins"},
+    {"n_startup_trials", KD_SETTING_INT, "0", 0, 1e6, NULL,
+     "random trials before the model is used"},
+    {"random_state", KD_SETTING_INT, NULL, 0, 0x1p53, NULL, "seed, in place of the experiment's"},
+    {0},
+};
+
 static int default_lambda(const struct kd_chart *chart)
 {
     int d = chart->n_numbers + chart->n_choices;
@@ -45,6 +65,7 @@ static void read_settings(struct cmaes *self, const struct kd_settings *settings
     options->sigma = kd_settings_number(settings, "sigma");
     options->growth = (int)kd_settings_number(settings, "inc_popsize");
     options->adapt_rates = kd_settings_number(settings, "lr_adapt") != 0;
+    options->use_surrogate = kd_settings_number(settings, "surrogate") != 0;
     options->gamma = 0.1;
     options->alpha = 0.1;
     while (strcmp(restart_names[options->restarts], restarts) != 0)
@@ -73,8 +94,6 @@ static bool has_number(const struct kd_space *space)
     }
     return false;
 }
-
-static const struct kd_setting cmaes_settings[];
 
 void *kd_cmaes_new_from(const struct kd_task *task, const struct kd_settings *settings,
                         uint64_t seed, int first, struct kd_error *err)
@@ -154,7 +173,7 @@ static void take(struct cmaes *self, const struct kd_history *history, int numbe
     self->generation[self->n_collected++] = number;
     if (self->n_collected < lambda)
         return;
-    kd_cma_state_learn(&self->state, history, self->generation);
+    kd_cma_state_learn(&self->state, history, self->n_taken, self->generation);
     self->n_collected = 0;
 }
 
@@ -183,7 +202,7 @@ static int ask_one(void *self_, const struct kd_history *history, double *point)
         return 1;
     }
     sync(self, history);
-    kd_cma_state_draw(&self->state, history, history->n, point);
+    kd_cma_point_draw(&self->state, history, history->n, point);
     return 1;
 }
 
@@ -191,24 +210,6 @@ static int cmaes_ask(void *self, const struct kd_history *history, int n, double
 {
     return kd_ask_in_turn(ask_one, self, history, n, points);
 }
-
-static const struct kd_setting cmaes_settings[] = {
-    {"sigma", KD_SETTING_NUMBER, "0.25", 1e-6, 1, NULL,
-     "first step size, as a share of each parameter's range"},
-    {"popsize", KD_SETTING_INT, "0", 0, 65536, NULL,
-     "finished trials that make a generation; 0: 4 + 3 ln(parameters)"},
-    {"restart_strategy", KD_SETTING_CHOICE, "bipop", 0, 0, restart_names,
-     "how the population changes when a run has converged"},
-    {"inc_popsize", KD_SETTING_INT, "2", 1, 16, NULL, "growth of the population by a restart"},
-    {"lr_adapt", KD_SETTING_BOOL, "false", 0, 1, NULL,
-     "adapt the learning rates: for noise and many optima, slower without"},
-    {"warm_start", KD_SETTING_BOOL, "true", 0, 1, NULL,
-     "begin at the best tenth of the trials that are known when it begins"},
-    {"n_startup_trials", KD_SETTING_INT, "0", 0, 1e6, NULL,
-     "random trials before the model is used"},
-    {"random_state", KD_SETTING_INT, NULL, 0, 0x1p53, NULL, "seed, in place of the experiment's"},
-    {0},
-};
 
 const struct kd_strategy kd_strategy_cmaes = {
     .name = "cmaes",

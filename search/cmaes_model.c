@@ -183,26 +183,40 @@ void kd_cma_step(const struct kd_cma *cma, const double *z, double *y)
     }
 }
 
-/* out = C^(-1/2) y (NULL: not wanted); returns its squared length. */
-static double whiten(const struct kd_cma *cma, const double *y, double *out)
+void kd_cma_whiten(const struct kd_cma *cma, const double *y, double *z)
 {
     int d = cma->d;
-    double length = 0;
-    if (out)
-        memset(out, 0, (size_t)d * sizeof *out);
+    for (int i = 0; i < d; i++)
+        z[i] = kd_dot(&cma->vectors[(size_t)i * (size_t)d], y, d) / cma->lengths[i];
+}
+
+/* The squared length of C^(-1/2) y. */
+static double squared_length(const struct kd_cma *cma, const double *y)
+{
+    double sum = 0;
+    for (int i = 0; i < cma->d; i++) {
+        const double *row = &cma->vectors[(size_t)i * (size_t)cma->d];
+        double at = kd_dot(row, y, cma->d) / cma->lengths[i];
+        sum += at * at;
+    }
+    return sum;
+}
+
+/* C^(-1/2) y = B z for the white coordinates z of y. */
+static void turn_back(const struct kd_cma *cma, const double *z, double *out)
+{
+    int d = cma->d;
+    memset(out, 0, (size_t)d * sizeof *out);
     for (int i = 0; i < d; i++) {
         const double *row = &cma->vectors[(size_t)i * (size_t)d];
-        double at = kd_dot(row, y, d) / cma->lengths[i];
-        length += at * at;
-        for (int j = 0; j < d && out; j++)
-            out[j] += at * row[j];
+        for (int j = 0; j < d; j++)
+            out[j] += z[i] * row[j];
     }
-    return length;
 }
 
 double kd_cma_length(const struct kd_cma *cma, const double *y)
 {
-    return sqrt(whiten(cma, y, NULL));
+    return sqrt(squared_length(cma, y));
 }
 
 void kd_cma_clip(const struct kd_cma *cma, double *y)
@@ -223,11 +237,12 @@ static void recombine(const struct kd_cma *cma, const double *steps, double *mea
 }
 
 /* Equations 43 to 45; returns whether p_c may grow (h_sigma). */
-static bool move_paths(struct kd_cma *cma, const double *mean_step, double *white)
+static bool move_paths(struct kd_cma *cma, const double *mean_step, double *white, double *z)
 {
     int d = cma->d;
     double keep = 1 - cma->c_sigma, fresh = sqrt(cma->c_sigma * (1 + keep) * cma->mu_eff);
-    whiten(cma, mean_step, white);
+    kd_cma_whiten(cma, mean_step, z);
+    turn_back(cma, z, white);
     for (int j = 0; j < d; j++)
         cma->path_sigma[j] = keep * cma->path_sigma[j] + fresh * white[j];
     double length = sqrt(kd_dot(cma->path_sigma, cma->path_sigma, d));
@@ -248,7 +263,7 @@ static double covariance_weights(const struct kd_cma *cma, const double *steps, 
         double w = cma->weights[k];
         sum += w;
         if (w < 0)
-            w *= cma->d / (whiten(cma, &steps[(size_t)k * (size_t)cma->d], NULL) + 1e-8);
+            w *= cma->d / (squared_length(cma, &steps[(size_t)k * (size_t)cma->d]) + 1e-8);
         weights[k] = cma->cmu * w;
     }
     return sum;
@@ -285,7 +300,7 @@ void kd_cma_update(struct kd_cma *cma, const double *steps)
     recombine(cma, steps, mean_step);
     for (size_t j = 0; j < d; j++)
         cma->mean[j] += cma->sigma * mean_step[j];
-    bool may_grow = move_paths(cma, mean_step, white);
+    bool may_grow = move_paths(cma, mean_step, white, weights);
     move_covariance(cma, steps, may_grow, weights);
     cma->generation++;
     if (cma->rates)

@@ -36,6 +36,9 @@ void kd_cma_adapt_rates(struct kd_cma *cma); /* from now on */
 /* y = B D z: a step of N(0, C) when z is standard normal. */
 void kd_cma_step(const struct kd_cma *cma, const double *z, double *y);
 
+/* The z of a step y: its white coordinates. */
+void kd_cma_whiten(const struct kd_cma *cma, const double *y, double *z);
+
 /* The length of C^(-1/2) y; and y shortened to what an injected point may have at most (Hansen, "Injecting external
  * solutions into CMA-ES", arXiv 1110.4181, equation 4 with c_y = sqrt(d) + 2 d / (d + 2)). */
 double kd_cma_length(const struct kd_cma *cma, const double *y);

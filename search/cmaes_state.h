@@ -7,6 +7,7 @@
 #include "search/cmaes_model.h"
 #include "search/cmaes_rays.h"
 #include "search/cmaes_restart.h"
+#include "search/cmaes_surrogate.h"
 #include "search/history.h"
 
 struct kd_cma_options {
@@ -14,7 +15,7 @@ struct kd_cma_options {
     int lambda;
     enum kd_cma_restarts restarts;
     int growth; /* of the population by restart */
-    bool adapt_rates;
+    bool adapt_rates, use_surrogate;
     double gamma, alpha; /* of the warm start */
 };
 
@@ -28,6 +29,7 @@ struct kd_cma_state {
     struct kd_cma_watch watch;
     struct kd_cma_plan plan;
     struct kd_cma_rays rays;
+    struct kd_cma_surrogate surrogate;
     double *steps; /* scratch: a generation's steps, its picks, and a point */
     int *picks;
     double *point;
@@ -40,11 +42,9 @@ void kd_cma_state_begin(struct kd_cma_state *state, const struct kd_chart *chart
                         const struct kd_history *history, int *numbers, int n);
 void kd_cma_state_release(struct kd_cma_state *state);
 
-/* The point for a trial: a function of the state and its number, but that points which the history has give way. */
-void kd_cma_state_draw(struct kd_cma_state *state, const struct kd_history *history, int number,
-                       double *point);
-
-/* Learns from a generation: plan.lambda finished trials; the order is changed. */
-void kd_cma_state_learn(struct kd_cma_state *state, const struct kd_history *history, int *numbers);
+/* Learns from a generation: plan.lambda finished trials; the order is changed. n_done: how many of history->done the
+ * state has seen with them. */
+void kd_cma_state_learn(struct kd_cma_state *state, const struct kd_history *history, int n_done,
+                        int *numbers);
 
 #endif

@@ -39,8 +39,6 @@ static void grow(struct kd_gp *gp)
     gp->columns = KD_NEW_ARRAY(double, n_dims *n + 1);
     gp->targets = KD_NEW_ARRAY(double, n);
     gp->factor = KD_NEW_ARRAY(double, n *n);
-    gp->slopes = KD_NEW_ARRAY(double, n *n);
-    gp->inverse = KD_NEW_ARRAY(double, n *n);
     gp->alpha = KD_NEW_ARRAY(double, n);
     gp->work = KD_NEW_ARRAY(double, n *KD_LANES);
     gp->lane_k = KD_NEW_ARRAY(double, n *KD_LANES);
@@ -51,6 +49,7 @@ static void grow(struct kd_gp *gp)
         for (size_t j = 0; j < n_dims; j++)
             gp->columns[j * n + (size_t)i] = old.columns[j * (size_t)old.capacity + (size_t)i];
     }
+    gp->slopes = gp->inverse = NULL;
     free_rows(&old);
 }
 
@@ -91,7 +90,7 @@ static double *row(const struct kd_gp *gp, double *matrix, int i)
 
 static void set_theta(struct kd_gp *gp, const double *theta)
 {
-    memcpy(gp->theta, theta, (size_t)kd_gp_n_theta(gp->n_dims) * sizeof *theta);
+    memmove(gp->theta, theta, (size_t)kd_gp_n_theta(gp->n_dims) * sizeof *theta);
     for (int j = 0; j < gp->n_dims; j++)
         gp->weights[j] = kd_exp(-2 * theta[j]);
 }
@@ -182,8 +181,19 @@ static void fill_gradient(struct kd_gp *gp, double *gradient)
     gradient[n_dims + 1] = 0.5 * noise * (size - trace);
 }
 
+/* Only what is fitted needs the matrices of the gradient. */
+static void make_room(struct kd_gp *gp)
+{
+    if (gp->slopes)
+        return;
+    size_t n = (size_t)gp->capacity;
+    gp->slopes = KD_NEW_ARRAY(double, n *n);
+    gp->inverse = KD_NEW_ARRAY(double, n *n);
+}
+
 double kd_gp_evidence(struct kd_gp *gp, const double *theta, double *gradient)
 {
+    make_room(gp);
     set_theta(gp, theta);
     factor_from(gp, 0, true);
     solve_targets(gp);

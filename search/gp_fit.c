@@ -13,22 +13,24 @@ struct prior {
     double mean, deviation, lower, upper;
 };
 
-#define SQRT_2 0x1.6a09e667f3bcdp+0
-#define SQRT_3 0x1.bb67ae8584caap+0
+double kd_gp_expected_length(int n_dims)
+{
+    return -0.8 + kd_ln(n_dims) / 2;
+}
 
 static struct prior prior_of(int n_dims, int i)
 {
     if (i == n_dims)
         return (struct prior){0, 1.5, -5, 12};
     if (i > n_dims)
-        return (struct prior){-11.5, 3, -16.1, 1};
-    return (struct prior){SQRT_2 + kd_ln(n_dims) / 2, SQRT_3, -5, 8};
+        return (struct prior){-11.5, 3, -18.4, 1};
+    return (struct prior){kd_gp_expected_length(n_dims), 1, -5, 8};
 }
 
 void kd_gp_guess(int n_dims, double *theta)
 {
     for (int j = 0; j < n_dims; j++)
-        theta[j] = -0.7 + kd_ln(n_dims) / 2;
+        theta[j] = kd_gp_expected_length(n_dims);
     theta[n_dims] = 0;
     theta[n_dims + 1] = -9;
 }

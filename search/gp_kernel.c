@@ -11,11 +11,17 @@ typedef double pair __attribute__((vector_size(16), aligned(8), may_alias));
 
 #define ROUND 0x1.8p52 /* adding it leaves a double without digits behind the point */
 
-/* e^-t for t >= 0: 2^k e^r with |r| <= ln(2)/2, e^r by its series to the 13th power. t beyond 700 counts as 700. */
+/* sqrt(5 r2), at most 700, where the covariance is nothing beside any other. */
+static inline double distance(double r2)
+{
+    double t = sqrt(5 * r2);
+    return t < 700 ? t : 700;
+}
+
+/* e^-t for 0 <= t <= 700: 2^k e^r with |r| <= ln(2)/2, e^r by its series to the 13th power. */
 static inline double exp_minus(double t)
 {
-    double x = t > 700 ? -700 : -t;
-    double rounded = x * 0x1.71547652b82fep+0 + ROUND;
+    double x = -t, rounded = x * 0x1.71547652b82fep+0 + ROUND;
     uint64_t bits;
     memcpy(&bits, &rounded, sizeof bits);
     double k = rounded - ROUND;
@@ -34,7 +40,7 @@ static inline double exp_minus(double t)
 void kd_matern_values(const double *r2, int n, double variance, double *k)
 {
     for (int i = 0; i < n; i++) {
-        double t = sqrt(5 * r2[i]);
+        double t = distance(r2[i]);
         k[i] = variance * exp_minus(t) * (1 + t + t * t * (1.0 / 3));
     }
 }
@@ -42,7 +48,7 @@ void kd_matern_values(const double *r2, int n, double variance, double *k)
 void kd_matern_slopes(const double *r2, int n, double variance, double *k, double *slope)
 {
     for (int i = 0; i < n; i++) {
-        double t = sqrt(5 * r2[i]), e = variance * exp_minus(t);
+        double t = distance(r2[i]), e = variance * exp_minus(t);
         k[i] = e * (1 + t + t * t * (1.0 / 3));
         slope[i] = e * (1 + t) * (5.0 / 3);
     }

@@ -134,8 +134,44 @@ static bool has_row(const struct kd_gp *gp, int i, const double *x)
     return true;
 }
 
+/* How many trials have finished since the best one, of this experiment, did. */
+static int count_stalled(const struct kd_gp_data *data, int n_prior)
+{
+    int best = -1, n = 0;
+    for (int i = 0; i < data->n; i++) {
+        if (data->trials[i] < n_prior || !data->is_whole[i])
+            continue;
+        if (best < 0 || data->values[i] < data->values[best]) {
+            best = i;
+            n = 0;
+        } else {
+            n++;
+        }
+    }
+    return n;
+}
+
+/* What the process is asked with: theta; or, for every second trial while nothing gets better, theta with no length
+ * longer than was expected before there were data. The most probable theta may hold that a dimension does not matter,
+ * because all trials so far have said so, and then no trial ever tries (Wang and de Freitas, arXiv 1406.7758; Berkenkamp
+ * et al., JMLR 20, 2019). */
+static void choose_lengths(const struct kd_surrogate *surrogate, const struct kd_history *history,
+                           double *theta)
+{
+    enum { PATIENCE = 5 };
+    const struct kd_gp_model *model = &surrogate->models[0];
+    int n_dims = surrogate->cube->n_dims;
+    memcpy(theta, model->theta, (size_t)kd_gp_n_theta(n_dims) * sizeof *theta);
+    if (history->n % 2 == 0 || count_stalled(&model->data, history->n_prior) < PATIENCE)
+        return;
+    for (int j = 0; j < n_dims; j++) {
+        double longest = kd_gp_expected_length(n_dims);
+        theta[j] = theta[j] < longest ? theta[j] : longest;
+    }
+}
+
 /* Learns the data; what the process knows already, in the same order, keeps its factor. */
-static void learn(struct kd_gp_model *model)
+static void learn(struct kd_gp_model *model, const double *theta)
 {
     const struct kd_gp_data *data = &model->data;
     struct kd_gp *gp = model->gp;
@@ -147,7 +183,7 @@ static void learn(struct kd_gp_model *model)
     memcpy(gp->targets, data->targets, (size_t)n * sizeof *data->targets);
     for (; n < data->n; n++)
         kd_gp_add(gp, &data->rows[(size_t)n * (size_t)data->n_dims], data->targets[n]);
-    kd_gp_condition(gp, model->theta);
+    kd_gp_condition(gp, theta);
 }
 
 static int read_running(struct kd_surrogate *surrogate, const struct kd_history *history)
@@ -186,7 +222,7 @@ static void believe(struct kd_gp_model *model, const double *rows, int n)
     for (int i = 0; i < n; i++)
         kd_gp_add(gp, &rows[(size_t)i * (size_t)n_dims], means[i]);
     if (n > 0)
-        kd_gp_condition(gp, model->theta);
+        kd_gp_condition(gp, gp->theta);
     free(points);
     free(means);
 }
@@ -225,7 +261,10 @@ void kd_surrogate_update(struct kd_surrogate *surrogate, const struct kd_history
     kd_gp_data_read(&objective->data, surrogate->cube, history, history->n_done);
     kd_gp_data_thin(&objective->data, KD_GP_TRIALS);
     kd_gp_data_warp(&objective->data, objective->lambda);
-    learn(objective);
+    double *theta = KD_NEW_ARRAY(double, (size_t)kd_gp_n_theta(surrogate->cube->n_dims));
+    choose_lengths(surrogate, history, theta);
+    learn(objective, theta);
+    free(theta);
     int n_running = read_running(surrogate, history);
     believe(objective, surrogate->fantasies, n_running);
     for (int c = 0; c < surrogate->n_constraints; c++) {
@@ -234,7 +273,7 @@ void kd_surrogate_update(struct kd_surrogate *surrogate, const struct kd_history
         kd_gp_data_read_constraint(&model->data, surrogate->cube, history, history->n_done, c,
                                    &model->limit);
         kd_gp_data_thin(&model->data, KD_GP_TRIALS);
-        learn(model);
+        learn(model, model->theta);
         believe(model, surrogate->fantasies, n_running);
         surrogate->acquisition.limits[c] = model->limit;
     }

@@ -202,15 +202,16 @@ static int64_t until_rung(const struct kd_rungs *rungs, const struct kd_ladder *
     return k == ladder->n - 1 && rungs->is_open_ended ? 0 : ladder->steps[k];
 }
 
-/* May the best that waits at rung k go on? */
+/* May the best that waits at rung k go on? At the first rung only while fewer than 1/eta of all have: the best of a moment
+ * are overtaken by later ones, and together they would be more than 1/eta. */
 static bool has_promotable(const struct kd_rungs *rungs, const struct kd_bracket *bracket, int k)
 {
     const struct kd_rung *rung = &bracket->rungs[k];
-    if (rung->waiting.n == 0)
+    int n_best = rung->reached.n / rungs->eta;
+    if (rung->waiting.n == 0 || (k == 0 && rung->n_passed >= n_best))
         return false;
     struct kd_place best = kd_ranking_at(&rung->waiting, 0);
-    return best.value < INFINITY &&
-           kd_ranking_rank(&rung->reached, best) < rung->reached.n / rungs->eta;
+    return best.value < INFINITY && kd_ranking_rank(&rung->reached, best) < n_best;
 }
 
 static struct kd_next promote(const struct kd_rungs *rungs, const struct kd_bracket *bracket, int k)

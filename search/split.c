@@ -7,17 +7,17 @@
 #include "coordinator/base/mem.h"
 #include "search/pareto.h"
 
-/* What a trial is ordered by: smaller is better, field after field. */
+/* What a trial is ordered by, field after field. */
 struct merit {
     double violation;
-    double shortfall; /* 0: reached the step of comparison; else the furthest step, negative */
+    double step; /* the further the better; INFINITY for a whole trial */
     double value;
     int number;
 };
 
 /* Best first, `want` of them at most. */
 struct podium {
-    struct merit best[2 * KD_BELOW_MAX];
+    struct merit best[KD_BELOW_MAX];
     int n, want;
 };
 
@@ -25,8 +25,8 @@ static bool better(const struct merit *a, const struct merit *b)
 {
     if (a->violation != b->violation)
         return a->violation < b->violation;
-    if (a->shortfall != b->shortfall)
-        return a->shortfall < b->shortfall;
+    if (a->step != b->step)
+        return a->step > b->step;
     if (a->value != b->value)
         return a->value < b->value;
     return a->number < b->number;
@@ -63,16 +63,12 @@ static double reach(const struct kd_observation *trial)
     return last ? (double)last->step : 0;
 }
 
-/* Of the last report up to a step. A trial that came to a value that is not finite is as bad as it can be. */
-static double value_at(const struct kd_observation *trial, double step)
+/* A trial that came to a value that is not finite is as bad as it can be. */
+static double last_value(const struct kd_observation *trial)
 {
     const struct kd_report *last = last_report(trial);
     if (!last)
         return 0;
-    if (!isfinite(last->value))
-        return INFINITY;
-    while (last > trial->reports && (double)last->step > step)
-        last--;
     return isfinite(last->value) ? last->value : INFINITY;
 }
 
@@ -86,38 +82,21 @@ int kd_split_informed(const struct kd_history *history)
     return n;
 }
 
-/* The furthest step that `enough` feasible trials have reached; 0 when there are not that many. */
-static double common_step(const struct kd_history *history, int enough)
+static struct merit merit_of(const struct kd_observation *trial, double furthest)
 {
-    struct podium furthest = {.want = enough};
-    for (int i = 0; i < history->n; i++) {
-        double step = reach(&history->trials[i]);
-        if (step > 0 && history->trials[i].violation == 0)
-            stand(&furthest, (struct merit){.value = -step, .number = i});
-    }
-    return furthest.n == enough && enough > 0 ? -furthest.best[enough - 1].value : 0;
-}
-
-static struct merit merit_at(const struct kd_observation *trial, double furthest, double step)
-{
-    struct merit merit = {.violation = trial->violation, .number = (int)trial->number};
-    bool falls_short = step == 0 || furthest < step;
-    bool is_whole = furthest == INFINITY && (falls_short || step == INFINITY);
-    merit.shortfall = falls_short ? -furthest : 0;
-    merit.value = is_whole || (furthest == INFINITY && trial->n_reports == 0)
-                      ? trial->objective
-                      : value_at(trial, falls_short ? furthest : step);
-    return merit;
+    return (struct merit){.violation = trial->violation,
+                          .step = furthest,
+                          .value = furthest == INFINITY ? trial->objective : last_value(trial),
+                          .number = (int)trial->number};
 }
 
 static void choose_by_value(struct kd_split *split, const struct kd_history *history, int want)
 {
     struct podium podium = {.want = want < KD_BELOW_MAX ? want : KD_BELOW_MAX};
-    double step = common_step(history, 2 * podium.want);
     for (int i = 0; i < history->n && want > 0; i++) {
         double furthest = reach(&history->trials[i]);
         if (furthest >= 0)
-            stand(&podium, merit_at(&history->trials[i], furthest, step));
+            stand(&podium, merit_of(&history->trials[i], furthest));
     }
     for (int i = 0; i < podium.n; i++) {
         int at = i; /* ascending by number, with the place beside it */

@@ -22,18 +22,15 @@ int kd_split_informed(const struct kd_history *history);
 
 /* Fills `below` with the want best (with one objective KD_BELOW_MAX at most):
  *
- *     feasible trials by value; then those that violate constraints, by how much; ties by trial number.
- *
- * Value, one objective: trials are compared at one step, the furthest that 2 want of them have reached, a complete one
- * (which has its objective) having reached all. So once 2 want trials are complete they are what is learnt from, as in
- * Optuna; before that, under a stopper, it is the rung that enough trials have reached (as in BOHB: Falkner et al.,
- * ICML 2018, section 4), where promoted trials stand beside those that were stopped or paused. A trial's value at the
- * step is its last report up to there, and INFINITY when its last of all is not
- * finite. Those that got less far follow, by (furthest step, value).
+ *     feasible trials, then those that violate constraints, by how much;
+ *     among them with one objective complete trials by objective, then others by (furthest step, last value);
+ *     with several, complete trials only, by rank and hypervolume (kd_pareto_best: Ozaki et al., GECCO 2020, with the
+ *     rules of Optuna 5); ties by trial number.
  *
  * A trial that is paused, or running with reports, counts by them as a pruned one does: the promoted are the best
- * there are, and would turn the search away from themselves if they counted as bad. With several objectives only
- * complete trials are compared, by kd_pareto_best (Ozaki et al., GECCO 2020; the rules of Optuna 5).
+ * there are, and would turn the search away from themselves if they counted as bad. To compare all trials at the
+ * furthest step that many have reached, near what BOHB does (Falkner et al., ICML 2018), was tried under a simulated
+ * ASHA and left twice the regret: what got further was chosen by later, better values.
  *
  * Infeasible trials, complete ones without finite objectives, running ones without a report and violations that are
  * not known always go above: the first teach where not to go, the running ones keep parallel asks apart (the

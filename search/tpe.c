@@ -12,6 +12,7 @@
 
 #include "coordinator/base/mem.h"
 #include "search/columns.h"
+#include "search/moves.h"
 #include "search/parzen.h"
 #include "search/split.h"
 #include "search/strategy.h"
@@ -32,12 +33,26 @@ struct tpe {
     uint64_t seed;
     double gamma, prior_weight;
     int n_candidates, n_startup;
-    bool is_conditional;
+    bool is_together, is_conditional, has_fixed_candidates;
+    bool *is_parent; /* of each parameter: does another depend on it, and it on none? */
+    int best;        /* which of the trials below, -1 = none stands out */
     double *candidates, *good, *rest; /* scratch */
     double *weights;                  /* scratch; of the trials below */
     int *active;                      /* scratch; trial numbers */
     int capacity;                     /* of weights and active */
 };
+
+/* With several objectives the good trials lie along a front, not around a point: more of them, each parameter by itself,
+ * as in Optuna. */
+static void suit_several_objectives(struct tpe *self, const struct kd_settings *settings)
+{
+    if (!kd_settings_given(settings, "multivariate"))
+        self->is_together = false;
+    if (!kd_settings_given(settings, "gamma"))
+        self->gamma = 0.2;
+    if (!kd_settings_given(settings, "n_startup_trials"))
+        self->n_startup = 10;
+}
 
 static int read_settings(struct tpe *self, const struct kd_settings *settings, struct kd_error *err)
 {
@@ -45,6 +60,8 @@ static int read_settings(struct tpe *self, const struct kd_settings *settings, s
     self->prior_weight = kd_settings_number(settings, "prior_weight");
     self->n_candidates = (int)kd_settings_number(settings, "n_ei_candidates");
     self->n_startup = (int)kd_settings_number(settings, "n_startup_trials");
+    self->has_fixed_candidates = kd_settings_given(settings, "n_ei_candidates");
+    self->is_together = kd_settings_number(settings, "multivariate") != 0;
     if (self->gamma <= 0 || self->gamma >= 1)
         return kd_fail(err, "gamma: %g is not between 0 and 1 (both excluded)", self->gamma);
     if (self->prior_weight <= 0)
@@ -52,8 +69,21 @@ static int read_settings(struct tpe *self, const struct kd_settings *settings, s
     return 0;
 }
 
-static void make_parts(struct tpe *self, bool together)
+static void find_parents(struct tpe *self)
 {
+    const struct kd_space *space = self->space;
+    self->is_conditional = kd_space_is_conditional(space);
+    self->is_parent = KD_NEW_ARRAY(bool, (size_t)space->n_params + 1);
+    for (int i = 0; i < space->n_params; i++) {
+        const struct kd_condition *condition = space->params[i].condition;
+        if (condition && !space->params[condition->parent].condition)
+            self->is_parent[condition->parent] = true;
+    }
+}
+
+static void make_parts(struct tpe *self)
+{
+    bool together = self->is_together;
     int n_params = self->space->n_params;
     self->n_parts = together ? 1 : n_params;
     self->parts = KD_NEW_ARRAY(struct part, (size_t)self->n_parts + 1);
@@ -81,6 +111,7 @@ static void tpe_free(void *self_)
     free(self->candidates);
     free(self->good);
     free(self->rest);
+    free(self->is_parent);
     free(self->weights);
     free(self->active);
     free(self->axes);
@@ -97,11 +128,13 @@ static void *tpe_new(const struct kd_task *task, const struct kd_settings *setti
         free(self);
         return NULL;
     }
+    if (task->n_objectives > 1)
+        suit_several_objectives(self, settings);
     size_t n = (size_t)self->n_candidates, n_params = (size_t)space->n_params;
-    self->is_conditional = kd_space_is_conditional(space);
     self->axes = kd_axes_new(space);
     kd_columns_init(&self->columns, self->axes, space->n_params);
-    make_parts(self, kd_settings_number(settings, "multivariate") != 0);
+    find_parents(self);
+    make_parts(self);
     self->candidates = KD_NEW_ARRAY(double, n *n_params + 1);
     self->good = KD_NEW_ARRAY(double, n);
     self->rest = KD_NEW_ARRAY(double, n);
@@ -131,14 +164,13 @@ static double weight_below(const struct tpe *self, const struct kd_history *hist
     return history->n_objectives > 1 ? 1 : 0.5 + (double)(n - self->split.rank[i]) / n;
 }
 
-/* Of the trials, those where the part's parameter is active. A part of several holds all parameters, and takes the
- * trials as they are. */
+/* Of the trials, those where the part's parameter is active, unless the part is all parameters. */
 static int keep_active(struct tpe *self, const struct part *part, const int *trials, int n,
                        bool is_below, const struct kd_history *history)
 {
     int n_kept = 0;
     for (int i = 0; i < n; i++) {
-        if (part->n_axes == 1 && isnan(history->trials[trials[i]].values[part->first]))
+        if (!self->is_together && isnan(history->trials[trials[i]].values[part->first]))
             continue;
         if (is_below)
             self->weights[n_kept] = weight_below(self, history, i);
@@ -162,27 +194,31 @@ static void fit(struct tpe *self, const struct kd_history *history, int n_inform
     reserve(self, history->n);
     kd_columns_sync(&self->columns, history);
     kd_split_trials(&self->split, history, want);
+    self->best = -1;
+    for (int i = 0; i < self->split.n_below && history->n_objectives == 1; i++) {
+        if (self->split.rank[i] == 0)
+            self->best = i;
+    }
     for (int i = 0; i < self->n_parts; i++)
         fit_part(self, history, &self->parts[i]);
 }
 
-static bool is_seen(const struct tpe *self, const struct kd_history *history,
-                    const struct part *part, const double *candidate)
+static bool is_whole(const struct tpe *self, const struct part *part)
 {
-    return part->n_axes == self->space->n_params && kd_history_has(history, candidate);
+    return part->n_axes == self->space->n_params;
 }
 
 /* The best candidate that is new, or the best of all when none is. */
 static const double *choose(const struct tpe *self, const struct kd_history *history,
-                            const struct part *part)
+                            const struct part *part, int n)
 {
     const double *best = NULL;
     double best_score = 0;
     bool best_seen = false;
-    for (int i = 0; i < self->n_candidates; i++) {
+    for (int i = 0; i < n; i++) {
         const double *candidate = &self->candidates[i * part->n_axes];
         double score = self->good[i] - self->rest[i];
-        bool seen = is_seen(self, history, part, candidate);
+        bool seen = is_whole(self, part) && kd_history_has(history, candidate);
         bool wins = !best || (best_seen && !seen) || (best_seen == seen && score > best_score);
         if (!wins)
             continue;
@@ -193,20 +229,99 @@ static const double *choose(const struct tpe *self, const struct kd_history *his
     return best;
 }
 
+static void score(struct tpe *self, const struct part *part, int n)
+{
+    kd_parzen_log_density(part->good, self->candidates, n, self->good);
+    kd_parzen_log_density(part->rest, self->candidates, n, self->rest);
+}
+
+/* Trials cost time, and the more of them there are the less the number of candidates matters: 64, and from 400 trials on
+ * fewer, down to Optuna's 24. */
+static int count_candidates(const struct tpe *self, const struct kd_history *history)
+{
+    enum { FEWEST = 24, MANY_TRIALS = 400 };
+    if (self->has_fixed_candidates || history->n <= MANY_TRIALS)
+        return self->n_candidates;
+    int n = self->n_candidates * MANY_TRIALS / history->n;
+    return n > FEWEST ? n : FEWEST;
+}
+
+/* The i-th of n candidates: 3 of 8 from the density, the rest moves, half of these from the best trial. */
+static void draw_candidate(const struct tpe *self, const struct kd_history *history, int i,
+                           struct kd_rng *rng, double *candidate)
+{
+    enum { FEWEST = 3 }; /* before that moves would all stay beside one point */
+    const struct kd_split *split = &self->split;
+    struct kd_moves moves = {self->axes, history, split->below, split->n_below};
+    if (i % 8 < 3 || split->n_below < FEWEST)
+        kd_parzen_draw(self->parts[0].good, rng, candidate);
+    else
+        kd_moves_draw(&moves, i % 2 ? self->best : -1, rng, candidate);
+}
+
+static bool agrees(const struct tpe *self, const double *candidate, const double *chosen)
+{
+    for (int i = 0; i < self->space->n_params; i++) {
+        if (self->is_parent[i] && candidate[i] != chosen[i])
+            return false;
+    }
+    return true;
+}
+
+/* chosen: values that the parameters on which others depend must have, or NULL. */
+static void draw_candidates(struct tpe *self, const struct kd_history *history,
+                            const double *chosen, int n, struct kd_rng *rng)
+{
+    enum { DRAWS = 8 };
+    int n_params = self->space->n_params;
+    for (int i = 0; i < n; i++) {
+        double *candidate = &self->candidates[i * n_params];
+        int draws = 0;
+        do
+            draw_candidate(self, history, i, rng, candidate);
+        while (chosen && ++draws < DRAWS && !agrees(self, candidate, chosen));
+        for (int j = 0; j < n_params && chosen; j++)
+            candidate[j] = self->is_parent[j] ? chosen[j] : candidate[j];
+        if (self->is_conditional)
+            kd_space_mask(self->space, candidate);
+    }
+}
+
+/* Chooses the parameters on which others depend by the densities of the unconditional ones alone. Otherwise a branch
+ * with one good trial would win by how exactly that one is known, and the others would never be tried. */
+static void choose_branch(struct tpe *self, const struct kd_history *history, int n,
+                          struct kd_rng *rng, double *chosen)
+{
+    int n_params = self->space->n_params;
+    draw_candidates(self, history, NULL, n, rng);
+    for (int i = 0; i < n * n_params; i++) {
+        if (self->space->params[i % n_params].condition)
+            self->candidates[i] = NAN;
+    }
+    score(self, &self->parts[0], n);
+    memcpy(chosen, choose(self, history, &self->parts[0], n), (size_t)n_params * sizeof *chosen);
+}
+
+static void ask_together(struct tpe *self, const struct kd_history *history, struct kd_rng *rng,
+                         double *point)
+{
+    int n = count_candidates(self, history);
+    if (self->is_conditional)
+        choose_branch(self, history, n, rng, point);
+    draw_candidates(self, history, self->is_conditional ? point : NULL, n, rng);
+    score(self, &self->parts[0], n);
+    const double *best = choose(self, history, &self->parts[0], n);
+    memcpy(point, best, (size_t)self->space->n_params * sizeof *best);
+}
+
 static void ask_part(struct tpe *self, const struct kd_history *history, const struct part *part,
                      struct kd_rng *rng, double *point)
 {
-    int n = self->n_candidates;
-    for (int i = 0; i < n; i++) {
-        double *candidate = &self->candidates[i * part->n_axes];
-        kd_parzen_draw(part->good, rng, candidate);
-        if (self->is_conditional && part->n_axes == self->space->n_params)
-            kd_space_mask(self->space, candidate);
-    }
-    kd_parzen_log_density(part->good, self->candidates, n, self->good);
-    kd_parzen_log_density(part->rest, self->candidates, n, self->rest);
-    const double *best = choose(self, history, part);
-    memcpy(&point[part->first], best, (size_t)part->n_axes * sizeof *best);
+    int n = count_candidates(self, history);
+    for (int i = 0; i < n; i++)
+        kd_parzen_draw(part->good, rng, &self->candidates[i * part->n_axes]);
+    score(self, part, n);
+    point[part->first] = *choose(self, history, part, n);
 }
 
 static int ask_one(void *self_, const struct kd_history *history, double *point)
@@ -219,7 +334,9 @@ static int ask_one(void *self_, const struct kd_history *history, double *point)
         return 1;
     }
     fit(self, history, n_informed);
-    for (int i = 0; i < self->n_parts; i++)
+    if (self->is_together)
+        ask_together(self, history, &rng, point);
+    for (int i = 0; i < self->n_parts && !self->is_together; i++)
         ask_part(self, history, &self->parts[i], &rng, point);
     return 1;
 }
@@ -230,16 +347,16 @@ static int tpe_ask(void *self, const struct kd_history *history, int n, double *
 }
 
 static const struct kd_setting tpe_settings[] = {
-    {"n_startup_trials", KD_SETTING_INT, "10", 0, 1e6, NULL,
-     "finished trials before the model is used; random until then"},
-    {"n_ei_candidates", KD_SETTING_INT, "24", 1, 1e5, NULL,
-     "candidates drawn from the good trials' density for each proposal"},
+    {"n_startup_trials", KD_SETTING_INT, "5", 0, 1e6, NULL,
+     "finished trials before the model is used, random until then; 10 with several objectives"},
+    {"n_ei_candidates", KD_SETTING_INT, "64", 1, 1e5, NULL,
+     "candidates for each proposal; by default fewer from 400 trials on, 24 at least"},
     {"gamma", KD_SETTING_NUMBER, "0.1", 0, 1, NULL,
-     "share of the finished trials that count as good, 25 of them at most"},
+     "share of the finished trials that count as good, 25 at most; 0.2 with several objectives"},
     {"prior_weight", KD_SETTING_NUMBER, "1", 0, 1e6, NULL,
      "weight of the prior beside trials of weight 1"},
     {"multivariate", KD_SETTING_BOOL, "true", 0, 1, NULL,
-     "model all parameters together; false: each by itself"},
+     "model all parameters together, or each by itself (so with several objectives)"},
     {"random_state", KD_SETTING_INT, NULL, 0, 0x1p53, NULL, "seed, in place of the experiment's"},
     {0},
 };

@@ -11,6 +11,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"search", bench_search, "strategies on problems whose best value is known"},
+    {"stoppers", bench_stoppers, "strategies with stoppers, simulated on learning curves"},
 };
 
 static void print_usage(FILE *file)

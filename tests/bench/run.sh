@@ -3,10 +3,14 @@
 #
 #   tests/bench/run.sh             builds into build-bench/ (RelWithDebInfo, as users get it) and runs all
 #   tests/bench/run.sh noop 10000    one of them, with its arguments
+#   tests/bench/run.sh search tpe    a command of katydid-bench, see tests/bench/search/README.md
 set -euo pipefail
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build_dir=$source_dir/build-bench
 export KATYDID_BIN=$build_dir/bin OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+
+# The commands of katydid-bench, and what they compare when nothing is said.
+declare -A bench_defaults=([search]=auto [stoppers]="asha,bohb")
 
 build() {
     local generator=()
@@ -27,7 +31,10 @@ run_peer() {
 run_one() {
     local name=$1
     shift
-    if [ -x "$build_dir/bench/bench_$name" ]; then
+    if [ -n "${bench_defaults[$name]:-}" ]; then
+        [ $# -gt 0 ] || set -- "${bench_defaults[$name]}"
+        "$build_dir/bin/katydid-bench" "$name" "$@"
+    elif [ -x "$build_dir/bench/bench_$name" ]; then
         "$build_dir/bench/bench_$name" "$@"
         run_peer "$name"
     else
@@ -42,6 +49,7 @@ all_names() {
         file=${file##*/bench_}
         echo "${file%.*}"
     done
+    echo search
 }
 
 build

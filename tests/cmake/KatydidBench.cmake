@@ -2,7 +2,7 @@
 # `cmake --build build --target bench`, run and printed as a table by tests/bench/run.sh.
 
 # The room whose library a benchmark needs, where it is not the coordinator's; one line per benchmark.
-set(KD_BENCH_ROOMS "ask:search" "step:trainer" "kernels:kernels")
+set(KD_BENCH_ROOMS "ask:search" "judge:search" "step:trainer" "kernels:kernels")
 
 function(kd_bench_room name result)
   set(${result} coordinator PARENT_SCOPE)
@@ -17,6 +17,8 @@ endfunction()
 # is how programs in other languages evaluate the same problems.
 function(kd_bench_katydid)
   kd_room(bench_search tests/bench/search LIBS kd_search)
+  target_compile_definitions(kd_bench_search PRIVATE KD_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    KD_BENCH_TABLES="${CMAKE_BINARY_DIR}/bench/tables")
   add_executable(katydid-bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/katydid_bench.c)
   kd_flags(katydid-bench)
   target_link_libraries(katydid-bench PRIVATE kd_bench_search)

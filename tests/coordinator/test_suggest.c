@@ -149,8 +149,7 @@ static void no_line_ends_the_session(void **state)
     (void)state;
     static const char *const lines[] = {
         "{\"ask\": 2}",
-        "{\"tell\": {\"number\": 0, \"state\": \"complete\", \"objective\": 0.5, \"intermediate\": "
-        "[[1, 0.5], [2, NaN]]}}",
+        "{\"tell\": {\"number\": 0, \"state\": \"pruned\", \"intermediate\": [[2, NaN]]}}",
         "{\"judge\": {\"number\": 1, \"step\": 3, \"value\": -Infinity}}",
         "{\"enqueue\": {\"x\": 0.25}}",
         "{\"best\": true}",

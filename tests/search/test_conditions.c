@@ -46,7 +46,7 @@ static void a_long_chain_of_conditions_is_counted_at_once(void **state)
     (void)state;
     enum { LENGTH = 50 };
     struct kd_space space = {0};
-    char name[8], above[8];
+    char name[16], above[16];
     double point[LENGTH];
     for (int i = 0; i < LENGTH; i++) {
         snprintf(name, sizeof name, "p%d", i);

@@ -93,6 +93,28 @@ static void promotion_is_from_the_top_rung_down_of_the_best_third(void **state)
     kd_history_release(&history);
 }
 
+/* Each trial is better than those before: the best third of a moment is overtaken again and again. */
+static void no_more_than_a_third_leaves_the_first_rung(void **state)
+{
+    (void)state;
+    struct kd_history history;
+    struct kd_scheduler *scheduler = new_scheduler("asha", &task, NULL);
+    int n_promoted = 0;
+    kd_history_init(&history, &space);
+    for (int n = 1; n <= 60; n++) {
+        add_paused(&history, 1, (double[]){-n});
+        struct kd_next next = next_of(scheduler, &history);
+        if (next.kind == KD_NEXT_RESUME) {
+            assert_int_equal(next.trial, n - 1);
+            kd_history_resume(&history, next.trial, next.until);
+            n_promoted++;
+        }
+        assert_int_equal(n_promoted, n / 3);
+    }
+    kd_scheduler_free(scheduler);
+    kd_history_release(&history);
+}
+
 static void a_diverged_trial_is_stopped_and_never_promoted(void **state)
 {
     (void)state;
@@ -216,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rungs_are_counted_in_integers),
         cmocka_unit_test(promotion_is_from_the_top_rung_down_of_the_best_third),
+        cmocka_unit_test(no_more_than_a_third_leaves_the_first_rung),
         cmocka_unit_test(a_diverged_trial_is_stopped_and_never_promoted),
         cmocka_unit_test(stopping_lets_the_best_so_far_and_the_best_third_go_on),
         cmocka_unit_test(the_best_trial_is_found_for_a_fraction_of_the_work),

@@ -9,7 +9,7 @@
 #include "tests/bench/search/report.h"
 #include "tests/bench/search/runner.h"
 
-const char bench_search_usage[] =
+static const char usage[] =
     "usage: katydid-bench search NAME[,NAME...] [options]\n"
     "\n"
     "Runs strategies on problems whose best value is known and prints how near they come, as "
@@ -30,9 +30,12 @@ const char bench_search_usage[] =
     "                    trials is given); 0 = none\n"
     "  --jobs N          threads (default 1)\n"
     "  --csv FILE        the results as rows strategy,task,seed,n,best,ask_s\n"
+    "  --tables FOLDER   more problems, exported by make_tables.py (default: bench/tables in the "
+    "build folder)\n"
     "  --list            the names of the problems\n";
 
-#define DEFAULT_TASKS "bbob-2d/*,bbob-5d/*,bbob-10d/*,mixint-10d/*,mixcat-5d/*,tree/*,choices/*"
+#define DEFAULT_TASKS                                                                              \
+    "bbob-2d/*,bbob-5d/*,bbob-10d/*,mixint-10d/*,mixcat-5d/*,tree/*,choices/*,curve/*"
 
 typedef KD_ARR(struct entrant) entrants;
 typedef KD_ARR(const char *) texts;
@@ -41,7 +44,7 @@ struct options {
     entrants entrants; /* the subjects first */
     size_t n_subjects;
     texts with;
-    const char *tasks, *csv;
+    const char *tasks, *csv, *tables;
     int n_seeds, n_trials, batch, at, n_jobs;
     double limit_s; /* below 0: not given */
     bool is_list;
@@ -83,22 +86,16 @@ static int read_count(const char *option, const char *text, int most, int *count
     return 0;
 }
 
-enum { VS = 1, WITH, TASKS, SEEDS, TRIALS, BATCH, AT, LIMIT, JOBS, CSV, LIST, HELP };
+enum { VS = 1, WITH, TASKS, SEEDS, TRIALS, BATCH, AT, LIMIT, JOBS, CSV, TABLES, LIST, HELP };
 
 static const struct option long_options[] = {
-    {"vs", required_argument, NULL, VS},
-    {"with", required_argument, NULL, WITH},
-    {"tasks", required_argument, NULL, TASKS},
-    {"seeds", required_argument, NULL, SEEDS},
-    {"trials", required_argument, NULL, TRIALS},
-    {"batch", required_argument, NULL, BATCH},
-    {"at", required_argument, NULL, AT},
-    {"limit", required_argument, NULL, LIMIT},
-    {"jobs", required_argument, NULL, JOBS},
-    {"csv", required_argument, NULL, CSV},
-    {"list", no_argument, NULL, LIST},
-    {"help", no_argument, NULL, HELP},
-    {0},
+    {"vs", required_argument, NULL, VS},         {"with", required_argument, NULL, WITH},
+    {"tasks", required_argument, NULL, TASKS},   {"seeds", required_argument, NULL, SEEDS},
+    {"trials", required_argument, NULL, TRIALS}, {"batch", required_argument, NULL, BATCH},
+    {"at", required_argument, NULL, AT},         {"limit", required_argument, NULL, LIMIT},
+    {"jobs", required_argument, NULL, JOBS},     {"csv", required_argument, NULL, CSV},
+    {"tables", required_argument, NULL, TABLES}, {"list", no_argument, NULL, LIST},
+    {"help", no_argument, NULL, HELP},           {0},
 };
 
 static int read_limit(const char *text, double *limit_s, struct kd_error *err)
@@ -136,6 +133,9 @@ static int read_option(struct options *options, int option, const char **vs, str
     case CSV:
         options->csv = optarg;
         return 0;
+    case TABLES:
+        options->tables = optarg;
+        return 0;
     case LIST:
         options->is_list = true;
         return 0;
@@ -161,7 +161,7 @@ static int read_options(struct options *options, int argc, char **argv, struct k
 {
     const char *vs = "random,tpe";
     int option, status = 0;
-    *options = (struct options){.batch = 1, .n_jobs = 1, .limit_s = -1};
+    *options = (struct options){.batch = 1, .n_jobs = 1, .limit_s = -1, .tables = KD_BENCH_TABLES};
     optind = 0;
     while (status == 0 && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
         status = read_option(options, option, &vs, err);
@@ -213,7 +213,10 @@ static int run(const struct options *options, struct results *results, struct kd
                         .batch = options->batch,
                         .n_jobs = options->n_jobs,
                         .limit_s = options->limit_s};
-    if (status == 0 && runner_run(&plan, results))
+    bool was_cut = false;
+    if (status == 0)
+        status = runner_run(&plan, results, &was_cut, err);
+    if (was_cut)
         printf("Cut after %g s; --limit 0 runs all %zu tasks with %d seeds.\n", options->limit_s,
                tasks.n, options->n_seeds);
     if (status == 0 && options->csv)
@@ -266,8 +269,9 @@ int bench_search(int argc, char **argv)
     struct options options;
     struct kd_error err;
     int status = read_options(&options, argc, argv, &err);
+    problem_add_tables(options.tables);
     if (status > 0)
-        fputs(bench_search_usage, stdout);
+        fputs(usage, stdout);
     else if (status == 0 && options.is_list)
         list();
     else if (status == 0)

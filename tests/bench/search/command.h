@@ -4,7 +4,6 @@
 
 /* argv[0] is the subcommand's name. Returns the exit status: 0, or 2 after a message for bad usage. */
 int bench_search(int argc, char **argv);
-
-extern const char bench_search_usage[];
+int bench_stoppers(int argc, char **argv);
 
 #endif

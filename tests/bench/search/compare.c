@@ -32,58 +32,60 @@ bool compare_has_pair(const struct field *field, size_t a, size_t b, const char 
     return false;
 }
 
-enum measure { DIFFERENCE, LOG_RATIO, RANK, N_MEASURES };
+enum measure { REGRET_A, REGRET_B, DIFFERENCE, RANK, N_MEASURES };
 
-/* Each measure of each cell, and where the tasks begin. */
+/* The measures of each cell, grouped by task. */
 struct cells {
-    double *values[N_MEASURES]; /* owned */
-    struct stats_group *groups; /* owned: one per task, of one measure; `values` set by select */
+    double *values[N_MEASURES];             /* owned */
+    struct stats_group *groups[N_MEASURES]; /* owned: one per task */
     size_t n_groups, n_cells;
 };
 
-static void add_cell(struct cells *cells, const double regrets[2])
+static void add_cell(struct cells *cells, double a, double b)
 {
-    double a = regrets[0], b = regrets[1];
-    cells->values[DIFFERENCE][cells->n_cells] = a - b;
-    cells->values[LOG_RATIO][cells->n_cells] = log(a / b);
-    cells->values[RANK][cells->n_cells] = (a > b) - (a < b);
-    cells->n_cells++;
+    size_t at = cells->n_cells++;
+    cells->values[REGRET_A][at] = a;
+    cells->values[REGRET_B][at] = b;
+    cells->values[DIFFERENCE][at] = a - b;
+    cells->values[RANK][at] = (a > b) - (a < b);
+}
+
+static void add_group(struct cells *cells, size_t first)
+{
+    if (cells->n_cells == first)
+        return;
+    for (int i = 0; i < N_MEASURES; i++)
+        cells->groups[i][cells->n_groups] =
+            (struct stats_group){&cells->values[i][first], cells->n_cells - first};
+    cells->n_groups++;
 }
 
 static struct cells collect(const struct field *field, size_t a, size_t b, const char *kind, int n)
 {
-    struct cells cells = {.groups = KD_NEW_ARRAY(struct stats_group, field->tasks.n + 1)};
-    for (int i = 0; i < N_MEASURES; i++)
+    struct cells cells = {0};
+    for (int i = 0; i < N_MEASURES; i++) {
         cells.values[i] = KD_NEW_ARRAY(double, field->tasks.n * field->n_seeds + 1);
+        cells.groups[i] = KD_NEW_ARRAY(struct stats_group, field->tasks.n + 1);
+    }
     for (size_t task = 0; task < field->tasks.n; task++) {
         size_t first = cells.n_cells;
         double regrets[2];
         for (size_t seed = 0; seed < field->n_seeds; seed++) {
             if (compare_is_of_kind(field, task, kind) &&
                 pair_at(field, a, b, task, seed, n, regrets))
-                add_cell(&cells, regrets);
+                add_cell(&cells, regrets[0], regrets[1]);
         }
-        if (cells.n_cells > first)
-            cells.groups[cells.n_groups++].n = cells.n_cells - first;
+        add_group(&cells, first);
     }
     return cells;
 }
 
-static void select_measure(struct cells *cells, enum measure measure)
+static double wilcoxon_of_means(const struct stats_group *groups, size_t n_groups)
 {
-    const double *values = cells->values[measure];
-    for (size_t i = 0; i < cells->n_groups; i++) {
-        cells->groups[i].values = values;
-        values += cells->groups[i].n;
-    }
-}
-
-static double wilcoxon_of_means(const struct cells *cells)
-{
-    double *means = KD_NEW_ARRAY(double, cells->n_groups + 1);
-    for (size_t i = 0; i < cells->n_groups; i++)
-        means[i] = stats_mean(cells->groups[i].values, cells->groups[i].n);
-    double p = stats_wilcoxon(means, cells->n_groups);
+    double *means = KD_NEW_ARRAY(double, n_groups + 1);
+    for (size_t i = 0; i < n_groups; i++)
+        means[i] = stats_mean(groups[i].values, groups[i].n);
+    double p = stats_wilcoxon(means, n_groups);
     free(means);
     return p;
 }
@@ -91,20 +93,23 @@ static double wilcoxon_of_means(const struct cells *cells)
 struct comparison compare_pair(const struct field *field, size_t a, size_t b, const char *kind,
                                int n)
 {
-    struct comparison result = {.a = a, .b = b, .kind = kind, .n = n};
     struct cells cells = collect(field, a, b, kind, n);
-    result.n_cells = cells.n_cells;
-    select_measure(&cells, DIFFERENCE);
-    result.regret = stats_bootstrap(cells.groups, cells.n_groups);
-    result.p = wilcoxon_of_means(&cells);
-    select_measure(&cells, LOG_RATIO);
-    struct stats_interval ratio = stats_bootstrap(cells.groups, cells.n_groups);
-    result.ratio = (struct stats_interval){exp(ratio.estimate), exp(ratio.low), exp(ratio.high)};
-    select_measure(&cells, RANK);
-    result.rank = stats_bootstrap(cells.groups, cells.n_groups);
-    for (int i = 0; i < N_MEASURES; i++)
+    struct comparison result = {
+        .a = a,
+        .b = b,
+        .kind = kind,
+        .n = n,
+        .n_cells = cells.n_cells,
+        .regret = stats_bootstrap(cells.groups[DIFFERENCE], cells.n_groups),
+        .ratio =
+            stats_bootstrap_ratio(cells.groups[REGRET_A], cells.groups[REGRET_B], cells.n_groups),
+        .rank = stats_bootstrap(cells.groups[RANK], cells.n_groups),
+        .p = wilcoxon_of_means(cells.groups[DIFFERENCE], cells.n_groups),
+    };
+    for (int i = 0; i < N_MEASURES; i++) {
         free(cells.values[i]);
-    free(cells.groups);
+        free(cells.groups[i]);
+    }
     return result;
 }
 

@@ -25,5 +25,12 @@ const struct problem_kind *const problem_kinds[] = {
     &(const struct problem_kind){.name = "tree", .n = 8, .prefix = "t", .make = problem_make_tree},
     &(const struct problem_kind){
         .name = "choices", .n = 4, .prefix = "c", .make = problem_make_choices},
+    &(const struct problem_kind){.name = "curve",
+                                 .n = 4,
+                                 .is_fixed = true,
+                                 .name_at = problem_curve_name,
+                                 .make = problem_make_curve},
+    &(const struct problem_kind){
+        .name = "synth", .n = 8, .prefix = "s", .make = problem_make_synth},
     NULL,
 };

@@ -4,9 +4,17 @@
 
 #include "tests/bench/search/problem.h"
 
-void problem_make_bbob(struct problem *, const struct problem_kind *, int number);
-void problem_make_mixed(struct problem *, const struct problem_kind *, int number);
-void problem_make_tree(struct problem *, const struct problem_kind *, int number);
-void problem_make_choices(struct problem *, const struct problem_kind *, int number);
+int problem_make_bbob(struct problem *, const struct problem_kind *, int number, struct kd_error *);
+int problem_make_mixed(struct problem *, const struct problem_kind *, int number,
+                       struct kd_error *);
+int problem_make_tree(struct problem *, const struct problem_kind *, int number, struct kd_error *);
+int problem_make_choices(struct problem *, const struct problem_kind *, int number,
+                         struct kd_error *);
+int problem_make_curve(struct problem *, const struct problem_kind *, int number,
+                       struct kd_error *);
+int problem_make_synth(struct problem *, const struct problem_kind *, int number,
+                       struct kd_error *);
+
+const char *problem_curve_name(const struct problem_kind *, int number); /* problem_kind.name_at */
 
 #endif

@@ -18,6 +18,8 @@ def open_library():
 class Library:
     def __init__(self):
         self.c = open_library()
+        tables = os.path.join(os.environ.get("KATYDID_BUILD", "build"), "bench", "tables")
+        self.c.bench_add_tables(tables.encode())
 
     def text(self, address):
         value = ctypes.string_at(address).decode()

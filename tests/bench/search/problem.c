@@ -30,8 +30,8 @@ static const struct problem_kind *kind_at(size_t at)
 
 static char *name_of(const struct problem_kind *kind, int number)
 {
-    if (kind->names)
-        return kd_format("%s/%s", kind->name, kind->names[number]);
+    if (kind->name_at)
+        return kd_format("%s/%s", kind->name, kind->name_at(kind, number));
     return kd_format("%s/%s%02d", kind->name, kind->prefix, number + 1);
 }
 
@@ -94,15 +94,16 @@ static double median_of_random_points(const struct problem *problem)
     return median;
 }
 
-static struct problem *make(const struct problem_kind *kind, int number, int instance)
+static struct problem *make(const struct problem_kind *kind, int number, int instance,
+                            struct kd_error *err)
 {
     struct problem *problem = KD_NEW(struct problem);
     *problem = (struct problem){
         .name = name_of(kind, number), .kind = kind, .instance = kind->is_fixed ? 0 : instance};
-    kind->make(problem, kind, number);
-    struct kd_error err;
-    if (kd_space_check(&problem->space, &err) < 0)
-        kd_bug("%s: %s", problem->name, err.text);
+    if (kind->make(problem, kind, number, err) < 0 || kd_space_check(&problem->space, err) < 0) {
+        problem_free(problem);
+        return NULL;
+    }
     problem->reference = median_of_random_points(problem);
     return problem;
 }
@@ -116,7 +117,7 @@ struct problem *problem_new(const char *name, int instance, struct kd_error *err
             bool found = strcmp(candidate, name) == 0;
             free(candidate);
             if (found)
-                return make(kind, i, instance);
+                return make(kind, i, instance, err);
         }
     }
     kd_fail(err, "no problem is named \"%s\"; `katydid-bench search --list` shows them", name);

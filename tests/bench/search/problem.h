@@ -11,8 +11,10 @@
  *     mixcat-5d mixcat-10d         the same, those with 2, 4 and 8 levels as choices in a shuffled order
  *     tree                         a choice of branches with parameters of their own, some with a choice below it
  *     choices                      one parameter of 1,000 unrelated choices beside two doubles
+ *     curve                        training runs of the built-in trainer on examples/digits (make_curves.py), looked up
+ *     synth                        learning curves with a formula
  *
- * Kinds that are read from files are added by table.h. */
+ * More are found in a folder of tables (make_tables.py). Tables have one instance. */
 #ifndef KD_TESTS_BENCH_SEARCH_PROBLEM_H
 #define KD_TESTS_BENCH_SEARCH_PROBLEM_H
 
@@ -39,21 +41,25 @@ struct problem {
 /* Several problems that are made the same way. */
 struct problem_kind {
     const char *name;
-    int n;                    /* problems */
-    int dim;                  /* for `make` */
-    bool has_choices;         /* for `make` */
-    const char *prefix;       /* problems are named PREFIX01 .. */
-    bool is_fixed;            /* all instances are the same */
-    const char *const *names; /* NULL, or n names instead of the prefix */
-    /* Fills space, optimum, evaluate, free_self, self of problem number 0 .. n-1. */
-    void (*make)(struct problem *, const struct problem_kind *, int number);
+    int n;              /* problems */
+    int dim;            /* for `make` */
+    bool has_choices;   /* for `make` */
+    const char *prefix; /* problems are named PREFIX01 .. */
+    bool is_fixed;      /* all instances are the same */
+    /* Instead of the prefix: the name of problem number 0 .. n-1, borrowed. */
+    const char *(*name_at)(const struct problem_kind *, int number);
+    /* Fills all of the problem below `space`, and the space, but not the reference. -1 and err: a file is bad. */
+    int (*make)(struct problem *, const struct problem_kind *, int number, struct kd_error *);
 };
 
 /* The NULL-terminated list of what is built in. */
 extern const struct problem_kind *const problem_kinds[];
 
-/* Adds one to those that problem_find_names and problem_new know; borrowed. */
+/* Adds one to those that problem_find_names and problem_new know; borrowed. Not while other threads make problems. */
 void problem_add_kind(const struct problem_kind *kind);
+
+/* Adds the tables KIND-NAME.txt of a folder (table.h) as KIND/NAME; nothing where there is no such folder. */
+void problem_add_tables(const char *folder);
 
 typedef KD_ARR(char *) problem_names;
 

@@ -76,18 +76,23 @@ static void shuffle(double *values, int n, struct kd_rng *rng)
     }
 }
 
-void problem_make_bbob(struct problem *problem, const struct problem_kind *kind, int number)
+int problem_make_bbob(struct problem *problem, const struct problem_kind *kind, int number,
+                      struct kd_error *err)
 {
+    (void)err;
     start(problem, kind, number);
     for (int i = 0; i < kind->dim; i++) {
         char name[16];
         snprintf(name, sizeof name, "x%d", i + 1);
         problem_add_number(problem, name, KD_PARAM_DOUBLE, -5, 5, KD_UNIFORM);
     }
+    return 0;
 }
 
-void problem_make_mixed(struct problem *problem, const struct problem_kind *kind, int number)
+int problem_make_mixed(struct problem *problem, const struct problem_kind *kind, int number,
+                       struct kd_error *err)
 {
+    (void)err;
     struct discretised *self = start(problem, kind, number);
     struct kd_rng rng = kd_rng_at((uint64_t)number, (uint64_t)problem->instance);
     self->levels = kd_alloc_array((size_t)kind->dim, sizeof *self->levels);
@@ -107,4 +112,5 @@ void problem_make_mixed(struct problem *problem, const struct problem_kind *kind
             problem_add_number(problem, name, KD_PARAM_INT, 0, n - 1, KD_UNIFORM);
         }
     }
+    return 0;
 }

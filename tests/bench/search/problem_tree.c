@@ -101,9 +101,10 @@ static void add_branch(struct problem *problem, struct branch *branch, int at, s
     }
 }
 
-void problem_make_tree(struct problem *problem, const struct problem_kind *kind, int number)
+int problem_make_tree(struct problem *problem, const struct problem_kind *kind, int number,
+                      struct kd_error *err)
 {
-    (void)kind;
+    (void)kind, (void)err;
     struct tree *self = KD_NEW(struct tree);
     struct kd_rng rng = kd_rng_at((uint64_t)number, (uint64_t)problem->instance);
     *self = (struct tree){.n_branches = 2 + number / 2 + number % 2, .is_nested = number % 2};
@@ -121,6 +122,7 @@ void problem_make_tree(struct problem *problem, const struct problem_kind *kind,
         self->branches[i].above = i == best ? 0 : 0.02 + 0.3 * kd_rng_uniform(&rng);
         add_branch(problem, &self->branches[i], i, &rng);
     }
+    return 0;
 }
 
 enum { CHOICES = 1000 };
@@ -138,9 +140,10 @@ static double evaluate_choices(const struct problem *problem, const double *poin
 }
 
 /* Worths are the powers of a uniform number: the higher the problem's number, the rarer the good ones. */
-void problem_make_choices(struct problem *problem, const struct problem_kind *kind, int number)
+int problem_make_choices(struct problem *problem, const struct problem_kind *kind, int number,
+                         struct kd_error *err)
 {
-    (void)kind;
+    (void)kind, (void)err;
     struct choices *self = KD_NEW(struct choices);
     struct kd_rng rng = kd_rng_at((uint64_t)number, (uint64_t)problem->instance);
     double best = INFINITY;
@@ -157,4 +160,5 @@ void problem_make_choices(struct problem *problem, const struct problem_kind *ki
     problem_add_choices(problem, "choice", CHOICES);
     problem_add_number(problem, "x1", KD_PARAM_DOUBLE, -5, 5, KD_UNIFORM);
     problem_add_number(problem, "x2", KD_PARAM_DOUBLE, -5, 5, KD_UNIFORM);
+    return 0;
 }

@@ -27,37 +27,53 @@ static bool all_regrets(const struct field *field, size_t task, size_t seed, int
     return true;
 }
 
+/* The cells of one task: sums of regrets and of ranks, one per strategy. Returns how many there were. */
+static size_t sum_task(const struct field *field, size_t task, int n, double *regrets,
+                       double *ranks)
+{
+    size_t n_strategies = field->strategies.n, n_cells = 0;
+    double *cell = KD_NEW_ARRAY(double, 2 * n_strategies + 1), *cell_ranks = &cell[n_strategies];
+    memset(regrets, 0, n_strategies * sizeof *regrets);
+    memset(ranks, 0, n_strategies * sizeof *ranks);
+    for (size_t seed = 0; seed < field->n_seeds; seed++) {
+        if (!all_regrets(field, task, seed, n, cell))
+            continue;
+        stats_ranks(cell, n_strategies, cell_ranks);
+        for (size_t i = 0; i < n_strategies; i++) {
+            regrets[i] += cell[i];
+            ranks[i] += cell_ranks[i];
+        }
+        n_cells++;
+    }
+    free(cell);
+    return n_cells;
+}
+
 /* summaries: one per strategy. Returns how many cells there were. */
 static size_t summarise(const struct field *field, const char *kind, int n,
                         struct summary *summaries)
 {
-    size_t n_strategies = field->strategies.n, n_cells = 0;
-    double *regrets = KD_NEW_ARRAY(double, n_strategies + 1);
-    double *ranks = KD_NEW_ARRAY(double, n_strategies + 1);
+    size_t n_strategies = field->strategies.n, n_cells = 0, n_tasks = 0;
+    double *regrets = KD_NEW_ARRAY(double, 2 * n_strategies + 1), *ranks = &regrets[n_strategies];
     memset(summaries, 0, n_strategies * sizeof *summaries);
     for (size_t task = 0; task < field->tasks.n; task++) {
-        if (!compare_is_of_kind(field, task, kind))
-            continue;
-        for (size_t seed = 0; seed < field->n_seeds; seed++) {
-            if (!all_regrets(field, task, seed, n, regrets))
-                continue;
-            stats_ranks(regrets, n_strategies, ranks);
-            for (size_t i = 0; i < n_strategies; i++) {
-                summaries[i].mean += regrets[i];
-                summaries[i].geometric += log(regrets[i]);
-                summaries[i].rank += ranks[i];
-            }
-            n_cells++;
+        size_t count =
+            compare_is_of_kind(field, task, kind) ? sum_task(field, task, n, regrets, ranks) : 0;
+        for (size_t i = 0; count > 0 && i < n_strategies; i++) {
+            summaries[i].mean += regrets[i];
+            summaries[i].geometric += log(regrets[i] / (double)count);
+            summaries[i].rank += ranks[i];
         }
+        n_cells += count;
+        n_tasks += count > 0;
     }
     for (size_t i = 0; i < n_strategies && n_cells > 0; i++) {
         double count = (double)n_cells;
-        summaries[i] =
-            (struct summary){summaries[i].mean / count, exp(summaries[i].geometric / count),
-                             summaries[i].rank / count};
+        summaries[i] = (struct summary){summaries[i].mean / count,
+                                        exp(summaries[i].geometric / (double)n_tasks),
+                                        summaries[i].rank / count};
     }
     free(regrets);
-    free(ranks);
     return n_cells;
 }
 
@@ -132,6 +148,17 @@ static int common_budget(const struct field *field, size_t a, size_t b, const ch
     return 0;
 }
 
+/* Two subjects are compared once. */
+static bool was_compared(const struct field *field, const struct report_options *options, size_t i,
+                         size_t b)
+{
+    for (size_t j = 0; j < i; j++) {
+        if (strcmp(options->subjects[j], field->strategies.items[b]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void compare_kind(const struct field *field, const struct report_options *options,
                          const char *kind, comparisons *all)
 {
@@ -139,7 +166,8 @@ static void compare_kind(const struct field *field, const struct report_options 
         size_t a = find_strategy(field, options->subjects[i]);
         for (size_t b = 0; a < field->strategies.n && b < field->strategies.n; b++) {
             int at = options->at > 0 ? options->at : common_budget(field, a, b, kind);
-            if (b != a && at > 0 && compare_has_pair(field, a, b, kind, at))
+            if (b != a && at > 0 && !was_compared(field, options, i, b) &&
+                compare_has_pair(field, a, b, kind, at))
                 kd_arr_push(all, compare_pair(field, a, b, kind, at));
         }
     }

@@ -1,7 +1,7 @@
 /* report.h - results as tables: what each strategy reached, and how the ones in question compare with the others.
  *
- * For each kind of problem, and for all together: the mean and the geometric mean of the normalised regret and the average
- * rank after 20, 50, 100, 200 trials, over those (task, seed) that every strategy has; then, for each subject against
+ * For each kind of problem, and for all together: the mean of the normalised regret, the geometric mean over the tasks
+ * of their mean regrets, and the average rank after 20, 50, 100, 200 trials, over those (task, seed) that every strategy has; then, for each subject against
  * each of the others, over those that both have: the difference of the regrets, the ratio of the geometric means and
  * the difference of the ranks of the two (-1: always better), each with a 95% bootstrap interval over tasks and seeds,
  * and Wilcoxon's signed-rank test over the tasks' mean regrets, corrected after Holm for all lines of the table. */

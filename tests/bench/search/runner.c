@@ -127,15 +127,16 @@ struct pool {
     pthread_mutex_t lock;
     size_t next, n_units;
     double end_s; /* 0 = no limit */
-    bool was_cut;
-    struct result *done; /* task x seed x entrant; strategy NULL = not run */
+    bool was_cut, has_failed;
+    struct kd_error *err; /* of the first that failed */
+    struct result *done;  /* task x seed x entrant; strategy NULL = not run */
 };
 
 static bool take_unit(struct pool *pool, size_t *unit)
 {
     pthread_mutex_lock(&pool->lock);
     bool is_late = pool->end_s > 0 && now_s() > pool->end_s;
-    bool has_more = pool->next < pool->n_units;
+    bool has_more = pool->next < pool->n_units && !pool->has_failed;
     pool->was_cut |= is_late && has_more;
     if (has_more && !is_late)
         *unit = pool->next++;
@@ -143,12 +144,26 @@ static bool take_unit(struct pool *pool, size_t *unit)
     return has_more && !is_late;
 }
 
+static void fail(struct pool *pool, const struct kd_error *err)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->has_failed && pool->err)
+        *pool->err = *err;
+    pool->has_failed = true;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void do_unit(struct pool *pool, size_t unit)
 {
     const struct plan *plan = pool->plan;
     size_t task = pool->order[unit % plan->tasks->n], round = unit / plan->tasks->n;
     const char *name = plan->tasks->items[task];
-    struct problem *problem = problem_new(name, (int)round + 1, NULL);
+    struct kd_error err;
+    struct problem *problem = problem_new(name, (int)round + 1, &err);
+    if (!problem) {
+        fail(pool, &err);
+        return;
+    }
     for (size_t i = 0; i < plan->n_entrants; i++) {
         size_t cell = task * (size_t)plan->n_seeds + round;
         struct result *result = &pool->done[cell * plan->n_entrants + i];
@@ -194,9 +209,11 @@ static size_t *new_order(size_t n)
     return order;
 }
 
-bool runner_run(const struct plan *plan, struct results *results)
+int runner_run(const struct plan *plan, struct results *results, bool *was_cut,
+               struct kd_error *err)
 {
-    struct pool pool = {.plan = plan, .n_units = plan->tasks->n * (size_t)plan->n_seeds};
+    size_t n_units = plan->tasks->n * (size_t)plan->n_seeds;
+    struct pool pool = {.plan = plan, .n_units = n_units, .err = err};
     pool.end_s = plan->limit_s > 0 ? now_s() + plan->limit_s : 0;
     pool.done = KD_NEW_ARRAY(struct result, pool.n_units * plan->n_entrants + 1);
     pool.order = new_order(plan->tasks->n);
@@ -209,5 +226,6 @@ bool runner_run(const struct plan *plan, struct results *results)
     }
     free(pool.done);
     free(pool.order);
-    return pool.was_cut;
+    *was_cut = pool.was_cut;
+    return pool.has_failed ? -1 : 0;
 }

@@ -27,7 +27,9 @@ struct plan {
 };
 
 /* All entrants on all tasks with all seeds, seed by seed, so that a limit cuts seeds and tasks for all entrants alike. A
- * task that an entrant does not fit (conditions, categoricals) has no run of it. Returns whether the limit cut it. */
-bool runner_run(const struct plan *plan, struct results *results);
+ * task that an entrant does not fit (conditions, categoricals) has no run of it. was_cut: the limit did that. -1 and
+ * err: a problem could not be made. */
+int runner_run(const struct plan *plan, struct results *results, bool *was_cut,
+               struct kd_error *err);
 
 #endif

@@ -146,32 +146,49 @@ void stats_holm(double *p, size_t n)
     free(sorted);
 }
 
-static double replicate(const struct stats_group *groups, size_t n_groups, struct kd_rng *rng)
+/* b NULL: the mean of the groups' means of a; else the mean of the logarithms of their ratios. rng NULL: as they
+ * are, not drawn. */
+static double statistic(const struct stats_group *a, const struct stats_group *b, size_t n_groups,
+                        struct kd_rng *rng)
 {
     double sum = 0;
     for (size_t i = 0; i < n_groups; i++) {
-        const struct stats_group *group = &groups[kd_rng_below(rng, n_groups)];
-        double inner = 0;
-        for (size_t j = 0; j < group->n; j++)
-            inner += group->values[kd_rng_below(rng, group->n)];
-        sum += inner / (double)group->n;
+        size_t group = rng ? kd_rng_below(rng, n_groups) : i, n = a[group].n;
+        double mean_a = 0, mean_b = 0;
+        for (size_t j = 0; j < n; j++) {
+            size_t at = rng ? kd_rng_below(rng, n) : j;
+            mean_a += a[group].values[at] / (double)n;
+            mean_b += b ? b[group].values[at] / (double)n : 0;
+        }
+        sum += b ? log(mean_a / mean_b) : mean_a;
     }
     return sum / (double)n_groups;
 }
 
-struct stats_interval stats_bootstrap(const struct stats_group *groups, size_t n_groups)
+static struct stats_interval bootstrap(const struct stats_group *a, const struct stats_group *b,
+                                       size_t n_groups)
 {
-    double estimate = 0, *replicates = KD_NEW_ARRAY(double, REPLICATES);
-    for (size_t i = 0; i < n_groups; i++)
-        estimate += stats_mean(groups[i].values, groups[i].n) / (double)n_groups;
+    double *replicates = KD_NEW_ARRAY(double, REPLICATES);
     for (size_t i = 0; i < REPLICATES; i++) {
         struct kd_rng rng = kd_rng_at(BOOTSTRAP_SEED, i);
-        replicates[i] = replicate(groups, n_groups, &rng);
+        replicates[i] = statistic(a, b, n_groups, &rng);
     }
     qsort(replicates, REPLICATES, sizeof *replicates, ascending);
-    struct stats_interval interval = {.estimate = estimate,
+    struct stats_interval interval = {.estimate = statistic(a, b, n_groups, NULL),
                                       .low = stats_quantile(replicates, REPLICATES, 0.025),
                                       .high = stats_quantile(replicates, REPLICATES, 0.975)};
     free(replicates);
     return interval;
+}
+
+struct stats_interval stats_bootstrap(const struct stats_group *groups, size_t n_groups)
+{
+    return bootstrap(groups, NULL, n_groups);
+}
+
+struct stats_interval stats_bootstrap_ratio(const struct stats_group *a,
+                                            const struct stats_group *b, size_t n_groups)
+{
+    struct stats_interval x = bootstrap(a, b, n_groups);
+    return (struct stats_interval){exp(x.estimate), exp(x.low), exp(x.high)};
 }

@@ -32,4 +32,9 @@ struct stats_interval {
  * them, 2,000 times. Empty groups must not be given. */
 struct stats_interval stats_bootstrap(const struct stats_group *groups, size_t n_groups);
 
+/* How many times as large a is as b: the geometric mean, over the groups, of the ratio of the groups' means, with its
+ * interval in the same way. a and b are paired: the same groups of the same sizes, all values positive. */
+struct stats_interval stats_bootstrap_ratio(const struct stats_group *a,
+                                            const struct stats_group *b, size_t n_groups);
+
 #endif

@@ -72,6 +72,7 @@ def split(n, want):
     for i in range(n):
         kind = rng.choice(["complete", "complete", "complete", "pruned", "running"])
         value, step, last = rng.choice([rng.uniform(-1, 1), 0.5]), rng.randint(0, 4), rng.choice([rng.random(), float("nan")])
+        step = 0 if kind == "running" else step  # running trials with reports are ranked by them here, not there
         state = {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED,
                  "running": optuna.trial.TrialState.RUNNING}[kind]
         trial = optuna.trial.create_trial(state=state, value=value if kind == "complete" else None,

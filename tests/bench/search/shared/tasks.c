@@ -5,6 +5,7 @@
 #include "coordinator/base/json.h"
 #include "tests/bench/search/problem.h"
 
+void bench_add_tables(const char *folder);
 void *bench_open(const char *name, int instance);
 void bench_close(void *problem);
 char *bench_names(const char *patterns);
@@ -13,6 +14,12 @@ double bench_evaluate(void *problem, const double *point);
 double bench_report(void *problem, const double *point, int step);
 double bench_step_s(void *problem, const double *point);
 void bench_free(char *text);
+
+/* More problems (table.h); before the first bench_open. */
+void bench_add_tables(const char *folder)
+{
+    problem_add_tables(folder);
+}
 
 /* NULL when there is no such problem. */
 void *bench_open(const char *name, int instance)
