@@ -71,18 +71,12 @@ static double predict(const struct kd_cma_state *state, const double *step, doub
     return kd_cma_surrogate_value(&state->surrogate, z);
 }
 
-/* Of some draws the one that the surrogate holds for best; once a generation its minimum. */
+/* Of some draws the one that the surrogate holds for best. */
 static void choose_step(struct kd_cma_state *state, struct kd_rng *rng, int64_t number,
                         double *step)
 {
-    const struct kd_cma_surrogate *surrogate = &state->surrogate;
-    int d = state->cma->d, n_draws = kd_cma_surrogate_draws(surrogate);
+    int d = state->cma->d, n_draws = kd_cma_surrogate_draws(&state->surrogate);
     double *other = &state->point[state->chart->n_params + d], *scratch = &other[d], best = 0;
-    if (surrogate->has_minimum && surrogate->trust >= 0 && number % state->cma->lambda == 0) {
-        kd_cma_step(state->cma, surrogate->minimum, step);
-        clip_to_bounds(state, step);
-        return;
-    }
     draw_step(state, rng, number, true, step);
     for (int i = 1; i < n_draws; i++) {
         best = i == 1 ? predict(state, step, scratch) : best;
@@ -95,14 +89,25 @@ static void choose_step(struct kd_cma_state *state, struct kd_rng *rng, int64_t 
     }
 }
 
-/* The next of the points that are drawn for a trial, from first to last resort. */
+/* The surrogate's minimum is worth a trial: whoever asks first after an update gets it, for the others it is seen. */
+static bool has_minimum(const struct kd_cma_state *state)
+{
+    return state->surrogate.has_minimum && state->surrogate.trust >= 0;
+}
+
+/* The next of the points that are drawn for a trial, from first to last resort: the minimum, a chosen draw, any draw. */
 static void draw(struct kd_cma_state *state, const struct kd_space *space, struct kd_rng *rng,
                  int64_t number, int attempt, double *step, int *picks, double *point)
 {
-    if (attempt == 0)
+    int chosen_at = has_minimum(state) ? 1 : 0;
+    if (attempt < chosen_at) {
+        kd_cma_step(state->cma, state->surrogate.minimum, step);
+        clip_to_bounds(state, step);
+    } else if (attempt == chosen_at) {
         choose_step(state, rng, number, step);
-    else
+    } else {
         draw_step(state, rng, number, false, step);
+    }
     kd_choices_draw(&state->choices, rng, picks);
     make_point(state, step, picks, point);
     kd_space_mask(space, point);
@@ -133,7 +138,7 @@ static bool redraw(struct kd_cma_state *state, const struct kd_observation *tria
                    const struct kd_space *space, double *step, int *picks)
 {
     struct kd_rng rng = kd_rng_at(state->seed, KD_STREAM(KD_CMA_FOR_DRAWS, trial->number));
-    int attempts = state->chart->all_cells ? ATTEMPTS : 1;
+    int attempts = state->chart->all_cells ? ATTEMPTS : 2;
     for (int i = 0; i < attempts; i++) {
         draw(state, space, &rng, trial->number, i, step, picks, state->point);
         if (same_values(state->point, trial->values, space->n_params))
