@@ -254,23 +254,10 @@ static int report_failed_starts(struct kd_loop *loop)
     return result;
 }
 
-/* `try` has its point already. */
-static int suggest_fixed_point(struct kd_loop *loop)
-{
-    if (loop->options->fixed_point == NULL || !loop->strategy.ask_waits)
-        return 0;
-    loop->strategy.ask_waits = false;
-    struct kd_event event = {.kind = KD_EVENT_SUGGESTED,
-                             .at = kd_loop_now(loop),
-                             .n = 1,
-                             .values = (double *)loop->options->fixed_point};
-    return kd_loop_deliver(loop, &event);
-}
-
 static int wait_ms(const struct kd_loop *loop)
 {
-    bool at_once = loop->failed_gangs.n > 0 || kd_loop_gangs_have_more(loop) ||
-                   (loop->options->fixed_point && loop->strategy.ask_waits);
+    bool at_once =
+        loop->failed_gangs.n > 0 || kd_loop_gangs_have_more(loop) || kd_loop_knows_answer(loop);
     if (at_once)
         return 0;
     double deadline = kd_study_deadline(loop->study);
@@ -282,7 +269,7 @@ static int take_in(struct kd_loop *loop, const bool *ready)
 {
     if (ready[0] && read_signals(loop) != 0)
         return -1;
-    if (report_failed_starts(loop) != 0 || suggest_fixed_point(loop) != 0 ||
+    if (report_failed_starts(loop) != 0 || kd_loop_answer(loop) != 0 ||
         kd_loop_read_bus(loop) != 0 || kd_loop_read_gangs(loop, ready + 1) != 0 ||
         kd_loop_watch_gangs(loop) != 0 || kd_loop_watch_ask(loop) != 0)
         return -1;

@@ -44,7 +44,7 @@ static double patience_s(const struct kd_loop *loop)
 void kd_loop_ask(struct kd_loop *loop)
 {
     struct kd_loop_strategy *strategy = &loop->strategy;
-    if (!strategy->ask_waits || loop->options->fixed_point)
+    if (!strategy->ask_waits || kd_loop_knows_answer(loop))
         return;
     if (strategy->deadline_us == 0)
         strategy->deadline_us = kd_clock_mono_us() + (int64_t)(patience_s(loop) * 1e6);
@@ -57,6 +57,47 @@ void kd_loop_ask(struct kd_loop *loop)
         send_history(loop) && kd_router_send(loop->router, &strategy->address, KD_MSG_ASK, text);
     strategy->ask_waits = !is_sent;
     strategy->listens = is_sent;
+}
+
+/* ---- answering without it ---- */
+
+static bool asks_for_enqueued(const struct kd_loop *loop)
+{
+    return loop->experiment->is_external && loop->study->ask_trials < loop->experiment->n_enqueued;
+}
+
+bool kd_loop_knows_answer(const struct kd_loop *loop)
+{
+    bool knows = loop->options->fixed_point != NULL || asks_for_enqueued(loop);
+    return loop->strategy.ask_waits && knows;
+}
+
+/* A question for enqueued points is for no more than there are. */
+static int take_enqueued(struct kd_loop *loop, double *values)
+{
+    struct kd_sampler *sampler = kd_experiment_sampler(loop->experiment, loop->err);
+    int n =
+        sampler ? kd_sampler_ask(sampler, &loop->study->history, loop->study->ask_n, values) : -1;
+    kd_sampler_free(sampler);
+    return n;
+}
+
+int kd_loop_answer(struct kd_loop *loop)
+{
+    if (!kd_loop_knows_answer(loop))
+        return 0;
+    loop->strategy.ask_waits = false;
+    size_t n_params = (size_t)loop->experiment->space.n_params;
+    double *values = KD_NEW_ARRAY(double, (size_t)loop->study->ask_n *n_params + 1);
+    struct kd_event event = {.kind = KD_EVENT_SUGGESTED, .at = kd_loop_now(loop), .n = 1};
+    if (loop->options->fixed_point)
+        memcpy(values, loop->options->fixed_point, n_params * sizeof *values);
+    else
+        event.n = take_enqueued(loop, values);
+    event.values = values;
+    int result = event.n < 0 ? -1 : kd_loop_deliver(loop, &event);
+    free(values);
+    return result;
 }
 
 /* ---- who it is ---- */

@@ -110,6 +110,9 @@ int kd_loop_record_metrics(struct kd_loop *loop, struct kd_event *event,
 
 /* loop_ask.c: the strategy, ours or an external one */
 void kd_loop_ask(struct kd_loop *loop);
+/* Some questions are not for the strategy: `try` has its point, and an external one is not asked for the enqueued ones. */
+bool kd_loop_knows_answer(const struct kd_loop *loop);
+int kd_loop_answer(struct kd_loop *loop);
 bool kd_loop_is_from_strategy(const struct kd_loop *loop, const struct kd_address *from,
                               enum kd_message_type type, const json_t *body);
 int kd_loop_hear_strategy(struct kd_loop *loop, const struct kd_address *from,

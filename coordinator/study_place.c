@@ -100,6 +100,9 @@ static void ask(struct kd_turn *turn)
     int n = study->parallel - n_active(study);
     if (n > most)
         n = most;
+    int enqueued = study->experiment->n_enqueued - (int)study->trials.n;
+    if (study->experiment->is_external && enqueued > 0 && enqueued < n)
+        n = enqueued; /* those are no business of an external strategy: a question of their own */
     int left = study->max_trials < 0 ? n : study->max_trials - (int)study->trials.n;
     if (left < n)
         n = left;

@@ -1,7 +1,7 @@
 /* bayesianoptimization.c - Gaussian-process optimisation (Jones et al., J. Global Optimization 13, 1998): the point
  * with the largest expected improvement under what the finished trials, and those that run, let expect.
  *
- * The first points are drawn at random. Then: the history as Gaussian processes (gp_surrogate.h), candidates all over
+ * The first points are Sobol's. Then: the history as Gaussian processes (gp_surrogate.h), candidates all over
  * and around the best (gp_candidates.h), the most hopeful of them improved (gp_climb.h), and the best that was not
  * proposed before. */
 #include <math.h>
@@ -87,9 +87,14 @@ static void gp_free(void *self_)
 
 static void draw_startup(const struct gp *self, const struct kd_history *history, double *point)
 {
+    int n_params = self->space->n_params,
+        n_even = n_params < KD_SOBOL_DIMS ? n_params : KD_SOBOL_DIMS;
     struct kd_rng rng = kd_rng_at(self->seed, (uint64_t)history->n);
-    for (int i = 0; i < self->space->n_params; i++)
-        point[i] = kd_axis_draw(&self->cube.axes[i], &rng);
+    kd_sobol_point(self->seed, (uint32_t)history->n, n_even, point);
+    for (int i = 0; i < n_params; i++) {
+        double u = i < n_even ? point[i] : kd_rng_uniform(&rng);
+        point[i] = kd_axis_quantile(&self->cube.axes[i], u);
+    }
 }
 
 /* Are two starts so near that they would climb to the same place? */
@@ -128,7 +133,7 @@ static void choose_starts(struct gp *self)
     }
 }
 
-/* The best of where the climbs ended that is new. */
+/* The best of where the climbs ended that is new and not beside a running trial. */
 static bool take_climbed(const struct gp *self, const struct kd_history *history, double *point)
 {
     const struct kd_climb *climb = &self->climb;
@@ -137,8 +142,9 @@ static bool take_climbed(const struct gp *self, const struct kd_history *history
     for (int lane = 0; lane < KD_LANES; lane++) {
         if (!(climb->values[lane] > best))
             continue;
-        kd_cube_to_point(&self->cube, &climb->rows[lane * self->cube.n_dims], end);
-        if (kd_history_has(history, end))
+        const double *row = &climb->rows[(size_t)lane * (size_t)self->cube.n_dims];
+        kd_cube_to_point(&self->cube, row, end);
+        if (kd_history_has(history, end) || kd_surrogate_is_crowded(&self->surrogate, row))
             continue;
         best = climb->values[lane];
         memcpy(point, end, (size_t)self->space->n_params * sizeof *point);
@@ -148,13 +154,16 @@ static bool take_climbed(const struct gp *self, const struct kd_history *history
     return found;
 }
 
-/* The most hopeful candidate that is new; false: none is, and the sampler finds another point. */
-static bool take_candidate(const struct gp *self, const struct kd_history *history, double *point)
+/* The most hopeful candidate that is new; of those that are not beside a running trial while there are such. */
+static bool take_candidate(const struct gp *self, const struct kd_history *history, bool in_crowd,
+                           double *point)
 {
     const struct kd_candidates *candidates = &self->candidates;
+    size_t n_dims = (size_t)self->cube.n_dims;
     for (int i = 0; i < candidates->n; i++) {
-        const double *row =
-            &candidates->rows[(size_t)candidates->order[i] * (size_t)self->cube.n_dims];
+        const double *row = &candidates->rows[(size_t)candidates->order[i] * n_dims];
+        if (!in_crowd && kd_surrogate_is_crowded(&self->surrogate, row))
+            continue;
         kd_cube_to_point(&self->cube, row, point);
         if (!kd_history_has(history, point))
             return true;
@@ -178,7 +187,8 @@ static int ask_one(void *self_, const struct kd_history *history, double *point)
         if (take_climbed(self, history, point))
             return 1;
     }
-    take_candidate(self, history, point);
+    if (!take_candidate(self, history, false, point))
+        take_candidate(self, history, true, point); /* none: the sampler finds another point */
     return 1;
 }
 
@@ -193,8 +203,8 @@ static const char *const optimizers[] = {"auto", "sampling", "lbfgs", NULL};
 
 static const struct kd_setting gp_settings[] = {
     {"base_estimator", KD_SETTING_CHOICE, "GP", 0, 0, estimators, "the model; only GP is built"},
-    {"n_initial_points", KD_SETTING_INT, "10", 0, 1e6, NULL,
-     "random points before the model is used; an earlier experiment's trials count"},
+    {"n_initial_points", KD_SETTING_INT, "8", 0, 1e6, NULL,
+     "Sobol points before the model is used; an earlier experiment's trials count"},
     {"acq_func", KD_SETTING_CHOICE, "EI", 0, 0, hopes,
      "EI: log expected improvement, also for gp_hedge; LCB, PI"},
     {"acq_optimizer", KD_SETTING_CHOICE, "auto", 0, 0, optimizers,

@@ -35,7 +35,7 @@ static const struct kd_setting cmaes_settings[] = {
      "first step size, as a share of each parameter's range"},
     {"popsize", KD_SETTING_INT, "0", 0, 65536, NULL,
      "finished trials that make a generation; 0: 4 + 3 ln(parameters)"},
-    {"restart_strategy", KD_SETTING_CHOICE, "bipop", 0, 0, restart_names,
+    {"restart_strategy", KD_SETTING_CHOICE, "ipop", 0, 0, restart_names,
      "how the population changes when a run has converged"},
     {"inc_popsize", KD_SETTING_INT, "2", 1, 16, NULL, "growth of the population by a restart"},
     {"lr_adapt", KD_SETTING_BOOL, "false", 0, 1, NULL,

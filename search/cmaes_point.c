@@ -6,9 +6,8 @@
 #include "search/strategy.h"
 #include "search/truncnorm.h"
 
-/* Whole draws that may lie out of bounds before the last one is clipped, and points that may be old before one is
- * given all the same. */
-enum { RESAMPLES = 4, ATTEMPTS = 16 };
+/* Points that may be old before one is given all the same. */
+enum { ATTEMPTS = 16 };
 
 /* What a step of coordinate j is multiplied by. */
 static double scale_of(const struct kd_cma_state *state, int j)
@@ -16,17 +15,7 @@ static double scale_of(const struct kd_cma_state *state, int j)
     return state->cma->sigma * state->scales[j];
 }
 
-static bool is_inside(const struct kd_cma_state *state, const double *step)
-{
-    for (int j = 0; j < state->cma->d; j++) {
-        double x = state->cma->mean[j] + scale_of(state, j) * step[j];
-        if (!kd_chart_has_cells(state->chart, j) && !(x >= 0 && x <= 1))
-            return false;
-    }
-    return true;
-}
-
-/* Onto the bound: where optima often are. */
+/* Onto the bound, at once: optima are often there, and drawing anew would keep away from it. */
 static void clip_to_bounds(const struct kd_cma_state *state, double *step)
 {
     for (int j = 0; j < state->cma->d; j++) {
@@ -37,20 +26,16 @@ static void clip_to_bounds(const struct kd_cma_state *state, double *step)
     }
 }
 
-/* A step inside the bounds, or one that is clipped to them. is_first: from the ray of the number. */
+/* A step inside the bounds; is_first: from the ray of the number. */
 static void draw_step(struct kd_cma_state *state, struct kd_rng *rng, int64_t number, bool is_first,
                       double *step)
 {
     double *z = &state->point[state->chart->n_params];
-    for (int i = 0; i < RESAMPLES; i++) {
-        for (int j = 0; j < state->cma->d; j++)
-            z[j] = i > 0 || !is_first ? kd_cma_draw_normal(rng) : 0;
-        if (i == 0 && is_first)
-            kd_cma_rays_at(&state->rays, number, z);
-        kd_cma_step(state->cma, z, step);
-        if (is_inside(state, step))
-            return;
-    }
+    for (int j = 0; j < state->cma->d && !is_first; j++)
+        z[j] = kd_cma_draw_normal(rng);
+    if (is_first)
+        kd_cma_rays_at(&state->rays, number, z);
+    kd_cma_step(state->cma, z, step);
     clip_to_bounds(state, step);
 }
 

@@ -8,7 +8,7 @@
 enum { KD_CMA_FOR_DRAWS = 0, KD_CMA_FOR_FILLING = 1, KD_CMA_FOR_RESTARTS = 2 };
 
 /* The point for a trial: a function of the state and its number, but that points which the history has give way. Steps
- * that leave the box are drawn anew a few times, then clipped to it. */
+ * that leave the box are clipped to it. */
 void kd_cma_point_draw(struct kd_cma_state *state, const struct kd_history *history, int number,
                        double *point);
 

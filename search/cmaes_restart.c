@@ -6,13 +6,13 @@
 #include "coordinator/base/mem.h"
 #include "search/special.h"
 
-#define TOLERANCE_VALUE   1e-12 /* of objectives, relative to their size where that is above 1 */
-#define TOLERANCE_STEP    1e-11 /* of coordinates, which are 0 to 1 */
+#define TOLERANCE_VALUE   1e-9 /* of objectives, relative to their size where that is above 1 */
+#define TOLERANCE_STEP    1e-8 /* of coordinates, which are 0 to 1 */
 #define LARGEST_CONDITION 1e13
 
 void kd_cma_watch_init(struct kd_cma_watch *watch, const struct kd_cma *cma)
 {
-    *watch = (struct kd_cma_watch){.window = 10 - (int)floor(-30.0 * cma->d / cma->lambda),
+    *watch = (struct kd_cma_watch){.window = 5 - (int)floor(-10.0 * cma->d / cma->lambda),
                                    .first_sigma = cma->sigma};
     watch->best = KD_NEW_ARRAY(double, (size_t)watch->window);
 }

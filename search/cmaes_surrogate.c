@@ -5,15 +5,14 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
-#include "search/eigen.h"
 #include "search/linalg.h"
 
-/* Points per coefficient; the weight of the worst beside the best; what keeps the normal equations regular; where values
- * are cut off, in distances of the median from the best: a diverged run must not flatten all others. */
+/* Points per coefficient; the weight of the worst beside the best; what keeps the normal equations regular; which values
+ * are left out, in distances of the median from the best: a diverged run must not flatten all others. */
 #define POINTS_PER_TERM 2
 #define WORST_WEIGHT    0.05
-#define RIDGE           1e-5
-#define CUT_OFF         10
+#define RIDGE           1e-7
+#define CUT_OFF         100
 
 struct sample {
     double distance, value;
@@ -125,42 +124,82 @@ static int choose(const struct kd_cma_surrogate *surrogate, int n, const double 
     return n;
 }
 
-/* Values to 0 for the best and more for the others; false when they do not differ, or too much. */
-static bool scale_values(int n, struct sample *samples)
+/* Leaves out the worst ones that are off the scale, while there are enough; returns how many are left. Values then go
+ * from 0 to 1. 0 when they do not differ, or too much. */
+static int scale_values(int n, int n_terms, struct sample *samples)
 {
-    double best = samples[0].value, range = samples[n - 1].value - best;
-    double middle = CUT_OFF * (samples[n / 2].value - best);
-    range = middle > 0 && middle < range ? middle : range;
+    double best = samples[0].value, middle = CUT_OFF * (samples[n / 2].value - best);
+    while (n > n_terms && middle > 0 && samples[n - 1].value - best > middle)
+        n--;
+    double range = samples[n - 1].value - best;
     if (!(range > 0) || !isfinite(range))
-        return false;
-    for (int i = 0; i < n; i++) {
-        double value = (samples[i].value - best) / range;
-        samples[i].value = value < 1 ? value : 1;
-    }
-    return true;
+        return 0;
+    for (int i = 0; i < n; i++)
+        samples[i].value = (samples[i].value - best) / range;
+    return n;
 }
 
-/* The normal equations, lower triangle, and their right side. */
-static void gather(const struct kd_cma_surrogate *surrogate, int n, const struct sample *samples,
-                   const double *points, int n_terms, double *matrix, double *right)
+static double weight_of(int k, int n)
 {
-    double *terms = KD_NEW_ARRAY(double, (size_t)n_terms), trace = 0;
+    return n > 1 ? 1 - (1 - WORST_WEIGHT) * k / (n - 1) : 1;
+}
+
+/* The normal equations, lower triangle; terms: n rows. */
+static void gather(int n, int n_terms, const double *terms, double *matrix)
+{
+    double trace = 0;
     for (int k = 0; k < n; k++) {
-        double weight = n > 1 ? 1 - (1 - WORST_WEIGHT) * k / (n - 1) : 1;
-        const double *z = &points[(size_t)samples[k].at * (size_t)surrogate->d];
-        fill_terms(surrogate->d, n_terms, z, terms);
+        const double *at = &terms[(size_t)k * (size_t)n_terms];
         for (int i = 0; i < n_terms; i++) {
-            double *row = &matrix[(size_t)i * (size_t)n_terms], factor = weight * terms[i];
-            right[i] += factor * samples[k].value;
+            double *row = &matrix[(size_t)i * (size_t)n_terms], factor = weight_of(k, n) * at[i];
             for (int j = 0; j <= i; j++)
-                row[j] += factor * terms[j];
+                row[j] += factor * at[j];
         }
     }
     for (int i = 0; i < n_terms; i++)
         trace += matrix[(size_t)i * (size_t)n_terms + (size_t)i];
     for (int i = 0; i < n_terms; i++)
         matrix[(size_t)i * (size_t)n_terms + (size_t)i] += RIDGE * trace / n_terms;
-    free(terms);
+}
+
+/* The coefficients for the samples' values; returns the share of their weighted variance that is left over. */
+static double regress(int n, int n_terms, const double *terms, const double *factor,
+                      const struct sample *samples, double *out)
+{
+    double sum = 0, squares = 0, weights = 0, left = 0;
+    memset(out, 0, (size_t)n_terms * sizeof *out);
+    for (int k = 0; k < n; k++) {
+        double weight = weight_of(k, n), value = samples[k].value;
+        for (int i = 0; i < n_terms; i++)
+            out[i] += weight * value * terms[(size_t)k * (size_t)n_terms + (size_t)i];
+        weights += weight, sum += weight * value, squares += weight * value * value;
+    }
+    solve(n_terms, factor, out);
+    for (int k = 0; k < n; k++) {
+        double off = samples[k].value - kd_dot(&terms[(size_t)k * (size_t)n_terms], out, n_terms);
+        left += weight_of(k, n) * off * off;
+    }
+    return left / (squares - sum * sum / weights);
+}
+
+/* CMA-ES sees ranks only, a quadratic sees values: of the values, their roots and fourth roots those are taken that it
+ * explains best. best: n_terms coefficients. */
+static void regress_best(int n, int n_terms, const double *terms, const double *factor,
+                         struct sample *samples, double *best)
+{
+    enum { POWERS = 3 };
+    double *other = KD_NEW_ARRAY(double, (size_t)n_terms);
+    double least = regress(n, n_terms, terms, factor, samples, best);
+    for (int power = 1; power < POWERS; power++) {
+        for (int k = 0; k < n; k++)
+            samples[k].value = sqrt(samples[k].value);
+        double left = regress(n, n_terms, terms, factor, samples, other);
+        if (!(left < least))
+            continue;
+        least = left;
+        memcpy(best, other, (size_t)n_terms * sizeof *best);
+    }
+    free(other);
 }
 
 static void take_terms(struct kd_cma_surrogate *surrogate, int n_terms, const double *terms)
@@ -217,15 +256,18 @@ void kd_cma_surrogate_fit(struct kd_cma_surrogate *surrogate, int n, const doubl
         return;
     size_t size = (size_t)n_terms;
     struct sample *samples = KD_NEW_ARRAY(struct sample, (size_t)n);
-    double *matrix = KD_NEW_ARRAY(double, size *size + size), *right = &matrix[size * size];
     n = choose(surrogate, n, points, values, POINTS_PER_TERM * n_terms, samples);
-    if (scale_values(n, samples)) {
-        gather(surrogate, n, samples, points, n_terms, matrix, right);
-        surrogate->has_model = factorise(n_terms, matrix);
-    }
+    n = scale_values(n, n_terms, samples);
+    double *matrix = KD_NEW_ARRAY(double, size *(size + (size_t)n + 1));
+    double *best = &matrix[size * size], *terms = &best[size];
+    for (int k = 0; k < n; k++)
+        fill_terms(surrogate->d, n_terms, &points[(size_t)samples[k].at * (size_t)surrogate->d],
+                   &terms[(size_t)k * size]);
+    gather(n, n_terms, terms, matrix);
+    surrogate->has_model = n > 0 && factorise(n_terms, matrix);
     if (surrogate->has_model) {
-        solve(n_terms, matrix, right);
-        take_terms(surrogate, n_terms, right);
+        regress_best(n, n_terms, terms, matrix, samples, best);
+        take_terms(surrogate, n_terms, best);
         find_minimum(surrogate);
     }
     free(samples);

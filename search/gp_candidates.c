@@ -16,10 +16,12 @@ void kd_candidates_init(struct kd_candidates *candidates, int n_dims)
     candidates->rows = KD_NEW_ARRAY(double, KD_CANDIDATES *(size_t)n_dims + 1);
     candidates->values = KD_NEW_ARRAY(double, KD_CANDIDATES + KD_LANES);
     candidates->order = KD_NEW_ARRAY(int, KD_CANDIDATES);
+    kd_sobol_init(&candidates->sobol, n_dims < KD_SOBOL_DIMS ? n_dims : KD_SOBOL_DIMS);
 }
 
 void kd_candidates_release(struct kd_candidates *candidates)
 {
+    kd_sobol_release(&candidates->sobol);
     free(candidates->rows), free(candidates->values), free(candidates->order);
     *candidates = (struct kd_candidates){0};
 }
@@ -70,24 +72,40 @@ static double normal(struct kd_rng *rng)
     return kd_normal_quantile((kd_rng_uniform(rng) + 0x1p-54) * (1 - 0x1p-53));
 }
 
+/* One coordinate of a step. Where only a few dimensions move, each may go anywhere. */
+static double move(const struct kd_surrogate *surrogate, int dim, double x, double size,
+                   bool is_lonely, struct kd_rng *rng)
+{
+    const struct kd_cube *cube = surrogate->cube;
+    if (cube->is_category[dim] || (is_lonely && kd_rng_below(rng, 2) == 0))
+        return kd_cube_draw(cube, dim, rng);
+    double to = x + size * reach(surrogate->models[0].gp, dim) * normal(rng);
+    return kd_cube_snap(cube, dim, to);
+}
+
+/* All numbers move and the more categories the larger the step is; or about two dimensions of any kind do. */
 static void step_from(const struct kd_surrogate *surrogate, const double *centre, double *row,
                       struct kd_rng *rng)
 {
     const struct kd_cube *cube = surrogate->cube;
-    double size = kd_exp(-6.9 * kd_rng_uniform(rng));
-    bool everywhere = kd_rng_below(rng, 2) == 0;
-    double share = everywhere ? 1 : 2.0 / cube->n_dims;
+    double size = kd_exp(-6.9 * kd_rng_uniform(rng)); /* 1 to 0.001 */
+    bool is_lonely = kd_rng_below(rng, 2) == 0;
     int sure = (int)kd_rng_below(rng, (uint64_t)cube->n_dims); /* one dimension at least moves */
     for (int dim = 0; dim < cube->n_dims; dim++) {
-        row[dim] = centre[dim];
-        if (kd_rng_uniform(rng) >= share && dim != sure)
-            continue;
-        bool redraw = everywhere ? kd_rng_uniform(rng) < size / 2 : kd_rng_below(rng, 2) == 0;
-        if (cube->is_category[dim] ? redraw || !everywhere : redraw && !everywhere)
-            row[dim] = kd_cube_draw(cube, dim, rng);
-        else if (!cube->is_category[dim])
-            row[dim] += size * reach(surrogate->models[0].gp, dim) * normal(rng);
-        row[dim] = kd_cube_snap(cube, dim, row[dim]);
+        double share = is_lonely ? 2.0 / cube->n_dims : cube->is_category[dim] ? size / 2 : 1;
+        bool moves = kd_rng_uniform(rng) < share || dim == sure;
+        row[dim] = moves ? move(surrogate, dim, centre[dim], size, is_lonely, rng) : centre[dim];
+    }
+}
+
+/* Dimensions beyond those of the sequence are random. */
+static void draw_anywhere(const struct kd_candidates *candidates, const struct kd_cube *cube,
+                          uint64_t seed, int index, struct kd_rng *rng, double *row)
+{
+    kd_sobol_scrambled(&candidates->sobol, seed, (uint32_t)index, row);
+    for (int dim = 0; dim < candidates->n_dims; dim++) {
+        double u = dim < candidates->sobol.n_dims ? row[dim] : kd_rng_uniform(rng);
+        row[dim] = kd_cube_quantile(cube, dim, u);
     }
 }
 
@@ -96,12 +114,12 @@ static void draw(struct kd_candidates *candidates, const struct kd_surrogate *su
 {
     const struct kd_gp_model *model = &surrogate->models[0];
     int centres[CENTRES], n_centres = find_centres(model, centres);
+    uint64_t seed = kd_rng_u32(rng);
     candidates->n = KD_CANDIDATES;
     for (int i = 0; i < candidates->n; i++) {
         double *row = row_at(candidates, i);
         if (i % 2 == 0 || n_centres == 0) {
-            for (int dim = 0; dim < candidates->n_dims; dim++)
-                row[dim] = kd_cube_draw(surrogate->cube, dim, rng);
+            draw_anywhere(candidates, surrogate->cube, seed, i / 2, rng, row);
             continue;
         }
         double u = kd_rng_uniform(rng);

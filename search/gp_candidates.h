@@ -1,19 +1,21 @@
 /* gp_candidates.h - points among which a Gaussian process looks for the most hopeful one.
  *
- * Of a finite space that is small enough, every point that was not tried. Else half of them drawn from the parameters'
- * distributions, the others from around the best trials: steps of all sizes from half of the cube (or of a length
+ * Of a finite space that is small enough, every point that was not tried. Else half of them are
+ * Sobol points, at the quantiles of the parameters' distributions, the others from around the best trials: steps of all sizes from half of the cube (or of a length
  * scale) to a thousandth, in all dimensions, or in a few of them. */
 #ifndef KD_SEARCH_GP_CANDIDATES_H
 #define KD_SEARCH_GP_CANDIDATES_H
 
 #include "search/gp_surrogate.h"
+#include "search/sobol_points.h"
 
 struct kd_candidates {
     int n, n_dims;
     double *rows;   /* owned; [n][n_dims] coordinates of points that the space allows */
     double *values; /* owned; of the acquisition */
     int *order;     /* owned; indices, most hopeful first */
-    bool is_all;    /* every point that was not tried is among them */
+    struct kd_sobol sobol;
+    bool is_all; /* every point that was not tried is among them */
 };
 
 enum { KD_CANDIDATES = 1024 };

@@ -97,6 +97,12 @@ double kd_cube_snap(const struct kd_cube *cube, int dim, double x)
     return axis->has_cells ? to_unit(axis, from_unit(axis, x)) : clip(x, 0, 1);
 }
 
+double kd_cube_quantile(const struct kd_cube *cube, int dim, double u)
+{
+    const struct kd_axis *axis = axis_of(cube, dim);
+    return to_unit(axis, kd_axis_quantile(axis, u));
+}
+
 double kd_cube_draw(const struct kd_cube *cube, int dim, struct kd_rng *rng)
 {
     const struct kd_axis *axis = axis_of(cube, dim);

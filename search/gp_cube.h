@@ -37,7 +37,8 @@ void kd_cube_to_point(const struct kd_cube *cube, const double *x, double *point
 double kd_cube_nth(const struct kd_cube *cube, int dim, double k);
 double kd_cube_snap(const struct kd_cube *cube, int dim, double x);
 
-/* A coordinate drawn from the parameter's distribution. */
+/* The coordinate at share u, 0 <= u < 1, of the parameter's distribution; and one drawn from it. */
+double kd_cube_quantile(const struct kd_cube *cube, int dim, double u);
 double kd_cube_draw(const struct kd_cube *cube, int dim, struct kd_rng *rng);
 
 #endif

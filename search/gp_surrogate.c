@@ -47,7 +47,7 @@ void kd_surrogate_release(struct kd_surrogate *surrogate)
     free(surrogate->acquisition.constraints);
     free(surrogate->acquisition.limits);
     free(surrogate->acquisition.scratch);
-    free(surrogate->fantasies);
+    free(surrogate->running);
     *surrogate = (struct kd_surrogate){0};
 }
 
@@ -151,18 +151,20 @@ static int count_stalled(const struct kd_gp_data *data, int n_prior)
     return n;
 }
 
-/* What the process is asked with: theta; or, for every second trial while nothing gets better, theta with no length
- * longer than was expected before there were data. The most probable theta may hold that a dimension does not matter,
- * because all trials so far have said so, and then no trial ever tries (Wang and de Freitas, arXiv 1406.7758; Berkenkamp
- * et al., JMLR 20, 2019). */
+/* What the process is asked with: theta; or, for about every second trial while nothing gets better, theta with no
+ * length longer than was expected before there were data. The most probable theta may hold that a dimension does not
+ * matter, because all trials so far have said so, and then no trial ever tries (Wang and de Freitas, arXiv 1406.7758;
+ * Berkenkamp et al., JMLR 20, 2019). Which trials is a coin and not the parity of their number, because a portfolio
+ * may leave every second trial to another strategy. */
 static void choose_lengths(const struct kd_surrogate *surrogate, const struct kd_history *history,
                            double *theta)
 {
-    enum { PATIENCE = 5 };
+    enum { PATIENCE = 5, FOR_LENGTHS = 7 };
     const struct kd_gp_model *model = &surrogate->models[0];
     int n_dims = surrogate->cube->n_dims;
     memcpy(theta, model->theta, (size_t)kd_gp_n_theta(n_dims) * sizeof *theta);
-    if (history->n % 2 == 0 || count_stalled(&model->data, history->n_prior) < PATIENCE)
+    bool is_heads = kd_hash2((uint64_t)history->n, FOR_LENGTHS) & 1;
+    if (is_heads || count_stalled(&model->data, history->n_prior) < PATIENCE)
         return;
     for (int j = 0; j < n_dims; j++) {
         double longest = kd_gp_expected_length(n_dims);
@@ -186,21 +188,40 @@ static void learn(struct kd_gp_model *model, const double *theta)
     kd_gp_condition(gp, theta);
 }
 
-static int read_running(struct kd_surrogate *surrogate, const struct kd_history *history)
+static void read_running(struct kd_surrogate *surrogate, const struct kd_history *history)
 {
-    int n = 0, n_running = history->n - history->n_done, n_dims = surrogate->cube->n_dims;
-    if (n_running > surrogate->fantasies_capacity) {
-        surrogate->fantasies_capacity = 2 * n_running;
-        surrogate->fantasies = kd_realloc_array(
-            surrogate->fantasies, (size_t)surrogate->fantasies_capacity * (size_t)n_dims + 1,
-            sizeof *surrogate->fantasies);
+    int n_running = history->n - history->n_done;
+    size_t n_dims = (size_t)surrogate->cube->n_dims;
+    if (n_running > surrogate->running_capacity) {
+        surrogate->running_capacity = 2 * n_running;
+        surrogate->running = kd_realloc_array(
+            surrogate->running, 2 * (size_t)n_running * n_dims + 1, sizeof *surrogate->running);
     }
+    surrogate->n_running = 0;
     for (int i = 0; i < history->n; i++) {
-        if (history->trials[i].outcome == KD_RUNNING && n < n_running)
+        if (history->trials[i].outcome == KD_RUNNING)
             kd_cube_from_point(surrogate->cube, history->trials[i].values,
-                               &surrogate->fantasies[(size_t)(n++) * (size_t)n_dims]);
+                               &surrogate->running[(size_t)(surrogate->n_running++) * n_dims]);
     }
-    return n;
+}
+
+static bool are_close(const struct kd_cube *cube, const double *a, const double *b)
+{
+    for (int dim = 0; dim < cube->n_dims; dim++) {
+        if (cube->is_category[dim] ? a[dim] != b[dim] : fabs(a[dim] - b[dim]) >= 0.01)
+            return false;
+    }
+    return true;
+}
+
+bool kd_surrogate_is_crowded(const struct kd_surrogate *surrogate, const double *x)
+{
+    for (int i = 0; i < surrogate->n_running; i++) {
+        const double *other = &surrogate->running[(size_t)i * (size_t)surrogate->cube->n_dims];
+        if (are_close(surrogate->cube, x, other))
+            return true;
+    }
+    return false;
 }
 
 /* Adds running trials at their posterior means. A value at the mean leaves the mean as it is, everywhere: so all means
@@ -227,6 +248,17 @@ static void believe(struct kd_gp_model *model, const double *rows, int n)
     free(means);
 }
 
+/* Is the k-th running trial expected to keep all constraints? */
+static bool is_believed_feasible(const struct kd_surrogate *surrogate, int k)
+{
+    for (int c = 0; c < surrogate->n_constraints; c++) {
+        const struct kd_gp_model *model = &surrogate->models[1 + c];
+        if (model->gp->targets[model->data.n + k] > model->limit)
+            return false;
+    }
+    return true;
+}
+
 /* What is to be improved upon: the best of this experiment's feasible trials, those that run included, or they would
  * be hoped for once more. Without any, all that is known is worth improving upon. */
 static void choose_best(struct kd_surrogate *surrogate, const struct kd_history *history)
@@ -246,9 +278,10 @@ static void choose_best(struct kd_surrogate *surrogate, const struct kd_history 
         if (trial->number >= history->n_prior && fitted < best)
             best = fitted;
     }
-    for (int i = model->data.n; i < model->gp->n; i++) {
-        if (history->n_constraints == 0 && model->gp->targets[i] < best)
-            best = model->gp->targets[i];
+    for (int k = 0; k < model->gp->n - model->data.n; k++) {
+        double believed = model->gp->targets[model->data.n + k];
+        if (believed < best && is_believed_feasible(surrogate, k))
+            best = believed;
     }
     acquisition->has_best = any_feasible;
     acquisition->best = isfinite(best) ? best : worst;
@@ -265,8 +298,8 @@ void kd_surrogate_update(struct kd_surrogate *surrogate, const struct kd_history
     choose_lengths(surrogate, history, theta);
     learn(objective, theta);
     free(theta);
-    int n_running = read_running(surrogate, history);
-    believe(objective, surrogate->fantasies, n_running);
+    read_running(surrogate, history);
+    believe(objective, surrogate->running, surrogate->n_running);
     for (int c = 0; c < surrogate->n_constraints; c++) {
         struct kd_gp_model *model = &surrogate->models[1 + c];
         fit_constraint(surrogate, history, c);
@@ -274,7 +307,7 @@ void kd_surrogate_update(struct kd_surrogate *surrogate, const struct kd_history
                                    &model->limit);
         kd_gp_data_thin(&model->data, KD_GP_TRIALS);
         learn(model, model->theta);
-        believe(model, surrogate->fantasies, n_running);
+        believe(model, surrogate->running, surrogate->n_running);
         surrogate->acquisition.limits[c] = model->limit;
     }
     choose_best(surrogate, history);

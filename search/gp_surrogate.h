@@ -28,12 +28,16 @@ struct kd_surrogate {
     struct kd_gp_model *models; /* the objective's, then the constraints' */
     struct kd_gp *trainer;      /* what fits are made with */
     struct kd_acquisition acquisition;
-    double *fantasies; /* scratch: coordinates of the running trials */
-    int fantasies_capacity;
+    double *running; /* [n_running][n_dims]: coordinates of the running trials */
+    int n_running, running_capacity;
 };
 
 void kd_surrogate_init(struct kd_surrogate *surrogate, struct kd_cube *cube, int n_constraints);
 void kd_surrogate_release(struct kd_surrogate *surrogate);
+
+/* Is a running trial closer than a hundredth of the cube in every dimension? Two trials so close at the same time teach
+ * little more than one. */
+bool kd_surrogate_is_crowded(const struct kd_surrogate *surrogate, const double *x);
 
 /* Learns the history; needs a finished trial. `acquisition` is ready then. */
 void kd_surrogate_update(struct kd_surrogate *surrogate, const struct kd_history *history);

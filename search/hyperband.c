@@ -2,14 +2,17 @@
  * "Hyperband", JMLR 18, 2018, algorithm 1), with asynchronous promotion inside a bracket as in asha.c.
  *
  * With R the steps of a whole trial and s_max the largest s with eta^s <= R, bracket s = s_max .. 0 starts trials at
- * R / eta^s steps and has the share of the paper's n_s = ceil((s_max + 1) / (s + 1) * eta^s) of the trials. The paper
- * runs the brackets one after the other and waits at each rung; here every trial has a bracket by its number, and a
- * promotion waits for nobody. Brackets go on for as long as there are trials.
+ * R / eta^s steps. The paper gives every bracket the same amount of training, that is n_s = ceil((s_max + 1) / (s + 1) *
+ * eta^s) of the trials, runs one bracket after the other, and waits at each rung. Here every trial has a bracket by its
+ * number, a promotion waits for nobody, brackets go on for as long as there are trials; and each is given half the
+ * training of the one before (budgets = halved), which keeps the insurance against misleading short trials and
+ * lowers its price: a quarter more time than asha on learning curves that are not misleading, in place of two thirds.
  *
  * Katib's names: r_l is R, in place of fidelity.max; resource_name is the parameter by which a trial learns how long
  * it is to train, where it cannot be resumed: whoever runs the trials acts on it, the decisions do not depend on it. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coordinator/base/mem.h"
 #include "search/rungs.h"
@@ -23,13 +26,15 @@ static double trials_of(int s_max, int s, int eta)
     return -floor(-n / (s + 1));
 }
 
-static void fill_brackets(struct kd_rungs *rungs, int64_t max)
+static void fill_brackets(struct kd_rungs *rungs, int64_t max, bool is_halved)
 {
     int s_max = rungs->n_brackets - 1;
+    double budget = 1;
     for (int i = 0; i < rungs->n_brackets; i++) {
         int s = s_max - i;
         rungs->brackets[i].ladder = kd_ladder_down(max, rungs->eta, s);
-        rungs->brackets[i].share = trials_of(s_max, s, rungs->eta);
+        rungs->brackets[i].share = budget * trials_of(s_max, s, rungs->eta);
+        budget *= is_halved ? 0.5 : 1;
     }
 }
 
@@ -60,7 +65,7 @@ static void *hyperband_new(const struct kd_task *task, const struct kd_settings 
     struct kd_rungs *rungs = KD_NEW(struct kd_rungs);
     kd_rungs_init(rungs, kd_ladder_halvings(max, eta) + 1, eta, seed);
     rungs->is_open_ended = task->fidelity_max >= 1;
-    fill_brackets(rungs, max);
+    fill_brackets(rungs, max, strcmp(kd_settings_text(settings, "budgets"), "halved") == 0);
     return rungs;
 }
 
@@ -83,9 +88,13 @@ static void hyperband_free(void *self)
     free(self);
 }
 
+static const char *const budgets[] = {"halved", "equal", NULL};
+
 static const struct kd_setting hyperband_settings[] = {
     {"r_l", KD_SETTING_NUMBER, NULL, 1, 0x1p53, NULL, "steps of a whole trial (or fidelity.max)"},
     {"eta", KD_SETTING_INT, "3", 2, 1e6, NULL, "one in so many goes on at a rung"},
+    {"budgets", KD_SETTING_CHOICE, "halved", 0, 0, budgets,
+     "training of each bracket: half of the one before it, or the same (the paper's)"},
     {"resource_name", KD_SETTING_TEXT, NULL, 0, 0, NULL,
      "parameter that tells a trial how many steps to train"},
     {"random_state", KD_SETTING_INT, NULL, 0, 0x1p53, NULL, "seed, in place of the experiment's"},

@@ -39,7 +39,7 @@ static const struct argp_option options[] = {
     {"minimize", KEY_MINIMIZE, "METRIC", 0, "The same, the lower the better", 1},
     {"trials", 'n', "N", 0, "How many trials (without it 40)", 1},
     {"parallel", 'j', "N", 0, "How many at a time (default: as many as fit)", 1},
-    {"algorithm", 'a', "NAME", 0, "How points are chosen (default: tpe)", 1},
+    {"algorithm", 'a', "NAME", 0, "How points are chosen (default: auto)", 1},
     {"print-spec", KEY_PRINT, NULL, 0, "Write the spec file that says the same, and stop", 1},
     {0},
 };

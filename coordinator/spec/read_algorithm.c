@@ -8,7 +8,7 @@
 #include "search/pair.h"
 
 /* Our own form may leave the algorithm out; this serves every space. */
-#define DEFAULT_ALGORITHM "tpe"
+#define DEFAULT_ALGORITHM "auto"
 
 /* Points come from a process on the bus; the strategy in its place is never asked. */
 #define EXTERNAL "external"

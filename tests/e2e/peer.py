@@ -61,9 +61,11 @@ if what == "early":
 send(b"HELLO", hello)
 told = []
 ask, n = wait_for_ask(told)
-print("told", len([e for e in told if e[0] == "add"]), len([e for e in told if e[0] == "done"]), flush=True)
+count = {kind: len([entry for entry in told if entry[0] == kind]) for kind in ("add", "done", "prior")}
+print("told", count["add"], count["done"], *(("priors", count["prior"]) if count["prior"] else ()), flush=True)
 if what == "silent":
-    hear()
+    print(*hear())
+    sys.exit(0)
 if what == "bad":
     misanswer(ask)
 if what == "gives-up":

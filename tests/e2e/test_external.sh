@@ -81,16 +81,31 @@ expect_sound gone
 # It is silent after the question, or says that it has no answer.
 spec silent external 1
 start silent
-"$python" "$peer" "$endpoint" silent >/dev/null 2>&1 &
+"$python" "$peer" "$endpoint" silent >silent.peer 2>&1 &
 peer_pid=$!
 expect_end 1 silent
 expect_in silent.out 'the strategy silent is silent'
 wait $peer_pid
+expect_in silent.peer '^EXIT'
 spec gives external 20
 start gives
 expect_exit 0 "$python" "$peer" "$endpoint" gives-up
 expect_end 1 gives
 expect_in gives.out 'could not answer: no more ideas'
+
+# What the user enqueued comes first and is not asked of it; an earlier experiment is told before the rest.
+spec first external 20
+sed -i -e 's/^  parameters:/  enqueue: [{x: 0.875, k: 2}, {x: 0.5}, {k: 1}]\n  warmStart: {experiment: late}\n  parameters:/' first.yaml
+start first
+expect_exit 0 "$python" "$peer" "$endpoint" first
+expect_end 0 first
+expect_in "$work/out" '^told 3 [0-9] priors 6$'
+expect_sql "0.875 2|0.5" "SELECT group_concat(v, '|') FROM (SELECT CASE t.number WHEN 0 THEN p.value || ' ' || q.value ELSE p.value END
+    AS v FROM trials t JOIN experiments e ON e.id = t.experiment_id AND e.name = 'first' JOIN params p ON p.trial_id = t.id AND
+    p.name = 'x' JOIN params q ON q.trial_id = t.id AND q.name = 'k' WHERE t.number < 2 ORDER BY t.number)"
+expect_sql "6" "SELECT count(*) FROM trials t JOIN experiments e ON e.id = t.experiment_id WHERE e.name = 'first'
+    AND t.state = 'Succeeded'"
+expect_sound first
 
 # One that means another run is refused.
 start gives

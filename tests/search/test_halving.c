@@ -177,7 +177,7 @@ static void the_best_trial_is_found_for_a_fraction_of_the_work(void **state)
     static const struct {
         const char *name;
         double share; /* of the work of whole trials */
-    } cases[] = {{"asha", 0.4}, {"hyperband", 0.6}};
+    } cases[] = {{"asha", 0.4}, {"hyperband", 0.5}};
     for (size_t i = 0; i < KD_COUNT(cases); i++) {
         struct simulation sim = {.task = &task, .n_slots = 4, .most_trials = 100, .report = steady};
         sim.scheduler = new_scheduler(cases[i].name, &task, NULL);
@@ -209,6 +209,35 @@ static void brackets_keep_their_shares_at_every_moment(void **state)
             assert_true(fabs(counts[i] - (number + 1) * shares[i] / 130) < 3);
     }
     kd_rungs_release(&rungs);
+}
+
+/* How many of the first trials start with 1, 3 and 9 steps. */
+static void count_starts(const char *const *settings, int n, int counts[10])
+{
+    struct kd_history history;
+    struct kd_scheduler *scheduler = new_scheduler("hyperband", &task, settings);
+    memset(counts, 0, 10 * sizeof *counts);
+    kd_history_init(&history, &space);
+    for (int i = 0; i < n; i++) {
+        struct kd_next next = next_of(scheduler, &history);
+        assert_int_equal(next.kind, KD_NEXT_NEW);
+        counts[next.until]++;
+        kd_history_add(&history, (double[]){0.5});
+    }
+    kd_scheduler_free(scheduler);
+    kd_history_release(&history);
+}
+
+/* R = 9, eta = 3: the paper has 9, 5 and 3 trials in the brackets 2, 1 and 0. */
+static void hyperbands_brackets_have_the_papers_shares_or_halved_ones(void **state)
+{
+    (void)state;
+    static const char *const equal[] = {"budgets", "equal", NULL};
+    int counts[10];
+    count_starts(equal, 1700, counts);
+    assert_true(abs(counts[1] - 900) < 3 && abs(counts[3] - 500) < 3 && abs(counts[0] - 300) < 3);
+    count_starts(NULL, 4900, counts); /* 9 : 5 / 2 : 3 / 4 */
+    assert_true(abs(counts[1] - 3600) < 3 && abs(counts[3] - 1000) < 3 && abs(counts[0] - 300) < 3);
 }
 
 static void hyperband_takes_katibs_settings(void **state)
@@ -243,6 +272,7 @@ int main(void)
         cmocka_unit_test(stopping_lets_the_best_so_far_and_the_best_third_go_on),
         cmocka_unit_test(the_best_trial_is_found_for_a_fraction_of_the_work),
         cmocka_unit_test(brackets_keep_their_shares_at_every_moment),
+        cmocka_unit_test(hyperbands_brackets_have_the_papers_shares_or_halved_ones),
         cmocka_unit_test(hyperband_takes_katibs_settings),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
