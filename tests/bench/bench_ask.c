@@ -1,6 +1,6 @@
 /* bench_ask.c - what a proposal costs: median time of ask and tell against the number of trials so far.
  *
- *     bench_ask [STRATEGY [N_PARAMS]]         default: tpe, 10 */
+ *     bench_ask [STRATEGY [N_PARAMS [N_TRIALS]]]         default: tpe, 10, 5000 */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,9 +54,19 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void bench(const struct kd_strategy *strategy, size_t kind, int n_params)
+static bool is_shown(int n_trials)
 {
-    enum { WINDOW = 51, LONGEST = 5000 };
+    static const int shown[] = {100, 250, 500, 1000, 5000, 10000};
+    for (size_t i = 0; i < KD_COUNT(shown); i++) {
+        if (shown[i] == n_trials)
+            return true;
+    }
+    return false;
+}
+
+static void bench(const struct kd_strategy *strategy, size_t kind, int n_params, int n_trials)
+{
+    enum { WINDOW = 51 };
     struct kd_space space;
     struct kd_history history;
     struct kd_settings settings;
@@ -68,14 +78,14 @@ static void bench(const struct kd_strategy *strategy, size_t kind, int n_params)
     struct kd_task task = {.space = &space, .n_objectives = 1};
     struct kd_sampler *sampler = kd_sampler_new(strategy, &task, &settings, 1, &err);
     double *point = KD_NEW_ARRAY(double, (size_t)n_params);
-    for (int i = 0; sampler && i <= LONGEST; i++) {
+    for (int i = 0; sampler && i <= n_trials; i++) {
         int64_t start = kd_clock_mono_us();
         if (kd_sampler_ask(sampler, &history, 1, point) == 0)
             break;
         kd_history_add(&history, point);
         kd_history_finish(&history, i, KD_COMPLETE, objective(&space, point));
         times[i % WINDOW] = (double)(kd_clock_mono_us() - start) / 1000;
-        if (i != 100 && i != 1000 && i != LONGEST)
+        if (!is_shown(i))
             continue;
         qsort(times, WINDOW, sizeof *times, ascending);
         printf("%-8s %-8s %3d parameters  n = %5d  ask + tell %8.3f ms\n", strategy->name,
@@ -94,11 +104,12 @@ int main(int argc, char **argv)
 {
     const struct kd_strategy *strategy = kd_strategy_find(argc > 1 ? argv[1] : "tpe");
     int n_params = argc > 2 ? atoi(argv[2]) : 10;
-    if (!strategy || n_params < 1) {
-        fprintf(stderr, "usage: bench_ask [STRATEGY [N_PARAMS]]\n");
+    int n_trials = argc > 3 ? atoi(argv[3]) : 5000;
+    if (!strategy || n_params < 1 || n_trials < 1) {
+        fprintf(stderr, "usage: bench_ask [STRATEGY [N_PARAMS [N_TRIALS]]]\n");
         return 2;
     }
     for (size_t kind = 0; kind < KD_COUNT(kinds); kind++)
-        bench(strategy, kind, n_params);
+        bench(strategy, kind, n_params, n_trials);
     return 0;
 }
