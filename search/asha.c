@@ -119,5 +119,6 @@ const struct kd_stopper kd_stopper_asha = {
     .judge = asha_judge,
     .next = asha_next,
     .can_with = asha_can_with,
+    .instead = "set type: stopping, which ends the others at a rung",
     .free = asha_free,
 };

@@ -58,6 +58,8 @@ struct kd_stopper {
     struct kd_next (*next)(void *self, const struct kd_history *, double *point);
     /* May differ for settings (asha: stopping or promotion); NULL: `can` as it stands. */
     unsigned (*can_with)(const struct kd_settings *);
+    /* Which setting makes it do without pausing or cloning, as advice; NULL: none does. */
+    const char *instead;
     void (*free)(void *self);
 };
 

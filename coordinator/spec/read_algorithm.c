@@ -256,8 +256,10 @@ void kd_check_stopper_runs(struct kd_reader *reader)
     if (can & (KD_STOPPER_PAUSES | KD_STOPPER_CLONES))
         kd_found_error(reader->findings, name->mark,
                        "\"%s\" %s, which works in `katydid suggest`; running it comes with the "
-                       "trainer's pause and continue",
+                       "trainer's pause and continue%s%s",
                        name->text,
                        can & KD_STOPPER_CLONES ? "lets a trial start from another one's checkpoint"
-                                               : "pauses trials and goes on with the best of them");
+                                               : "pauses trials and goes on with the best of them",
+                       experiment->stopper->instead ? ". To run it now, " : "",
+                       experiment->stopper->instead ? experiment->stopper->instead : "");
 }
