@@ -78,7 +78,9 @@ static void check_end(struct kd_turn *turn)
     else if (study->max_trials >= 0 && kd_study_n_done(study) >= study->max_trials)
         kd_turn_end_study(turn, KD_STUDY_MAX_TRIALS, "maxTrialCount was reached");
     else if (study->exhausted && n_active(study) == 0)
-        kd_turn_end_study(turn, KD_STUDY_SPACE_END, "every point of the space was tried");
+        kd_turn_end_study(turn, KD_STUDY_SPACE_END,
+                          study->experiment->is_external ? "the strategy has no more points"
+                                                         : "every point of the space was tried");
 }
 
 /* ---- asking ---- */

@@ -22,6 +22,7 @@ struct kd_suggest {
     struct kd_scheduler *scheduler;
     bool has_schedule; /* the stopper says until when, and whom to resume */
     bool can_pause;
+    int resource; /* the parameter that tells a trial its `until` (Katib's resource_name), -1 = none */
     double *point;  /* room for one */
     int n_enqueued; /* rows that the sampler was given */
 };
@@ -54,6 +55,7 @@ struct kd_suggest *kd_suggest_new(const struct kd_experiment *experiment, struct
     *suggest = (struct kd_suggest){.experiment = experiment,
                                    .sampler = sampler,
                                    .scheduler = scheduler,
+                                   .resource = kd_experiment_resource(experiment),
                                    .n_enqueued = experiment->n_enqueued};
     if (stopper) {
         unsigned can = kd_stopper_can(stopper, &experiment->stopper_settings);
@@ -78,10 +80,16 @@ void kd_suggest_free(struct kd_suggest *suggest)
 
 /* ---- ask ---- */
 
+/* 0: to the end, which nobody has said where it is. */
+static int64_t until_of(const struct kd_suggest *suggest, const struct kd_observation *trial)
+{
+    return trial->until > 0 ? trial->until : (int64_t)suggest->experiment->fidelity_max;
+}
+
 static void add_schedule(const struct kd_suggest *suggest, const struct kd_observation *trial,
                          bool is_resumed, struct kd_json *j)
 {
-    int64_t until = trial->until > 0 ? trial->until : (int64_t)suggest->experiment->fidelity_max;
+    int64_t until = until_of(suggest, trial);
     kd_json_key(j, "until");
     if (until > 0)
         kd_json_int(j, until);
@@ -99,7 +107,14 @@ static void add_trial(const struct kd_suggest *suggest, int number, bool is_resu
                       struct kd_json *j)
 {
     const struct kd_observation *trial = &suggest->history.trials[number];
-    char *params = kd_point_json(&suggest->experiment->space, trial->values);
+    double *values = suggest->point;
+    if (suggest->experiment->space.n_params > 0)
+        memcpy(values, trial->values, (size_t)suggest->experiment->space.n_params * sizeof *values);
+    if (suggest->resource >= 0 && until_of(suggest, trial) > 0)
+        values[suggest->resource] =
+            kd_param_clip(&suggest->experiment->space.params[suggest->resource],
+                          (double)until_of(suggest, trial));
+    char *params = kd_point_json(&suggest->experiment->space, values);
     kd_json_open(j, '{');
     kd_json_add_int(j, "number", number);
     kd_json_add_raw(j, "params", params);
@@ -193,6 +208,16 @@ static const struct kd_observation *find_running(const struct kd_suggest *sugges
     return NULL;
 }
 
+/* Only a trial that stands at its rung is compared there, and resumed. */
+static bool has_reached(const struct kd_observation *trial, const struct kd_told *told)
+{
+    bool reached =
+        trial->n_reports > 0 && trial->reports[trial->n_reports - 1].step >= trial->until;
+    for (int i = 0; i < told->n_reports; i++)
+        reached = reached || told->reports[i].step >= trial->until;
+    return reached;
+}
+
 static int check_told(const struct kd_suggest *suggest, const struct kd_told *told,
                       struct kd_error *err)
 {
@@ -207,6 +232,11 @@ static int check_told(const struct kd_suggest *suggest, const struct kd_told *to
     if (told->state == KD_TOLD_PAUSED && !suggest->can_pause)
         return kd_fail(err, "nothing would resume trial %lld: %s does not pause trials",
                        (long long)told->number, suggest->experiment->algorithm);
+    if (told->state == KD_TOLD_PAUSED && !has_reached(trial, told))
+        return kd_fail(err,
+                       "trial %lld cannot pause before its rung: give the intermediate value of "
+                       "step %lld with it",
+                       (long long)told->number, (long long)trial->until);
     if (told->state == KD_TOLD_COMPLETE && told->objectives == NULL && (n > 1 || !has_reports))
         return kd_fail(err, "a complete trial needs its %s",
                        n > 1 ? "objectives" : "objective, or intermediate values");

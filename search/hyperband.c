@@ -48,7 +48,10 @@ static int64_t read_max(const struct kd_task *task, const struct kd_settings *se
         return kd_fail(err,
                        "hyperband needs the length of a whole trial; give fidelity.max or r_l");
     }
-    int64_t r_l = (int64_t)kd_settings_number(settings, "r_l");
+    double given = kd_settings_number(settings, "r_l");
+    int64_t r_l = (int64_t)given;
+    if (floor(given) != given)
+        return kd_fail(err, "r_l: %g is not a whole number of steps", given);
     if (task->fidelity_max >= 1 && task->fidelity_max != r_l)
         return kd_fail(err, "r_l: %lld is not fidelity.max, %lld; leave one of them out",
                        (long long)r_l, (long long)task->fidelity_max);
@@ -91,12 +94,13 @@ static void hyperband_free(void *self)
 static const char *const budgets[] = {"halved", "equal", NULL};
 
 static const struct kd_setting hyperband_settings[] = {
-    {"r_l", KD_SETTING_NUMBER, NULL, 1, 0x1p53, NULL, "steps of a whole trial (or fidelity.max)"},
+    {"r_l", KD_SETTING_NUMBER, NULL, 1, 0x1p53, NULL,
+     "steps of a whole trial, a whole number (or fidelity.max)"},
     {"eta", KD_SETTING_INT, "3", 2, 1e6, NULL, "one in so many goes on at a rung"},
     {"budgets", KD_SETTING_CHOICE, "halved", 0, 0, budgets,
      "training of each bracket: half of the one before it, or the same (the paper's)"},
     {"resource_name", KD_SETTING_TEXT, NULL, 0, 0, NULL,
-     "parameter that tells a trial how many steps to train"},
+     "parameter that is given to a trial as the step to train until"},
     {"random_state", KD_SETTING_INT, NULL, 0, 0x1p53, NULL, "seed, in place of the experiment's"},
     {0},
 };

@@ -321,6 +321,22 @@ static int check_int(struct kd_param *param, struct kd_error *err)
     return 0;
 }
 
+/* Beyond 2^53 neither positions nor whole numbers are exact any more. */
+static int check_count(const struct kd_param *param, struct kd_error *err)
+{
+    char text[32], range[32];
+    kd_number_text(param->step, text), kd_number_text(param->max - param->min, range);
+    if (param->type == KD_PARAM_INT && param->max - param->min > 0x1p53)
+        return kd_fail(err, "feasibleSpace.max: max - min is %s, more than 2^53; narrow the range",
+                       range);
+    if (param->step > 0 && (param->max - param->min) / param->step > 0x1p53)
+        return kd_fail(err,
+                       "feasibleSpace.step: %s divides the range of %s into more than 2^53 values; "
+                       "take a larger step, or leave it out for a continuous parameter",
+                       text, range);
+    return 0;
+}
+
 int kd_param_check(struct kd_param *param, struct kd_error *err)
 {
     char text[32];
@@ -337,5 +353,5 @@ int kd_param_check(struct kd_param *param, struct kd_error *err)
         return kd_fail(err,
                        "feasibleSpace.step: %s is more than max - min; nothing but min is left",
                        kd_number_text(param->step, text));
-    return 0;
+    return check_count(param, err);
 }

@@ -46,6 +46,13 @@ static const struct kd_topic *find(const struct kd_topic *topics, const char *na
 
 static int refuse(const struct kd_topic *topics, const char *name)
 {
+    const char *planned = kd_strategy_planned(name);
+    if (planned == NULL)
+        planned = kd_stopper_planned(name);
+    if (planned != NULL) {
+        kd_info("%s (%s) is not supported yet", name, planned);
+        return KD_EXIT_NOT_FOUND;
+    }
     size_t n = 0;
     while (topics[n].name != NULL)
         n++;

@@ -135,3 +135,13 @@ void kd_experiment_history(const struct kd_experiment *experiment, struct kd_his
     history->n_objectives = task.n_objectives;
     history->n_constraints = task.n_constraints;
 }
+
+int kd_experiment_resource(const struct kd_experiment *experiment)
+{
+    static const char name[] = "resource_name";
+    const struct kd_settings *settings = &experiment->stopper_settings;
+    if (experiment->stopper == NULL || !kd_settings_has(settings, name) ||
+        !kd_settings_given(settings, name))
+        return -1;
+    return kd_space_find(&experiment->space, kd_settings_text(settings, name));
+}

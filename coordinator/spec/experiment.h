@@ -168,6 +168,8 @@ struct kd_sampler *kd_experiment_sampler(const struct kd_experiment *experiment,
                                          struct kd_error *err);
 struct kd_scheduler *kd_experiment_scheduler(const struct kd_experiment *experiment,
                                              struct kd_error *err);
+/* The parameter that tells a trial how far to train, by the stopper's setting resource_name (Katib's hyperband); -1: none. */
+int kd_experiment_resource(const struct kd_experiment *experiment);
 void kd_experiment_history(const struct kd_experiment *experiment, struct kd_history *history);
 
 #endif

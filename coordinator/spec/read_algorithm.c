@@ -2,6 +2,7 @@
  * to say (search/); here is only where in the file it stands. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "coordinator/base/mem.h"
 #include "coordinator/spec/read.h"
@@ -62,6 +63,12 @@ static int set(const struct tables *tables, const char *key, const char *text, s
     return in_stopper ? kd_settings_set(tables->stopper, key, text, err) : 0;
 }
 
+static bool is_given(const struct tables *tables, const char *key)
+{
+    return kd_settings_given(tables->strategy, key) ||
+           (tables->stopper && kd_settings_given(tables->stopper, key));
+}
+
 static void read_setting(struct kd_reader *reader, const struct kd_node *item,
                          const struct tables *tables)
 {
@@ -75,7 +82,9 @@ static void read_setting(struct kd_reader *reader, const struct kd_node *item,
     const char *key = name ? kd_node_text(reader, name) : NULL;
     const char *text = value ? kd_node_text(reader, value) : NULL;
     struct kd_error err;
-    if (key && text && set(tables, key, text, &err) != 0)
+    if (key && is_given(tables, key))
+        kd_found_error(reader->findings, name->mark, "the setting %s is given twice", key);
+    else if (key && text && set(tables, key, text, &err) != 0)
         kd_found_error(reader->findings, strstr(err.text, "unknown") ? name->mark : value->mark,
                        "%s", err.text);
 }
@@ -138,24 +147,56 @@ static void unknown_stopper(struct kd_reader *reader, const struct kd_node *name
     unknown_name(reader, name, "early stopping algorithm", kd_stopper_planned(name->text), names);
 }
 
-/* The strategy's own check of problem and settings together; a space that was refused already is not asked about. */
-static void try_strategy(struct kd_reader *reader, struct kd_mark mark)
+/* Where the setting stands that a text like "gamma: ..." is about, among those of a node; else the mark itself. */
+static struct kd_mark blamed(const struct kd_node *node, struct kd_mark mark, const char *text)
+{
+    const struct kd_node *list = kd_node_get(node, "algorithmSettings");
+    size_t length = strcspn(text, ":");
+    for (size_t i = 0; list && i < list->children.n; i++) {
+        const struct kd_node *name = kd_node_get(list->children.items[i], "name");
+        const struct kd_node *value = kd_node_get(list->children.items[i], "value");
+        if (name && value && name->text && strlen(name->text) == length &&
+            strncasecmp(name->text, text, length) == 0)
+            return value->mark;
+    }
+    return mark;
+}
+
+/* The strategy's own check of task and settings together; a space that was refused already is not asked about. */
+static void try_strategy(struct kd_reader *reader, const struct kd_node *node, struct kd_mark mark)
 {
     struct kd_error err = {{0}};
     if (reader->findings->n_errors > 0)
         return;
     struct kd_sampler *sampler = kd_experiment_sampler(reader->experiment, &err);
     if (sampler == NULL)
-        kd_found_error(reader->findings, mark, "%s", err.text);
+        kd_found_error(reader->findings, blamed(node, mark, err.text), "%s", err.text);
     kd_sampler_free(sampler);
 }
 
-static void try_stopper(struct kd_reader *reader, struct kd_mark mark)
+static void check_resource(struct kd_reader *reader, const struct kd_node *node,
+                           struct kd_mark mark)
+{
+    static const char name[] = "resource_name";
+    const struct kd_experiment *experiment = reader->experiment;
+    const struct kd_settings *settings = &experiment->stopper_settings;
+    if (!kd_settings_has(settings, name) || !kd_settings_given(settings, name) ||
+        kd_experiment_resource(experiment) >= 0)
+        return;
+    kd_found_error(reader->findings, blamed(node, mark, name),
+                   "%s: there is no parameter \"%s\"; name the one that tells a trial how far to "
+                   "train, or leave the setting out",
+                   name, kd_settings_text(settings, name));
+}
+
+static void try_stopper(struct kd_reader *reader, const struct kd_node *node, struct kd_mark mark)
 {
     struct kd_error err = {{0}};
     struct kd_scheduler *scheduler = kd_experiment_scheduler(reader->experiment, &err);
     if (scheduler == NULL)
-        kd_found_error(reader->findings, mark, "%s", err.text);
+        kd_found_error(reader->findings, blamed(node, mark, err.text), "%s", err.text);
+    else
+        check_resource(reader, node, mark);
     kd_scheduler_free(scheduler);
 }
 
@@ -210,9 +251,9 @@ void kd_read_algorithm(struct kd_reader *reader, const struct kd_node *node)
             kd_settings_number(&experiment->strategy_settings, "deadline");
     const struct kd_node *spec = kd_node_get(reader->root, "spec");
     struct kd_mark mark = name ? name->mark : spec->key_mark;
-    try_strategy(reader, mark);
+    try_strategy(reader, node, mark);
     if (is_pair && reader->findings->n_errors == 0)
-        try_stopper(reader, mark);
+        try_stopper(reader, node, mark);
 }
 
 void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
@@ -239,7 +280,7 @@ void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
     kd_settings_init(&experiment->stopper_settings, experiment->stopper->settings);
     read_settings(reader, node, (struct tables){&experiment->stopper_settings, NULL});
     if (reader->findings->n_errors == n_before)
-        try_stopper(reader, name->mark);
+        try_stopper(reader, node, name->mark);
 }
 
 void kd_check_stopper_runs(struct kd_reader *reader)
