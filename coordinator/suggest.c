@@ -347,12 +347,13 @@ static int best(struct kd_suggest *suggest, const json_t *json, struct kd_json *
     return kd_suggest_best(suggest->experiment, &suggest->history, json, j, err);
 }
 
-/* The sampler's row i is for trial i: rows of trials that were asked for already are filled up. */
+/* The sampler's row i is for the i-th trial that is no clone: rows of those asked for already are filled up. */
 static void enqueue_row(struct kd_suggest *suggest, const double *point)
 {
-    int n_params = suggest->experiment->space.n_params, skipped = 0;
-    if (suggest->history.n > suggest->n_enqueued)
-        skipped = suggest->history.n - suggest->n_enqueued;
+    int n_params = suggest->experiment->space.n_params;
+    int skipped =
+        kd_history_n_proposed(&suggest->history, suggest->history.n) - suggest->n_enqueued;
+    skipped = skipped > 0 ? skipped : 0;
     double *rows = KD_NEW_ARRAY(double, (size_t)(skipped + 1) * (size_t)n_params + 1);
     if (n_params > 0)
         memcpy(&rows[skipped * n_params], point, (size_t)n_params * sizeof *rows);

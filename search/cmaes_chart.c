@@ -6,6 +6,9 @@
 
 #include "coordinator/base/mem.h"
 
+/* A finer grid is as good as continuous: a margin beside the mean would be narrower than a double can tell. */
+enum { MOST_CELLS = 1 << 20 };
+
 void kd_chart_init(struct kd_chart *chart, const struct kd_space *space)
 {
     size_t n = (size_t)space->n_params + 1;
@@ -22,7 +25,7 @@ void kd_chart_init(struct kd_chart *chart, const struct kd_space *space)
             chart->choices[chart->n_choices++] = i;
         } else {
             chart->numbers[chart->n_numbers++] = i;
-            chart->all_cells = chart->all_cells && isfinite(count);
+            chart->all_cells = chart->all_cells && count <= MOST_CELLS;
         }
     }
 }
@@ -69,7 +72,8 @@ double kd_chart_value(const struct kd_chart *chart, int j, double x)
 
 bool kd_chart_has_cells(const struct kd_chart *chart, int j)
 {
-    return axis_of(chart, j)->has_cells;
+    const struct kd_axis *axis = axis_of(chart, j);
+    return axis->has_cells && kd_param_count(axis->param) <= MOST_CELLS;
 }
 
 void kd_chart_cell(const struct kd_chart *chart, int j, double x, double *from, double *to)

@@ -68,7 +68,9 @@ static void begin_warm(struct kd_cma_state *state, const struct kd_history *hist
         }
         for (int c = 0; c < state->chart->n_choices; c++) {
             double value = values[state->chart->choices[c]];
-            picks[i * state->chart->n_choices + c] = isnan(value) ? 0 : (int)value;
+            int n_values = state->chart->axes[state->chart->choices[c]].n_choices;
+            picks[i * state->chart->n_choices + c] =
+                isnan(value) ? (int)kd_rng_below(&rng, (uint64_t)n_values) : (int)value;
         }
     }
     kd_cma_warm((int)d, n, points, state->options.alpha, mean, &sigma, &mean[d]);

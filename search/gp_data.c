@@ -128,7 +128,7 @@ void kd_gp_data_read_constraint(struct kd_gp_data *data, const struct kd_cube *c
     double scale = median_size(data), mean = 0, square = 0;
     for (int i = 0; i < data->n; i++) {
         double tamed = tame(data->values[i], scale);
-        data->values[i] = tamed < 700 ? tamed : 700;
+        data->values[i] = tamed > 700 ? 700 : tamed < -700 ? -700 : tamed;
         mean += data->values[i] / data->n;
     }
     for (int i = 0; i < data->n; i++) {

@@ -281,6 +281,14 @@ int kd_observation_report_at(const struct kd_observation *trial, int64_t step)
     return low;
 }
 
+int kd_history_n_proposed(const struct kd_history *history, int most)
+{
+    int n = 0;
+    for (int i = history->n_prior; i < history->n && n < most; i++)
+        n += history->trials[i].parent < 0;
+    return n;
+}
+
 void kd_history_branch(struct kd_history *branch, const struct kd_history *base)
 {
     *branch = *base;

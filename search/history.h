@@ -107,6 +107,9 @@ int kd_history_best(const struct kd_history *history);
 /* Has this point been proposed already (in any state)? O(1) on average. */
 bool kd_history_has(const struct kd_history *history, const double *values);
 
+/* How many own trials were proposed by a strategy or a user, and not cloned from a parent; counts no further than most. */
+int kd_history_n_proposed(const struct kd_history *history, int most);
+
 /* Was the trial finished with objectives that count (each finite, not infeasible)? Constraints aside. */
 bool kd_observation_has_objective(const struct kd_observation *trial);
 

@@ -172,6 +172,12 @@ static struct factor make_factor(const struct kd_parzen *parzen, int i, double v
     return factor;
 }
 
+static bool has_table(const struct kd_parzen *parzen, int i)
+{
+    const struct kd_axis *axis = kd_parzen_axis(parzen, i);
+    return axis->is_categorical || (axis->has_cells && !parzen->axes[i].has_narrow_cells);
+}
+
 /* factors: n_points rows of n_axes. Points with the same value on an axis share its table. */
 static void make_factors(const struct kd_parzen *parzen, const double *points, int n_points,
                          struct factor *factors, double *constants)
@@ -180,7 +186,7 @@ static void make_factors(const struct kd_parzen *parzen, const double *points, i
     for (int p = 0; p < n_points; p++) {
         constants[p] = 0;
         for (int i = 0; i < n_axes; i++) {
-            int at = p * n_axes + i, same = i;
+            int at = p * n_axes + i, same = has_table(parzen, i) ? i : at;
             while (same < at && (factors[same].kind != TABLE || points[same] != points[at]))
                 same += n_axes;
             factors[at] = same < at ? factors[same] : make_factor(parzen, i, points[at]);

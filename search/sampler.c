@@ -111,12 +111,13 @@ static bool replace_seen(const struct kd_sampler *sampler, const struct kd_histo
 static bool take_enqueued(const struct kd_sampler *sampler, const struct kd_history *history,
                           double *point)
 {
-    int own_number = history->n - history->n_prior, n_params = sampler->space->n_params;
-    if (own_number >= sampler->n_enqueued)
+    int n_params = sampler->space->n_params;
+    int row = kd_history_n_proposed(history, sampler->n_enqueued);
+    if (row >= sampler->n_enqueued)
         return false;
     struct kd_rng rng = kd_rng_at(sampler->seed, KD_STREAM(FOR_ENQUEUED, history->n));
     for (int i = 0; i < n_params; i++) {
-        double given = sampler->enqueued[own_number * n_params + i];
+        double given = sampler->enqueued[row * n_params + i];
         double drawn = kd_axis_draw(&sampler->axes[i], &rng);
         point[i] = isnan(given) ? drawn : given;
     }

@@ -6,6 +6,8 @@
  * a judgement costs microseconds whatever the number of trials; one that is made anew, for the same history, decides the
  * same.
  *
+ * The history has no trials of an earlier experiment (n_prior is 0): they have no reports to compare with.
+ *
  * Words: a rung is a step at which trials are compared. A trial is trained `until` its rung, where it is judged GO (no
  * rung here, or it is above the bar), STOP (it is over: EarlyStopped) or PAUSE (it keeps its checkpoint and gives up its
  * slot; `next` may promote it later). A bracket is one ladder of rungs. */

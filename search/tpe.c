@@ -336,7 +336,7 @@ static int tpe_ask(void *self, const struct kd_history *history, int n, double *
 static const struct kd_setting tpe_settings[] = {
     {"n_startup_trials", KD_SETTING_INT, "10", 0, 1e6, NULL,
      "finished trials before the model is used; random until then"},
-    {"n_ei_candidates", KD_SETTING_INT, "24", 1, 1e5, NULL, "candidates for each proposal"},
+    {"n_ei_candidates", KD_SETTING_INT, "24", 1, 1e4, NULL, "candidates for each proposal"},
     {"gamma", KD_SETTING_NUMBER, "0.1", 1e-6, 1 - 1e-6, NULL,
      "share of the finished trials that count as good, 25 at most; 0.2 with several objectives"},
     {"prior_weight", KD_SETTING_NUMBER, "1", 0, 1e6, NULL,

@@ -329,6 +329,31 @@ static void a_constraint_is_kept_to(void **state)
     kd_space_release(&space);
 }
 
+static double bowl_of_fine(const struct kd_space *space, const double *x)
+{
+    (void)space;
+    double at = x[0] / 8e15 - 0.3;
+    return at * at;
+}
+
+/* Where a cell is narrower than a double can tell, a margin would be of no width. */
+static void a_grid_as_fine_as_the_doubles_is_searched_like_a_continuous_axis(void **state)
+{
+    (void)state;
+    static const char *const few[] = {"1", "2", "4"};
+    struct kd_space space = {0};
+    struct kd_history history;
+    add_number(&space, "fine", KD_PARAM_INT, -4e15, 4e15, 0, KD_UNIFORM);
+    add_list(&space, "few", KD_PARAM_DISCRETE, 3, few);
+    kd_history_init(&history, &space);
+    struct kd_task task = task_of(&space);
+    struct kd_sampler *sampler = sampler_with(&task, NULL);
+    assert_true(run(sampler, &history, bowl_of_fine, 300, 1) < 1e-9);
+    kd_sampler_free(sampler);
+    kd_history_release(&history);
+    kd_space_release(&space);
+}
+
 static double mixed_bowl(const struct kd_space *space, const double *x)
 {
     (void)space;
@@ -457,6 +482,7 @@ int main(void)
         cmocka_unit_test(another_strategy_can_hand_over_at_a_trial),
         cmocka_unit_test(without_a_number_it_is_refused_with_a_way_out),
         cmocka_unit_test(a_constraint_is_kept_to),
+        cmocka_unit_test(a_grid_as_fine_as_the_doubles_is_searched_like_a_continuous_axis),
         cmocka_unit_test(choices_ints_and_conditions_are_solved_together),
         cmocka_unit_test(when_all_trials_fail_it_goes_on_asking_everywhere),
         cmocka_unit_test(the_surrogate_finds_a_quadratic_and_its_minimum),

@@ -72,6 +72,26 @@ static void earlier_trials_do_not_use_up_the_enqueued_points(void **state)
     kd_space_release(&space);
 }
 
+static void clones_do_not_use_up_the_enqueued_points(void **state)
+{
+    (void)state;
+    struct kd_space space = {0};
+    struct kd_history history;
+    add_number(&space, "x", KD_PARAM_DOUBLE, 0, 1, 0, KD_UNIFORM);
+    kd_history_init(&history, &space);
+    struct kd_sampler *sampler = stubborn_sampler(&space);
+    double point;
+    kd_sampler_enqueue(sampler, (double[]){0.25, 0.75}, 2);
+    kd_history_add(&history, (double[]){0.25});
+    kd_history_add(&history, (double[]){0.3});
+    kd_history_schedule(&history, 1, 2, 0); /* a stopper made it from trial 0 */
+    assert_int_equal(kd_sampler_ask(sampler, &history, 1, &point), 1);
+    assert_true(point == 0.75);
+    kd_sampler_free(sampler);
+    kd_history_release(&history);
+    kd_space_release(&space);
+}
+
 static void a_point_is_never_asked_for_twice_even_in_a_continuous_space(void **state)
 {
     (void)state;
@@ -143,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(enqueued_points_come_first_and_what_they_leave_open_is_drawn),
         cmocka_unit_test(earlier_trials_do_not_use_up_the_enqueued_points),
+        cmocka_unit_test(clones_do_not_use_up_the_enqueued_points),
         cmocka_unit_test(a_point_is_never_asked_for_twice_even_in_a_continuous_space),
         cmocka_unit_test(what_is_inactive_is_masked_and_counts_once),
         cmocka_unit_test(a_strategy_is_refused_what_it_cannot_serve_with_the_reason),

@@ -131,6 +131,33 @@ static void check_reload(const struct kd_strategy *strategy, const struct kind *
     }
 }
 
+/* What was cached of one run says nothing about another one, shorter or longer, whose trials ended otherwise. */
+static void check_another_run(const struct kd_strategy *strategy, const struct kind *kind,
+                              struct kd_sampler *old, const struct kd_history *history)
+{
+    double point[MOST_PARAMS], expected[MOST_PARAMS];
+    for (int n = history->n; n > history->n_prior + 8; n -= 9) {
+        struct kd_history other = new_history(history->space, kind);
+        for (int i = other.n_prior; i < n; i++)
+            kd_history_add(&other, history->trials[i].values);
+        for (int i = n - 3; i >= other.n_prior; i--) { /* the other way round */
+            double value = bowl(history->space, history->trials[i].values);
+            double objectives[2] = {isnan(value) ? 0.5 : -value, i};
+            double constraints[2] = {-1, i % 3 - 1};
+            kd_history_finish_measured(&other, i, i % 8 ? KD_COMPLETE : KD_INFEASIBLE,
+                                       (struct kd_measured){objectives, constraints});
+        }
+        struct kd_sampler *fresh = sampler_of(strategy, history->space, kind);
+        int given = kd_sampler_ask(fresh, &other, 1, expected);
+        assert_int_equal(kd_sampler_ask(old, &other, 1, point), given);
+        if (given == 1 && !kd_points_equal(history->space, point, expected))
+            fail_msg("%s, %s: after another run it proposes otherwise than a fresh one (n = %d)",
+                     strategy->name, kind->name, n);
+        kd_sampler_free(fresh);
+        kd_history_release(&other);
+    }
+}
+
 static void check_strategy(const struct kd_strategy *strategy, const struct kind *kind)
 {
     struct kd_space space = {0};
@@ -151,6 +178,7 @@ static void check_strategy(const struct kd_strategy *strategy, const struct kind
     double size = kd_space_size(&space) + history.n_prior;
     assert_true(history.n == (size < N_TRIALS ? size : N_TRIALS));
     check_reload(strategy, kind, &space, &history);
+    check_another_run(strategy, kind, sampler, &history);
     kd_sampler_free(sampler);
     kd_history_release(&history);
     kd_space_release(&space);
