@@ -7,7 +7,7 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/spec/render.h"
 #include "coordinator/suggest_request.h"
-#include "search/hypervolume.h"
+#include "search/math/hypervolume.h"
 #include "search/pareto.h"
 
 /* Both ways: minimised from the user's direction and back. */

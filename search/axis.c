@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "coordinator/base/mem.h"
-#include "search/special.h"
-#include "search/truncnorm.h"
+#include "search/math/special.h"
+#include "search/math/truncnorm.h"
 
 static double to_coordinate(const struct kd_axis *axis, double x)
 {

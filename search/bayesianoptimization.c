@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
-#include "search/gp_candidates.h"
-#include "search/gp_climb.h"
+#include "search/gp/gp_candidates.h"
+#include "search/gp/gp_climb.h"
 #include "search/strategy.h"
 
 enum { FOR_CANDIDATES = 1 }; /* purpose of a stream */

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
-#include "search/cmaes_point.h"
-#include "search/special.h"
+#include "search/cmaes/cmaes_point.h"
+#include "search/math/special.h"
 
 struct cmaes {
     struct kd_chart chart;

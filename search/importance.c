@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
+#include "search/math/special.h"
+#include "search/math/truncnorm.h"
 #include "search/pareto.h"
-#include "search/special.h"
-#include "search/truncnorm.h"
 
 enum { GRID = 50 };
 

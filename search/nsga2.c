@@ -12,8 +12,8 @@
 
 #include "coordinator/base/mem.h"
 #include "search/axis.h"
+#include "search/math/sobol_points.h"
 #include "search/pareto.h"
-#include "search/sobol_points.h"
 #include "search/strategy.h"
 #include "search/variation.h"
 

@@ -5,7 +5,7 @@
 
 #include "coordinator/base/error.h"
 #include "coordinator/base/mem.h"
-#include "search/hypervolume.h"
+#include "search/math/hypervolume.h"
 #include "search/pareto.h"
 
 void kd_pareto_reference(const struct kd_costs *costs, double *reference)

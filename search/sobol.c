@@ -4,7 +4,7 @@
 
 #include "coordinator/base/mem.h"
 #include "search/axis.h"
-#include "search/sobol_points.h"
+#include "search/math/sobol_points.h"
 #include "search/strategy.h"
 
 struct sobol {

@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
-#include "search/columns.h"
-#include "search/moves.h"
-#include "search/parzen.h"
-#include "search/split.h"
 #include "search/strategy.h"
+#include "search/tpe/columns.h"
+#include "search/tpe/moves.h"
+#include "search/tpe/parzen.h"
+#include "search/tpe/split.h"
 
 /* Parameters that are chosen together: all of them, or one. */
 struct part {

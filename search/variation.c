@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "search/special.h"
+#include "search/math/special.h"
 
 static double power(double x, double exponent)
 {

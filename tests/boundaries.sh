@@ -11,6 +11,7 @@ set -eu
 # Room (longest match wins) : the rooms that its quoted includes may name, besides itself.
 rooms='
 search                search coordinator/base
+search/math           search/math coordinator/base
 kernels               kernels coordinator/base
 coordinator           coordinator search
 coordinator/base      coordinator/base

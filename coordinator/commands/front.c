@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
-#include "search/hypervolume.h"
+#include "search/math/hypervolume.h"
 #include "search/pareto.h"
 
 /* search/ minimises. */

@@ -12,7 +12,7 @@ launcher=$(command -v ccache || true)
 masked=glibc.cpu.hwcaps=-AVX2,-AVX2_Usable,-FMA,-FMA_Usable,-FMA4,-FMA4_Usable,-AVX512F
 
 cd "$root"
-sources=$(printf '%s\n' search/*.c coordinator/base/*.c tests/search/bits.c)
+sources=$(printf '%s\n' search/*.c search/*/*.c coordinator/base/*.c tests/search/bits.c)
 
 # build COMPILER LEVEL: $work/COMPILER$LEVEL
 build() {

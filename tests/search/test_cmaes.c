@@ -4,8 +4,8 @@
 
 #include "coordinator/base/rng.h"
 #include "search/cmaes.h"
-#include "search/cmaes_restart.h"
-#include "search/cmaes_surrogate.h"
+#include "search/cmaes/cmaes_restart.h"
+#include "search/cmaes/cmaes_surrogate.h"
 
 static const struct kd_strategy *cmaes(void)
 {

@@ -1,12 +1,12 @@
 /* The parts of CMA-ES against the package cmaes (tests/search/data/make_cmaes.py). */
 #include "tests/search/helper.h"
 
-#include "search/cmaes_choices.h"
-#include "search/cmaes_margin.h"
-#include "search/cmaes_model.h"
-#include "search/cmaes_order.h"
-#include "search/cmaes_rays.h"
-#include "search/cmaes_warm.h"
+#include "search/cmaes/cmaes_choices.h"
+#include "search/cmaes/cmaes_margin.h"
+#include "search/cmaes/cmaes_model.h"
+#include "search/cmaes/cmaes_order.h"
+#include "search/cmaes/cmaes_rays.h"
+#include "search/cmaes/cmaes_warm.h"
 
 enum { MOST = 16 };
 

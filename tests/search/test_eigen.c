@@ -2,7 +2,7 @@
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
-#include "search/eigen.h"
+#include "search/math/eigen.h"
 
 enum { MOST = 20 };
 

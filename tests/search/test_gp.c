@@ -3,14 +3,14 @@
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
-#include "search/acquisition.h"
-#include "search/gp.h"
-#include "search/gp_data.h"
-#include "search/gp_fit.h"
-#include "search/gp_kernel.h"
-#include "search/gp_surrogate.h"
-#include "search/gp_warp.h"
-#include "search/linalg.h"
+#include "search/gp/acquisition.h"
+#include "search/gp/gp.h"
+#include "search/gp/gp_data.h"
+#include "search/gp/gp_fit.h"
+#include "search/gp/gp_kernel.h"
+#include "search/gp/gp_surrogate.h"
+#include "search/gp/gp_warp.h"
+#include "search/math/linalg.h"
 
 enum { MOST_DIMS = 10, MOST_THETA = MOST_DIMS + 2 };
 

@@ -1,8 +1,8 @@
 /* Successive halving: rungs, promotion and stopping, by hand-made histories and simulated runs. */
 #include "tests/search/scheduling.h"
 
-#include "search/ladder.h"
-#include "search/rungs.h"
+#include "search/stoppers/ladder.h"
+#include "search/stoppers/rungs.h"
 
 static struct kd_space space; /* one parameter, 0 .. 1 */
 static struct kd_task task;

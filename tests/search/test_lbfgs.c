@@ -1,7 +1,7 @@
 /* L-BFGS in a box: Rosenbrock's function against scipy's solutions (tests/search/data/make_lbfgs.py). */
 #include "tests/search/helper.h"
 
-#include "search/lbfgs.h"
+#include "search/math/lbfgs.h"
 
 enum { MOST = 16 };
 

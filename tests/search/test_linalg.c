@@ -2,7 +2,7 @@
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
-#include "search/linalg.h"
+#include "search/math/linalg.h"
 
 enum { N = 45, STRIDE = 50 };
 

@@ -2,7 +2,7 @@
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
-#include "search/hypervolume.h"
+#include "search/math/hypervolume.h"
 #include "search/variation.h"
 
 static const double pi = 3.14159265358979323846;

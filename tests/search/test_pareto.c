@@ -3,7 +3,7 @@
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
-#include "search/hypervolume.h"
+#include "search/math/hypervolume.h"
 #include "search/pareto.h"
 
 static void read_numbers(FILE *file, double *numbers, int n)

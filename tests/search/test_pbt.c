@@ -1,7 +1,7 @@
 /* Population-based training, by simulated runs. */
 #include "tests/search/scheduling.h"
 
-#include "search/perturb.h"
+#include "search/stoppers/perturb.h"
 
 enum { LONGEST = 40, MEMBERS = 8, REPLACED = 2, GENERATIONS = 4 };
 

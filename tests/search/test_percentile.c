@@ -2,8 +2,8 @@
  * (tests/search/data/make_stoppers.py), and what differs from them. */
 #include "tests/search/scheduling.h"
 
-#include "search/ranking.h"
-#include "search/signed_rank.h"
+#include "search/math/ranking.h"
+#include "search/math/signed_rank.h"
 
 static struct kd_space space; /* no parameter */
 

@@ -3,7 +3,7 @@
 
 #include "coordinator/base/rng.h"
 #include "search/axis.h"
-#include "search/sobol_points.h"
+#include "search/math/sobol_points.h"
 
 static uint32_t read_hex(FILE *file)
 {

@@ -12,8 +12,8 @@
 
 #include "coordinator/base/mem.h"
 #include "coordinator/base/rng.h"
-#include "search/special.h"
-#include "search/truncnorm.h"
+#include "search/math/special.h"
+#include "search/math/truncnorm.h"
 
 /* Errors in units of the last place of the true value; `absolute` for logarithms of probabilities near 1. */
 static const struct {

@@ -2,10 +2,10 @@
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
-#include "search/columns.h"
-#include "search/parzen.h"
-#include "search/special.h"
-#include "search/split.h"
+#include "search/math/special.h"
+#include "search/tpe/columns.h"
+#include "search/tpe/parzen.h"
+#include "search/tpe/split.h"
 
 static double read_number(FILE *file)
 {

@@ -2,10 +2,10 @@
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
-#include "search/moves.h"
-#include "search/parzen.h"
-#include "search/special.h"
-#include "search/split.h"
+#include "search/math/special.h"
+#include "search/tpe/moves.h"
+#include "search/tpe/parzen.h"
+#include "search/tpe/split.h"
 
 struct setup {
     struct kd_space space;

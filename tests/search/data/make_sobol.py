@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes search/sobol_table.h and tests/search/data/sobol.txt from the direction numbers that SciPy carries (1.10.1).
+"""Writes search/math/sobol_table.h and tests/search/data/sobol.txt from the direction numbers that SciPy carries (1.10.1).
 
     python3 tests/search/data/make_sobol.py      (from the repository root)
 
@@ -49,7 +49,7 @@ for word in words:
     if len(lines[-1]) + len(word) + 5 > 100:
         lines.append("")
     lines[-1] += (" " if lines[-1] else "    ") + word
-with open("search/sobol_table.h", "w") as out:
+with open("search/math/sobol_table.h", "w") as out:
     out.write("""/* sobol_table.h - direction numbers of Joe and Kuo (new-joe-kuo-6), packed; made by
  * tests/search/data/make_sobol.py, which says how. */
 #ifndef KD_SEARCH_SOBOL_TABLE_H

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes search/special_tables.h and tests/search/data/special.txt; needs mpmath (any recent version).
+"""Writes search/math/special_tables.h and tests/search/data/special.txt; needs mpmath (any recent version).
 
     python3 tests/search/data/make_special.py      (from the repository root)
 
@@ -130,5 +130,5 @@ def write_values(path):
     open(path, "w").write("".join(rows))
 
 
-write_tables("search/special_tables.h")
+write_tables("search/math/special_tables.h")
 write_values("tests/search/data/special.txt")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes tests/search/data/stoppers.txt from Optuna 5.0.0 (pip install optuna==5.0.0) and scipy 1.10, whose rules
-search/percentile.c, wilcoxon.c, patient.c and threshold.c follow.
+search/stoppers/percentile.c, wilcoxon.c, patient.c and threshold.c follow.
 
     python3 tests/search/data/make_stoppers.py      (from the repository root)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/search/data/tpe.txt from Optuna 5.0.0 (pip install optuna==5.0.0), whose rules search/parzen.h follows.
+"""Writes tests/search/data/tpe.txt from Optuna 5.0.0 (pip install optuna==5.0.0), whose rules search/tpe/parzen.h follows.
 
     python3 tests/search/data/make_tpe.py      (from the repository root)
 
