@@ -66,7 +66,7 @@ static void *gp_new(const struct kd_task *task, const struct kd_settings *settin
     self->n_initial = (int)kd_settings_number(settings, "n_initial_points");
     self->climbs = strcmp(kd_settings_text(settings, "acq_optimizer"), "sampling") != 0;
     kd_cube_init(&self->cube, task->space);
-    kd_surrogate_init(&self->surrogate, &self->cube, task->n_constraints);
+    kd_surrogate_init(&self->surrogate, &self->cube, task->n_constraints, seed);
     self->surrogate.acquisition.hope = hope;
     kd_candidates_init(&self->candidates, self->cube.n_dims);
     kd_climb_init(&self->climb, &self->cube);

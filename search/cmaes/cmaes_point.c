@@ -32,7 +32,7 @@ static void draw_step(struct kd_cma_state *state, struct kd_rng *rng, int64_t nu
 {
     double *z = &state->point[state->chart->n_params];
     for (int j = 0; j < state->cma->d && !is_first; j++)
-        z[j] = kd_cma_draw_normal(rng);
+        z[j] = kd_normal_draw(rng);
     if (is_first)
         kd_cma_rays_at(&state->rays, number, z);
     kd_cma_step(state->cma, z, step);
@@ -153,7 +153,7 @@ static double fill_step(const struct kd_cma_state *state, struct kd_rng *rng, in
 {
     double mean = state->cma->mean[j], deviation = kd_cma_deviation(state->cma, j), from, to;
     if (isnan(value))
-        return deviation * kd_cma_draw_normal(rng);
+        return deviation * kd_normal_draw(rng);
     double x = kd_chart_coordinate(state->chart, j, value), scale = scale_of(state, j);
     if (!kd_chart_has_cells(state->chart, j))
         return (x - mean) / scale;

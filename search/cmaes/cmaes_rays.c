@@ -7,15 +7,10 @@
 #include "coordinator/base/rng.h"
 #include "search/math/eigen.h"
 #include "search/math/linalg.h"
-#include "search/math/special.h"
+#include "search/math/truncnorm.h"
 #include "search/strategy.h"
 
 enum { FOR_RAYS = 3 }; /* purpose of streams; 0 to 2 are cmaes_state.c's */
-
-double kd_cma_draw_normal(struct kd_rng *rng)
-{
-    return kd_normal_quantile(kd_rng_uniform(rng) + 0x1p-54);
-}
 
 void kd_cma_rays_init(struct kd_cma_rays *rays, int d, int n_rays, uint64_t seed)
 {
@@ -55,7 +50,7 @@ static void fill_block(struct kd_cma_rays *rays, int64_t block)
     struct kd_rng rng = kd_rng_at(rays->seed, KD_STREAM(FOR_RAYS, block));
     double *rows = rays->rays[block % 2];
     for (int i = 0; i < rays->n_rays * rays->d; i++)
-        rows[i] = kd_cma_draw_normal(&rng);
+        rows[i] = kd_normal_draw(&rng);
     for (int k = 0; k < rays->n_rays; k++)
         turn_away(rays->d, rows, k);
     rays->blocks[block % 2] = block;

@@ -25,7 +25,4 @@ void kd_cma_rays_release(struct kd_cma_rays *rays);
 /* The vector of trial `number`, d values. */
 void kd_cma_rays_at(struct kd_cma_rays *rays, int64_t number, double *z);
 
-/* One standard normal number. */
-double kd_cma_draw_normal(struct kd_rng *rng);
-
 #endif

@@ -38,38 +38,6 @@ void kd_cma_surrogate_release(struct kd_cma_surrogate *surrogate)
     *surrogate = (struct kd_cma_surrogate){0};
 }
 
-/* The lower triangle of a becomes its Cholesky factor; false when a is not positive definite. */
-static bool factorise(int n, double *a)
-{
-    for (int i = 0; i < n; i++) {
-        double *row = &a[(size_t)i * (size_t)n];
-        for (int j = 0; j < i; j++) {
-            const double *other = &a[(size_t)j * (size_t)n];
-            row[j] = (row[j] - kd_dot(row, other, j)) / other[j];
-        }
-        double rest = row[i] - kd_dot(row, row, i);
-        if (!(rest > 0))
-            return false;
-        row[i] = sqrt(rest);
-    }
-    return true;
-}
-
-/* b becomes the solution of L L' x = b. */
-static void solve(int n, const double *factor, double *b)
-{
-    for (int i = 0; i < n; i++) {
-        const double *row = &factor[(size_t)i * (size_t)n];
-        b[i] = (b[i] - kd_dot(row, b, i)) / row[i];
-    }
-    for (int i = n - 1; i >= 0; i--) {
-        const double *row = &factor[(size_t)i * (size_t)n];
-        b[i] /= row[i];
-        for (int j = 0; j < i; j++)
-            b[j] -= row[j] * b[i];
-    }
-}
-
 /* 1, z, z^2 / 2, and the mixed terms when there is room for them. */
 static void fill_terms(int d, int n_terms, const double *z, double *terms)
 {
@@ -174,7 +142,7 @@ static double regress(int n, int n_terms, const double *terms, const double *fac
             out[i] += weight * value * terms[(size_t)k * (size_t)n_terms + (size_t)i];
         weights += weight, sum += weight * value, squares += weight * value * value;
     }
-    solve(n_terms, factor, out);
+    kd_cholesky_solve(factor, n_terms, n_terms, out);
     for (int k = 0; k < n; k++) {
         double off = samples[k].value - kd_dot(&terms[(size_t)k * (size_t)n_terms], out, n_terms);
         left += weight_of(k, n) * off * off;
@@ -225,11 +193,11 @@ static bool minimise(struct kd_cma_surrogate *surrogate, double lift, double mos
     memcpy(factor, surrogate->curve, d * d * sizeof *factor);
     for (size_t i = 0; i < d; i++)
         factor[i * d + i] += lift;
-    if (!factorise(surrogate->d, factor))
+    if (!kd_cholesky_factor(factor, surrogate->d, surrogate->d))
         return false;
     for (size_t i = 0; i < d; i++)
         z[i] = -surrogate->slope[i];
-    solve(surrogate->d, factor, z);
+    kd_cholesky_solve(factor, surrogate->d, surrogate->d, z);
     return kd_dot(z, z, surrogate->d) <= most * most;
 }
 
@@ -264,7 +232,7 @@ void kd_cma_surrogate_fit(struct kd_cma_surrogate *surrogate, int n, const doubl
         fill_terms(surrogate->d, n_terms, &points[(size_t)samples[k].at * (size_t)surrogate->d],
                    &terms[(size_t)k * size]);
     gather(n, n_terms, terms, matrix);
-    surrogate->has_model = n > 0 && factorise(n_terms, matrix);
+    surrogate->has_model = n > 0 && kd_cholesky_factor(matrix, n_terms, n_terms);
     if (surrogate->has_model) {
         regress_best(n, n_terms, terms, matrix, samples, best);
         take_terms(surrogate, n_terms, best);
@@ -287,7 +255,7 @@ double kd_cma_surrogate_value(const struct kd_cma_surrogate *surrogate, const do
 
 void kd_cma_surrogate_judge(struct kd_cma_surrogate *surrogate, int n, const double *points)
 {
-    int agree = 0, n_pairs = n * (n - 1) / 2;
+    double agree = 0, n_pairs = (double)n * (n - 1) / 2;
     if (!surrogate->has_model || n_pairs == 0)
         return;
     double *values = KD_NEW_ARRAY(double, (size_t)n);
@@ -297,7 +265,7 @@ void kd_cma_surrogate_judge(struct kd_cma_surrogate *surrogate, int n, const dou
             agree += values[j] < values[i] ? 1 : -1;
     }
     free(values);
-    surrogate->trust = surrogate->trust / 2 + (double)agree / n_pairs / 2;
+    surrogate->trust = surrogate->trust / 2 + agree / n_pairs / 2;
 }
 
 int kd_cma_surrogate_draws(const struct kd_cma_surrogate *surrogate)

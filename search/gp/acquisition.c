@@ -6,16 +6,14 @@
 #include "search/math/linalg.h"
 #include "search/math/special.h"
 
-#define SQRT_HALF    0x1.6a09e667f3bcdp-1
 #define SQRT_HALF_PI 0x1.40d931ff62706p+0
-#define HALF_LN_2_PI 0x1.d67f1c864beb5p-1
 #define XI           0.01
 #define KAPPA        1.96
 
 /* Phi(u) / phi(u), u <= 0 */
 static double mills(double u)
 {
-    return SQRT_HALF_PI * kd_erfcx(-u * SQRT_HALF);
+    return SQRT_HALF_PI * kd_erfcx(-u * KD_SQRT_HALF);
 }
 
 /* 1 + u Phi/phi = 1/u^2 - 3/u^4 + 15/u^6 - ..., for u far below 0, where the sum itself would cancel. */
@@ -28,7 +26,7 @@ static double far_rest(double u)
 double kd_log_h(double u, double *slope)
 {
     enum { FAR = -40 };
-    double log_phi = -u * u / 2 - HALF_LN_2_PI;
+    double log_phi = -u * u / 2 - KD_LOG_SQRT_2_PI;
     if (u > 0) {
         double cdf = kd_normal_cdf(u), h = kd_exp(log_phi) + u * cdf;
         *slope = cdf / h;
@@ -45,7 +43,7 @@ static double log_cdf(double u, double *slope)
     if (u < 0)
         *slope = 1 / mills(u);
     else
-        *slope = kd_exp(-u * u / 2 - HALF_LN_2_PI) / kd_normal_cdf(u);
+        *slope = kd_exp(-u * u / 2 - KD_LOG_SQRT_2_PI) / kd_normal_cdf(u);
     return kd_normal_log_cdf(u);
 }
 

@@ -10,8 +10,6 @@
 #include "search/math/linalg.h"
 #include "search/math/special.h"
 
-#define HALF_LN_2_PI 0x1.d67f1c864beb5p-1
-
 static void free_rows(struct kd_gp *gp)
 {
     free(gp->columns), free(gp->targets), free(gp->factor), free(gp->alpha);
@@ -201,7 +199,7 @@ double kd_gp_evidence(struct kd_gp *gp, const double *theta, double *gradient)
     fill_gradient(gp, gradient);
     double fit = kd_dot(gp->alpha, gp->targets, gp->n);
     double half_log_det = kd_cholesky_half_log_det(gp->factor, gp->capacity, gp->n);
-    return -0.5 * fit - half_log_det - gp->n * HALF_LN_2_PI;
+    return -0.5 * fit - half_log_det - gp->n * KD_LOG_SQRT_2_PI;
 }
 
 void kd_gp_condition(struct kd_gp *gp, const double *theta)

@@ -7,6 +7,7 @@
 #include "coordinator/base/mem.h"
 #include "search/math/linalg.h"
 #include "search/math/special.h"
+#include "search/math/truncnorm.h"
 
 enum { CENTRES = 5 };
 
@@ -67,11 +68,6 @@ static double reach(const struct kd_gp *gp, int dim)
     return length < 1 ? length / 2 : 0.5;
 }
 
-static double normal(struct kd_rng *rng)
-{
-    return kd_normal_quantile((kd_rng_uniform(rng) + 0x1p-54) * (1 - 0x1p-53));
-}
-
 /* One coordinate of a step. Where only a few dimensions move, each may go anywhere. */
 static double move(const struct kd_surrogate *surrogate, int dim, double x, double size,
                    bool is_lonely, struct kd_rng *rng)
@@ -79,7 +75,7 @@ static double move(const struct kd_surrogate *surrogate, int dim, double x, doub
     const struct kd_cube *cube = surrogate->cube;
     if (cube->is_category[dim] || (is_lonely && kd_rng_below(rng, 2) == 0))
         return kd_cube_draw(cube, dim, rng);
-    double to = x + size * reach(surrogate->models[0].gp, dim) * normal(rng);
+    double to = x + size * reach(surrogate->models[0].gp, dim) * kd_normal_draw(rng);
     return kd_cube_snap(cube, dim, to);
 }
 

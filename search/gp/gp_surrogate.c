@@ -7,15 +7,17 @@
 #include "coordinator/base/mem.h"
 #include "search/gp/gp_fit.h"
 #include "search/math/linalg.h"
+#include "search/strategy.h"
 
 enum { SKETCH_TRIALS = 64, SKETCH_EVALUATIONS = 30, FIT_EVALUATIONS = 40 };
 
 static const double LAMBDAS[] = {1, 0.5, 0, -0.5};
 
-void kd_surrogate_init(struct kd_surrogate *surrogate, struct kd_cube *cube, int n_constraints)
+void kd_surrogate_init(struct kd_surrogate *surrogate, struct kd_cube *cube, int n_constraints,
+                       uint64_t seed)
 {
     size_t n_models = 1 + (size_t)n_constraints, n_dims = (size_t)cube->n_dims;
-    *surrogate = (struct kd_surrogate){.cube = cube, .n_constraints = n_constraints};
+    *surrogate = (struct kd_surrogate){.cube = cube, .n_constraints = n_constraints, .seed = seed};
     surrogate->models = KD_NEW_ARRAY(struct kd_gp_model, n_models);
     for (size_t i = 0; i < n_models; i++) {
         struct kd_gp_model *model = &surrogate->models[i];
@@ -163,7 +165,8 @@ static void choose_lengths(const struct kd_surrogate *surrogate, const struct kd
     const struct kd_gp_model *model = &surrogate->models[0];
     int n_dims = surrogate->cube->n_dims;
     memcpy(theta, model->theta, (size_t)kd_gp_n_theta(n_dims) * sizeof *theta);
-    bool is_heads = kd_hash2((uint64_t)history->n, FOR_LENGTHS) & 1;
+    struct kd_rng rng = kd_rng_at(surrogate->seed, KD_STREAM(FOR_LENGTHS, history->n));
+    bool is_heads = kd_rng_u32(&rng) & 1;
     if (is_heads || count_stalled(&model->data, history->n_prior) < PATIENCE)
         return;
     for (int j = 0; j < n_dims; j++) {

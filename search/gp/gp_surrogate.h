@@ -25,6 +25,7 @@ struct kd_gp_model {
 struct kd_surrogate {
     struct kd_cube *cube; /* borrowed */
     int n_constraints;
+    uint64_t seed;
     struct kd_gp_model *models; /* the objective's, then the constraints' */
     struct kd_gp *trainer;      /* what fits are made with */
     struct kd_acquisition acquisition;
@@ -32,7 +33,8 @@ struct kd_surrogate {
     int n_running, running_capacity;
 };
 
-void kd_surrogate_init(struct kd_surrogate *surrogate, struct kd_cube *cube, int n_constraints);
+void kd_surrogate_init(struct kd_surrogate *surrogate, struct kd_cube *cube, int n_constraints,
+                       uint64_t seed);
 void kd_surrogate_release(struct kd_surrogate *surrogate);
 
 /* Is a running trial closer than a hundredth of the cube in every dimension? Two trials so close at the same time teach

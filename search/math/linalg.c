@@ -156,6 +156,28 @@ void kd_cholesky_extend(double *a, int stride, int from, int n, double *work)
     }
 }
 
+bool kd_cholesky_factor(double *a, int stride, int n)
+{
+    for (int i = 0; i < n; i++) {
+        double *row = &a[(size_t)i * (size_t)stride];
+        for (int j = 0; j < i; j++) {
+            const double *other = &a[(size_t)j * (size_t)stride];
+            row[j] = (row[j] - kd_dot(row, other, j)) / other[j];
+        }
+        double rest = row[i] - kd_dot(row, row, i);
+        if (!(rest > 0))
+            return false;
+        row[i] = sqrt(rest);
+    }
+    return true;
+}
+
+void kd_cholesky_solve(const double *l, int stride, int n, double *x)
+{
+    kd_cholesky_forward(l, stride, n, x);
+    kd_cholesky_backward(l, stride, n, x);
+}
+
 void kd_cholesky_forward(const double *l, int stride, int n, double *x)
 {
     for (int i = 0; i < n; i++, l += stride)

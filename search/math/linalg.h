@@ -7,6 +7,8 @@
 #ifndef KD_SEARCH_LINALG_H
 #define KD_SEARCH_LINALG_H
 
+#include <stdbool.h>
+
 enum { KD_LANES = 8 };
 
 /* sum a[i] b[i], in eight partial sums. */
@@ -17,6 +19,12 @@ double kd_dot(const double *a, const double *b, int n);
  * pivot below 1e-14 of its diagonal is raised to that: where rounding makes the matrix singular, the factor stays
  * finite. work: KD_LANES * n. */
 void kd_cholesky_extend(double *a, int stride, int from, int n, double *work);
+
+/* The whole factor at once; false, and nothing that can be used, when the matrix is not positive definite. */
+bool kd_cholesky_factor(double *a, int stride, int n);
+
+/* x = (L L')^-1 x, in place. */
+void kd_cholesky_solve(const double *l, int stride, int n, double *x);
 
 /* x = L^-1 x and x = L'^-1 x, in place. */
 void kd_cholesky_forward(const double *l, int stride, int n, double *x);

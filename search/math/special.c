@@ -12,7 +12,6 @@
 #define LN2_HIGH  0x1.62e42fee00000p-1
 #define LN2_LOW   0x1.a39ef35793c76p-33
 #define LOG2_E    0x1.71547652b82fep+0
-#define SQRT_HALF 0x1.6a09e667f3bcdp-1
 #define SQRT_2_PI 0x1.40d931ff62706p+1
 
 #define POLYNOMIAL(table, x) horner(table, (int)KD_COUNT(table), x)
@@ -76,7 +75,7 @@ static double split_exponent(double x, int *k)
     uint64_t bits = bits_of(x);
     *k += (int)(bits >> 52) - 1022;
     double m = of_bits((bits & 0x000FFFFFFFFFFFFFu) | 0x3FE0000000000000u);
-    if (m < SQRT_HALF) {
+    if (m < KD_SQRT_HALF) {
         m *= 2;
         *k -= 1;
     }
@@ -159,10 +158,10 @@ double kd_erfc(double x)
 double kd_normal_cdf(double x)
 {
     if (x > -0.5)
-        return 0.5 * kd_erfc(-x * SQRT_HALF);
+        return 0.5 * kd_erfc(-x * KD_SQRT_HALF);
     if (x < -38.6)
         return 0;
-    return 0.5 * exp_minus_square(-x, 2) * kd_erfcx(-x * SQRT_HALF);
+    return 0.5 * exp_minus_square(-x, 2) * kd_erfcx(-x * KD_SQRT_HALF);
 }
 
 double kd_normal_log_cdf(double x)
@@ -171,7 +170,7 @@ double kd_normal_log_cdf(double x)
         return kd_log1p(-kd_normal_cdf(-x));
     if (x > -1)
         return kd_ln(kd_normal_cdf(x));
-    return -0.5 * x * x + kd_ln(0.5 * kd_erfcx(-x * SQRT_HALF));
+    return -0.5 * x * x + kd_ln(0.5 * kd_erfcx(-x * KD_SQRT_HALF));
 }
 
 /* Abramowitz and Stegun 26.2.23: the quantile of p = exp(log_p) <= 1/2 to 4.5e-4. */
@@ -205,7 +204,8 @@ double kd_normal_quantile(double p)
     double x = p <= 0.5 ? rough_quantile(kd_ln(p)) : -rough_quantile(kd_ln(1 - p));
     for (int i = 0; i < 2; i++) {
         /* Near the middle the cdf itself is no finer than 1e-16, its distance from 1/2 is. */
-        double distance = central ? 0.5 * kd_erf(x * SQRT_HALF) - (p - 0.5) : kd_normal_cdf(x) - p;
+        double distance =
+            central ? 0.5 * kd_erf(x * KD_SQRT_HALF) - (p - 0.5) : kd_normal_cdf(x) - p;
         x = halley(x, distance / density(x));
     }
     return x;
@@ -222,7 +222,7 @@ double kd_normal_log_quantile(double log_p)
     double x = -sqrt(-2 * log_p);
     for (int i = 0; i < 6; i++) {
         /* Newton in the logarithm: d log cdf / dx = density / cdf = sqrt(2 / pi) / erfcx(-x / sqrt(2)) */
-        double slope = 2 / (SQRT_2_PI * kd_erfcx(-x * SQRT_HALF));
+        double slope = 2 / (SQRT_2_PI * kd_erfcx(-x * KD_SQRT_HALF));
         x -= (kd_normal_log_cdf(x) - log_p) / slope;
     }
     return x;

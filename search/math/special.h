@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 
+#define KD_SQRT_HALF     0x1.6a09e667f3bcdp-1
+#define KD_LOG_SQRT_2_PI 0x1.d67f1c864beb5p-1
+
 double kd_exp(double x); /* 1 ulp; 0 below -745.2, INFINITY above 709.8 */
 double
 kd_ln(double x); /* natural logarithm (kd_log is a log line); 1 ulp; -INFINITY at 0, NaN below */

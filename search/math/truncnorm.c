@@ -4,8 +4,11 @@
 
 #include "search/math/special.h"
 
-#define SQRT_HALF     0x1.6a09e667f3bcdp-1
-#define LOG_SQRT_2_PI 0x1.d67f1c864beb5p-1
+/* The quantile of the middle of the 2^-53 that uniform numbers are apart, drawn in from 1. */
+double kd_normal_draw(struct kd_rng *rng)
+{
+    return kd_normal_quantile((kd_rng_uniform(rng) + 0x1p-54) * (1 - 0x1p-53));
+}
 
 /* log(exp(x) + exp(y)) */
 static double log_sum(double x, double y)
@@ -26,16 +29,16 @@ static double log_mass_narrow(double a, double b)
     double width = b - a, middle = a + 0.5 * width;
     double z2 = middle * middle, w2 = width * width;
     double series = w2 / 24 * (z2 - 1) + w2 * w2 / 1920 * (z2 * z2 - 6 * z2 + 3);
-    return kd_ln(width) - 0.5 * z2 - LOG_SQRT_2_PI + kd_log1p(series);
+    return kd_ln(width) - 0.5 * z2 - KD_LOG_SQRT_2_PI + kd_log1p(series);
 }
 
 /* a < b < 0: exp(-b^2 / 2) taken out, so that nothing underflows however far the tail. */
 static double log_mass_tail(double a, double b)
 {
-    double near = kd_erfcx(-b * SQRT_HALF), far = 0;
+    double near = kd_erfcx(-b * KD_SQRT_HALF), far = 0;
     double drop = 0.5 * (b - a) * (b + a);
     if (drop > -745)
-        far = kd_erfcx(-a * SQRT_HALF) * kd_exp(drop);
+        far = kd_erfcx(-a * KD_SQRT_HALF) * kd_exp(drop);
     return -0.5 * b * b + kd_ln(0.5 * (near - far));
 }
 
@@ -81,5 +84,5 @@ double kd_truncnorm_log_density(double x, double mean, double deviation, double 
         return -INFINITY;
     double z = (x - mean) / deviation;
     double mass = kd_normal_log_mass((low - mean) / deviation, (high - mean) / deviation);
-    return -0.5 * z * z - LOG_SQRT_2_PI - kd_ln(deviation) - mass;
+    return -0.5 * z * z - KD_LOG_SQRT_2_PI - kd_ln(deviation) - mass;
 }

@@ -3,6 +3,11 @@
 #ifndef KD_SEARCH_TRUNCNORM_H
 #define KD_SEARCH_TRUNCNORM_H
 
+#include "coordinator/base/rng.h"
+
+/* A draw from the standard normal distribution; finite. */
+double kd_normal_draw(struct kd_rng *rng);
+
 /* log(cdf(b) - cdf(a)), a <= b; -INFINITY when they are equal. */
 double kd_normal_log_mass(double a, double b);
 

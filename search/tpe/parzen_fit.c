@@ -5,9 +5,6 @@
 #include "search/math/truncnorm.h"
 #include "search/tpe/parzen_kernels.h"
 
-#define SQRT_HALF     0x1.6a09e667f3bcdp-1
-#define LOG_SQRT_2_PI 0x1.d67f1c864beb5p-1
-
 /* The trials of the estimator that have a value on the axis, in its order. */
 static void sort_kernels(struct kd_parzen *parzen, int i)
 {
@@ -59,7 +56,7 @@ static void set_kernel(struct kd_parzen *parzen, int i, int kernel, double mu, d
         memo = &parzen->memo[i][parzen->trials[kernel]];
     if (memo->sigma != sigma) {
         memo->sigma = sigma;
-        memo->inverse = SQRT_HALF / sigma;
+        memo->inverse = KD_SQRT_HALF / sigma;
         memo->norm = norm_of(kd_parzen_axis(parzen, i), mu, sigma);
         memo->log_norm = kernels->offset ? kd_ln(memo->norm) : 0;
     }
@@ -80,7 +77,7 @@ static void set_group(struct kd_axis_kernels *kernels, int kernel)
     if (last < 0 || kernels->group_mu[last] != mu || kernels->group_sigma[last] != sigma) {
         bool is_known = last >= 0 && kernels->group_sigma[last] == sigma;
         kernels->group_unit[last + 1] =
-            is_known ? kernels->group_unit[last] : kd_ln(sigma) + LOG_SQRT_2_PI;
+            is_known ? kernels->group_unit[last] : kd_ln(sigma) + KD_LOG_SQRT_2_PI;
         last = kernels->n_groups++;
         kernels->group_mu[last] = mu;
         kernels->group_sigma[last] = sigma;
@@ -128,7 +125,7 @@ static void fit_numeric(struct kd_parzen *parzen, int i)
     int n = parzen->n_sorted;
     double range = axis->high - axis->low, min_sigma = range / (n + 2 < 100 ? n + 2 : 100);
     kernels->n_groups = 0;
-    kernels->log_unit = kd_ln(range) + LOG_SQRT_2_PI;
+    kernels->log_unit = kd_ln(range) + KD_LOG_SQRT_2_PI;
     set_narrow(kernels, axis, min_sigma);
     bool has_groups = axis->has_cells && !kernels->has_narrow_cells;
     for (int rank = 0; rank < n; rank++) {
