@@ -17,6 +17,7 @@ sources=$(printf '%s\n' search/*.c search/*/*.c coordinator/base/*.c tests/searc
 # build COMPILER LEVEL: $work/COMPILER$LEVEL
 build() {
     mkdir -p "$work/$1$2.o"
+    # shellcheck disable=SC2016  # the inner shell expands these
     printf '%s\n' "$sources" | xargs -P "$(nproc)" -I{} sh -c \
         '$0 -std=c11 -D_GNU_SOURCE -DKATYDID_VERSION=\"bits\" -ffp-contract=off "$1" -I. -c "$3" -o "$2/$(echo "$3" | tr / _).o"' \
         "$launcher $1" "$2" "$work/$1$2.o" {}
