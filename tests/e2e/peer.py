@@ -4,13 +4,21 @@ import sys
 
 import zmq
 
-socket = zmq.Context().socket(zmq.DEALER)
+context = zmq.Context()
+socket = context.socket(zmq.DEALER)
 socket.connect(sys.argv[1])
 what = sys.argv[2]
 
 
 def send(kind, body):
     socket.send_multipart([b"KD1", kind, json.dumps(body).encode()])
+
+
+def leave():
+    """An interpreter that just ends may take what was sent last with it."""
+    socket.close(linger=5000)
+    context.term()
+    sys.exit(0)
 
 
 def hear():
@@ -70,10 +78,10 @@ if what == "bad":
     misanswer(ask)
 if what == "gives-up":
     send(b"ASK_FAILED", {"ask": ask, "reason": "no more ideas"})
-    sys.exit(0)
+    leave()
 point = 0
 while True:
     answer(ask, [[(ask + i) / 100, 1 + i % 2] for i in range(n)])
     if what == "one-answer":
-        sys.exit(0)
+        leave()
     ask, n = wait_for_ask(told)
