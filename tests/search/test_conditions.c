@@ -9,7 +9,8 @@ static void add_condition(struct kd_space *space, const char *child, const char 
     param->condition->parent = kd_space_find(space, parent);
     param->condition->n_values = n;
     param->condition->values = KD_NEW_ARRAY(double, (size_t)n + 1);
-    memcpy(param->condition->values, values, (size_t)n * sizeof *values);
+    for (int i = 0; i < n; i++)
+        param->condition->values[i] = values[i];
 }
 
 /* layers 1..3; units2 under layers 2 and 3, units3 under layers 3; optimiser with its own momentum. The child of an
