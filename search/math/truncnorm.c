@@ -22,14 +22,12 @@ double kd_normal_mass(double a, double b)
     return a > 0 ? kd_normal_cdf(-a) - kd_normal_cdf(-b) : kd_normal_cdf(b) - kd_normal_cdf(a);
 }
 
-/* A cell much narrower than its distance from 0 and than 1: density at the middle times width, with the next two
- * terms of the series; the difference of two cdfs would cancel. */
+/* A cell much narrower than its distance from 0 and than 1: the difference of two cdfs would cancel. */
 static double log_mass_narrow(double a, double b)
 {
     double width = b - a, middle = a + 0.5 * width;
-    double z2 = middle * middle, w2 = width * width;
-    double series = w2 / 24 * (z2 - 1) + w2 * w2 / 1920 * (z2 * z2 - 6 * z2 + 3);
-    return kd_ln(width) - 0.5 * z2 - KD_LOG_SQRT_2_PI + kd_log1p(series);
+    double z2 = middle * middle, series = kd_normal_narrow_series(z2, width * width);
+    return kd_ln(width) - 0.5 * z2 - KD_LOG_SQRT_2_PI + series;
 }
 
 /* a < b < 0: exp(-b^2 / 2) taken out, so that nothing underflows however far the tail. */

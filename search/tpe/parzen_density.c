@@ -30,25 +30,13 @@ static void add_smooth(double *restrict acc, const double *restrict mu,
     }
 }
 
-/* The log mass of a cell narrower than the kernel, over width / (sigma sqrt(2 pi)), plus z^2/2. With z and w in
- * deviations the mass is the mean of exp(-z w t - w^2 t^2 / 2) over |t| < 1/2, whose Taylor series in w has the Hermite
- * polynomials: 1 + a + b + c + ... with a = w^2 He2(z)/24, b = w^4 He4(z)/1920, c = w^6 He6(z)/322560. */
-static inline double narrow_series(double z2, double w2)
-{
-    double a = (z2 - 1) * (1.0 / 24);
-    double b = (z2 * z2 - 6 * z2 + 3) * (1.0 / 1920);
-    double c = (z2 * (z2 * (z2 - 15) + 45) - 15) * (1.0 / 322560);
-    double a2 = a * a;
-    return w2 * (a + w2 * (b - 0.5 * a2 + w2 * (c - a * b + a2 * a * (1.0 / 3))));
-}
-
 static void add_narrow(double *restrict acc, const double *restrict mu,
                        const double *restrict inverse, double x, double width2)
 {
     for (int j = 0; j < KD_BLOCK; j++) {
         double root = (x - mu[j]) * inverse[j];
         double half = root * root;
-        acc[j] += narrow_series(half + half, width2 * (inverse[j] * inverse[j])) - half;
+        acc[j] += kd_normal_narrow_series(half + half, width2 * (inverse[j] * inverse[j])) - half;
     }
 }
 
@@ -120,7 +108,7 @@ static void fill_cells(const struct kd_parzen *parzen, int i, double value, doub
         double mu = kernels->group_mu[g], sigma = kernels->group_sigma[g];
         double z = (middle - mu) / sigma, width = (to - from) / sigma;
         if (width <= KD_NARROW)
-            table[g] = narrow_series(z * z, width * width) - 0.5 * z * z + log_width;
+            table[g] = kd_normal_narrow_series(z * z, width * width) - 0.5 * z * z + log_width;
         else
             table[g] =
                 kd_normal_log_mass((from - mu) / sigma, (to - mu) / sigma) + kernels->group_unit[g];
