@@ -4,11 +4,11 @@
  *     stop when best up to patience + 1 reports ago + min_delta < best of the last patience + 1 reports
  *
  * Reports that are not finite are passed over; when none of the last is finite, none is better. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/mem.h"
+#include "search/standings.h"
 #include "search/stopper.h"
 
 struct patient {
@@ -44,16 +44,6 @@ static void *patient_new(const struct kd_task *task, const struct kd_settings *s
     return self;
 }
 
-static double best_of(const struct kd_report *reports, int n)
-{
-    double best = INFINITY;
-    for (int i = 0; i < n; i++) {
-        if (isfinite(reports[i].value) && reports[i].value < best)
-            best = reports[i].value;
-    }
-    return best;
-}
-
 static enum kd_verdict patient_judge(void *self_, const struct kd_history *history, int number,
                                      const struct kd_report *report)
 {
@@ -62,8 +52,8 @@ static enum kd_verdict patient_judge(void *self_, const struct kd_history *histo
     int n = kd_observation_report_at(trial, report->step) + 1, n_late = self->patience + 1;
     if (n > trial->n_reports || n <= n_late)
         return KD_GO;
-    double early = best_of(trial->reports, n - n_late);
-    double late = best_of(&trial->reports[n - n_late], n_late);
+    double early = kd_best_report(trial->reports, n - n_late);
+    double late = kd_best_report(&trial->reports[n - n_late], n_late);
     if (!(early + self->min_delta < late))
         return KD_GO;
     return self->inner ? self->inner->judge(self->inner_self, history, number, report) : KD_STOP;

@@ -96,15 +96,21 @@ const struct kd_ranking *kd_standings_at(struct kd_standings *standings,
     return &table->ranking;
 }
 
-double kd_best_up_to(const struct kd_observation *trial, int64_t step)
+double kd_best_report(const struct kd_report *reports, int n)
 {
     double best = INFINITY;
-    for (int i = 0; i < trial->n_reports && trial->reports[i].step <= step; i++) {
-        double value = trial->reports[i].value;
-        if (isfinite(value) && value < best)
-            best = value;
+    for (int i = 0; i < n; i++) {
+        if (isfinite(reports[i].value) && reports[i].value < best)
+            best = reports[i].value;
     }
     return best;
+}
+
+double kd_best_up_to(const struct kd_observation *trial, int64_t step)
+{
+    int n = kd_observation_report_at(trial, step);
+    bool has_step = n < trial->n_reports && trial->reports[n].step == step;
+    return kd_best_report(trial->reports, has_step ? n + 1 : n);
 }
 
 bool kd_is_check_due(const struct kd_observation *trial, int64_t step, int64_t n_warmup,

@@ -31,7 +31,8 @@ void kd_standings_release(struct kd_standings *);
 const struct kd_ranking *kd_standings_at(struct kd_standings *, const struct kd_history *,
                                          int64_t step);
 
-/* The smallest finite report up to the step; INFINITY when there is none. */
+/* The smallest finite one of n reports, or of a trial's up to the step; INFINITY when there is none. */
+double kd_best_report(const struct kd_report *reports, int n);
 double kd_best_up_to(const struct kd_observation *, int64_t step);
 
 /* Is the report at this step the trial's first since the last of the steps n_warmup, n_warmup + interval, ...? Then it
