@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
-#include "search/standings.h"
 #include "search/stopper.h"
+#include "search/stoppers/standings.h"
 
 struct patient {
     int patience;
