@@ -3,9 +3,10 @@
  *     the user's points           first (the sampler sees to that)
  *     several objectives or conditional parameters
  *                                 TPE
- *     mostly continuous numbers   CMA-ES, TPE, and twice a Gaussian process
+ *     mostly numbers of more than 100 values
+ *                                 CMA-ES, TPE, and twice a Gaussian process
  *     otherwise                   twice the process, and TPE
- *     from trial 200 on           CMA-ES where most are continuous numbers, TPE where they are not: by then the process
+ *     from trial 200 on           CMA-ES where most are such numbers, TPE where they are not: by then the process
  *                                 costs more time and learns less
  *
  * Each finds what the others miss and learns from it: the process is best on smooth objectives, TPE on rugged ones, CMA-ES
@@ -16,7 +17,6 @@
  *
  * Whose turn it is depends on the trial's number alone, so a replay asks the same strategy; each of them sees the whole
  * history, whoever proposed its points. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
@@ -61,11 +61,14 @@ static void *new_part(const struct kd_strategy *strategy, const struct kd_task *
     return part;
 }
 
+/* Are most parameters numbers, continuous or nearly so? */
 static bool is_mostly_continuous(const struct kd_space *space)
 {
+    enum { MANY_VALUES = 100 };
     int n = 0;
     for (int i = 0; i < space->n_params; i++)
-        n += isinf(kd_param_count(&space->params[i])) != 0;
+        n += space->params[i].type != KD_PARAM_CATEGORICAL &&
+             kd_param_count(&space->params[i]) > MANY_VALUES;
     return 2 * n > space->n_params;
 }
 

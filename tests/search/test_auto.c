@@ -46,7 +46,8 @@ static void numbers_are_searched_by_three_in_turn(void **state)
     struct kd_space space = {0};
     char turns[32];
     add_number(&space, "x", KD_PARAM_DOUBLE, 0, 1, 0, KD_UNIFORM);
-    add_number(&space, "y", KD_PARAM_DOUBLE, 0, 1, 0, KD_UNIFORM);
+    add_number(&space, "many", KD_PARAM_INT, 1, 1000, 0, KD_LOG_UNIFORM);
+    add_choices(&space, "colour", 3);
     play(&space, 22, turns);
     assert_string_equal(turns + 10, "gg-tgg-tgg-t"); /* - is cmaes, from what was before */
 }
