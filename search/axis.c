@@ -79,6 +79,9 @@ double kd_axis_coordinate(const struct kd_axis *axis, double value)
 double kd_axis_value(const struct kd_axis *axis, double coordinate)
 {
     double x = axis->is_log ? kd_exp(coordinate) : coordinate;
+    /* The bounds as the user wrote them: exp(ln 0.03) is a bit less than 0.03. */
+    if (axis->is_log && !axis->has_cells && (coordinate <= axis->low || coordinate >= axis->high))
+        return coordinate <= axis->low ? axis->first : axis->last;
     if (axis->param->type != KD_PARAM_DISCRETE)
         return kd_param_clip(axis->param, x);
     double at = floor(x + 0.5);

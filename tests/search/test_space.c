@@ -183,9 +183,23 @@ static void coordinates_lead_back_to_the_value_and_cells_tile_the_range(void **s
     kd_space_release(&space);
 }
 
+/* exp(ln 0.03) is 0.029999999999999995, which nobody wrote. */
+static void the_ends_of_an_axis_are_the_bounds_as_they_were_written(void **state)
+{
+    (void)state;
+    struct kd_space space = {0};
+    struct kd_axis axis;
+    add_number(&space, "lr", KD_PARAM_DOUBLE, 0.0003, 0.03, 0, KD_LOG_UNIFORM);
+    kd_axis_init(&axis, &space.params[0]);
+    assert_true(kd_axis_value(&axis, axis.high) == 0.03);
+    assert_true(kd_axis_value(&axis, axis.low) == 0.0003);
+    kd_space_release(&space);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_ends_of_an_axis_are_the_bounds_as_they_were_written),
         cmocka_unit_test(steps_are_decimals_and_end_at_the_maximum),
         cmocka_unit_test(every_nth_value_is_allowed_and_clips_to_itself),
         cmocka_unit_test(texts_read_back_as_the_values_they_show),
