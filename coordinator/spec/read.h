@@ -41,6 +41,10 @@ void kd_template_add_env(struct kd_reader *, const struct kd_node *at, const cha
 void kd_read_algorithm(struct kd_reader *, const struct kd_node *);
 void kd_read_stopper(struct kd_reader *, const struct kd_node *);
 
+/* -1 and a finding: "<where>: there is no parameter "x"; did you mean ...". */
+int kd_found_unknown_parameter(struct kd_reader *, struct kd_mark, const char *where,
+                               const char *name, const struct kd_space *);
+
 /* The whole document: tables, defaults, and what depends on several fields. */
 void kd_read_document(struct kd_reader *);
 

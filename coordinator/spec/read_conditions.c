@@ -7,22 +7,6 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/spec/read.h"
 
-enum { MOST_NAMES = 100 };
-
-static void unknown_parent(struct kd_reader *reader, const struct kd_node *name,
-                           const struct kd_space *space)
-{
-    const char *names[MOST_NAMES + 1];
-    int n = 0;
-    for (int i = 0; i < space->n_params && n < MOST_NAMES; i++)
-        names[n++] = space->params[i].name;
-    names[n] = NULL;
-    char *hint = kd_suggestion(name->text, names);
-    kd_found_error(reader->findings, name->mark, "condition: there is no parameter \"%s\"%s",
-                   name->text, hint);
-    free(hint);
-}
-
 static bool is_listed(const struct kd_condition *condition, double value)
 {
     for (int i = 0; i < condition->n_values; i++)
@@ -84,7 +68,7 @@ static struct kd_condition *read_condition(struct kd_reader *reader, const struc
         return NULL;
     int parent = kd_space_find(space, name->text);
     if (parent < 0) {
-        unknown_parent(reader, name, space);
+        kd_found_unknown_parameter(reader, name->mark, "condition", name->text, space);
         return NULL;
     }
     struct kd_condition *condition = KD_NEW(struct kd_condition);

@@ -225,6 +225,19 @@ static bool read_parameter(struct kd_reader *reader, const struct kd_node *list,
     return !bad;
 }
 
+int kd_found_unknown_parameter(struct kd_reader *reader, struct kd_mark mark, const char *where,
+                               const char *name, const struct kd_space *space)
+{
+    const char **names = KD_NEW_ARRAY(const char *, (size_t)space->n_params + 1);
+    for (int i = 0; i < space->n_params; i++)
+        names[i] = space->params[i].name;
+    char *hint = kd_suggestion(name, names);
+    kd_found_error(reader->findings, mark, "%s: there is no parameter \"%s\"%s", where, name, hint);
+    free(hint);
+    free(names);
+    return -1;
+}
+
 void kd_read_parameters(struct kd_reader *reader, const struct kd_node *value, void *target)
 {
     if (!kd_node_expect_list(reader, value, "parameters"))

@@ -7,22 +7,6 @@
 #include "coordinator/spec/point.h"
 #include "coordinator/spec/read.h"
 
-enum { MOST_NAMES = 100 };
-
-static void unknown_name(struct kd_reader *reader, const struct kd_node *value,
-                         const struct kd_space *space)
-{
-    const char *names[MOST_NAMES + 1];
-    int n = 0;
-    for (int i = 0; i < space->n_params && n < MOST_NAMES; i++)
-        names[n++] = space->params[i].name;
-    names[n] = NULL;
-    char *hint = kd_suggestion(value->key, names);
-    kd_found_error(reader->findings, value->key_mark, "enqueue: there is no parameter \"%s\"%s",
-                   value->key, hint);
-    free(hint);
-}
-
 /* 0, or -1 and a finding. A value that is null is one to be drawn. */
 static int read_value(struct kd_reader *reader, const struct kd_node *value,
                       const struct kd_space *space, double *point)
@@ -30,7 +14,7 @@ static int read_value(struct kd_reader *reader, const struct kd_node *value,
     struct kd_error err;
     int at = kd_space_find(space, value->key);
     if (at < 0)
-        return unknown_name(reader, value, space), -1;
+        return kd_found_unknown_parameter(reader, value->key_mark, "enqueue", value->key, space);
     if (value->kind == KD_NODE_NULL)
         return 0;
     const char *text = kd_node_text(reader, value);

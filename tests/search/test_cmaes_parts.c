@@ -1,5 +1,5 @@
 /* The parts of CMA-ES against the package cmaes (tests/search/data/make_cmaes.py). */
-#include "tests/search/helper.h"
+#include "tests/search/data_file.h"
 
 #include "search/cmaes/cmaes_choices.h"
 #include "search/cmaes/cmaes_margin.h"
@@ -9,14 +9,6 @@
 #include "search/cmaes/cmaes_warm.h"
 
 enum { MOST = 16 };
-
-static double read_number(FILE *file)
-{
-    char text[64];
-    if (fscanf(file, "%63s", text) != 1)
-        fail_msg("the data end too early");
-    return strtod(text, NULL);
-}
 
 static void read_numbers(FILE *file, int n, double *out)
 {

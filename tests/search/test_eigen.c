@@ -1,5 +1,5 @@
 /* The eigendecomposition against numpy (tests/search/data/make_eigen.py), and against what it promises by itself. */
-#include "tests/search/helper.h"
+#include "tests/search/data_file.h"
 
 #include "coordinator/base/rng.h"
 #include "search/math/eigen.h"
@@ -10,14 +10,6 @@ struct sample {
     int n;
     double matrix[MOST * MOST], expected[MOST];
 };
-
-static double read_number(FILE *file)
-{
-    char text[64];
-    if (fscanf(file, "%63s", text) != 1)
-        fail_msg("the data end too early");
-    return strtod(text, NULL);
-}
 
 static bool read_sample(FILE *file, struct sample *sample)
 {

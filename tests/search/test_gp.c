@@ -11,16 +11,9 @@
 #include "search/gp/gp_surrogate.h"
 #include "search/gp/gp_warp.h"
 #include "search/math/linalg.h"
+#include "tests/search/data_file.h"
 
 enum { MOST_DIMS = 10, MOST_THETA = MOST_DIMS + 2 };
-
-static double read_number(FILE *file)
-{
-    char text[64];
-    if (fscanf(file, "%63s", text) != 1)
-        fail_msg("the data end too early");
-    return strtod(text, NULL);
-}
 
 static void assert_close(const char *what, double is, double wanted, double tolerance)
 {

@@ -1,17 +1,9 @@
 /* L-BFGS in a box: Rosenbrock's function against scipy's solutions (tests/search/data/make_lbfgs.py). */
-#include "tests/search/helper.h"
+#include "tests/search/data_file.h"
 
 #include "search/math/lbfgs.h"
 
 enum { MOST = 16 };
-
-static double read_number(FILE *file)
-{
-    char text[64];
-    if (fscanf(file, "%63s", text) != 1)
-        fail_msg("the data end too early");
-    return strtod(text, NULL);
-}
 
 static double rosenbrock(const double *x, int n, double *gradient)
 {

@@ -1,34 +1,11 @@
 /* TPE against Optuna 5 (tests/search/data/make_tpe.py), against random search, and against its own stored bits. */
-#include "tests/search/helper.h"
+#include "tests/search/data_file.h"
 
 #include "coordinator/base/rng.h"
 #include "search/math/special.h"
 #include "search/tpe/columns.h"
 #include "search/tpe/parzen.h"
 #include "search/tpe/split.h"
-
-static double read_number(FILE *file)
-{
-    char text[64];
-    if (fscanf(file, "%63s", text) != 1)
-        fail_msg("the data end too early");
-    return strtod(text, NULL);
-}
-
-static void read_param(FILE *file, struct kd_space *space)
-{
-    char type[16], name[16];
-    if (fscanf(file, " param %15s", type) != 1)
-        fail_msg("no parameter");
-    double low = read_number(file), high = read_number(file), step = read_number(file);
-    enum kd_distribution distribution = read_number(file) != 0 ? KD_LOG_UNIFORM : KD_UNIFORM;
-    snprintf(name, sizeof name, "p%d", space->n_params);
-    if (strcmp(type, "categorical") == 0)
-        add_choices(space, name, (int)high);
-    else
-        add_number(space, name, strcmp(type, "int") == 0 ? KD_PARAM_INT : KD_PARAM_DOUBLE, low,
-                   high, step, distribution);
-}
 
 static void read_observations(FILE *file, struct kd_history *history, int n)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
+#include "tests/bench/search/count.h"
 #include "tests/bench/search/report.h"
 #include "tests/bench/search/runner.h"
 
@@ -76,16 +77,6 @@ static int enter(entrants *entered, const char *list, struct kd_error *err)
     return status;
 }
 
-static int read_count(const char *option, const char *text, int most, int *count,
-                      struct kd_error *err)
-{
-    long long value;
-    if (kd_integer_parse(text, &value) < 0 || value < 1 || value > most)
-        return kd_fail(err, "--%s: \"%s\" is not a whole number from 1 to %d", option, text, most);
-    *count = (int)value;
-    return 0;
-}
-
 enum { VS = 1, WITH, TASKS, SEEDS, TRIALS, BATCH, AT, LIMIT, JOBS, CSV, TABLES, LIST, HELP };
 
 static const struct option long_options[] = {
@@ -119,15 +110,15 @@ static int read_option(struct options *options, int option, const char **vs, str
         options->tasks = optarg;
         return 0;
     case SEEDS:
-        return read_count("seeds", optarg, 10000, &options->n_seeds, err);
+        return bench_read_count("seeds", optarg, 10000, &options->n_seeds, err);
     case TRIALS:
-        return read_count("trials", optarg, 100000, &options->n_trials, err);
+        return bench_read_count("trials", optarg, 100000, &options->n_trials, err);
     case BATCH:
-        return read_count("batch", optarg, 10000, &options->batch, err);
+        return bench_read_count("batch", optarg, 10000, &options->batch, err);
     case AT:
-        return read_count("at", optarg, 100000, &options->at, err);
+        return bench_read_count("at", optarg, 100000, &options->at, err);
     case JOBS:
-        return read_count("jobs", optarg, 1024, &options->n_jobs, err);
+        return bench_read_count("jobs", optarg, 1024, &options->n_jobs, err);
     case LIMIT:
         return read_limit(optarg, &options->limit_s, err);
     case CSV:

@@ -5,6 +5,7 @@
 
 #include "coordinator/base/mem.h"
 #include "tests/bench/search/command.h"
+#include "tests/bench/search/count.h"
 #include "tests/bench/search/sim_rows.h"
 
 static const char usage[] =
@@ -53,23 +54,13 @@ static int enter(sim_entrants *entered, const char *list, struct kd_error *err)
     return status;
 }
 
-static int read_count(const char *option, const char *text, int most, int *count,
-                      struct kd_error *err)
-{
-    long long value;
-    if (kd_integer_parse(text, &value) < 0 || value < 1 || value > most)
-        return kd_fail(err, "--%s: \"%s\" is not a whole number from 1 to %d", option, text, most);
-    *count = (int)value;
-    return 0;
-}
-
 static int read_workers(struct options *options, const char *list, struct kd_error *err)
 {
     char *copy = kd_strdup(list), *rest = copy, *text;
     int status = 0, n = 0;
     kd_arr_clear(&options->workers);
     while (status == 0 && (text = strsep(&rest, ","))) {
-        status = read_count("workers", text, 10000, &n, err);
+        status = bench_read_count("workers", text, 10000, &n, err);
         if (status == 0)
             kd_arr_push(&options->workers, n);
     }
@@ -105,7 +96,7 @@ static int read_option(struct options *options, int option, const char **vs, str
     case WORKERS:
         return read_workers(options, optarg, err);
     case SEEDS:
-        return read_count("seeds", optarg, 10000, &options->n_seeds, err);
+        return bench_read_count("seeds", optarg, 10000, &options->n_seeds, err);
     case CSV:
         options->csv = optarg;
         return 0;
