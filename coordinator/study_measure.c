@@ -7,10 +7,9 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 
-/* search/ minimises; everything a user sees is in the user's direction. The same flip both ways. */
 double kd_study_flip(const struct kd_study *study, int objective, double value)
 {
-    return kd_experiment_maximizes(study->experiment, objective) ? -value : value;
+    return kd_experiment_flip(study->experiment, objective, value);
 }
 
 static int n_kept_here(const struct kd_study *study)

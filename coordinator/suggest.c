@@ -188,11 +188,6 @@ static int ask(struct kd_suggest *suggest, const json_t *json, struct kd_json *j
 
 /* ---- tell ---- */
 
-static double minimised(const struct kd_suggest *suggest, int objective, double value)
-{
-    return kd_experiment_maximizes(suggest->experiment, objective) ? -value : value;
-}
-
 /* The trial, which must still be running (or paused). NULL and err. */
 static const struct kd_observation *find_running(const struct kd_suggest *suggest, int64_t number,
                                                  struct kd_error *err)
@@ -273,9 +268,10 @@ static void finish(struct kd_suggest *suggest, const struct kd_told *told)
     double *excess = KD_NEW_ARRAY(double, (size_t)n_constraints + 1);
     bool counts = told->state != KD_TOLD_FAILED && (told->objectives || n == 1);
     for (int i = 0; i < n; i++)
-        objectives[i] = !counts            ? NAN
-                        : told->objectives ? minimised(suggest, i, told->objectives[i])
-                                           : picked(suggest, trial);
+        objectives[i] = !counts ? NAN
+                        : told->objectives
+                            ? kd_experiment_flip(suggest->experiment, i, told->objectives[i])
+                            : picked(suggest, trial);
     for (int i = 0; told->constraints && i < n_constraints; i++)
         excess[i] = kd_constraint_excess(&experiment->constraints[i], told->constraints[i]);
     enum kd_outcome outcome = told->state == KD_TOLD_PRUNED         ? KD_PRUNED
@@ -303,7 +299,7 @@ static int tell(struct kd_suggest *suggest, const json_t *json, struct kd_json *
     int rc = check_told(suggest, &told, err), number = (int)told.number;
     for (int i = 0; rc == 0 && i < told.n_reports; i++)
         kd_history_report(&suggest->history, number, told.reports[i].step,
-                          minimised(suggest, 0, told.reports[i].value));
+                          kd_experiment_flip(suggest->experiment, 0, told.reports[i].value));
     if (rc == 0 && told.state == KD_TOLD_PAUSED)
         stand_still(suggest, number);
     else if (rc == 0 && told.state != KD_TOLD_RUNNING)
@@ -331,7 +327,7 @@ static int judge(struct kd_suggest *suggest, const json_t *json, struct kd_json 
         return kd_fail(err, "trial %lld is paused: it goes on when ask resumes it",
                        (long long)judged.number);
     struct kd_report report = judged.report;
-    report.value = minimised(suggest, 0, report.value);
+    report.value = kd_experiment_flip(suggest->experiment, 0, report.value);
     kd_history_report(&suggest->history, (int)judged.number, report.step, report.value);
     enum kd_verdict verdict =
         kd_scheduler_judge(suggest->scheduler, &suggest->history, (int)judged.number, &report);

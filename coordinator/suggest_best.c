@@ -10,12 +10,6 @@
 #include "search/math/hypervolume.h"
 #include "search/pareto.h"
 
-/* Both ways: minimised from the user's direction and back. */
-static double flip(const struct kd_experiment *experiment, int i, double value)
-{
-    return kd_experiment_maximizes(experiment, i) ? -value : value;
-}
-
 /* An opened object with what a trial is. */
 static void open_trial(const struct kd_experiment *experiment, const struct kd_observation *trial,
                        struct kd_json *j)
@@ -38,7 +32,7 @@ static void add_best(const struct kd_experiment *experiment, const struct kd_his
     }
     const struct kd_observation *trial = &history->trials[at];
     open_trial(experiment, trial, j);
-    kd_json_add_number(j, "objective", flip(experiment, 0, trial->objective));
+    kd_json_add_number(j, "objective", kd_experiment_flip(experiment, 0, trial->objective));
     kd_json_close(j, '}');
 }
 
@@ -73,7 +67,7 @@ static void add_numbers(const struct kd_experiment *experiment, const char *key,
     kd_json_key(j, key);
     kd_json_open(j, '[');
     for (int i = 0; i < kd_experiment_n_objectives(experiment); i++)
-        kd_json_number(j, flip(experiment, i, values[i]));
+        kd_json_number(j, kd_experiment_flip(experiment, i, values[i]));
     kd_json_close(j, ']');
 }
 
@@ -118,7 +112,7 @@ static int read_reference(const struct kd_experiment *experiment, const json_t *
         return kd_fail(err, "best takes true%s", n < 2 ? "" : " or {\"reference\": [...]}");
     *reference = kd_request_objectives(experiment, given, "reference", err);
     for (int i = 0; *reference && i < n; i++) {
-        (*reference)[i] = flip(experiment, i, (*reference)[i]);
+        (*reference)[i] = kd_experiment_flip(experiment, i, (*reference)[i]);
         if (isfinite((*reference)[i]))
             continue;
         free(*reference);

@@ -76,11 +76,6 @@ static int put_point(void *ud, const struct kd_metric_point *point)
     return 0;
 }
 
-static double flip(const struct kd_experiment *experiment, int objective, double value)
-{
-    return kd_experiment_maximizes(experiment, objective) ? -value : value;
-}
-
 static void measure(const struct kd_experiment *experiment, int watch,
                     const struct kd_series *series, struct candidate *candidate)
 {
@@ -92,10 +87,11 @@ static void measure(const struct kd_experiment *experiment, int watch,
         return;
     }
     double value = kd_points_pick(series->points, series->n, kd_experiment_pick(experiment, watch));
-    candidate->objectives[watch] = flip(experiment, watch, value);
+    candidate->objectives[watch] = kd_experiment_flip(experiment, watch, value);
     if (watch == 0 && series->n > 0) {
         struct kd_report last = series->points[series->n - 1];
-        candidate->last = (struct kd_report){last.step, flip(experiment, 0, last.value)};
+        candidate->last =
+            (struct kd_report){last.step, kd_experiment_flip(experiment, 0, last.value)};
     }
 }
 

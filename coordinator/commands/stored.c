@@ -79,8 +79,7 @@ static void finish(const struct kd_experiment *experiment, const struct kd_trial
     double *objectives = KD_NEW_ARRAY(double, (size_t)n);
     bool has_all = trial->n_objectives == n;
     for (int i = 0; has_all && i < n; i++)
-        objectives[i] =
-            kd_experiment_maximizes(experiment, i) ? -trial->objectives[i] : trial->objectives[i];
+        objectives[i] = kd_experiment_flip(experiment, i, trial->objectives[i]);
     bool has_constraints = trial->n_constraints == experiment->n_constraints;
     struct kd_measured measured = {has_all ? objectives : NULL,
                                    has_constraints ? trial->excess : NULL};

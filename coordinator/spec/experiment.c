@@ -99,6 +99,11 @@ bool kd_experiment_maximizes(const struct kd_experiment *experiment, int i)
     return i == 0 ? experiment->objective.maximize : experiment->more_objectives[i - 1].maximize;
 }
 
+double kd_experiment_flip(const struct kd_experiment *experiment, int i, double value)
+{
+    return kd_experiment_maximizes(experiment, i) ? -value : value;
+}
+
 enum kd_metric_pick kd_experiment_pick(const struct kd_experiment *experiment, int i)
 {
     return i == 0 ? experiment->objective.pick : experiment->more_objectives[i - 1].pick;

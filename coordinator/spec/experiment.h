@@ -157,6 +157,8 @@ struct kd_task kd_experiment_task(const struct kd_experiment *experiment);
 int kd_experiment_n_objectives(const struct kd_experiment *experiment);
 const char *kd_experiment_metric(const struct kd_experiment *experiment, int i);
 bool kd_experiment_maximizes(const struct kd_experiment *experiment, int i);
+/* Of the i-th objective: search/ minimises, everything a user sees is in the user's direction. The same both ways. */
+double kd_experiment_flip(const struct kd_experiment *experiment, int i, double value);
 enum kd_metric_pick kd_experiment_pick(const struct kd_experiment *experiment, int i);
 
 /* What was measured as the search wants it: feasible when <= 0. */
