@@ -34,6 +34,12 @@ KD_SIMD static void tanh_forward(const float *x, float *y, int64_t n)
         y[i] = kd_fast_tanh(x[i]);
 }
 
+KD_SIMD static void silu(const float *x, float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = x[i] / (1.0f + kd_fast_exp(-x[i]));
+}
+
 static void none_backward(const float *dy, const float *saved, float *dx, int64_t n)
 {
     (void)saved;
@@ -64,6 +70,15 @@ KD_SIMD static void tanh_backward(const float *dy, const float *y, float *dx, in
         dx[i] = dy[i] * (1.0f - y[i] * y[i]);
 }
 
+/* saved is x: d/dx x s(x) = s(x) (1 + x (1 - s(x))). */
+KD_SIMD static void silu_backward(const float *dy, const float *x, float *dx, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float s = 1.0f / (1.0f + kd_fast_exp(-x[i]));
+        dx[i] = dy[i] * s * (1.0f + x[i] * (1.0f - s));
+    }
+}
+
 static const struct {
     forward_fn *forward;
     backward_fn *backward;
@@ -72,6 +87,7 @@ static const struct {
     [KD_ACTIVATION_RELU] = {relu, relu_backward},
     [KD_ACTIVATION_GELU] = {gelu, gelu_backward},
     [KD_ACTIVATION_TANH] = {tanh_forward, tanh_backward},
+    [KD_ACTIVATION_SILU] = {silu, silu_backward},
 };
 
 void kd_cpu_activation(struct kd_queue *queue, const struct kd_op_activation *a)

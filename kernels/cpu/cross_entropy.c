@@ -52,7 +52,7 @@ static void one_row(const struct kd_op_cross_entropy *a, int64_t i)
     a->sums->n_correct += max.at == label && !isnan(sum);
     if (!a->backward)
         return;
-    float scale = 1.0f / (float)a->turn->n_global;
+    float scale = 1.0f / (float)a->turn->n_counted;
     to_gradient(x, max.value, scale / sum, a->n_classes);
     x[label] -= scale;
 }
@@ -60,6 +60,6 @@ static void one_row(const struct kd_op_cross_entropy *a, int64_t i)
 void kd_cpu_cross_entropy(struct kd_queue *queue, const struct kd_op_cross_entropy *a)
 {
     (void)queue;
-    for (int64_t i = 0; i < a->n_samples; i++)
+    for (int64_t i = 0; i < a->rows; i++)
         one_row(a, i);
 }

@@ -29,10 +29,9 @@ KD_SIMD static void add_bias_tanh(float *x, const float *bias, int64_t rows, int
 
 /* The activations that are done along with the bias; the others take a pass of their own. */
 static add_bias_fn *const fused[] = {
-    [KD_ACTIVATION_NONE] = add_bias,
-    [KD_ACTIVATION_RELU] = add_bias_relu,
-    [KD_ACTIVATION_GELU] = NULL,
-    [KD_ACTIVATION_TANH] = add_bias_tanh,
+    [KD_ACTIVATION_NONE] = add_bias, [KD_ACTIVATION_RELU] = add_bias_relu,
+    [KD_ACTIVATION_GELU] = NULL,     [KD_ACTIVATION_TANH] = add_bias_tanh,
+    [KD_ACTIVATION_SILU] = NULL,
 };
 
 void kd_cpu_linear(struct kd_queue *queue, const struct kd_op_linear *a)

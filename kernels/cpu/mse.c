@@ -18,11 +18,11 @@ KD_SIMD static void to_gradient(float *y, const float *t, float factor, int64_t 
 void kd_cpu_mse(struct kd_queue *queue, const struct kd_op_mse *a)
 {
     (void)queue;
-    int64_t n = a->n_samples * a->n_targets;
+    int64_t n = a->rows * a->n_targets;
     if (n == 0)
         return;
     a->sums->loss += squared_error(a->y, a->targets, n) / (double)a->n_targets;
     if (a->backward)
         to_gradient(a->y, a->targets,
-                    (float)(2.0 / ((double)a->n_targets * (double)a->turn->n_global)), n);
+                    (float)(2.0 / ((double)a->n_targets * (double)a->turn->n_counted)), n);
 }

@@ -15,7 +15,8 @@ void kd_cpu_column_sum(struct kd_queue *queue, const struct kd_op_column_sum *a)
     (void)queue;
     if (a->columns == 0)
         return;
-    memset(a->sums, 0, (size_t)a->columns * sizeof *a->sums);
+    if (a->beta == 0.0f)
+        memset(a->sums, 0, (size_t)a->columns * sizeof *a->sums);
     add_rows(a->x, a->sums, a->rows, a->columns);
 }
 

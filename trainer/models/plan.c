@@ -238,7 +238,7 @@ static void run_pass(struct kd_plan *plan, struct kd_pass *pass, const struct kd
 {
     kd_assert(batch->n >= 0 && batch->n <= plan->max_batch);
     const struct kd_device *device = plan->device;
-    struct kd_turn turn = {.seed = batch->seed, .step = batch->step, .n_global = batch->n_global};
+    struct kd_turn turn = {.seed = batch->seed, .step = batch->step, .n_global = batch->n_global, .n_counted = batch->n_global};
     struct kd_loss_sums sums = {0};
     kd_pass_make(pass, plan, batch);
     device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);

@@ -45,10 +45,10 @@ static void add_loss(struct kd_pass *pass, struct kd_plan *plan, float *outputs,
     struct kd_control *control = plan->control;
     if (plan->loss == KD_LOSS_CROSS_ENTROPY)
         add_call(pass, KD_CALL(cross_entropy, .logits = outputs, .labels = pass->labels,
-                               .n_samples = pass->n, .n_classes = n_outputs, .turn = &control->turn,
+                               .rows = pass->n, .n_classes = n_outputs, .turn = &control->turn,
                                .sums = &control->sums, .backward = pass->training));
     else
-        add_call(pass, KD_CALL(mse, .y = outputs, .targets = pass->targets, .n_samples = pass->n,
+        add_call(pass, KD_CALL(mse, .y = outputs, .targets = pass->targets, .rows = pass->n,
                                .n_targets = n_outputs, .turn = &control->turn,
                                .sums = &control->sums, .backward = pass->training));
 }

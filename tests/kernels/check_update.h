@@ -1,6 +1,6 @@
-/* update_checks.h - the optimizers' ops against the published equations in float64. */
-#ifndef KD_TESTS_KERNELS_UPDATE_CHECKS_H
-#define KD_TESTS_KERNELS_UPDATE_CHECKS_H
+/* check_update.h - the optimizers' ops against the published equations in float64. */
+#ifndef KD_TESTS_KERNELS_CHECK_UPDATE_H
+#define KD_TESTS_KERNELS_CHECK_UPDATE_H
 
 #include "tests/kernels/buffer.h"
 

@@ -1,0 +1,76 @@
+/* op_data.h - arguments of the ops that make a batch: gather, augmentation, mixing. The rules of all ops stand in ops.h. */
+#ifndef KD_KERNELS_OP_DATA_H
+#define KD_KERNELS_OP_DATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/hyper.h"
+
+/* X(constant, C type, name in messages): what the elements of a data file are; little-endian, where they lie in a file. */
+#define KD_ELEMENTS(X)                                                                             \
+    X(U8, uint8_t, "uint8")                                                                        \
+    X(I8, int8_t, "int8")                                                                          \
+    X(U16, uint16_t, "uint16")                                                                     \
+    X(I16, int16_t, "int16")                                                                       \
+    X(U32, uint32_t, "uint32")                                                                     \
+    X(I32, int32_t, "int32")                                                                       \
+    X(I64, int64_t, "int64")                                                                       \
+    X(F32, float, "float32")                                                                       \
+    X(F64, double, "float64")
+
+enum kd_element {
+#define X(constant, type, name) KD_ELEMENT_##constant,
+    KD_ELEMENTS(X)
+#undef X
+        KD_N_ELEMENTS
+};
+
+/* Sample i of the batch is read from the bytes at source + rows[i] * stride (any alignment), `size` elements, and written as
+ *     y[i][j] = (element - center[j % n_scales]) * factor[j % n_scales]
+ * (n_scales 0: as it is). planes > 1: the source has [planes][size / planes], y gets [size / planes][planes] (channels last), and j
+ * counts in y. */
+struct kd_op_gather {
+    const void *source;
+    enum kd_element element;
+    const int64_t *rows; /* [n] */
+    int64_t n, stride, size, planes;
+    const float *center, *factor; /* [n_scales] */
+    int64_t n_scales;
+    float *y; /* [n][size] */
+};
+
+/* tokens[i][t] = element rows[i] stride + t (counted in elements) of the source, labels[i][t] = the one after it; a sample reads
+ * length + 1 elements. labels may be NULL. */
+struct kd_op_gather_tokens {
+    const void *source;
+    enum kd_element element;
+    const int64_t *rows; /* [n] */
+    int64_t n, stride, length;
+    int32_t *tokens, *labels; /* [n][length] */
+};
+
+/* Random words of the sample at global position samples[i] in step turn->step: kd_philox(kd_hash2(turn->seed, KD_AUGMENT_KEY),
+ * samples[i], turn->step << 32). Words 0 and 1: the crop's row and column, 0 .. 2 crop (zeros beyond the edge); word 2: flipped left to
+ * right when its top bit is set; word 3: the cutout's middle, a pixel, around which cutout x cutout pixels become 0
+ * (DeVries, Taylor: "Cutout", 2017). y never overlaps x. */
+enum { KD_AUGMENT_KEY = 0x61756731 };
+struct kd_op_augment {
+    const float *x; /* [n][h][w][channels] */
+    float *y;
+    int64_t n, h, w, channels;
+    const int64_t *samples;
+    const struct kd_turn *turn;
+    int64_t crop, cutout; /* 0: none */
+    bool flip;
+};
+
+/* x = (1 - turn->mix) x + turn->mix other. */
+struct kd_op_mix {
+    float *x;
+    const float *other;
+    int64_t n;
+    const struct kd_turn *turn;
+};
+
+#endif

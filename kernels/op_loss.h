@@ -1,0 +1,60 @@
+/* op_loss.h - arguments of the losses. The rules of all ops stand in ops.h.
+ *
+ * A row is a sample, or one of its positions. Losses are sums in double over this rank's rows; gradients are those of
+ * the mean over turn->n_counted, the rows of the whole global batch that count (all of its micro-batches, without ignored
+ * ones). */
+#ifndef KD_KERNELS_OP_LOSS_H
+#define KD_KERNELS_OP_LOSS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/hyper.h"
+
+/* Over the rows given; all are added to. */
+struct kd_loss_sums {
+    double loss;
+    int64_t n_correct, n_top5; /* rows (bce: targets, over their number n_targets) */
+    int64_t n_counted;         /* rows that were not ignored */
+};
+
+/* Adds, for each row whose label is not negative (negative: ignored, its gradient is 0):
+ *   loss:      (1 - m) ce(label) + m ce(other label), m = turn->mix (0 without other_labels; Zhang et al.: "mixup", 2018), where
+ *              ce(l) = -(1 - s) log p[l] - s mean over classes of log p, s = *smoothing (Szegedy et al.: "Rethinking the
+ *              Inception architecture", 2016, section 7), p = softmax(logits)
+ *   n_correct: the label's logit is the greatest (ties: the first one); n_top5: less than five logits are greater, or equal and
+ *              before it. A row with a NaN is neither.
+ * With `backward` the logits become the gradient of the sum over n_counted. */
+struct kd_op_cross_entropy {
+    float *logits;                        /* [rows][n_classes] */
+    const int32_t *labels, *other_labels; /* [rows]; other_labels may be NULL */
+    int64_t rows, n_classes;
+    const float *smoothing; /* NULL: 0 */
+    const struct kd_turn *turn;
+    struct kd_loss_sums *sums;
+    bool backward;
+};
+
+/* Adds each row's mean over its targets of (y - t)^2. With `backward` y becomes 2 (y - t) / (n_targets n_counted). */
+struct kd_op_mse {
+    float *y;             /* [rows][n_targets] */
+    const float *targets; /* the same shape */
+    int64_t rows, n_targets;
+    const struct kd_turn *turn;
+    struct kd_loss_sums *sums;
+    bool backward;
+};
+
+/* Binary cross-entropy on logits: adds each row's mean over its targets of max(y, 0) - y t + log(1 + e^-|y|), t in 0 .. 1;
+ * n_correct counts targets with (y > 0) == (t > 0.5), n_top5 likewise. With `backward` y becomes (sigmoid(y) - t) / (n_targets
+ * n_counted). */
+struct kd_op_bce {
+    float *y;
+    const float *targets;
+    int64_t rows, n_targets;
+    const struct kd_turn *turn;
+    struct kd_loss_sums *sums;
+    bool backward;
+};
+
+#endif

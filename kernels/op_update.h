@@ -1,0 +1,85 @@
+/* op_update.h - arguments of the ops over flat arenas that end a step: norms, clipping, optimizers, the average of weights. The
+ * rules of all ops stand in ops.h. */
+#ifndef KD_KERNELS_OP_UPDATE_H
+#define KD_KERNELS_OP_UPDATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernels/hyper.h"
+
+/* A stretch of the flat arena that is treated alike; the ranges lie one after the other from 0 and cover the arena. */
+struct kd_range {
+    int64_t n;
+    bool decay; /* weight decay applies: tensors of two and more dimensions */
+};
+
+/* *sum = the sum of x^2 in double. */
+struct kd_op_sum_squares {
+    const float *x;
+    int64_t n;
+    double *sum;
+};
+
+/* *scale = min(1, hyper->clip / sqrt(*sum_squares)), 1 when hyper->clip is 0; *norm = sqrt(*sum_squares) (Pascanu, Mikolov, Bengio:
+ * "On the difficulty of training recurrent neural networks", 2013). */
+struct kd_op_clip {
+    const double *sum_squares;
+    float *scale, *norm;
+    const struct kd_hyper *hyper;
+};
+
+/* One pass over the arena: p -= f(g, state), where g = gradient * *scale (scale NULL: 1). Weight decay is decoupled (Loshchilov,
+ * Hutter: "Decoupled weight decay regularization", ICLR 2019): p (1 - lr weight_decay) before the step, where the range decays.
+ *   sgd:   v = momentum v + g; p -= lr v; with hyper->nesterov p -= lr (g + momentum v) (Sutskever et al., 2013, as PyTorch writes
+ *          it)                                                               state: v (may be NULL when momentum is 0)
+ *   adamw: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;                   state: m, v
+ *          p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon), t = hyper->step
+ *   lion:  p -= lr sign(b1 m + (1 - b1) g); m = b2 m + (1 - b2) g            state: m
+ *          (Chen et al.: "Symbolic discovery of optimization algorithms", 2023, algorithm 2) */
+struct kd_op_update {
+    float *parameters;
+    const float *gradients;
+    float *state[2];
+    const struct kd_range *ranges; /* host memory, as are no other pointers here */
+    int n_ranges;
+    const struct kd_hyper *hyper;
+    const float *scale;
+};
+#define kd_op_sgd   kd_op_update
+#define kd_op_adamw kd_op_update
+#define kd_op_lion  kd_op_update
+
+/* LAMB (You et al.: "Large batch optimization for deep learning", 2020, algorithm 2) in two passes, since the norms of a tensor may
+ * be spread over ranks. First m and v as adamw; direction u = adamw's step without lr, + weight_decay p where the range decays;
+ * norms[2 r] = the sum of p^2, norms[2 r + 1] of u^2 over range r. Then p -= lr ratio u, ratio = |p| / |u|, or 1 when either is 0
+ * or the range does not decay. */
+struct kd_op_lamb_direction {
+    const float *parameters, *gradients;
+    float *state[2];
+    float *direction;
+    double *norms;                 /* [n_ranges][2] */
+    const struct kd_range *ranges; /* host memory */
+    int n_ranges;
+    const struct kd_hyper *hyper;
+    const float *scale;
+};
+
+struct kd_op_lamb_apply {
+    float *parameters;
+    const float *direction;
+    const double *norms;           /* summed over the ranks */
+    const struct kd_range *ranges; /* host memory */
+    int n_ranges;
+    const struct kd_hyper *hyper;
+};
+
+/* average = decay average + (1 - decay) x, decay = hyper->average_decay. */
+struct kd_op_average {
+    const float *x;
+    float *average;
+    int64_t n;
+    const struct kd_hyper *hyper;
+};
+
+#endif
