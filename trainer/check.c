@@ -2,18 +2,14 @@
 
 #include <string.h>
 
-static int64_t n_targets_of(const struct kd_data_shape *shape, int64_t n_outputs)
-{
-    return shape->n_targets ? shape->n_targets : n_outputs; /* with labels the model says */
-}
-
 /* Compiles the model for one sample, which checks every shape. */
 static int check_plan(const struct kd_config *config, const struct kd_data_shape *shape,
-                      int64_t n_outputs, struct kd_error *err)
+                      struct kd_input input, int64_t n_outputs, struct kd_error *err)
 {
+    input.n_outputs =
+        shape->n_targets ? shape->n_targets : n_outputs; /* with labels the model says */
     struct kd_plan_options options = {.model = config->model,
-                                      .n_features = shape->n_features,
-                                      .n_targets = n_targets_of(shape, n_outputs),
+                                      .input = input,
                                       .loss = config->loss->loss,
                                       .max_batch = 1,
                                       .device = "cpu"};
@@ -30,8 +26,10 @@ static void check_fit(const struct kd_config *config, struct kd_problems *proble
         kd_problems_add(problems, "/data", "%s", err.text);
         return;
     }
-    int64_t n_outputs = kd_config_n_outputs(config, shape.n_features, &err);
-    if (n_outputs < 0 || check_plan(config, &shape, n_outputs, &err) < 0)
+    struct kd_input input = {.shape = {{shape.n_features}, .n_dims = 1},
+                             .n_outputs = shape.n_targets ? shape.n_targets : shape.max_label + 1};
+    int64_t n_outputs = kd_config_n_outputs(config, &input, &err);
+    if (n_outputs < 0 || check_plan(config, &shape, input, n_outputs, &err) < 0)
         kd_problems_add_error(problems, "/model", &err);
     else if (kd_config_check_labels(n_outputs, shape.max_label, shape.max_label_at, &err) < 0)
         kd_problems_add(problems, "/data", "%s", err.text);
@@ -49,7 +47,7 @@ void kd_check_trainer(json_t *block, const char *base_dir, struct kd_problems *p
 {
     struct kd_config config;
     kd_config_read(&config, block, base_dir, problems);
-    if (config.data.format && json_is_array(config.model) && !concerns(problems, "/data") &&
+    if (config.data.format && config.model && !concerns(problems, "/data") &&
         !concerns(problems, "/model"))
         check_fit(&config, problems);
     kd_config_release(&config);

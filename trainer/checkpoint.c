@@ -147,7 +147,7 @@ static struct kd_named_tensor *all_tensors(struct kd_plan *plan, int n_slots, in
 
 static char *state_text(const struct kd_training_state *state)
 {
-    const struct kd_window *window = &state->window;
+    const struct kd_report_window *window = &state->window;
     json_t *json =
         json_pack("{s:I, s:I, s:s, s:s, s:[f,f,f,f], s:O}", "step", (json_int_t)state->step,
                   "steps_per_epoch", (json_int_t)state->steps_per_epoch, "optimizer",
@@ -167,7 +167,7 @@ static int read_state(const json_t *json, struct kd_training_state *state, struc
     json_int_t step, per_epoch;
     const char *seed;
     json_t *reports;
-    struct kd_window *window = &state->window;
+    struct kd_report_window *window = &state->window;
     if (json_unpack((json_t *)json, "{s:I, s:I, s:s, s:[F,F,F,F], s:o}", "step", &step,
                     "steps_per_epoch", &per_epoch, "seed", &seed, "window", &window->loss_sum,
                     &window->n_correct, &window->n_seen, &window->seconds, "reports",

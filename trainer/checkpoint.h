@@ -13,7 +13,7 @@
 #include "trainer/safetensors.h"
 
 /* What has been summed since the last report. */
-struct kd_window {
+struct kd_report_window {
     double loss_sum, n_correct, n_seen;
     double seconds;
 };
@@ -24,7 +24,7 @@ struct kd_training_state {
     uint64_t seed;
     const char *optimizer; /* its name */
     int n_slots;           /* of its state */
-    struct kd_window window;
+    struct kd_report_window window;
     json_t *reports; /* kd_report_to_json of all so far */
 };
 

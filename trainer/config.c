@@ -50,10 +50,13 @@ static const struct kd_option checkpoint_options[] = {
 const struct kd_option kd_config_options[] = {
     {.name = "data", .kind = KD_OPTION_OWN, .required = true, .help = "what to train on"},
     {.name = "model",
-     .kind = KD_OPTION_LIST,
+     .kind = KD_OPTION_OWN,
      .required = true,
-     .help = "the layers in order, such as [{linear: {units: 64}}, {relu: {}}, {linear: {units: "
-             "10}}]; {repeat: {times: N, layers: [...]}} stands for its layers N times over"},
+     .help =
+         "the layers in order, such as [{linear: {units: 64}}, relu, {linear: {units: 10}}]; or a "
+         "preset, such as {mlp: {layers: 2, units: 64}}; {repeat: {times: N, layers: [...]}} "
+         "stands for its layers N times over, {residual: {layers: [...], shortcut: [...]}} for "
+         "the sum of both ways"},
     {.name = "loss",
      .kind = KD_OPTION_CHOICE,
      .fallback = "crossEntropy",
@@ -186,7 +189,7 @@ static const struct kd_loss_kind *loss_of(const json_t *block)
 static void check_model(const struct kd_config *config, struct kd_problems *problems)
 {
     struct kd_error err;
-    if (json_is_array(config->model) && kd_config_n_outputs(config, 1, &err) < 0)
+    if (config->model && kd_model_check_settings(config->model, &err) < 0)
         kd_problems_add_error(problems, "/model", &err);
 }
 
@@ -220,13 +223,14 @@ void kd_config_release(struct kd_config *config)
     *config = (struct kd_config){0};
 }
 
-int64_t kd_config_n_outputs(const struct kd_config *config, int64_t n_features,
+int64_t kd_config_n_outputs(const struct kd_config *config, const struct kd_input *input,
                             struct kd_error *err)
 {
     struct kd_model model = {0};
-    if (kd_model_read(&model, config->model, (struct kd_shape){{n_features}, 1}, err) < 0)
+    if (kd_model_read(&model, config->model, input, err) < 0)
         return -1;
-    int64_t n = kd_shape_count(model.nodes[model.n_nodes - 1].out);
+    struct kd_shape out = kd_model_out(&model);
+    int64_t n = config->loss->classes ? kd_shape_last(out) : kd_shape_count(out);
     kd_model_release(&model);
     return n;
 }

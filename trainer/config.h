@@ -41,7 +41,7 @@ void kd_config_read(struct kd_config *config, json_t *block, const char *base_di
 void kd_config_release(struct kd_config *config);
 
 /* Number of values that the model gives for one sample. -1: the text starts with a pointer into the model. */
-int64_t kd_config_n_outputs(const struct kd_config *config, int64_t n_features,
+int64_t kd_config_n_outputs(const struct kd_config *config, const struct kd_input *input,
                             struct kd_error *err);
 
 /* What must fit between a model and the data: 0, or -1 with the place of the largest label. */

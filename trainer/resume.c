@@ -38,7 +38,7 @@ static void fit_to_epochs(struct kd_training_state *state, int64_t steps_per_epo
         return;
     state->step = state->step / state->steps_per_epoch * steps_per_epoch;
     state->steps_per_epoch = steps_per_epoch;
-    state->window = (struct kd_window){0};
+    state->window = (struct kd_report_window){0};
 }
 
 static int restore(struct kd_training *t, const struct kd_safetensors *file, bool own,
@@ -54,7 +54,7 @@ static int restore(struct kd_training *t, const struct kd_safetensors *file, boo
     if (!own) { /* the parent's reports are the parent's */
         json_decref(state.reports);
         state.reports = json_array();
-        state.window = (struct kd_window){0};
+        state.window = (struct kd_report_window){0};
     }
     json_decref(t->state.reports);
     t->state = state;
@@ -131,7 +131,7 @@ int kd_training_start(struct kd_training *t, struct kd_error *err)
 static void collect_window(struct kd_training *t)
 {
     struct kd_comm *comm = t->session->comm;
-    struct kd_window *window = &t->state.window;
+    struct kd_report_window *window = &t->state.window;
     double sums[3] = {window->loss_sum, window->n_correct, window->n_seen};
     comm->backend->sum_doubles(comm, sums, 3);
     double mine = comm->rank == 0 ? 1 : 0;

@@ -21,13 +21,19 @@ void kd_session_release(struct kd_session *session)
     *session = (struct kd_session){0};
 }
 
+static bool is_same_input(const struct kd_input *a, const struct kd_input *b)
+{
+    return kd_shape_equal(a->shape, b->shape) && a->tokens == b->tokens &&
+           a->vocabulary == b->vocabulary && a->n_outputs == b->n_outputs &&
+           a->positions == b->positions;
+}
+
 static bool plan_fits(const struct kd_session *session, const struct kd_plan_options *wanted)
 {
     const struct kd_plan_options *is = &session->plan_is;
-    return session->plan && is->n_features == wanted->n_features &&
-           is->n_targets == wanted->n_targets && is->loss == wanted->loss &&
-           is->max_batch == wanted->max_batch &&
-           kd_plan_retune(session->plan, wanted->model, NULL) == 0;
+    return session->plan && is->loss == wanted->loss && is->max_batch == wanted->max_batch &&
+           is_same_input(&is->input, &wanted->input) &&
+           kd_plan_retune(session->plan, wanted->model, wanted->label_smoothing, NULL) == 0;
 }
 
 static int ready_plan(struct kd_session *session, const struct kd_plan_options *wanted,
@@ -61,7 +67,9 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
     if (!data)
         return -1;
     const struct kd_table *rows = &data->rows;
-    int64_t n_outputs = kd_config_n_outputs(config, rows->n_features, err);
+    struct kd_input input = {.shape = {{rows->n_features}, .n_dims = 1},
+                             .n_outputs = rows->labels ? rows->max_label + 1 : rows->n_targets};
+    int64_t n_outputs = kd_config_n_outputs(config, &input, err);
     if (n_outputs < 0 || (rows->labels && kd_config_check_labels(n_outputs, rows->max_label,
                                                                  rows->max_label_at, err) < 0))
         return -1;
@@ -70,11 +78,14 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
     if (session->max_batch < EVALUATION_BATCH)
         session->max_batch = EVALUATION_BATCH;
     struct kd_plan_options wanted = {.model = config->model,
-                                     .n_features = rows->n_features,
-                                     .n_targets = rows->labels ? n_outputs : rows->n_targets,
+                                     .input = input,
                                      .loss = config->loss->loss,
                                      .max_batch = session->max_batch,
-                                     .device = "cpu"};
+                                     .device = "cpu",
+                                     .comm = session->comm};
+    if (rows->labels)
+        wanted.input.n_outputs =
+            n_outputs; /* more classes than the data have are the user's choice */
     if (ready_plan(session, &wanted, err) < 0)
         return -1;
     ready_buffers(session, data);
@@ -103,5 +114,5 @@ void kd_session_gather(struct kd_session *session, const struct kd_dataset *data
     batch->targets = rows->labels ? NULL : session->targets.items;
     batch->samples = session->samples.items;
     batch->n = end - first;
-    batch->n_global = n_global;
+    batch->n_global = batch->n_counted = n_global;
 }

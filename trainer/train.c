@@ -124,9 +124,8 @@ static bool look_for_divergence(struct kd_training *t, int64_t step, const char 
 
 static void take_step(struct kd_training *t)
 {
-    struct kd_comm *comm = t->session->comm;
     backward(t);
-    comm->backend->sum_floats(comm, kd_plan_gradients(t->plan), kd_plan_n_parameters(t->plan));
+    kd_plan_finish(t->plan);
     if (!probe_is_finite(t)) {
         look_for_divergence(t, t->state.step + 1, "the loss");
         t->state.step++;
@@ -151,7 +150,7 @@ static bool is_boundary(const struct kd_training *t)
 static void fill_training(struct kd_training *t, struct kd_report *report)
 {
     struct kd_comm *comm = t->session->comm;
-    struct kd_window *window = &t->state.window;
+    struct kd_report_window *window = &t->state.window;
     double sums[3] = {window->loss_sum, window->n_correct, window->n_seen};
     comm->backend->sum_doubles(comm, sums, 3);
     kd_report_set(report, KD_METRIC_TRAIN_LOSS, sums[0] / sums[2]);
@@ -161,7 +160,7 @@ static void fill_training(struct kd_training *t, struct kd_report *report)
     kd_report_set(report, KD_METRIC_EPOCH_TIME, window->seconds);
     if (window->seconds > 0)
         kd_report_set(report, KD_METRIC_SAMPLES_PER_SECOND, sums[2] / window->seconds);
-    *window = (struct kd_window){0};
+    *window = (struct kd_report_window){0};
 }
 
 static void fill_validation(struct kd_training *t, struct kd_report *report)

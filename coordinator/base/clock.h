@@ -6,6 +6,7 @@
 
 int64_t kd_clock_mono_us(
     void); /* microseconds, CLOCK_BOOTTIME: goes on while the machine sleeps, never back */
-double kd_clock_real(void); /* seconds since 1970 UTC */
+int64_t kd_clock_mono_ns(void); /* nanoseconds of the same clock, for short times */
+double kd_clock_real(void);     /* seconds since 1970 UTC */
 
 #endif

@@ -87,12 +87,11 @@ static int run_case(size_t c, const struct data *data, int n_runs, struct kd_err
     json_t *block = json_loads(cases[c].optimizer, 0, NULL);
     const struct kd_optimizer *optimizer;
     struct kd_hyper hyper;
-    struct kd_plan *plan = kd_plan_new(&(struct kd_plan_options){.model = model,
-                                                                 .n_features = FEATURES,
-                                                                 .n_targets = CLASSES,
-                                                                 .max_batch = BATCH_MAX,
-                                                                 .device = "cpu"},
-                                       err);
+    struct kd_input input = {.shape = {{FEATURES}, .n_dims = 1}, .n_outputs = CLASSES};
+    struct kd_plan *plan = kd_plan_new(
+        &(struct kd_plan_options){
+            .model = model, .input = input, .max_batch = BATCH_MAX, .device = "cpu"},
+        err);
     if (!plan || kd_optimizer_read(block, &optimizer, &hyper, err) != 0)
         return -1;
     kd_plan_reset(plan, 1);
@@ -100,7 +99,8 @@ static int run_case(size_t c, const struct data *data, int n_runs, struct kd_err
                              .labels = data->labels,
                              .samples = data->samples,
                              .n = cases[c].batch,
-                             .n_global = cases[c].batch};
+                             .n_global = cases[c].batch,
+                             .n_counted = cases[c].batch};
     double *us = KD_NEW_ARRAY(double, (size_t)n_runs);
     time_run(plan, optimizer, &hyper, &batch);
     for (int r = 0; r < n_runs; r++)

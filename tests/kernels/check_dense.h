@@ -193,6 +193,24 @@ static void check_column_sum(struct bench *bench)
     }
 }
 
+static void check_add(struct bench *bench)
+{
+    FOR_SIZES(n)
+    {
+        struct buffer a = buffer_random(bench, n, 2), b = buffer_random(bench, n, 2);
+        struct buffer y = buffer_random(bench, n, 1);
+        run(bench, KD_CALL(add, .a = a.device, .b = b.device, .y = y.device, .n = n));
+        buffer_read(bench, &y);
+        for (int64_t i = 0; i < n; i++)
+            assert_true(y.host[i] == a.host[i] + b.host[i]);
+        run(bench, KD_CALL(add, .a = a.device, .b = b.device, .y = a.device, .n = n));
+        buffer_read(bench, &a);
+        if (n)
+            assert_memory_equal(a.host, y.host, (size_t)n * sizeof(float));
+        buffer_free(bench, &a), buffer_free(bench, &b), buffer_free(bench, &y);
+    }
+}
+
 static void check_one_dropout(struct bench *bench, int64_t size, float rate)
 {
     enum { SAMPLES = 3 };

@@ -1,35 +1,80 @@
-/* test_plan_gradient.c - gradients against finite differences of the plan's own loss, and against its own sums when a
- * batch is split over ranks. */
+/* test_plan_gradient.c - gradients against finite differences of the plan's own loss, and against those of other splits of
+ * the batch over ranks and micro-batches. */
 #include "tests/trainer/fixture.h"
 
+#include "tests/trainer/thread_comm.h"
 #include "trainer/models/layer.h"
 
-/* One model per layer kind, and mixtures: fused and not, activation first and last, both losses. */
-static const struct {
+/* One model per layer kind, and mixtures: fused and not, activation first and last, both losses. input: five numbers where
+ * nothing else is said. */
+static const struct gradient_case {
     const char *layer, *model;
     enum kd_loss loss;
+    struct kd_input input;
 } cases[] = {
-    {"linear", "[{'linear': {'units': 4}}]", KD_LOSS_CROSS_ENTROPY},
-    {"linear", "[{'linear': {'units': 7}}, {'linear': {'units': 4}}]", KD_LOSS_MSE},
-    {"relu", "[{'linear': {'units': 9}}, 'relu', {'linear': {'units': 4}}]", KD_LOSS_CROSS_ENTROPY},
-    {"gelu", "[{'linear': {'units': 9}}, 'gelu', {'linear': {'units': 4}}, 'gelu']", KD_LOSS_MSE},
-    {"tanh", "['tanh', {'linear': {'units': 9}}, 'tanh', 'tanh', {'linear': {'units': 4}}]",
-     KD_LOSS_CROSS_ENTROPY},
-    {"tanh", "[{'linear': {'units': 4}}, 'tanh', 'gelu']", KD_LOSS_MSE},
-    {"relu", "[{'linear': {'units': 4}}, 'relu']", KD_LOSS_CROSS_ENTROPY},
-    {"tanh", "[{'linear': {'units': 4}}, 'tanh']", KD_LOSS_CROSS_ENTROPY},
-    {"dropout",
-     "['dropout', {'linear': {'units': 12}}, {'dropout': {'p': 0.25}}, 'gelu',"
-     " {'linear': {'units': 4}}]",
-     KD_LOSS_CROSS_ENTROPY},
-    {"dropout", "[{'linear': {'units': 8}}, 'tanh', {'linear': {'units': 4}}, 'dropout']",
-     KD_LOSS_MSE},
+    {.layer = "linear", .model = "[{'linear': {'units': 4}}]", .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "linear",
+     .model = "[{'linear': {'units': 7}}, {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_MSE},
+    {.layer = "relu",
+     .model = "[{'linear': {'units': 9}}, 'relu', {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "gelu",
+     .model = "[{'linear': {'units': 9}}, 'gelu', {'linear': {'units': 4}}, 'gelu']",
+     .loss = KD_LOSS_MSE},
+    {.layer = "tanh",
+     .model = "['tanh', {'linear': {'units': 9}}, 'tanh', 'tanh', {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "tanh", .model = "[{'linear': {'units': 4}}, 'tanh', 'gelu']", .loss = KD_LOSS_MSE},
+    {.layer = "relu", .model = "[{'linear': {'units': 4}}, 'relu']", .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "tanh", .model = "[{'linear': {'units': 4}}, 'tanh']", .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "dropout",
+     .model = "['dropout', {'linear': {'units': 12}}, {'dropout': {'p': 0.25}}, 'gelu',"
+              " {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "dropout",
+     .model = "[{'linear': {'units': 8}}, 'tanh', {'linear': {'units': 4}}, 'dropout']",
+     .loss = KD_LOSS_MSE},
+    {.layer = "silu",
+     .model = "[{'linear': {'units': 9}}, 'silu', 'silu', {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_MSE},
+    {.layer = "linear",
+     .model = "[{'linear': {'units': 6, 'bias': false}}, 'tanh', {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "flatten",
+     .model = "['flatten', {'linear': {'units': 6}}, 'tanh', 'flatten', {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY,
+     .input = {.shape = {{2, 3, 2}, .n_dims = 3}}},
+    {.layer = "residual",
+     .model =
+         "[{'linear': {'units': 6}}, {'residual': {'layers': [{'linear': {'units': 6}}, 'tanh']}},"
+         " {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "residual",
+     .model =
+         "[{'linear': {'units': 6}}, 'tanh', {'residual': {'layers': ['gelu', {'linear': {'units': "
+         "4}}],"
+         " 'shortcut': [{'linear': {'units': 4}}, 'tanh']}}]",
+     .loss = KD_LOSS_MSE},
+    /* Both ways hand the gradient on, or the shortcut is the input twice over. */
+    {.layer = "residual",
+     .model =
+         "[{'linear': {'units': 4}}, {'residual': {'layers': ['flatten'], 'shortcut': "
+         "['flatten']}},"
+         " {'residual': {'layers': [{'residual': {'layers': ['tanh']}}, {'residual': {'layers': "
+         "['silu']}}]}}]",
+     .loss = KD_LOSS_MSE},
 };
+
+enum { SAMPLES = 11 };
 
 static struct shape_of_plan shape_for(size_t c)
 {
-    return (struct shape_of_plan){
-        .n_features = 5, .n_targets = 4, .max_batch = 11, .loss = cases[c].loss};
+    return (struct shape_of_plan){.n_features = 5,
+                                  .n_targets = 4,
+                                  .max_batch = SAMPLES,
+                                  .loss = cases[c].loss,
+                                  .input = cases[c].input};
 }
 
 static double loss_at(struct kd_plan *plan, const struct kd_batch *batch)
@@ -53,10 +98,12 @@ static double slope(struct kd_plan *plan, const struct kd_batch *batch, int64_t 
     return (8 * (at[3] - at[1]) - (at[4] - at[0])) / (12 * h);
 }
 
-static void check_gradient(size_t c, const struct sample_set *set)
+static void check_gradient(size_t c)
 {
-    struct kd_plan *plan = plan_of(cases[c].model, shape_for(c));
-    struct kd_batch batch = batch_of(set, 0, set->n);
+    struct shape_of_plan shape = shape_for(c);
+    struct sample_set set = sample_set_for(SAMPLES, &shape);
+    struct kd_plan *plan = plan_of(cases[c].model, shape);
+    struct kd_batch batch = batch_of(&set, 0, SAMPLES);
     int64_t n = kd_plan_n_parameters(plan);
     loss_at(plan, &batch);
     float *gradient = copy_of(kd_plan_gradients(plan), n);
@@ -70,15 +117,14 @@ static void check_gradient(size_t c, const struct sample_set *set)
                  (int)n);
     free(gradient);
     kd_plan_free(plan);
+    sample_set_release(&set);
 }
 
 static void gradients_agree_with_finite_differences(void **state)
 {
     (void)state;
-    struct sample_set set = sample_set_new(11, 5, 4);
     for (size_t c = 0; c < KD_COUNT(cases); c++)
-        check_gradient(c, &set);
-    sample_set_release(&set);
+        check_gradient(c);
 }
 
 static void every_layer_has_a_gradient_case(void **state)
@@ -93,53 +139,108 @@ static void every_layer_has_a_gradient_case(void **state)
     }
 }
 
-/* The sum over ranks that hold counts[r] samples each, in order. */
-static struct kd_batch_result split_gradient(struct kd_plan *plan, const struct sample_set *set,
-                                             const int64_t *counts, int n_ranks, double *sum)
-{
-    struct kd_batch_result total = {0};
-    int64_t from = 0;
-    for (int r = 0; r < n_ranks; from += counts[r++]) {
-        struct kd_batch batch = batch_of(set, from, counts[r]);
-        struct kd_batch_result result;
-        kd_plan_backward(plan, &batch, &result);
-        total.loss_sum += result.loss_sum;
-        total.n_correct += result.n_correct;
-        for (int64_t i = 0; i < kd_plan_n_parameters(plan); i++)
-            sum[i] += (double)kd_plan_gradients(plan)[i];
-    }
-    return total;
-}
+/* A step of one case on ranks that hold counts[r] samples each, in order; what rank 0 ends with. */
+struct split {
+    size_t c;
+    const struct sample_set *set;
+    int64_t counts[4];
+    float *gradient; /* owned, of rank 0 */
+    int64_t n;
+    double sums[2]; /* loss, correct; over the ranks */
+};
 
-static void check_split(size_t c, const struct sample_set *set, const int64_t *counts, int n_ranks)
+static void run_rank(struct kd_comm *comm, void *ud)
 {
-    struct kd_plan *plan = plan_of(cases[c].model, shape_for(c));
-    int64_t n = kd_plan_n_parameters(plan), all = set->n;
-    double *whole = KD_NEW_ARRAY(double, (size_t)n), *parts = KD_NEW_ARRAY(double, (size_t)n);
-    struct kd_batch_result one = split_gradient(plan, set, &all, 1, whole);
-    struct kd_batch_result many = split_gradient(plan, set, counts, n_ranks, parts);
-    double norm = 0, difference = 0;
-    for (int64_t i = 0; i < n; i++) {
-        norm += whole[i] * whole[i];
-        difference += (whole[i] - parts[i]) * (whole[i] - parts[i]);
+    struct split *split = ud;
+    struct shape_of_plan shape = shape_for(split->c);
+    shape.comm = comm;
+    struct kd_plan *plan = plan_of(cases[split->c].model, shape);
+    int64_t from = 0;
+    for (int r = 0; r < comm->rank; r++)
+        from += split->counts[r];
+    struct kd_batch batch = batch_of(split->set, from, split->counts[comm->rank]);
+    struct kd_batch_result result;
+    kd_plan_backward(plan, &batch, &result);
+    kd_plan_finish(plan);
+    double sums[2] = {result.loss_sum, (double)result.n_correct};
+    comm->backend->sum_doubles(comm, sums, 2);
+    if (comm->rank == 0) {
+        split->n = kd_plan_n_parameters(plan);
+        split->gradient = copy_of(kd_plan_gradients(plan), split->n);
+        memcpy(split->sums, sums, sizeof sums);
     }
-    assert_true(norm > 0);
-    assert_true(sqrt(difference) <= 1e-6 * sqrt(norm));
-    assert_true(fabs(one.loss_sum - many.loss_sum) <= 1e-6 * fabs(one.loss_sum));
-    assert_int_equal(one.n_correct, many.n_correct);
-    free(whole), free(parts);
     kd_plan_free(plan);
 }
 
-static void any_split_of_a_batch_sums_to_the_whole(void **state)
+static void check_split(size_t c, const int64_t counts[4])
+{
+    struct shape_of_plan shape = shape_for(c);
+    struct sample_set set = sample_set_for(SAMPLES, &shape);
+    struct split one = {.c = c, .set = &set, .counts = {SAMPLES}}, many = {.c = c, .set = &set};
+    memcpy(many.counts, counts, sizeof many.counts);
+    run_ranks(1, run_rank, &one);
+    run_ranks(4, run_rank, &many);
+    double norm = 0, difference = 0;
+    for (int64_t i = 0; i < one.n; i++) {
+        double a = one.gradient[i], b = many.gradient[i];
+        norm += a * a;
+        difference += (a - b) * (a - b);
+    }
+    assert_true(norm > 0);
+    if (sqrt(difference) > 1e-6 * sqrt(norm) ||
+        fabs(one.sums[0] - many.sums[0]) > 1e-6 * fabs(one.sums[0]))
+        fail_msg("%s: four ranks give another step", cases[c].model);
+    assert_true(one.sums[1] == many.sums[1]);
+    free(one.gradient), free(many.gradient);
+    sample_set_release(&set);
+}
+
+static void any_split_of_a_batch_gives_the_step_of_the_whole(void **state)
 {
     (void)state;
     static const int64_t splits[][4] = {{6, 5, 0, 0}, {0, 11, 0, 0}, {4, 4, 3, 0}, {1, 9, 0, 1}};
-    struct sample_set set = sample_set_new(11, 5, 4);
     for (size_t c = 0; c < KD_COUNT(cases); c++)
         for (size_t s = 0; s < KD_COUNT(splits); s++)
-            check_split(c, &set, splits[s], 4);
-    sample_set_release(&set);
+            check_split(c, splits[s]);
+}
+
+/* A step in micro-batches, and the loss's sum over them. */
+static void run_micro_batches(struct kd_plan *plan, const struct sample_set *set, const int64_t *n,
+                              int n_parts, double *loss)
+{
+    *loss = 0;
+    for (int64_t part = 0, from = 0; part < n_parts; from += n[part++]) {
+        struct kd_batch batch = batch_of(set, from, n[part]);
+        struct kd_batch_result result;
+        batch.follows = part > 0;
+        batch.precedes = part + 1 < n_parts;
+        kd_plan_backward(plan, &batch, &result);
+        *loss += result.loss_sum;
+    }
+}
+
+static void micro_batches_add_up_to_the_whole_batch(void **state)
+{
+    (void)state;
+    static const int64_t whole[] = {SAMPLES}, parts[] = {4, 4, 3};
+    for (size_t c = 0; c < KD_COUNT(cases); c++) {
+        struct shape_of_plan shape = shape_for(c);
+        struct sample_set set = sample_set_for(SAMPLES, &shape);
+        struct kd_plan *plan = plan_of(cases[c].model, shape);
+        int64_t n = kd_plan_n_parameters(plan);
+        double loss_whole, loss_parts;
+        if (kd_plan_n_statistics(plan) == 0) { /* batch normalisation sees its micro-batch only */
+            run_micro_batches(plan, &set, whole, 1, &loss_whole);
+            float *gradient = copy_of(kd_plan_gradients(plan), n);
+            run_micro_batches(plan, &set, parts, 3, &loss_parts);
+            assert_true(fabs(loss_whole - loss_parts) <= 1e-6 * fabs(loss_whole));
+            for (int64_t i = 0; i < n; i++)
+                assert_true(fabsf(gradient[i] - kd_plan_gradients(plan)[i]) <= 2e-6f);
+            free(gradient);
+        }
+        kd_plan_free(plan);
+        sample_set_release(&set);
+    }
 }
 
 static void a_rank_without_samples_has_zero_gradients(void **state)
@@ -181,7 +282,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_agree_with_finite_differences),
         cmocka_unit_test(every_layer_has_a_gradient_case),
-        cmocka_unit_test(any_split_of_a_batch_sums_to_the_whole),
+        cmocka_unit_test(any_split_of_a_batch_gives_the_step_of_the_whole),
+        cmocka_unit_test(micro_batches_add_up_to_the_whole_batch),
         cmocka_unit_test(a_rank_without_samples_has_zero_gradients),
         cmocka_unit_test(the_mask_follows_the_sample_and_the_step),
     };

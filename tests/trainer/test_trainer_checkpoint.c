@@ -10,8 +10,7 @@ static struct kd_plan *plan_make(void)
                                " {\"linear\": {\"units\": 2}}]",
                                0, NULL);
     struct kd_plan_options options = {.model = model,
-                                      .n_features = 2,
-                                      .n_targets = 2,
+                                      .input = {.shape = {{2}, .n_dims = 1}, .n_outputs = 2},
                                       .loss = KD_LOSS_CROSS_ENTROPY,
                                       .max_batch = 4,
                                       .device = "cpu"};

@@ -1,12 +1,12 @@
-/* activation.h - what relu, gelu and tanh have in common when no layer before them does them along the way. */
+/* activation.h - what relu, gelu, silu and tanh have in common when no layer before them does them along the way. */
 #ifndef KD_TRAINER_ACTIVATION_H
 #define KD_TRAINER_ACTIVATION_H
 
 #include "trainer/models/layer.h"
 
-int kd_activation_shape(struct kd_node *node, struct kd_error *err);
-const float *kd_activation_forward(const struct kd_emit *e);
-float *kd_activation_backward(const struct kd_emit *e);
+void kd_activation_prepare(struct kd_node *node);
+void kd_activation_forward(const struct kd_emit *e);
+void kd_activation_backward(const struct kd_emit *e);
 
 /* One vtable: KD_ACTIVATION_LAYER(relu, KD_ACTIVATION_RELU, "max(x, 0)") */
 #define KD_ACTIVATION_LAYER(layer_name, kind, text)                                                \
@@ -15,7 +15,9 @@ float *kd_activation_backward(const struct kd_emit *e);
         .name = #layer_name,                                                                       \
         .summary = text,                                                                           \
         .activation = kind,                                                                        \
-        .shape = kd_activation_shape,                                                              \
+        .dx_over_dy = true,                                                                        \
+        .shape = kd_shape_as_input,                                                                \
+        .prepare = kd_activation_prepare,                                                          \
         .forward = kd_activation_forward,                                                          \
         .backward = kd_activation_backward,                                                        \
     }

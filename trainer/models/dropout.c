@@ -16,13 +16,6 @@ static const struct kd_field fields[] = {
     {.name = NULL},
 };
 
-static int shape(struct kd_node *node, struct kd_error *err)
-{
-    (void)err;
-    node->out = node->in;
-    return 0;
-}
-
 static void add_mask(const struct kd_emit *e, const float *x, float *y)
 {
     kd_emit_add(e, KD_CALL(dropout, .x = x, .y = y, .n_samples = e->n,
@@ -30,18 +23,20 @@ static void add_mask(const struct kd_emit *e, const float *x, float *y)
                            .rate = e->rate, .turn = e->turn, .layer = (uint32_t)e->node->index));
 }
 
-static const float *forward(const struct kd_emit *e)
+static void forward(const struct kd_emit *e)
 {
-    if (!e->training)
-        return e->x;
-    add_mask(e, e->x, e->y);
-    return e->y;
+    if (e->training)
+        add_mask(e, e->x[0], e->y);
+    else
+        kd_emit_add(e, KD_CALL(activation, .x = e->x[0], .y = e->y,
+                               .n = e->n * kd_shape_count(e->node->out),
+                               .activation = KD_ACTIVATION_NONE));
 }
 
-static float *backward(const struct kd_emit *e)
+static void backward(const struct kd_emit *e)
 {
-    add_mask(e, e->dy, e->dy);
-    return e->dy;
+    if (e->dx[0])
+        add_mask(e, e->dy, e->dx[0]);
 }
 
 const struct kd_layer kd_layer_dropout = {
@@ -49,7 +44,8 @@ const struct kd_layer kd_layer_dropout = {
     .summary = "drops values at random while training, and scales up the others",
     .fields = fields,
     .tunable = 1 + RATE,
-    .shape = shape,
+    .dx_over_dy = true,
+    .shape = kd_shape_as_input,
     .forward = forward,
     .backward = backward,
 };

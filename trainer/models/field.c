@@ -60,6 +60,30 @@ static int fail_type(const struct kd_field *field, const json_t *given, const ch
     return -1;
 }
 
+static int read_switch(const struct kd_field *field, const json_t *given, const char *at,
+                       double *value, struct kd_error *err)
+{
+    double number = json_is_boolean(given) ? json_is_true(given) : json_number_value(given);
+    bool sound = json_is_boolean(given) || (json_is_number(given) && (number == 0 || number == 1));
+    *value = number;
+    return sound ? 0 : kd_fail(err, "%s/%s: must be true or false", at, field->name);
+}
+
+static int read_choice(const struct kd_field *field, const json_t *given, const char *at,
+                       double *value, struct kd_error *err)
+{
+    const char *name = json_string_value(given);
+    if (!name)
+        return kd_fail(err, "%s/%s: must be a name, such as %s", at, field->name,
+                       field->choices[0]);
+    for (int i = 0; field->choices[i]; i++)
+        if (strcmp(name, field->choices[i]) == 0) {
+            *value = i;
+            return 0;
+        }
+    return kd_fail_unknown(err, at, field->name, name, field->choices);
+}
+
 static int read_field(const struct kd_field *field, const json_t *given, const char *at,
                       double *value, struct kd_error *err)
 {
@@ -68,6 +92,10 @@ static int read_field(const struct kd_field *field, const json_t *given, const c
         return isnan(*value) ? kd_fail(err, "%s/%s: is missing: %s", at, field->name, field->help)
                              : 0;
     }
+    if (field->kind == KD_FIELD_SWITCH)
+        return read_switch(field, given, at, value, err);
+    if (field->kind == KD_FIELD_CHOICE)
+        return read_choice(field, given, at, value, err);
     if (!json_is_number(given))
         return fail_type(field, given, at, err);
     double x = json_number_value(given);
@@ -100,22 +128,46 @@ int kd_fields_read(const struct kd_field *fields, const json_t *object, const ch
 static const char *const kind_names[] = {
     [KD_FIELD_NUMBER] = "number",
     [KD_FIELD_INTEGER] = "integer",
+    [KD_FIELD_SWITCH] = "switch",
+    [KD_FIELD_CHOICE] = "choice",
 };
+
+static void describe_default(const struct kd_field *field, struct kd_json *json)
+{
+    kd_json_key(json, "default");
+    if (isnan(field->fallback))
+        kd_json_null(json);
+    else if (field->kind == KD_FIELD_CHOICE)
+        kd_json_string(json, field->choices[(int)field->fallback]);
+    else if (field->kind == KD_FIELD_SWITCH)
+        kd_json_bool(json, field->fallback != 0);
+    else
+        kd_json_number(json, field->fallback);
+}
+
+static void describe_choices(const struct kd_field *field, struct kd_json *json)
+{
+    kd_json_key(json, "choices");
+    kd_json_open(json, '[');
+    for (int i = 0; field->choices[i]; i++)
+        kd_json_string(json, field->choices[i]);
+    kd_json_close(json, ']');
+}
 
 static void describe_field(const struct kd_field *field, struct kd_json *json)
 {
     kd_json_open(json, '{');
     kd_json_add_string(json, "name", field->name);
     kd_json_add_string(json, "kind", kind_names[field->kind]);
-    kd_json_key(json, "default");
-    if (isnan(field->fallback))
-        kd_json_null(json);
-    else
-        kd_json_number(json, field->fallback);
+    describe_default(field, json);
     kd_json_add_bool(json, "required", isnan(field->fallback));
-    kd_json_add_number(json, "min", field->min);
-    kd_json_add_number(json, "max", field->max);
-    kd_json_add_bool(json, "maxExcluded", field->below_max);
+    if (field->kind == KD_FIELD_NUMBER || field->kind == KD_FIELD_INTEGER) {
+        kd_json_add_number(json, "min", field->min);
+        kd_json_add_number(json, "max", field->max);
+        kd_json_add_bool(json, "maxExcluded", field->below_max);
+    }
+    if (field->kind == KD_FIELD_CHOICE)
+        describe_choices(field, json);
     kd_json_add_string(json, "help", field->help);
     kd_json_close(json, '}');
 }

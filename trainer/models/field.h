@@ -9,16 +9,22 @@
 #include "coordinator/base/error.h"
 #include "coordinator/base/json.h"
 
-enum { KD_FIELDS_MAX = 8 };
+enum { KD_FIELDS_MAX = 12 };
 
-enum kd_field_kind { KD_FIELD_NUMBER, KD_FIELD_INTEGER };
+enum kd_field_kind {
+    KD_FIELD_NUMBER,
+    KD_FIELD_INTEGER,
+    KD_FIELD_SWITCH, /* true or false, or 1 or 0; its value is 1 or 0 */
+    KD_FIELD_CHOICE, /* one of the names; its value is the index */
+};
 
 struct kd_field {
     const char *name;
     enum kd_field_kind kind;
     double fallback; /* NAN: must be given */
     double min, max;
-    bool below_max; /* max itself is out of bounds */
+    bool below_max;             /* max itself is out of bounds */
+    const char *const *choices; /* CHOICE: ends with NULL */
     const char *help;
 };
 

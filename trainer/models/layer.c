@@ -21,8 +21,25 @@ const struct kd_layer *kd_layer_find(const char *name)
     return NULL;
 }
 
-void kd_node_add_parameter(struct kd_node *node, const char *name, struct kd_shape shape)
+struct kd_parameter *kd_node_add_parameter(struct kd_node *node, const char *name,
+                                           struct kd_shape shape)
 {
     kd_assert(node->n_parameters < KD_LAYER_TENSORS_MAX);
-    node->parameters[node->n_parameters++] = (struct kd_parameter){.name = name, .shape = shape};
+    struct kd_parameter *parameter = &node->parameters[node->n_parameters++];
+    *parameter = (struct kd_parameter){.name = name, .shape = shape};
+    return parameter;
+}
+
+void kd_node_add_statistic(struct kd_node *node, const char *name, int64_t n, float start)
+{
+    kd_assert(node->n_statistics < KD_LAYER_STATISTICS_MAX);
+    node->statistics[node->n_statistics++] =
+        (struct kd_statistic){.name = name, .n = n, .start = start};
+}
+
+int kd_shape_as_input(struct kd_node *node, const struct kd_model *model, struct kd_error *err)
+{
+    (void)model, (void)err;
+    node->out = node->in;
+    return 0;
 }

@@ -3,70 +3,111 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coordinator/base/mem.h"
 #include "trainer/models/expand.h"
+#include "trainer/models/preset.h"
 
-enum { POINTER_MAX = KD_ENTRY_AT_MAX + 64 };
+enum { NAMES_MAX = 96 };
 
-static int fail_unknown_layer(const char *at, const char *name, struct kd_error *err)
+static int fail_unknown_layer(const struct kd_entry *entry, struct kd_error *err)
 {
-    const char *names[64] = {NULL};
-    for (int i = 0; kd_layers[i] && i < 63; i++)
-        names[i] = kd_layers[i]->name;
-    return kd_fail_unknown(err, at, "layer", name, names);
+    const char *names[NAMES_MAX + 1] = {NULL};
+    int n = 0;
+    for (int i = 0; kd_layers[i] && n < NAMES_MAX; i++)
+        names[n++] = kd_layers[i]->name;
+    for (int i = 0; kd_presets[i] && n < NAMES_MAX; i++)
+        names[n++] = kd_presets[i]->name;
+    return kd_fail_unknown(err, entry->at, "layer", entry->name, names);
 }
 
-/* An entry is {"relu": {}}, or just "relu" when there is nothing to set. */
-static int read_entry(const json_t *entry, const char *at, const char **name,
-                      const json_t **settings, struct kd_error *err)
+static struct kd_shape input_shape(const struct kd_model *model, const struct kd_node *node)
 {
-    *name = json_string_value(entry);
-    *settings = NULL;
-    if (*name)
-        return 0;
-    if (!json_is_object(entry) || json_object_size(entry) != 1)
-        return kd_fail(err,
-                       "%s: a layer is one name with its settings, such as "
-                       "{\"linear\": {\"units\": 64}}",
-                       at);
-    void *only = json_object_iter((json_t *)entry);
-    *name = json_object_iter_key(only);
-    *settings = json_object_iter_value(only);
+    int from = node->inputs[0];
+    return from == KD_NODE_BATCH ? model->input.shape : model->nodes[from].out;
+}
+
+static int check_tokens(const struct kd_model *model, const struct kd_node *node,
+                        struct kd_error *err)
+{
+    bool given = node->inputs[0] == KD_NODE_BATCH && model->input.tokens;
+    if (given && !node->layer->takes_tokens)
+        return kd_fail(err, "the data are tokens, so the first layer must be an embedding");
+    if (!given && node->layer->takes_tokens)
+        return kd_fail(err, "needs tokens, which text and token files give; it is here given %s",
+                       node->inputs[0] == KD_NODE_BATCH ? "the numbers of a sample"
+                                                        : "the output of another layer");
     return 0;
 }
 
-static int read_node(struct kd_node *node, const struct kd_entry *entry, struct kd_error *err)
+static int find_layer(struct kd_node *node, const struct kd_entry *entry, struct kd_error *err)
 {
-    char at[POINTER_MAX];
-    const char *name;
-    const json_t *settings;
-    if (read_entry(entry->layer, entry->at, &name, &settings, err) != 0)
-        return -1;
-    node->layer = kd_layer_find(name);
+    node->layer = kd_layer_find(entry->name);
     if (!node->layer)
-        return fail_unknown_layer(entry->at, name, err);
-    snprintf(at, sizeof at, "%s/%s", entry->at, node->layer->name);
-    if (kd_fields_read(node->layer->fields, settings, NULL, at, node->settings, err) != 0)
+        return fail_unknown_layer(entry, err);
+    return kd_fields_read(node->layer->fields, entry->settings, NULL, entry->at, node->settings,
+                          err);
+}
+
+static int place_error(const struct kd_entry *entry, struct kd_error *err)
+{
+    if (entry->is_made)
+        return kd_error_prefix(err, "%s: its layer %s", entry->at, entry->name);
+    return kd_error_prefix(err, "%s", entry->at);
+}
+
+static int read_node(struct kd_model *model, struct kd_node *node, const struct kd_entry *entry,
+                     struct kd_error *err)
+{
+    if (find_layer(node, entry, err) != 0)
         return -1;
-    return node->layer->shape(node, err) == 0 ? 0 : kd_error_prefix(err, "%s", at);
+    node->n_inputs = entry->n_inputs;
+    memcpy(node->inputs, entry->inputs, sizeof node->inputs);
+    node->in = input_shape(model, node);
+    if (check_tokens(model, node, err) != 0 || node->layer->shape(node, model, err) != 0)
+        return place_error(entry, err);
+    return 0;
+}
+
+/* How many nodes read the output of node i. */
+static int n_readers(const struct kd_model *model, int i)
+{
+    int n = 0;
+    for (int k = i + 1; k < model->n_nodes; k++)
+        for (int j = 0; j < model->nodes[k].n_inputs; j++)
+            n += model->nodes[k].inputs[j] == i;
+    return n;
 }
 
 static void fuse(struct kd_model *model)
 {
     for (int i = 0; i + 1 < model->n_nodes; i++) {
         struct kd_node *node = &model->nodes[i], *next = node + 1;
-        if (!node->layer->fuses || next->layer->activation == KD_ACTIVATION_NONE)
+        enum kd_activation kind = next->layer->activation;
+        if (kind == KD_ACTIVATION_NONE || !(node->layer->fuses & 1u << kind) ||
+            next->inputs[0] != i || n_readers(model, i) != 1)
             continue;
-        node->fused = next->layer->activation;
+        node->fused = kind;
         next->absorbed = true;
     }
+}
+
+static bool has_trained_input(const struct kd_model *model, const struct kd_node *node)
+{
+    for (int j = 0; j < node->n_inputs; j++)
+        if (node->inputs[j] != KD_NODE_BATCH && model->nodes[node->inputs[j]].trains)
+            return true;
+    return false;
 }
 
 static void prepare(struct kd_model *model)
 {
     for (int i = 0; i < model->n_nodes; i++) {
         struct kd_node *node = &model->nodes[i];
+        node->reads = node->layer->backward_reads;
+        node->spoils_dy = node->layer->spoils_dy;
+        node->trains = node->n_parameters > 0 || has_trained_input(model, node);
         if (node->layer->prepare)
             node->layer->prepare(node);
         if (node->layer->tunable)
@@ -74,32 +115,30 @@ static void prepare(struct kd_model *model)
     }
 }
 
-static int read_nodes(struct kd_model *model, const kd_entries *entries, struct kd_shape in,
+static int read_nodes(struct kd_model *model, const struct kd_entries *entries,
                       struct kd_error *err)
 {
-    model->n_nodes = (int)entries->n;
-    model->nodes = KD_NEW_ARRAY(struct kd_node, entries->n);
-    for (int i = 0; i < model->n_nodes; i++) {
-        model->nodes[i] = (struct kd_node){.index = i, .in = i ? model->nodes[i - 1].out : in};
-        if (read_node(&model->nodes[i], &entries->items[i], err) != 0)
+    if (entries->list.n == 0)
+        return kd_fail(err, "/model: its repeats leave no layer");
+    model->nodes = KD_NEW_ARRAY(struct kd_node, entries->list.n);
+    for (int i = 0; i < (int)entries->list.n; i++) {
+        model->nodes[i] = (struct kd_node){.index = i};
+        if (read_node(model, &model->nodes[i], &entries->list.items[i], err) != 0)
             return -1;
+        model->n_nodes = i + 1;
     }
     return 0;
 }
 
-int kd_model_read(struct kd_model *model, const json_t *list, struct kd_shape in,
+int kd_model_read(struct kd_model *model, const json_t *block, const struct kd_input *input,
                   struct kd_error *err)
 {
-    kd_entries entries = {0};
-    *model = (struct kd_model){0};
-    if (!json_is_array(list) || json_array_size(list) == 0)
-        return kd_fail(err, "/model: must be a list of at least one layer, such as "
-                            "[{\"linear\": {\"units\": 10}}]");
-    if (kd_model_expand(list, &entries, err) != 0)
+    struct kd_entries entries = {0};
+    *model = (struct kd_model){.input = *input};
+    if (kd_model_expand(block, input, &entries, err) != 0)
         return -1;
-    int result = entries.n > 0 ? read_nodes(model, &entries, in, err)
-                               : kd_fail(err, "/model: its repeats leave no layer");
-    kd_arr_release(&entries);
+    int result = read_nodes(model, &entries, err);
+    kd_entries_release(&entries);
     if (result != 0) {
         kd_model_release(model);
         return -1;
@@ -115,9 +154,22 @@ void kd_model_release(struct kd_model *model)
     *model = (struct kd_model){0};
 }
 
+int kd_model_check_settings(const json_t *block, struct kd_error *err)
+{
+    struct kd_entries entries = {0};
+    int result = kd_model_expand(block, NULL, &entries, err);
+    for (size_t i = 0; result == 0 && i < entries.list.n; i++) {
+        struct kd_node node = {0};
+        if (!kd_preset_find(entries.list.items[i].name))
+            result = find_layer(&node, &entries.list.items[i], err);
+    }
+    kd_entries_release(&entries);
+    return result;
+}
+
 static int check_same_node(const struct kd_node *a, const struct kd_node *b, struct kd_error *err)
 {
-    if (a->layer != b->layer)
+    if (a->layer != b->layer || memcmp(a->inputs, b->inputs, sizeof a->inputs) != 0)
         return kd_fail(err, "/model/%d: is %s where the plan has %s", a->index, b->layer->name,
                        a->layer->name);
     for (int i = 0; a->layer->fields && a->layer->fields[i].name; i++)
@@ -145,4 +197,9 @@ float kd_node_rate(const struct kd_node *node)
     kd_assert(node->layer->tunable);
     double rate = node->settings[node->layer->tunable - 1];
     return fminf((float)rate, 0x1.fffffep-1f); /* rounding must not make it 1 */
+}
+
+struct kd_shape kd_model_out(const struct kd_model *model)
+{
+    return model->nodes[model->n_nodes - 1].out;
 }

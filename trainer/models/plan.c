@@ -1,3 +1,4 @@
+/* plan.c - a plan's making and its end: the model read, the arenas laid out and allocated. Running it is plan_run.c's. */
 #include "trainer/models/plan.h"
 
 #include <inttypes.h>
@@ -6,46 +7,87 @@
 #include <unistd.h>
 
 #include "coordinator/base/mem.h"
-#include "coordinator/base/rng.h"
+#include "trainer/models/layout.h"
 #include "trainer/models/plan_arena.h"
-#include "trainer/models/plan_update.h"
 
-/* Initial weights are keyed by layer like dropout masks, but by other keys. */
-#define INIT_KEY (UINT64_C(1) << 32)
+/* ---- what the model must end with */
 
-static const char *const loss_names[] = {
-    [KD_LOSS_CROSS_ENTROPY] = "crossEntropy",
-    [KD_LOSS_MSE] = "mse",
-};
-
-static int check_outputs(const struct kd_plan *plan, int64_t n_targets, struct kd_error *err)
+static int fail_outputs(const struct kd_plan *plan, int64_t has, const char *per,
+                        struct kd_error *err)
 {
-    const struct kd_node *last = &plan->model.nodes[plan->model.n_nodes - 1];
-    int64_t n_outputs = kd_shape_count(last->out);
-    if (n_outputs == n_targets)
-        return 0;
-    return kd_fail(
-        err,
-        "/model/%d: the model ends with %" PRId64 " values a sample, but %s needs %" PRId64
-        " here (%s): let the last linear layer have units: %" PRId64,
-        last->index, n_outputs, loss_names[plan->loss], n_targets,
-        plan->loss == KD_LOSS_CROSS_ENTROPY ? "one per class" : "one per target", n_targets);
+    static const char *const losses[] = {
+        [KD_LOSS_CROSS_ENTROPY] = "crossEntropy", [KD_LOSS_MSE] = "mse", [KD_LOSS_BCE] = "bce"};
+    int64_t needs = plan->model.input.n_outputs;
+    return kd_fail(err,
+                   "/model/%d: the model ends with %" PRId64 " values %s, but %s needs %" PRId64
+                   " here (%s): let the last linear layer have units: %" PRId64,
+                   plan->model.n_nodes - 1, has, per, losses[plan->loss], needs,
+                   plan->loss == KD_LOSS_CROSS_ENTROPY ? "one per class" : "one per target", needs);
 }
 
+static int fail_positions(const struct kd_shape out, int64_t positions, struct kd_error *err)
+{
+    char text[KD_SHAPE_TEXT_MAX];
+    return kd_fail(err,
+                   "/model: the model gives %s for a sample, that is %" PRId64
+                   " predictions, but a sample has %" PRId64 " label%s: %s",
+                   kd_shape_text(out, text), kd_shape_count(out) / kd_shape_last(out), positions,
+                   positions == 1 ? "" : "s",
+                   positions == 1
+                       ? "flatten, or pool over the positions, before the last linear layer"
+                       : "keep one position for every token");
+}
+
+static int check_outputs(const struct kd_plan *plan, struct kd_error *err)
+{
+    struct kd_shape out = kd_model_out(&plan->model);
+    const struct kd_input *input = &plan->model.input;
+    int64_t positions = input->positions > 0 ? input->positions : 1;
+    if (plan->loss != KD_LOSS_CROSS_ENTROPY)
+        return kd_shape_count(out) == input->n_outputs
+                   ? 0
+                   : fail_outputs(plan, kd_shape_count(out), "a sample", err);
+    if (kd_shape_count(out) != positions * kd_shape_last(out))
+        return fail_positions(out, positions, err);
+    return kd_shape_last(out) == input->n_outputs
+               ? 0
+               : fail_outputs(plan, kd_shape_last(out), positions == 1 ? "a sample" : "a position",
+                              err);
+}
+
+/* ---- tensors */
+
 static void add_tensor(struct kd_plan *plan, const struct kd_node *node,
-                       const struct kd_parameter *parameter)
+                       struct kd_parameter *parameter)
 {
     struct kd_plan_tensor tensor = {
         .name = kd_format("layers.%d.%s", node->index, parameter->name),
-        .offset = parameter->offset,
+        .offset = plan->n_parameters,
         .n_dims = parameter->shape.n_dims,
     };
     memcpy(tensor.shape, parameter->shape.dims, sizeof tensor.shape);
+    parameter->offset = plan->n_parameters;
+    parameter->tensor = plan->n_tensors;
+    plan->n_parameters += kd_shape_count(parameter->shape);
     plan->tensors[plan->n_tensors] = tensor;
+    plan->tensor_nodes[plan->n_tensors] = node->index;
     plan->ranges[plan->n_tensors++] = (struct kd_range){
         .n = kd_shape_count(parameter->shape),
         .decay = parameter->shape.n_dims > 1,
     };
+}
+
+static void tie(struct kd_plan *plan)
+{
+    for (int i = 0; i < plan->model.n_nodes; i++)
+        for (int p = 0; p < plan->model.nodes[i].n_parameters; p++) {
+            struct kd_parameter *parameter = &plan->model.nodes[i].parameters[p];
+            if (!parameter->tied_node)
+                continue;
+            const struct kd_node *owner = &plan->model.nodes[parameter->tied_node - 1];
+            parameter->offset = owner->parameters[parameter->tied_at].offset;
+            parameter->tensor = owner->parameters[parameter->tied_at].tensor;
+        }
 }
 
 /* In reverse layer order: the gradients that are ready first lie together at the start. */
@@ -53,43 +95,51 @@ static void lay_out_parameters(struct kd_plan *plan)
 {
     size_t most = (size_t)plan->model.n_nodes * KD_LAYER_TENSORS_MAX;
     plan->tensors = KD_NEW_ARRAY(struct kd_plan_tensor, most);
+    plan->tensor_nodes = KD_NEW_ARRAY(int, most);
     plan->ranges = KD_NEW_ARRAY(struct kd_range, most);
     for (int i = plan->model.n_nodes - 1; i >= 0; i--) {
         struct kd_node *node = &plan->model.nodes[i];
-        for (int p = 0; p < node->n_parameters; p++) {
-            node->parameters[p].offset = plan->n_parameters;
-            plan->n_parameters += kd_shape_count(node->parameters[p].shape);
-            add_tensor(plan, node, &node->parameters[p]);
-        }
+        for (int p = 0; p < node->n_parameters; p++)
+            if (!node->parameters[p].tied_node)
+                add_tensor(plan, node, &node->parameters[p]);
     }
+    tie(plan);
 }
 
-struct activation_sizes {
-    int64_t total, widest; /* floats per sample */
-};
-
-static struct activation_sizes lay_out_activations(struct kd_plan *plan)
+static void lay_out_statistics(struct kd_plan *plan)
 {
-    struct activation_sizes sizes = {0};
     for (int i = 0; i < plan->model.n_nodes; i++) {
         struct kd_node *node = &plan->model.nodes[i];
-        if (node->absorbed)
-            continue;
-        int64_t n_out = kd_shape_count(node->out);
-        node->output_at = sizes.total;
-        node->scratch_at = sizes.total + n_out;
-        sizes.total += n_out + node->scratch;
-        sizes.widest = n_out > sizes.widest ? n_out : sizes.widest;
+        for (int s = 0; s < node->n_statistics; s++) {
+            struct kd_statistic *statistic = &node->statistics[s];
+            struct kd_plan_tensor tensor = {
+                .name = kd_format("layers.%d.%s", i, statistic->name),
+                .offset = plan->n_statistics,
+                .shape = {statistic->n},
+                .n_dims = 1,
+            };
+            kd_arr_push(&plan->statistic_tensors, tensor);
+            statistic->offset = plan->n_statistics;
+            plan->n_statistics += statistic->n;
+        }
+        node->sums_at = plan->n_sums;
+        plan->n_sums += node->n_sums;
     }
-    return sizes;
 }
 
-/* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
-static int check_memory(const struct kd_plan *plan, struct activation_sizes sizes,
-                        struct kd_error *err)
+static void lay_out_activations(struct kd_plan *plan)
 {
-    double floats = 4.0 * (double)plan->n_parameters +
-                    (double)(sizes.total + 2 * sizes.widest) * (double)plan->max_batch;
+    kd_flow_plan(&plan->flow, &plan->model);
+    plan->n_activations =
+        kd_layout_place(plan->flow.buffers.items, (int)plan->flow.buffers.n, plan->max_batch);
+}
+
+/* ---- memory */
+
+/* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
+static int check_memory(const struct kd_plan *plan, struct kd_error *err)
+{
+    double floats = 4.0 * (double)plan->n_parameters + (double)plan->n_activations;
     double bytes = floats * sizeof(float);
     double held = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (bytes <= held)
@@ -100,9 +150,9 @@ static int check_memory(const struct kd_plan *plan, struct activation_sizes size
                    plan->n_parameters, plan->max_batch, bytes * 1e-9, held * 1e-9);
 }
 
-static float *new_floats(const struct kd_plan *plan, int64_t n)
+static void *new_memory(const struct kd_plan *plan, int64_t n, size_t size)
 {
-    return plan->device->alloc((size_t)n * sizeof(float));
+    return plan->device->alloc((size_t)n * size);
 }
 
 static void write_rates(struct kd_plan *plan)
@@ -116,43 +166,54 @@ static void write_rates(struct kd_plan *plan)
     }
 }
 
+static void write_smoothing(struct kd_plan *plan, float smoothing)
+{
+    plan->device->copy_in(plan->queue, plan->rates + plan->model.n_rates, &smoothing,
+                          sizeof smoothing);
+}
+
 static int allocate(struct kd_plan *plan, struct kd_error *err)
 {
     lay_out_parameters(plan);
-    struct activation_sizes sizes = lay_out_activations(plan);
-    if (check_memory(plan, sizes, err) != 0)
+    lay_out_statistics(plan);
+    lay_out_activations(plan);
+    if (check_memory(plan, err) != 0)
         return -1;
-    plan->parameters = new_floats(plan, plan->n_parameters);
-    plan->gradients = new_floats(plan, plan->n_parameters);
-    plan->activations = new_floats(plan, sizes.total * plan->max_batch);
-    for (int i = 0; i < 2; i++)
-        plan->upstream[i] = new_floats(plan, sizes.widest * plan->max_batch);
-    plan->rates = new_floats(plan, plan->model.n_rates);
+    plan->parameters = new_memory(plan, plan->n_parameters, sizeof(float));
+    plan->gradients = new_memory(plan, plan->n_parameters, sizeof(float));
+    plan->statistics = new_memory(plan, plan->n_statistics, sizeof(float));
+    plan->activations = new_memory(plan, plan->n_activations, sizeof(float));
+    plan->sums = new_memory(plan, plan->n_sums, sizeof(double));
+    plan->rates = new_memory(plan, plan->model.n_rates + 1, sizeof(float));
     plan->control = plan->device->alloc(sizeof *plan->control);
     write_rates(plan);
     return 0;
 }
 
+/* ---- making and freeing */
+
 static int build(struct kd_plan *plan, const struct kd_plan_options *options, struct kd_error *err)
 {
-    struct kd_shape in = {{options->n_features}, .n_dims = 1};
     plan->device = kd_device_find(options->device, err);
     if (!plan->device)
         return kd_error_prefix(err, "/device");
-    if (kd_model_read(&plan->model, options->model, in, err) != 0 ||
-        check_outputs(plan, options->n_targets, err) != 0 ||
-        plan->device->open(&plan->queue, err) != 0)
+    if (kd_model_read(&plan->model, options->model, &options->input, err) != 0 ||
+        check_outputs(plan, err) != 0 || plan->device->open(&plan->queue, err) != 0 ||
+        allocate(plan, err) != 0)
         return -1;
-    return allocate(plan, err);
+    write_smoothing(plan, options->label_smoothing);
+    return 0;
 }
 
 struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_error *err)
 {
-    kd_assert(options->n_features > 0 && options->n_targets > 0 && options->max_batch > 0);
+    kd_assert(options->max_batch > 0);
     struct kd_plan *plan = KD_NEW(struct kd_plan);
+    plan->comm = options->comm;
     plan->loss = options->loss;
     plan->max_batch = options->max_batch;
-    plan->train.training = true;
+    for (int k = 0; k < KD_N_PASSES; k++)
+        plan->passes[k].kind = (enum kd_pass_kind)k;
     if (build(plan, options, err) != 0) {
         kd_plan_free(plan);
         return NULL;
@@ -163,12 +224,21 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
 static void free_device_memory(struct kd_plan *plan)
 {
     void *memory[] = {
-        plan->parameters,  plan->gradients,   plan->state[0], plan->state[1], plan->activations,
-        plan->upstream[0], plan->upstream[1], plan->rates,    plan->control,
+        plan->parameters,  plan->gradients, plan->state[0], plan->state[1], plan->statistics,
+        plan->activations, plan->sums,      plan->rates,    plan->control,
     };
     for (size_t i = 0; i < KD_COUNT(memory); i++)
         plan->device->free(memory[i]);
     plan->device->close(plan->queue);
+}
+
+static void free_names(struct kd_plan *plan)
+{
+    for (int i = 0; i < plan->n_tensors; i++)
+        free((char *)plan->tensors[i].name);
+    for (size_t i = 0; i < plan->statistic_tensors.n; i++)
+        free((char *)plan->statistic_tensors.items[i].name);
+    free(plan->nonfinite);
 }
 
 void kd_plan_free(struct kd_plan *plan)
@@ -177,105 +247,46 @@ void kd_plan_free(struct kd_plan *plan)
         return;
     if (plan->device)
         free_device_memory(plan);
-    for (int i = 0; i < plan->n_tensors; i++)
-        free((char *)plan->tensors[i].name);
+    free_names(plan);
     free(plan->tensors);
+    free(plan->tensor_nodes);
     free(plan->ranges);
-    free(plan->nonfinite);
-    kd_arr_release(&plan->train.calls);
-    kd_arr_release(&plan->evaluate.calls);
+    kd_arr_release(&plan->statistic_tensors);
+    for (int k = 0; k < KD_N_PASSES; k++)
+        kd_arr_release(&plan->passes[k].steps);
+    kd_flow_release(&plan->flow);
     kd_model_release(&plan->model);
     free(plan);
 }
 
-static void run(struct kd_plan *plan, struct kd_call call)
-{
-    kd_call_run(&call, plan->device->ops, plan->queue);
-}
-
-static void reset_parameter(struct kd_plan *plan, const struct kd_node *node, int p, uint64_t seed)
-{
-    const struct kd_parameter *parameter = &node->parameters[p];
-    float *x = plan->parameters + parameter->offset;
-    int64_t n = kd_shape_count(parameter->shape);
-    if (parameter->bound == 0.0f)
-        run(plan, KD_CALL(fill, .x = x, .n = n));
-    else
-        run(plan, KD_CALL(init_uniform, .x = x, .n = n, .bound = parameter->bound,
-                          .seed = kd_hash2(seed, INIT_KEY | (uint64_t)node->index),
-                          .stream = (uint64_t)p));
-}
-
-void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
-{
-    for (int i = 0; i < plan->model.n_nodes; i++)
-        for (int p = 0; p < plan->model.nodes[i].n_parameters; p++)
-            reset_parameter(plan, &plan->model.nodes[i], p, seed);
-    run(plan, KD_CALL(fill, .x = plan->gradients, .n = plan->n_parameters));
-    for (int i = 0; i < KD_PLAN_SLOTS; i++)
-        if (plan->state[i])
-            run(plan, KD_CALL(fill, .x = plan->state[i], .n = plan->n_parameters));
-    plan->device->wait(plan->queue);
-}
-
-int kd_plan_retune(struct kd_plan *plan, const json_t *model, struct kd_error *err)
+int kd_plan_retune(struct kd_plan *plan, const json_t *model, float label_smoothing,
+                   struct kd_error *err)
 {
     struct kd_model other;
-    if (kd_model_read(&other, model, plan->model.nodes[0].in, err) != 0)
+    if (kd_model_read(&other, model, &plan->model.input, err) != 0)
         return -1;
     int result = kd_model_check_same(&plan->model, &other, err);
     for (int i = 0; result == 0 && i < other.n_nodes; i++)
         memcpy(plan->model.nodes[i].settings, other.nodes[i].settings,
                sizeof other.nodes[i].settings);
     kd_model_release(&other);
-    if (result == 0)
-        write_rates(plan);
-    return result;
+    if (result != 0)
+        return -1;
+    write_rates(plan);
+    write_smoothing(plan, label_smoothing);
+    return 0;
 }
 
-static void run_pass(struct kd_plan *plan, struct kd_pass *pass, const struct kd_batch *batch,
-                     struct kd_batch_result *result)
+int64_t kd_plan_bytes(const struct kd_plan *plan)
 {
-    kd_assert(batch->n >= 0 && batch->n <= plan->max_batch);
-    const struct kd_device *device = plan->device;
-    struct kd_turn turn = {.seed = batch->seed, .step = batch->step, .n_global = batch->n_global, .n_counted = batch->n_global};
-    struct kd_loss_sums sums = {0};
-    kd_pass_make(pass, plan, batch);
-    device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);
-    device->copy_in(plan->queue, &plan->control->sums, &sums, sizeof sums);
-    for (size_t i = 0; i < pass->calls.n; i++)
-        kd_call_run(&pass->calls.items[i], device->ops, plan->queue);
-    device->copy_out(plan->queue, &sums, &plan->control->sums, sizeof sums);
-    device->wait(plan->queue);
-    *result = (struct kd_batch_result){.loss_sum = sums.loss, .n_correct = sums.n_correct};
+    int64_t arenas = 2;
+    for (int i = 0; i < KD_PLAN_SLOTS; i++)
+        arenas += plan->state[i] != NULL;
+    return (arenas * plan->n_parameters + plan->n_statistics + plan->n_activations) *
+           (int64_t)sizeof(float);
 }
 
-void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
-                      struct kd_batch_result *result)
-{
-    run_pass(plan, &plan->train, batch, result);
-}
-
-void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
-                      struct kd_batch_result *result)
-{
-    run_pass(plan, &plan->evaluate, batch, result);
-}
-
-void kd_plan_update(struct kd_plan *plan, enum kd_op op, int n_slots, const struct kd_hyper *hyper)
-{
-    struct kd_op_update update = {
-        .parameters = plan->parameters,
-        .gradients = plan->gradients,
-        .ranges = plan->ranges,
-        .n_ranges = plan->n_tensors,
-        .hyper = &plan->control->hyper,
-    };
-    for (int i = 0; i < n_slots; i++)
-        update.state[i] = kd_plan_state(plan, i);
-    plan->device->copy_in(plan->queue, &plan->control->hyper, hyper, sizeof *hyper);
-    run(plan, (struct kd_call){.op = op, .args.sgd = update});
-}
+/* ---- the arenas */
 
 int64_t kd_plan_n_parameters(const struct kd_plan *plan)
 {
@@ -296,7 +307,7 @@ float *kd_plan_state(struct kd_plan *plan, int slot)
 {
     kd_assert(slot >= 0 && slot < KD_PLAN_SLOTS);
     if (!plan->state[slot])
-        plan->state[slot] = new_floats(plan, plan->n_parameters);
+        plan->state[slot] = new_memory(plan, plan->n_parameters, sizeof(float));
     return plan->state[slot];
 }
 
@@ -311,30 +322,23 @@ struct kd_plan_tensor kd_plan_tensor_at(const struct kd_plan *plan, int i)
     return plan->tensors[i];
 }
 
-static const char *tensor_of(const struct kd_plan *plan, int64_t offset)
+int64_t kd_plan_n_statistics(const struct kd_plan *plan)
 {
-    int i = plan->n_tensors - 1;
-    while (plan->tensors[i].offset > offset)
-        i--;
-    return plan->tensors[i].name;
+    return plan->n_statistics;
 }
 
-static const char *find_in(struct kd_plan *plan, const float *arena, const char *what)
+float *kd_plan_statistics(struct kd_plan *plan)
 {
-    int64_t at;
-    run(plan, KD_CALL(find_nonfinite, .x = arena, .n = plan->n_parameters,
-                      .at = &plan->control->nonfinite_at));
-    plan->device->copy_out(plan->queue, &at, &plan->control->nonfinite_at, sizeof at);
-    plan->device->wait(plan->queue);
-    if (at < 0)
-        return NULL;
-    free(plan->nonfinite);
-    plan->nonfinite = kd_format("%s of %s", what, tensor_of(plan, at));
-    return plan->nonfinite;
+    return plan->statistics;
 }
 
-const char *kd_plan_find_nonfinite(struct kd_plan *plan)
+int kd_plan_n_statistic_tensors(const struct kd_plan *plan)
 {
-    const char *found = find_in(plan, plan->gradients, "gradient");
-    return found ? found : find_in(plan, plan->parameters, "parameter");
+    return (int)plan->statistic_tensors.n;
+}
+
+struct kd_plan_tensor kd_plan_statistic_tensor_at(const struct kd_plan *plan, int i)
+{
+    kd_assert(i >= 0 && i < (int)plan->statistic_tensors.n);
+    return plan->statistic_tensors.items[i];
 }

@@ -1,13 +1,12 @@
 /* plan.h - a model compiled for a fixed batch shape: arenas and a flat list of op calls.
  *
- * The model is the JSON list of layers of the `trainer:` block, [{"linear": {"units": 64}}, {"relu": {}}, ...], every
- * placeholder filled. Compiling checks shapes and gives one arena each for parameters, gradients, optimizer state and
- * activations. Parameters and gradients lie flat, in reverse layer order, so a gradient bucket is a contiguous range
- * and the optimizer is one op over one arena.
+ * The model is the `model:` block of the `trainer:` block, every placeholder filled (expand.h). Compiling checks shapes and gives
+ * one arena each for parameters, gradients, optimizer state, running statistics and activations. Parameters and gradients lie
+ * flat, in reverse layer order, so a gradient bucket is a contiguous range and the optimizer is one op over one arena.
  *
  * Independent of the number of ranks: dropout masks and initial weights come from a counter RNG keyed by
- * (seed, layer, step, global sample), losses and gradients are divided by the global batch's count, so summing the
- * gradient arenas of all ranks gives the gradient of the whole batch for any split of it. */
+ * (seed, layer, step, global sample), losses and gradients are divided by the global batch's count, batch-norm statistics are
+ * summed over the ranks, so summing the gradient arenas of all ranks gives the gradient of the whole batch for any split of it. */
 #ifndef KD_TRAINER_PLAN_H
 #define KD_TRAINER_PLAN_H
 
@@ -16,53 +15,69 @@
 #include <stdint.h>
 
 #include "coordinator/base/error.h"
+#include "trainer/comm/comm.h"
+#include "trainer/models/layer.h"
 
 struct kd_plan;
+struct kd_profile;
 
-enum kd_loss { KD_LOSS_CROSS_ENTROPY, KD_LOSS_MSE };
+enum kd_loss { KD_LOSS_CROSS_ENTROPY, KD_LOSS_MSE, KD_LOSS_BCE };
 
 struct kd_plan_options {
-    const json_t *model; /* borrowed; the list of layers */
-    int64_t n_features;  /* of one sample, flat */
-    int64_t n_targets;   /* cross-entropy: number of classes; mse: targets per sample */
+    const json_t *model;   /* borrowed; the `model:` block */
+    struct kd_input input; /* n_outputs: classes, or targets of a sample */
     enum kd_loss loss;
-    int64_t max_batch;  /* most local samples in one call */
-    const char *device; /* "cpu" */
+    float label_smoothing;
+    int64_t max_batch;    /* most local samples in one call */
+    const char *device;   /* "cpu" */
+    struct kd_comm *comm; /* borrowed; NULL: this rank alone */
 };
 
 /* NULL and err: the text starts with a JSON pointer into the model, e.g. "/model/2/linear/units: ...". */
 struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_error *err);
 void kd_plan_free(struct kd_plan *plan);
 
-/* Fresh weights for a seed (He for relu/gelu, Glorot otherwise), zero gradients and optimizer state. */
+/* Fresh weights for a seed, zero gradients and optimizer state, statistics at their start. */
 void kd_plan_reset(struct kd_plan *plan, uint64_t seed);
 
-/* Hyperparameters that a new trial of the same shape may change without compiling anew: dropout rates. -1 when the
- * model has another shape than the plan. */
-int kd_plan_retune(struct kd_plan *plan, const json_t *model, struct kd_error *err);
+/* Hyperparameters that a new trial of the same shape may change without compiling anew: dropout rates, label smoothing. -1 when
+ * the model has another shape than the plan. */
+int kd_plan_retune(struct kd_plan *plan, const json_t *model, float label_smoothing,
+                   struct kd_error *err);
 
-/* The pointers are memory of the plan's device; what x holds is left alone. */
+/* The pointers are memory of the plan's device; what x holds is left alone. One of x and tokens is given. */
 struct kd_batch {
-    const float *x;         /* [n][n_features] */
-    const int32_t *labels;  /* [n], cross-entropy */
-    const float *targets;   /* [n][n_targets], mse */
-    int64_t n;              /* local samples, 0 .. max_batch (a rank may have none) */
-    int64_t n_global;       /* samples of the whole global batch */
+    const float *x;              /* [n][the input's shape] */
+    const int32_t *tokens;       /* the same, tokens */
+    const int32_t *labels;       /* [n][positions], cross-entropy; negative: ignored */
+    const int32_t *other_labels; /* mixup's, or NULL */
+    const float *targets;        /* [n][n_outputs], mse and bce */
+    int64_t n;                   /* local samples, 0 .. max_batch (a rank may have none) */
+    int64_t n_global;            /* samples of the whole global batch (of this micro-batch) */
+    int64_t
+        n_counted; /* rows of the loss, not ignored, of the whole global batch (all micro-batches) */
+    float mix;     /* mixup's share of the other sample */
     const int64_t *samples; /* [n] position of each in the global order (key of its dropout mask) */
     int64_t step;           /* optimizer step (key of its dropout mask) */
     uint64_t seed;
+    /* Where one step has several micro-batches: the gradients of all but the first are added to those before, and only the last
+     * one begins to sum them over the ranks. Both false: the step's only one. */
+    bool follows, precedes;
 };
 
+/* Over the n local samples; sums over the rows of the loss. */
 struct kd_batch_result {
-    double loss_sum; /* over the n local samples */
-    int64_t n_correct;
+    double loss_sum;
+    int64_t n_correct, n_top5, n_counted;
 };
 
-/* Forward and backward; the gradient arena is overwritten with d(sum of local losses / n_global)/d(parameters). */
+/* Forward and backward; the gradient arena gets d(sum of local losses / n_counted)/d(parameters). With several ranks the sum of the
+ * gradients over them is under way when it returns; kd_plan_finish waits for it. */
 void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result);
+void kd_plan_finish(struct kd_plan *plan);
 
-/* Forward without dropout. */
+/* Forward without dropout, with running statistics. */
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result);
 
@@ -82,7 +97,22 @@ struct kd_plan_tensor {
 int kd_plan_n_tensors(const struct kd_plan *plan);
 struct kd_plan_tensor kd_plan_tensor_at(const struct kd_plan *plan, int i);
 
-/* The first non-finite value of parameters or gradients as text ("gradient of layers.2.weight"), or NULL. */
+/* The arena of running statistics, and its named tensors. The same on all ranks. */
+int64_t kd_plan_n_statistics(const struct kd_plan *plan); /* in floats */
+float *kd_plan_statistics(struct kd_plan *plan);
+int kd_plan_n_statistic_tensors(const struct kd_plan *plan);
+struct kd_plan_tensor kd_plan_statistic_tensor_at(const struct kd_plan *plan, int i);
+
+/* The first non-finite value of parameters or gradients as text ("gradient of layers.2.weight (linear)"), or NULL. */
 const char *kd_plan_find_nonfinite(struct kd_plan *plan);
+
+/* Floating-point operations of forward and backward for n samples, counted from the calls (kernels/flops.h). */
+double kd_plan_flops(struct kd_plan *plan, int64_t n);
+
+/* Bytes of the arenas on this rank. */
+int64_t kd_plan_bytes(const struct kd_plan *plan);
+
+/* From now on the time of every call is added to *profile (borrowed); NULL: no more. */
+void kd_plan_profile(struct kd_plan *plan, struct kd_profile *profile);
 
 #endif

@@ -1,4 +1,4 @@
-/* plan_arena.h - the inside of struct kd_plan, for plan.c, plan_calls.c and the optimizers' one entry.
+/* plan_arena.h - the inside of struct kd_plan, for plan.c, plan_calls.c, plan_run.c and the optimizers' one entry.
  *
  * All memory here is the device's but what says otherwise. */
 #ifndef KD_TRAINER_PLAN_ARENA_H
@@ -6,10 +6,14 @@
 
 #include "coordinator/base/arr.h"
 #include "kernels/device.h"
+#include "trainer/models/flow.h"
 #include "trainer/models/model.h"
 #include "trainer/models/plan.h"
 
 enum { KD_PLAN_SLOTS = 2 };
+
+/* Floats of gradients that are summed over the ranks at once, while the backward pass goes on: 1 MB. */
+enum { KD_BUCKET_FLOATS = 1 << 18 };
 
 /* What the host writes before a step and reads after it. */
 struct kd_control {
@@ -19,39 +23,72 @@ struct kd_control {
     int64_t nonfinite_at;
 };
 
-/* The calls of one pass, made for one batch's pointers and size; made anew when another batch comes. */
+enum kd_step_kind {
+    KD_STEP_CALL,
+    KD_STEP_SUM_DOUBLES, /* over the ranks, at once */
+    KD_STEP_START_SUM,   /* gradients [at, at + n) are complete: their sum over the ranks begins */
+};
+
+/* One step of a pass. */
+struct kd_step {
+    enum kd_step_kind kind;
+    int node; /* whose it is; the number of nodes: the loss */
+    bool backward;
+    struct kd_call call;
+    double *doubles;
+    int64_t at, n;
+};
+
+enum kd_pass_kind {
+    KD_PASS_EVALUATE,
+    KD_PASS_ONLY,   /* the only micro-batch of a step */
+    KD_PASS_FIRST,  /* of several */
+    KD_PASS_MIDDLE, /* likewise */
+    KD_PASS_LAST,   /* likewise */
+    KD_N_PASSES
+};
+
+/* The steps of one pass, made for one batch's pointers and size; made anew when another batch comes. */
 struct kd_pass {
-    KD_ARR(struct kd_call) calls; /* host memory */
-    bool training, made;
-    const float *x, *targets;
-    const int32_t *labels;
-    const int64_t *samples;
-    int64_t n;
+    KD_ARR(struct kd_step) steps; /* host memory */
+    enum kd_pass_kind kind;
+    bool made;
+    struct kd_batch batch; /* its pointers and sizes */
 };
 
 struct kd_plan {
     const struct kd_device *device;
     struct kd_queue *queue;
+    struct kd_comm *comm; /* borrowed; NULL: alone */
     struct kd_model model;
+    struct kd_flow flow;
     enum kd_loss loss;
-    int64_t max_batch, n_parameters;
+    int64_t max_batch, n_parameters, n_statistics, n_sums, n_activations;
 
     struct kd_plan_tensor *tensors; /* host memory; by offset, so the last layer comes first */
+    int *tensor_nodes;              /* host memory; whose they are */
     struct kd_range *ranges;        /* host memory; one per tensor */
     int n_tensors;
+    KD_ARR(struct kd_plan_tensor) statistic_tensors;
 
     float *parameters, *gradients;
     float *state[KD_PLAN_SLOTS]; /* made when first asked for */
-    float *activations;
-    float *upstream[2]; /* gradients of activations, one being read while the other is written */
-    float *rates;
+    float *statistics, *activations;
+    double *sums;
+    float *rates; /* tunable settings; the last one is the label smoothing */
     struct kd_control *control;
 
-    struct kd_pass train, evaluate;
-    char *nonfinite; /* text of the last find */
+    struct kd_pass passes[KD_N_PASSES];
+    struct kd_profile *profile; /* borrowed, or NULL */
+    char *nonfinite;            /* text of the last find */
 };
 
-/* Makes pass->calls for this batch, unless they are made already. */
+/* Makes pass->steps for this batch, unless they are made already. */
 void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_batch *batch);
+
+static inline bool kd_plan_has_ranks(const struct kd_plan *plan)
+{
+    return plan->comm && plan->comm->size > 1;
+}
 
 #endif

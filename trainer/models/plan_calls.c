@@ -1,118 +1,276 @@
-/* plan_calls.c - from a model and a batch to the flat list of op calls. */
+/* plan_calls.c - from a model, its flow and a batch to the flat list of steps. */
+#include "coordinator/base/mem.h"
 #include "trainer/models/plan_arena.h"
 
-static void add_call(void *ud, struct kd_call call)
+/* A pass in the making. */
+struct kd_emit_target {
+    struct kd_pass *pass;
+    struct kd_plan *plan;
+    bool *written;  /* of each tensor's gradient: in this step already */
+    int64_t summed; /* gradients before it are being summed over the ranks */
+    int node;
+    bool backward;
+};
+
+static bool is_training(const struct kd_pass *pass)
 {
-    struct kd_pass *pass = ud;
-    kd_arr_push(&pass->calls, call);
+    return pass->kind != KD_PASS_EVALUATE;
 }
 
-static struct kd_emit emit_for(struct kd_pass *pass, struct kd_plan *plan,
-                               const struct kd_node *node)
+static void add_step(const struct kd_emit_target *target, struct kd_step step)
 {
-    return (struct kd_emit){
+    step.node = target->node;
+    step.backward = target->backward;
+    kd_arr_push(&target->pass->steps, step);
+}
+
+static void add_call(const struct kd_emit_target *target, struct kd_call call)
+{
+    add_step(target, (struct kd_step){.kind = KD_STEP_CALL, .call = call});
+}
+
+/* ---- what layers call */
+
+void kd_emit_add(const struct kd_emit *e, struct kd_call call)
+{
+    add_call(e->target, call);
+}
+
+void kd_emit_sum_doubles(const struct kd_emit *e, double *values, int64_t n)
+{
+    if (kd_plan_has_ranks(e->target->plan))
+        add_step(e->target,
+                 (struct kd_step){.kind = KD_STEP_SUM_DOUBLES, .doubles = values, .n = n});
+}
+
+float *kd_emit_weight(const struct kd_emit *e, int p)
+{
+    return e->target->plan->parameters + e->node->parameters[p].offset;
+}
+
+float *kd_emit_gradient(const struct kd_emit *e, int p)
+{
+    return e->target->plan->gradients + e->node->parameters[p].offset;
+}
+
+float kd_emit_beta(const struct kd_emit *e, int p)
+{
+    bool *written = &e->target->written[e->node->parameters[p].tensor];
+    float beta = *written ? 1.0f : 0.0f;
+    *written = true;
+    return beta;
+}
+
+float *kd_emit_statistic(const struct kd_emit *e, int s)
+{
+    return e->target->plan->statistics + e->node->statistics[s].offset;
+}
+
+/* ---- nodes */
+
+static float *buffer_at(const struct kd_plan *plan, int buffer)
+{
+    return buffer == KD_NO_BUFFER ? NULL : plan->activations + plan->flow.buffers.items[buffer].at;
+}
+
+/* The output of a node, which is the batch's own where only views lie between. */
+static float *output_of(const struct kd_emit_target *target, int node)
+{
+    float *y =
+        node == KD_NODE_BATCH ? NULL : buffer_at(target->plan, target->plan->flow.nodes[node].y);
+    return y ? y : (float *)target->pass->batch.x;
+}
+
+static struct kd_emit emit_for(const struct kd_emit_target *target, int i)
+{
+    struct kd_plan *plan = target->plan;
+    const struct kd_node *node = &plan->model.nodes[i];
+    const struct kd_node_flow *flow = &plan->flow.nodes[i];
+    const struct kd_batch *batch = &target->pass->batch;
+    struct kd_emit e = {
         .node = node,
-        .n = pass->n,
-        .training = pass->training,
-        .y = plan->activations + node->output_at * plan->max_batch,
-        .scratch = plan->activations + node->scratch_at * plan->max_batch,
-        .weights = plan->parameters,
-        .gradients = plan->gradients,
+        .n = batch->n,
+        .training = is_training(target->pass),
+        .tokens = node->inputs[0] == KD_NODE_BATCH ? batch->tokens : NULL,
+        .y = buffer_at(plan, flow->y),
+        .scratch = buffer_at(plan, flow->scratch),
+        .fixed = buffer_at(plan, flow->fixed),
+        .sums = plan->sums + node->sums_at,
+        .dy = buffer_at(plan, flow->dy),
         .rate = plan->rates + node->rate_at,
-        .samples = pass->samples,
+        .samples = batch->samples,
         .turn = &plan->control->turn,
-        .add = add_call,
-        .ud = pass,
+        .target = target,
     };
-}
-
-/* Where each node's input is, for its backward pass; returns the output of the last one. */
-static const float *add_forward(struct kd_pass *pass, struct kd_plan *plan, const float **inputs)
-{
-    const float *x = pass->x;
-    for (int i = 0; i < plan->model.n_nodes; i++) {
-        const struct kd_node *node = &plan->model.nodes[i];
-        struct kd_emit e = emit_for(pass, plan, node);
-        e.x = inputs[i] = x;
-        if (!node->absorbed)
-            x = node->layer->forward(&e);
+    for (int j = 0; j < node->n_inputs; j++) {
+        e.x[j] = output_of(target, node->inputs[j]);
+        e.dx[j] = buffer_at(plan, flow->dx[j].written);
+        e.beta_dx[j] = flow->dx[j].added ? 1.0f : 0.0f;
     }
-    return x;
+    return e;
 }
 
-static void add_loss(struct kd_pass *pass, struct kd_plan *plan, float *outputs, int64_t n_outputs)
+static bool is_alias(const struct kd_node *node)
 {
-    struct kd_control *control = plan->control;
-    if (plan->loss == KD_LOSS_CROSS_ENTROPY)
-        add_call(pass, KD_CALL(cross_entropy, .logits = outputs, .labels = pass->labels,
-                               .rows = pass->n, .n_classes = n_outputs, .turn = &control->turn,
-                               .sums = &control->sums, .backward = pass->training));
-    else
-        add_call(pass, KD_CALL(mse, .y = outputs, .targets = pass->targets, .rows = pass->n,
-                               .n_targets = n_outputs, .turn = &control->turn,
-                               .sums = &control->sums, .backward = pass->training));
+    return node->layer->is_view || node->absorbed;
 }
 
-/* The loss writes its gradient over the outputs, which an activation at the end still needs: it gets a copy. */
-static float *own_outputs(struct kd_pass *pass, struct kd_plan *plan, const float *outputs)
+static void add_forward(struct kd_emit_target *target)
 {
-    const struct kd_node *last = &plan->model.nodes[plan->model.n_nodes - 1];
-    if (!pass->training || last->layer->activation == KD_ACTIVATION_NONE)
-        return (float *)outputs;
-    add_call(pass,
-             KD_CALL(activation, .x = outputs, .y = plan->upstream[0],
-                     .n = pass->n * kd_shape_count(last->out), .activation = KD_ACTIVATION_NONE));
-    return plan->upstream[0];
-}
-
-/* Nothing needs the gradient of what lies before the first parameters. */
-static int first_with_parameters(const struct kd_model *model)
-{
-    int i = 0;
-    while (i < model->n_nodes && model->nodes[i].n_parameters == 0)
-        i++;
-    return i;
-}
-
-static void add_backward(struct kd_pass *pass, struct kd_plan *plan, const float *const *inputs,
-                         float *dy)
-{
-    int first = first_with_parameters(&plan->model);
-    for (int i = plan->model.n_nodes - 1; i >= first; i--) {
-        const struct kd_node *node = &plan->model.nodes[i];
-        if (node->absorbed)
+    for (int i = 0; i < target->plan->model.n_nodes; i++) {
+        const struct kd_node *node = &target->plan->model.nodes[i];
+        target->node = i;
+        if (is_alias(node))
             continue;
-        struct kd_emit e = emit_for(pass, plan, node);
-        e.x = inputs[i];
-        e.dy = dy;
-        e.dx = i == first ? NULL : plan->upstream[dy == plan->upstream[0]];
-        dy = node->layer->backward(&e);
+        struct kd_emit e = emit_for(target, i);
+        node->layer->forward(&e);
     }
 }
+
+static void add_copy(const struct kd_emit_target *target, const float *from, float *to, int64_t n)
+{
+    add_call(target,
+             KD_CALL(activation, .x = from, .y = to, .n = n, .activation = KD_ACTIVATION_NONE));
+}
+
+static void add_sum_of_gradients(const struct kd_emit_target *target, int i, int j)
+{
+    struct kd_plan *plan = target->plan;
+    const struct kd_flow_dx *dx = &plan->flow.nodes[i].dx[j];
+    const struct kd_node *input = &plan->model.nodes[plan->model.nodes[i].inputs[j]];
+    add_call(target, KD_CALL(add, .a = buffer_at(plan, dx->sum_of[0]),
+                             .b = buffer_at(plan, dx->sum_of[1]), .y = buffer_at(plan, dx->sum_in),
+                             .n = target->pass->batch.n * kd_shape_count(input->out)));
+}
+
+static void add_node_backward(struct kd_emit_target *target, int i)
+{
+    struct kd_plan *plan = target->plan;
+    const struct kd_node *node = &plan->model.nodes[i];
+    const struct kd_node_flow *flow = &plan->flow.nodes[i];
+    if (flow->dy == KD_NO_BUFFER)
+        return;
+    if (flow->dy_before != KD_NO_BUFFER)
+        add_copy(target, buffer_at(plan, flow->dy_before), buffer_at(plan, flow->dy),
+                 target->pass->batch.n * kd_shape_count(node->out));
+    if (!is_alias(node) && !node->layer->passes_dy) {
+        struct kd_emit e = emit_for(target, i);
+        node->layer->backward(&e);
+    }
+    for (int j = 0; j < node->n_inputs; j++)
+        if (flow->dx[j].sum_in != KD_NO_BUFFER)
+            add_sum_of_gradients(target, i, j);
+}
+
+/* ---- gradients to the other ranks */
+
+/* Tensors lie in the order in which nodes end their backward passes, but a tied one is complete only after its own node's. */
+static int64_t end_of_complete(const struct kd_plan *plan, int node)
+{
+    int64_t end = plan->n_parameters;
+    for (int t = plan->n_tensors - 1; t >= 0 && plan->tensor_nodes[t] < node; t--)
+        end = plan->tensors[t].offset;
+    return end;
+}
+
+static void start_sum(struct kd_emit_target *target)
+{
+    const struct kd_plan *plan = target->plan;
+    bool sums = target->pass->kind == KD_PASS_ONLY || target->pass->kind == KD_PASS_LAST;
+    if (!sums || !kd_plan_has_ranks(plan))
+        return;
+    int64_t end = end_of_complete(plan, target->node), n = end - target->summed;
+    if (n == 0 || (n < KD_BUCKET_FLOATS && end < plan->n_parameters))
+        return;
+    add_step(target, (struct kd_step){.kind = KD_STEP_START_SUM, .at = target->summed, .n = n});
+    target->summed = end;
+}
+
+static void add_backward(struct kd_emit_target *target)
+{
+    target->backward = true;
+    for (int i = target->plan->model.n_nodes - 1; i >= 0; i--) {
+        target->node = i;
+        add_node_backward(target, i);
+        start_sum(target);
+    }
+}
+
+/* ---- the loss */
+
+static int64_t last_dimension(const struct kd_plan *plan)
+{
+    return kd_shape_last(kd_model_out(&plan->model));
+}
+
+static void add_cross_entropy(const struct kd_emit_target *target, float *y)
+{
+    struct kd_plan *plan = target->plan;
+    const struct kd_batch *batch = &target->pass->batch;
+    int64_t positions = kd_shape_count(kd_model_out(&plan->model)) / last_dimension(plan);
+    add_call(
+        target,
+        KD_CALL(cross_entropy, .logits = y, .labels = batch->labels,
+                .other_labels = batch->other_labels, .rows = batch->n * positions,
+                .n_classes = last_dimension(plan),
+                .smoothing = is_training(target->pass) ? plan->rates + plan->model.n_rates : NULL,
+                .turn = &plan->control->turn, .sums = &plan->control->sums,
+                .backward = is_training(target->pass)));
+}
+
+static void add_mse(const struct kd_emit_target *target, float *y)
+{
+    struct kd_plan *plan = target->plan;
+    add_call(target, KD_CALL(mse, .y = y, .targets = target->pass->batch.targets,
+                             .rows = target->pass->batch.n,
+                             .n_targets = kd_shape_count(kd_model_out(&plan->model)),
+                             .turn = &plan->control->turn, .sums = &plan->control->sums,
+                             .backward = is_training(target->pass)));
+}
+
+static void (*const add_losses[])(const struct kd_emit_target *target, float *y) = {
+    [KD_LOSS_CROSS_ENTROPY] = add_cross_entropy,
+    [KD_LOSS_MSE] = add_mse,
+};
+
+/* The loss writes its gradient over the outputs, or over a copy where those are still needed. */
+static void add_loss(struct kd_emit_target *target)
+{
+    struct kd_plan *plan = target->plan;
+    int last = plan->model.n_nodes - 1;
+    float *y = output_of(target, last), *dy = buffer_at(plan, plan->flow.loss_dy);
+    target->node = plan->model.n_nodes;
+    if (is_training(target->pass) && dy != y)
+        add_copy(target, y, dy, target->pass->batch.n * kd_shape_count(kd_model_out(&plan->model)));
+    add_losses[plan->loss](target, is_training(target->pass) ? dy : y);
+}
+
+/* ---- the whole */
 
 static bool is_made_for(const struct kd_pass *pass, const struct kd_batch *batch)
 {
-    return pass->made && pass->n == batch->n && pass->x == batch->x &&
-           pass->labels == batch->labels && pass->targets == batch->targets &&
-           pass->samples == batch->samples;
+    const struct kd_batch *made = &pass->batch;
+    return pass->made && made->n == batch->n && made->x == batch->x &&
+           made->tokens == batch->tokens && made->labels == batch->labels &&
+           made->other_labels == batch->other_labels && made->targets == batch->targets &&
+           made->samples == batch->samples;
 }
 
 void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_batch *batch)
 {
     if (is_made_for(pass, batch))
         return;
-    kd_arr_clear(&pass->calls);
+    kd_arr_clear(&pass->steps);
     pass->made = true;
-    pass->n = batch->n;
-    pass->x = batch->x;
-    pass->labels = batch->labels;
-    pass->targets = batch->targets;
-    pass->samples = batch->samples;
-    const float **inputs = KD_NEW_ARRAY(const float *, (size_t)plan->model.n_nodes);
-    const float *outputs = add_forward(pass, plan, inputs);
-    float *own = own_outputs(pass, plan, outputs);
-    add_loss(pass, plan, own, kd_shape_count(plan->model.nodes[plan->model.n_nodes - 1].out));
-    if (pass->training)
-        add_backward(pass, plan, inputs, own);
-    free(inputs);
+    pass->batch = *batch;
+    struct kd_emit_target target = {
+        .pass = pass, .plan = plan, .written = KD_NEW_ARRAY(bool, (size_t)plan->n_tensors + 1)};
+    bool adds = pass->kind == KD_PASS_MIDDLE || pass->kind == KD_PASS_LAST;
+    for (int t = 0; t < plan->n_tensors; t++)
+        target.written[t] = adds;
+    add_forward(&target);
+    add_loss(&target);
+    if (is_training(pass))
+        add_backward(&target);
+    free(target.written);
 }

@@ -1,0 +1,206 @@
+/* plan_run.c - a plan at work: fresh weights, passes over batches, the optimizer's op, the look for NaNs. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/base/clock.h"
+#include "coordinator/base/mem.h"
+#include "coordinator/base/rng.h"
+#include "kernels/flops.h"
+#include "trainer/models/plan_arena.h"
+#include "trainer/models/plan_update.h"
+#include "trainer/models/profile.h"
+
+/* Initial weights are keyed by layer like dropout masks, but by other keys. */
+#define INIT_KEY (UINT64_C(1) << 32)
+
+static void run(struct kd_plan *plan, struct kd_call call)
+{
+    kd_call_run(&call, plan->device->ops, plan->queue);
+}
+
+/* ---- fresh weights */
+
+static void reset_parameter(struct kd_plan *plan, const struct kd_node *node, int p, uint64_t seed)
+{
+    const struct kd_parameter *parameter = &node->parameters[p];
+    float *x = plan->parameters + parameter->offset;
+    int64_t n = kd_shape_count(parameter->shape);
+    if (parameter->tied_node)
+        return;
+    if (parameter->bound == 0.0f)
+        run(plan, KD_CALL(fill, .x = x, .n = n, .value = parameter->start));
+    else
+        run(plan, KD_CALL(init_uniform, .x = x, .n = n, .bound = parameter->bound,
+                          .seed = kd_hash2(seed, INIT_KEY | (uint64_t)node->index),
+                          .stream = (uint64_t)p));
+}
+
+static void reset_node(struct kd_plan *plan, const struct kd_node *node, uint64_t seed)
+{
+    for (int p = 0; p < node->n_parameters; p++)
+        reset_parameter(plan, node, p, seed);
+    for (int s = 0; s < node->n_statistics; s++)
+        run(plan, KD_CALL(fill, .x = plan->statistics + node->statistics[s].offset,
+                          .n = node->statistics[s].n, .value = node->statistics[s].start));
+}
+
+void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
+{
+    for (int i = 0; i < plan->model.n_nodes; i++)
+        reset_node(plan, &plan->model.nodes[i], seed);
+    run(plan, KD_CALL(fill, .x = plan->gradients, .n = plan->n_parameters));
+    for (int i = 0; i < KD_PLAN_SLOTS; i++)
+        if (plan->state[i])
+            run(plan, KD_CALL(fill, .x = plan->state[i], .n = plan->n_parameters));
+    plan->device->wait(plan->queue);
+}
+
+/* ---- passes */
+
+static void run_step(struct kd_plan *plan, const struct kd_step *step)
+{
+    switch (step->kind) {
+    case KD_STEP_CALL:
+        kd_call_run(&step->call, plan->device->ops, plan->queue);
+        break;
+    case KD_STEP_SUM_DOUBLES:
+        plan->comm->backend->sum_doubles(plan->comm, step->doubles, step->n);
+        break;
+    case KD_STEP_START_SUM:
+        plan->comm->backend->sum_floats(plan->comm, plan->gradients + step->at, step->n);
+        break;
+    }
+}
+
+static void run_steps(struct kd_plan *plan, const struct kd_pass *pass)
+{
+    for (size_t i = 0; i < pass->steps.n; i++)
+        run_step(plan, &pass->steps.items[i]);
+}
+
+static void run_steps_timed(struct kd_plan *plan, const struct kd_pass *pass)
+{
+    int64_t before = kd_clock_mono_ns();
+    for (size_t i = 0; i < pass->steps.n; i++) {
+        const struct kd_step *step = &pass->steps.items[i];
+        run_step(plan, step);
+        plan->device->wait(plan->queue);
+        int64_t now = kd_clock_mono_ns();
+        kd_profile_add_step(plan->profile, plan, step, now - before);
+        before = now;
+    }
+}
+
+static void run_pass(struct kd_plan *plan, struct kd_pass *pass, const struct kd_batch *batch,
+                     struct kd_batch_result *result)
+{
+    kd_assert(batch->n >= 0 && batch->n <= plan->max_batch);
+    const struct kd_device *device = plan->device;
+    struct kd_turn turn = {.seed = batch->seed,
+                           .step = batch->step,
+                           .n_global = batch->n_global,
+                           .n_counted = batch->n_counted,
+                           .mix = batch->mix};
+    struct kd_loss_sums sums = {0};
+    kd_pass_make(pass, plan, batch);
+    device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);
+    device->copy_in(plan->queue, &plan->control->sums, &sums, sizeof sums);
+    (plan->profile ? run_steps_timed : run_steps)(plan, pass);
+    device->copy_out(plan->queue, &sums, &plan->control->sums, sizeof sums);
+    device->wait(plan->queue);
+    *result = (struct kd_batch_result){.loss_sum = sums.loss,
+                                       .n_correct = sums.n_correct,
+                                       .n_top5 = sums.n_top5,
+                                       .n_counted = sums.n_counted};
+}
+
+static enum kd_pass_kind training_pass(const struct kd_batch *batch)
+{
+    static const enum kd_pass_kind kinds[2][2] = {{KD_PASS_ONLY, KD_PASS_FIRST},
+                                                  {KD_PASS_LAST, KD_PASS_MIDDLE}};
+    return kinds[batch->follows][batch->precedes];
+}
+
+void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
+                      struct kd_batch_result *result)
+{
+    run_pass(plan, &plan->passes[training_pass(batch)], batch, result);
+}
+
+void kd_plan_finish(struct kd_plan *plan)
+{
+    (void)plan;
+}
+
+void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
+                      struct kd_batch_result *result)
+{
+    run_pass(plan, &plan->passes[KD_PASS_EVALUATE], batch, result);
+}
+
+void kd_plan_profile(struct kd_plan *plan, struct kd_profile *profile)
+{
+    plan->profile = profile;
+}
+
+double kd_plan_flops(struct kd_plan *plan, int64_t n)
+{
+    struct kd_pass pass = {.kind = KD_PASS_ONLY};
+    struct kd_batch batch = {.n = n};
+    kd_pass_make(&pass, plan, &batch);
+    double sum = 0;
+    for (size_t i = 0; i < pass.steps.n; i++)
+        if (pass.steps.items[i].kind == KD_STEP_CALL)
+            sum += kd_call_flops(&pass.steps.items[i].call);
+    kd_arr_release(&pass.steps);
+    return sum;
+}
+
+/* ---- the optimizer's op */
+
+void kd_plan_update(struct kd_plan *plan, enum kd_op op, int n_slots, const struct kd_hyper *hyper)
+{
+    struct kd_op_update update = {
+        .parameters = plan->parameters,
+        .gradients = plan->gradients,
+        .ranges = plan->ranges,
+        .n_ranges = plan->n_tensors,
+        .hyper = &plan->control->hyper,
+    };
+    for (int i = 0; i < n_slots; i++)
+        update.state[i] = kd_plan_state(plan, i);
+    plan->device->copy_in(plan->queue, &plan->control->hyper, hyper, sizeof *hyper);
+    run(plan, (struct kd_call){.op = op, .args.sgd = update});
+}
+
+/* ---- NaN and infinity */
+
+static int tensor_of(const struct kd_plan *plan, int64_t offset)
+{
+    int i = plan->n_tensors - 1;
+    while (plan->tensors[i].offset > offset)
+        i--;
+    return i;
+}
+
+static const char *find_in(struct kd_plan *plan, const float *arena, const char *what)
+{
+    int64_t at;
+    run(plan, KD_CALL(find_nonfinite, .x = arena, .n = plan->n_parameters,
+                      .at = &plan->control->nonfinite_at));
+    plan->device->copy_out(plan->queue, &at, &plan->control->nonfinite_at, sizeof at);
+    plan->device->wait(plan->queue);
+    if (at < 0)
+        return NULL;
+    int tensor = tensor_of(plan, at);
+    free(plan->nonfinite);
+    plan->nonfinite = kd_format("%s of %s (%s)", what, plan->tensors[tensor].name,
+                                plan->model.nodes[plan->tensor_nodes[tensor]].layer->name);
+    return plan->nonfinite;
+}
+
+const char *kd_plan_find_nonfinite(struct kd_plan *plan)
+{
+    const char *found = find_in(plan, plan->gradients, "gradient");
+    return found ? found : find_in(plan, plan->parameters, "parameter");
+}
