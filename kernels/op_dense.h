@@ -72,18 +72,30 @@ struct kd_op_add_row {
     int64_t rows, columns;
 };
 
-/* Each sample's `size` elements are dropped with probability *rate (0 <= rate < 1), and the others scaled by
- * 1 / (1 - rate). Element i of a sample is kept when word i % 4 of
- *     kd_philox(kd_hash2(turn->seed, layer), samples[s], turn->step << 32 | i / 4)
- * is at least rate 2^32. Linear in x, so the backward pass is the same op on dy. */
+/* Each sample's `size` elements are dropped with probability t / 2^16, t = *rate 2^16 rounded down (0 <= rate < 1), and the
+ * others scaled by 1 / (1 - t / 2^16). Element i of a sample is kept when its 16 bits are at least t: with b = i / 128 16 + i % 16
+ * and h = i % 128 / 16, the lower (h even) or upper half of word h / 2 of
+ *     kd_philox(kd_hash2(turn->seed, layer), samples[s], turn->step << 32 | b).
+ * kept[] is 1 for a kept element, else 0, for the backward pass. Of a random word, 16 bits are enough, and so many elements share
+ * a block because blocks are what dropout costs. */
 struct kd_op_dropout {
     const float *x;
-    float *y; /* may be x */
+    float *y;      /* may be x */
+    uint8_t *kept; /* [n_samples][size] */
     int64_t n_samples, size;
     const int64_t *samples;
     const float *rate;
     const struct kd_turn *turn;
     uint32_t layer;
+};
+
+/* dx = dy where kept, scaled as in the forward pass, else 0. */
+struct kd_op_dropout_backward {
+    const float *dy;
+    const uint8_t *kept;
+    float *dx; /* may be dy */
+    int64_t n;
+    const float *rate;
 };
 
 struct kd_op_fill {

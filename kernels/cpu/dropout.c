@@ -1,42 +1,106 @@
+#include <stdbool.h>
 #include <string.h>
 
 #include "coordinator/base/rng.h"
 #include "kernels/cpu/philox.h"
 #include "kernels/cpu/table.h"
 
+enum { HALVES = 8, GROUP = HALVES * KD_PHILOX_LANES };
+
 struct key {
     uint64_t seed, step;
-    uint32_t threshold; /* a word below it drops its element */
+    uint32_t threshold; /* 16 bits below it drop their element */
     float scale;
 };
 
-KD_SIMD static void drop_sample(const float *x, float *y, int64_t size, uint64_t sample,
-                                const struct key *key)
+static uint32_t threshold_of(const float *rate)
 {
-    for (int64_t start = 0; start < size; start += KD_PHILOX_WORDS) {
-        int64_t n = size - start < KD_PHILOX_WORDS ? size - start : KD_PHILOX_WORDS;
-        uint32_t words[KD_PHILOX_WORDS];
-        kd_philox_many(key->seed, sample, key->step << 32 | (uint64_t)(start / 4),
-                       (int)((n + 3) / 4), words);
-        for (int64_t i = 0; i < n; i++)
-            y[start + i] = words[i] >= key->threshold ? x[start + i] * key->scale : 0.0f;
+    return (uint32_t)((double)*rate * 0x1p16);
+}
+
+static float scale_of(uint32_t threshold)
+{
+    return (float)(1.0 / (1.0 - threshold * 0x1p-16));
+}
+
+typedef uint32_t wide_words __attribute__((vector_size(64)));
+typedef float wide_floats __attribute__((vector_size(64)));
+typedef uint8_t wide_bytes __attribute__((vector_size(16)));
+
+/* One half word of each lane: whether the n elements of a row are kept, and what becomes of them. Written as vectors, which the
+ * compiler does not make of it: x and y may be the same, and bytes could be anything. */
+KD_INLINE void drop_row(const float *x, float *y, uint8_t *kept, wide_words words, int shift,
+                        size_t n, const struct key *key)
+{
+    wide_floats in = {0};
+    memcpy(&in, x, n * sizeof *x);
+    wide_words is_kept = (wide_words)((words >> shift & 0xFFFF) >= key->threshold);
+    wide_floats out = (wide_floats)((wide_words)(in * key->scale) & is_kept);
+    wide_bytes bytes = __builtin_convertvector(is_kept & 1, wide_bytes);
+    memcpy(y, &out, n * sizeof *y);
+    memcpy(kept, &bytes, n);
+}
+
+/* Rows of a constant length become vectors; only the last one of a sample may be shorter. */
+KD_SIMD static void drop_sample(const float *x, float *y, uint8_t *kept, int64_t size,
+                                uint64_t sample, const struct key *key)
+{
+    const struct key k = *key;
+    for (int64_t at = 0; at < size; at += GROUP) {
+        wide_words words[4];
+        kd_philox_lanes(k.seed, sample, k.step << 32 | (uint64_t)(at / HALVES),
+                        (uint32_t(*)[KD_PHILOX_LANES])words);
+        for (int h = 0; h < HALVES; h++) {
+            int64_t from = at + h * KD_PHILOX_LANES;
+            if (from + KD_PHILOX_LANES > size) {
+                if (from < size)
+                    drop_row(x + from, y + from, kept + from, words[h / 2], 16 * (h & 1),
+                             (size_t)(size - from), &k);
+                break;
+            }
+            drop_row(x + from, y + from, kept + from, words[h / 2], 16 * (h & 1), KD_PHILOX_LANES,
+                     &k);
+        }
     }
+}
+
+static void keep_all(const struct kd_op_dropout *a)
+{
+    size_t n = (size_t)(a->n_samples * a->size);
+    if (n == 0)
+        return;
+    memset(a->kept, 1, n);
+    if (a->x != a->y)
+        memcpy(a->y, a->x, n * sizeof *a->y);
 }
 
 void kd_cpu_dropout(struct kd_queue *queue, const struct kd_op_dropout *a)
 {
     (void)queue;
-    if (*a->rate == 0.0f) {
-        if (a->x != a->y && a->n_samples > 0 && a->size > 0)
-            memcpy(a->y, a->x, (size_t)(a->n_samples * a->size) * sizeof *a->y);
-        return;
-    }
     struct key key = {
         .seed = kd_hash2(a->turn->seed, a->layer),
         .step = (uint64_t)a->turn->step,
-        .threshold = (uint32_t)((double)*a->rate * 0x1p32),
-        .scale = 1.0f / (1.0f - *a->rate),
+        .threshold = threshold_of(a->rate),
+        .scale = scale_of(threshold_of(a->rate)),
     };
+    if (key.threshold == 0) {
+        keep_all(a);
+        return;
+    }
     for (int64_t s = 0; s < a->n_samples; s++)
-        drop_sample(a->x + s * a->size, a->y + s * a->size, a->size, (uint64_t)a->samples[s], &key);
+        drop_sample(a->x + s * a->size, a->y + s * a->size, a->kept + s * a->size, a->size,
+                    (uint64_t)a->samples[s], &key);
+}
+
+KD_SIMD static void backward(const float *dy, const uint8_t *kept, float *dx, int64_t n,
+                             float scale)
+{
+    for (int64_t i = 0; i < n; i++)
+        dx[i] = kept[i] ? dy[i] * scale : 0.0f;
+}
+
+void kd_cpu_dropout_backward(struct kd_queue *queue, const struct kd_op_dropout_backward *a)
+{
+    (void)queue;
+    backward(a->dy, a->kept, a->dx, a->n, scale_of(threshold_of(a->rate)));
 }

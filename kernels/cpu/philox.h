@@ -36,4 +36,37 @@ KD_INLINE void kd_philox_many(uint64_t seed, uint64_t stream, uint64_t position,
     }
 }
 
+typedef uint64_t kd_wide __attribute__((vector_size(64)));
+
+/* words[k][l] = word k of kd_philox(seed, stream, position + l), for all lanes; position is a multiple of KD_PHILOX_LANES. Words
+ * stand alone in 64 bits, of which the upper half is rubbish that a product's `& low` leaves out. */
+KD_INLINE void kd_philox_lanes(uint64_t seed, uint64_t stream, uint64_t position,
+                               uint32_t words[4][KD_PHILOX_LANES])
+{
+    enum { WIDTH = 8 };
+    const kd_wide zero = {0}, count = {0, 1, 2, 3, 4, 5, 6, 7}, low = zero + 0xFFFFFFFFu;
+    const kd_wide m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
+    for (int at = 0; at < KD_PHILOX_LANES; at += WIDTH) {
+        kd_wide key0 = zero + (uint32_t)seed, key1 = zero + (seed >> 32);
+        kd_wide c0 = count + ((uint32_t)position + (uint64_t)at), c1 = zero + (position >> 32);
+        kd_wide c2 = zero + (uint32_t)stream, c3 = zero + (stream >> 32);
+#pragma GCC unroll 10
+        for (int round = 0; round < 10; round++) {
+            kd_wide p0 = (c0 & low) * m0, p1 = (c2 & low) * m1;
+            c0 = (p1 >> 32) ^ c1 ^ key0;
+            c2 = (p0 >> 32) ^ c3 ^ key1;
+            c1 = p1;
+            c3 = p0;
+            key0 += 0x9E3779B9u;
+            key1 += 0xBB67AE85u;
+        }
+        for (int l = 0; l < WIDTH; l++) {
+            words[0][at + l] = (uint32_t)c0[l];
+            words[1][at + l] = (uint32_t)c1[l];
+            words[2][at + l] = (uint32_t)c2[l];
+            words[3][at + l] = (uint32_t)c3[l];
+        }
+    }
+}
+
 #endif

@@ -211,36 +211,60 @@ static void check_add(struct bench *bench)
     }
 }
 
+enum { DROPOUT_SAMPLES = 3 };
+static const int64_t dropout_samples[DROPOUT_SAMPLES] = {0, 77, INT64_C(1) << 40};
+
+/* The 16 bits of element i of a sample (op_dense.h). */
+static uint32_t dropout_bits(int64_t sample, int64_t i)
+{
+    uint32_t words[4], block = (uint32_t)(i / 128 * 16 + i % 16), half = (uint32_t)(i % 128 / 16);
+    kd_philox(kd_hash2(11, 4), (uint64_t)sample, UINT64_C(5) << 32 | block, words);
+    return words[half / 2] >> (16 * (half % 2)) & 0xFFFF;
+}
+
 static void check_one_dropout(struct bench *bench, int64_t size, float rate)
 {
-    enum { SAMPLES = 3 };
-    const int64_t samples[SAMPLES] = {0, 77, INT64_C(1) << 40};
-    const struct kd_turn turn = {.seed = 11, .step = 5, .n_global = SAMPLES};
-    struct buffer x = buffer_random(bench, size * SAMPLES, 1);
-    struct buffer y = buffer_random(bench, size * SAMPLES, 1);
-    void *on_samples = to_device(bench, samples, sizeof samples);
+    const struct kd_turn turn = {.seed = 11, .step = 5, .n_global = DROPOUT_SAMPLES};
+    double share = floor((double)rate * 65536) / 65536;
+    struct buffer x = buffer_random(bench, size * DROPOUT_SAMPLES, 1),
+                  y = buffer_random(bench, x.n, 1);
+    struct buffer dx = buffer_random(bench, x.n, 1);
+    void *on_samples = to_device(bench, dropout_samples, sizeof dropout_samples);
     void *on_turn = to_device(bench, &turn, sizeof turn);
     void *on_rate = to_device(bench, &rate, sizeof rate);
-    run(bench, KD_CALL(dropout, .x = x.device, .y = y.device, .n_samples = SAMPLES, .size = size,
-                       .samples = on_samples, .rate = on_rate, .turn = on_turn, .layer = 4));
-    buffer_read(bench, &y);
+    void *kept = bench->device->alloc((size_t)x.n + 1);
+    run(bench,
+        KD_CALL(dropout, .x = x.device, .y = y.device, .kept = kept, .n_samples = DROPOUT_SAMPLES,
+                .size = size, .samples = on_samples, .rate = on_rate, .turn = on_turn, .layer = 4));
+    run(bench, KD_CALL(dropout_backward, .dy = x.device, .kept = kept, .dx = dx.device, .n = x.n,
+                       .rate = on_rate));
+    buffer_read(bench, &y), buffer_read(bench, &dx);
     for (int64_t i = 0; i < y.n; i++) {
-        uint32_t words[4];
-        kd_philox(kd_hash2(11, 4), (uint64_t)samples[i / size],
-                  UINT64_C(5) << 32 | (uint64_t)(i % size / 4), words);
-        bool kept = (double)words[i % size % 4] >= floor((double)rate * 0x1p32);
-        assert_near(y.host[i], kept ? (double)x.host[i] / (1.0 - (double)rate) : 0.0, 1e-6, "y", i);
+        bool is_kept = dropout_bits(dropout_samples[i / size], i % size) >= share * 65536;
+        assert_near(y.host[i], is_kept ? (double)x.host[i] / (1.0 - share) : 0.0, 1e-6, "y", i);
+        assert_true(dx.host[i] == y.host[i]);
     }
     bench->device->free(on_samples), bench->device->free(on_turn), bench->device->free(on_rate);
-    buffer_free(bench, &x), buffer_free(bench, &y);
+    bench->device->free(kept);
+    buffer_free(bench, &x), buffer_free(bench, &y), buffer_free(bench, &dx);
+}
+
+/* Along with the forward pass. */
+static void check_dropout_backward(struct bench *bench)
+{
+    check_one_dropout(bench, 200, 0.3f);
 }
 
 static void check_dropout(struct bench *bench)
 {
-    static const float rates[] = {0.0f, 0.1f, 0.5f, 0x1.fffffep-1f};
-    FOR_SIZES(n)
-    for (size_t r = 0; r < KD_COUNT(rates); r++)
+    static const float rates[] = {0.0f, 1e-6f, 0.1f, 0.5f, 0x1.fffffep-1f};
+    static const int64_t more[] = {127, 128, 129, 256, 300};
+    for (size_t r = 0; r < KD_COUNT(rates); r++) {
+        FOR_SIZES(n)
         check_one_dropout(bench, n, rates[r]);
+        for (size_t i = 0; i < KD_COUNT(more); i++)
+            check_one_dropout(bench, more[i], rates[r]);
+    }
 }
 
 static void check_fill(struct bench *bench)

@@ -16,27 +16,31 @@ static const struct kd_field fields[] = {
     {.name = NULL},
 };
 
-static void add_mask(const struct kd_emit *e, const float *x, float *y)
+/* A byte for each value: whether it is kept. */
+static void prepare(struct kd_node *node)
 {
-    kd_emit_add(e, KD_CALL(dropout, .x = x, .y = y, .n_samples = e->n,
-                           .size = kd_shape_count(e->node->out), .samples = e->samples,
-                           .rate = e->rate, .turn = e->turn, .layer = (uint32_t)e->node->index));
+    node->scratch = (kd_shape_count(node->out) + 3) / 4;
 }
 
 static void forward(const struct kd_emit *e)
 {
+    int64_t size = kd_shape_count(e->node->out);
     if (e->training)
-        add_mask(e, e->x[0], e->y);
+        kd_emit_add(e,
+                    KD_CALL(dropout, .x = e->x[0], .y = e->y, .kept = (uint8_t *)e->scratch,
+                            .n_samples = e->n, .size = size, .samples = e->samples, .rate = e->rate,
+                            .turn = e->turn, .layer = (uint32_t)e->node->index));
     else
-        kd_emit_add(e, KD_CALL(activation, .x = e->x[0], .y = e->y,
-                               .n = e->n * kd_shape_count(e->node->out),
+        kd_emit_add(e, KD_CALL(activation, .x = e->x[0], .y = e->y, .n = e->n * size,
                                .activation = KD_ACTIVATION_NONE));
 }
 
 static void backward(const struct kd_emit *e)
 {
     if (e->dx[0])
-        add_mask(e, e->dy, e->dx[0]);
+        kd_emit_add(e, KD_CALL(dropout_backward, .dy = e->dy, .kept = (const uint8_t *)e->scratch,
+                               .dx = e->dx[0], .n = e->n * kd_shape_count(e->node->out),
+                               .rate = e->rate));
 }
 
 const struct kd_layer kd_layer_dropout = {
@@ -46,6 +50,7 @@ const struct kd_layer kd_layer_dropout = {
     .tunable = 1 + RATE,
     .dx_over_dy = true,
     .shape = kd_shape_as_input,
+    .prepare = prepare,
     .forward = forward,
     .backward = backward,
 };
