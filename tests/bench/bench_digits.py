@@ -1,7 +1,7 @@
 """The digits search, 100 trials on two slots, against Optuna and PyTorch doing the same trials: whole wall time of both.
 
-The peer is given the hyperparameters that katydid tried, so that both train the same networks on the same data; it keeps
-Optuna's own storage (SQLite), median pruner and two worker processes of one thread each. It needs an interpreter with torch and
+The peer is given the hyperparameters that katydid tried and the epochs that each trial was given, so that both train the same
+networks on the same data for as long; it keeps Optuna's own storage (SQLite) and two worker processes of one thread each. It needs an interpreter with torch and
 optuna: KATYDID_PEER_PYTHON (default python3)."""
 import json
 import os
@@ -14,13 +14,16 @@ from bench import SOURCE, Bench, median, row
 TRIALS = 100
 PEER = pathlib.Path(__file__).with_name("peer_digits.py")
 PARAMS = "SELECT trial_id, name, value FROM params JOIN trials ON trials.id = trial_id ORDER BY number"
+EPOCHS = "SELECT trial_id, max(step) FROM metric WHERE name = 'val_accuracy' GROUP BY trial_id"
 
 
 def trials_of(bench):
     trials = {}
     for trial, name, value in bench.query(PARAMS):
         trials.setdefault(trial, {})[name] = value
-    return list(trials.values())
+    for trial, epochs in bench.query(EPOCHS):
+        trials[trial]["epochs"] = epochs
+    return [trial for trial in trials.values() if "epochs" in trial]
 
 
 def run_katydid():

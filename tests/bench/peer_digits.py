@@ -1,8 +1,8 @@
-"""bench_digits.py's peer: Optuna and PyTorch train the trials given on stdin (a JSON list of hyperparameters), in two worker
+"""bench_digits.py's peer: Optuna and PyTorch train the trials given on stdin (a JSON list of hyperparameters and epochs), in two worker
 processes of one thread; prints the whole wall time in seconds, or nothing where one of them is not installed.
 
 Each thing is done the way their users do it, at its best setting here: data in one tensor, batches by a permutation, one
-thread a process, OpenBLAS told what core this is (Debian's mistakes it), Optuna's median pruner."""
+thread a process, OpenBLAS told what core this is (Debian's mistakes it). Which trial ends early is given too, as its epochs."""
 import csv
 import json
 import math
@@ -42,7 +42,7 @@ def model_of(torch, params):
     return torch.nn.Sequential(*layers, torch.nn.Linear(width, 10))
 
 
-def train(torch, optuna, trial, params, data):
+def train(torch, trial, params, data):
     x, y, x_val, y_val = data
     model, batch = model_of(torch, params), int(params["batch"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=params["lr"], weight_decay=params["wd"])
@@ -55,7 +55,7 @@ def train(torch, optuna, trial, params, data):
         return 0.5 * (1 + math.cos(math.pi * (step - warm) / (total - warm)))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    for epoch in range(EPOCHS):
+    for epoch in range(trial.user_attrs["epochs"]):
         model.train()
         order = torch.randperm(len(y))
         for at in range(0, len(y), batch):
@@ -68,8 +68,6 @@ def train(torch, optuna, trial, params, data):
         with torch.no_grad():
             accuracy = (model(x_val).argmax(1) == y_val).float().mean().item()
         trial.report(accuracy, epoch + 1)
-        if trial.should_prune():
-            raise optuna.TrialPruned
     return accuracy
 
 
@@ -82,14 +80,14 @@ def suggest(trial):
 
 def open_study(optuna, storage):
     return optuna.create_study(study_name="digits", storage=storage, direction="maximize", load_if_exists=True,
-                               pruner=optuna.pruners.MedianPruner())
+                               pruner=optuna.pruners.NopPruner())
 
 
 def work(torch, optuna, storage):
     torch.set_num_threads(1)
     data, study = load(torch), open_study(optuna, storage)
     while any(t.state == optuna.trial.TrialState.WAITING for t in study.get_trials(deepcopy=False)):
-        study.optimize(lambda trial: train(torch, optuna, trial, suggest(trial), data), n_trials=1)
+        study.optimize(lambda trial: train(torch, trial, suggest(trial), data), n_trials=1)
 
 
 def main():
@@ -106,7 +104,8 @@ def main():
         storage = f"sqlite:///{folder}/optuna.db"
         study = open_study(optuna, storage)
         for params in json.load(sys.stdin):
-            study.enqueue_trial(params)
+            epochs = params.pop("epochs")
+            study.enqueue_trial(params, user_attrs={"epochs": epochs})
         start = time.monotonic()
         workers = [subprocess.Popen([sys.executable, __file__, storage]) for _ in range(WORKERS)]
         if any(worker.wait() for worker in workers):
