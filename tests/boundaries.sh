@@ -16,7 +16,8 @@ kernels               kernels coordinator/base
 coordinator           coordinator search
 coordinator/base      coordinator/base
 coordinator/bus       coordinator/bus coordinator/base
-trainer               trainer kernels coordinator/base coordinator/bus
+coordinator/yaml      coordinator/yaml coordinator/base
+trainer               trainer kernels coordinator/base coordinator/bus coordinator/yaml
 tests                 tests search kernels coordinator trainer
 examples              examples
 '
@@ -24,7 +25,7 @@ examples              examples
 # Foreign header (extended regular expression) : the paths that may include it (prefixes). Tests may use any.
 doors='
 ^sqlite3\.h$                            coordinator/store/
-^yaml\.h$                               coordinator/spec/
+^yaml\.h$                               coordinator/yaml/
 ^pcre2\.h$                              coordinator/spec/
 ^zmq(_utils)?\.h$                       coordinator/bus/
 ^hwloc\.h$|^hwloc/                      coordinator/launch/
@@ -161,11 +162,13 @@ trainer/comm/planted.c|  #  include <nccl.h>|has its one door
 trainer/comm/planted.c|#include <mpi.h>|has its one door
 trainer/planted.c|#include "search/space.h"|trainer/ may not include
 trainer/planted.c|#include "coordinator/trial.h"|trainer/ may not include
+trainer/planted.c|#include "coordinator/spec/experiment.h"|trainer/ may not include
 trainer/planted.c|#include <zmq.h>|has its one door
+trainer/planted.c|#include <yaml.h>|has its one door
 coordinator/planted.c|#include "trainer/models/plan.h"|coordinator/ may not include
 coordinator/launch/planted.h|#include "kernels/ops.h"|coordinator/ may not include
 coordinator/planted.c|#include <sqlite3.h>|has its one door
-coordinator/store/planted.c|#include <yaml.h>|has its one door
+coordinator/spec/planted.c|#include <yaml.h>|has its one door
 coordinator/store/planted.c|#include <pcre2.h>|has its one door
 coordinator/spec/planted.c|#include <hwloc.h>|has its one door
 coordinator/planted.c|#include <microhttpd.h>|has its one door
@@ -176,6 +179,7 @@ coordinator/planted.c|#include PLANTED|cannot be checked
 coordinator/base/planted.c|#include "search/space.h"|coordinator/base/ may not include
 coordinator/base/planted.c|#include <jansson.h>|takes libc only
 coordinator/bus/planted.c|#include "coordinator/trial.h"|coordinator/bus/ may not include
+coordinator/yaml/planted.c|#include "coordinator/spec/experiment.h"|coordinator/yaml/ may not include
 coordinator/planted.c|#include "tests/planted.h"|coordinator/ may not include
 coordinator/planted.c|#include "examples/planted.h"|coordinator/ may not include
 examples/planted.c|#include "coordinator/base/str.h"|examples/ may not include

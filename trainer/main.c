@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/base/arr.h"
 #include "coordinator/base/log.h"
 #include "coordinator/base/str.h"
 #include "trainer/check.h"
@@ -29,6 +30,7 @@ enum {
 struct command_line {
     enum mode mode;
     struct kd_standalone train;
+    KD_ARR(const char *) settings; /* borrowed from argv; ends with a NULL when the line was read */
 };
 
 static const struct argp_option options[] = {
@@ -50,6 +52,28 @@ static int64_t number_of(const char *text, struct argp_state *state, const char 
     if (kd_integer_parse(text, &number) < 0 || number < 0)
         argp_error(state, "%s: \"%s\" is not a whole number of 0 or more", option, text);
     return number;
+}
+
+/* The first word is the file, and what follows changes it: key=value, +key=value, ~key. */
+static void take_word(struct command_line *line, char *word, struct argp_state *state)
+{
+    if (!line->train.config)
+        line->train.config = word;
+    else if (strchr(word, '=') || *word == '~')
+        kd_arr_push(&line->settings, word);
+    else
+        argp_error(state,
+                   "one configuration at a time; \"%s\" is a second one (a setting is key=value)",
+                   word);
+}
+
+static void end_line(struct command_line *line, struct argp_state *state)
+{
+    if (line->mode == MODE_TRAIN && !line->train.config)
+        argp_error(state,
+                   "a configuration is missing, as in katydid-trainer train.yaml (- reads stdin)");
+    kd_arr_push(&line->settings, NULL);
+    line->train.settings = line->settings.items;
 }
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -81,13 +105,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         line->train.fresh = true;
         break;
     case ARGP_KEY_ARG:
-        if (line->train.config)
-            argp_error(state, "one configuration at a time; \"%s\" is a second one", argument);
-        line->train.config = argument;
+        take_word(line, argument, state);
         break;
     case ARGP_KEY_END:
-        if (line->mode == MODE_TRAIN && !line->train.config)
-            argp_error(state, "a CONFIG.json is missing (- reads stdin)");
+        end_line(line, state);
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -98,8 +119,19 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static const struct argp parser = {
     .options = options,
     .parser = parse_option,
-    .args_doc = "CONFIG.json",
-    .doc = "Trains the model of a trainer: block, alone or on every rank of mpirun.",
+    .args_doc = "FILE [key=value...]",
+    .doc = "Trains the model of a trainer: block, alone or on every rank of mpirun.\n\n"
+           "FILE is YAML or JSON: the block itself, or a document with it under trainer:; - reads "
+           "stdin.\v"
+           "key=value fills the placeholder ${key} of FILE, or changes a field by its path:\n\n"
+           "  katydid-trainer train.yaml lr=0.01 optimizer.name=sgd\n"
+           "  mpirun -np 4 katydid-trainer train.yaml epochs=20\n\n"
+           "+key=value wants the field to be new, ~key takes it out. Each report is a line of "
+           "name=value on "
+           "stdout. When stderr is a terminal (and TERM is not dumb), a progress line is drawn "
+           "there.\n\n"
+           "Exit codes: 0 trained, 1 failed or diverged, 2 bad usage or configuration, 130 "
+           "interrupted.",
 };
 
 static int print(struct kd_str *text)
@@ -159,9 +191,9 @@ int main(int argc, char **argv)
     struct command_line line = {.mode = MODE_TRAIN};
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &line);
-    if (line.mode == MODE_DESCRIBE)
-        return describe();
-    if (line.mode == MODE_CHECK)
-        return check();
-    return run_ranks(&line);
+    int status = line.mode == MODE_DESCRIBE ? describe()
+                 : line.mode == MODE_CHECK  ? check()
+                                            : run_ranks(&line);
+    kd_arr_release(&line.settings);
+    return status;
 }

@@ -44,8 +44,17 @@ enum kd_word {
     KD_WORD_EXIT,       /* the same, and the gang ends too */
 };
 
+/* Where a training stands. */
+struct kd_course {
+    const int64_t
+        *step; /* optimizer steps completed, as it goes on; borrowed until kd_train returns */
+    int64_t begin_step, end_step, steps_per_epoch;
+};
+
 struct kd_sink {
     void *ud;
+    /* Once before the first step; may be NULL. */
+    void (*begin)(void *ud, const struct kd_course *course);
     void (*report)(void *ud, const struct kd_report *report);
     void (*saved)(void *ud, int64_t step, const char *path, int64_t bytes, const char *digest);
     /* Called between steps, at least 20 ms apart: still alive, so many optimizer steps done; anything new? */

@@ -2,11 +2,12 @@
 
 #include <libgen.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/log.h"
+#include "trainer/block_file.h"
+#include "trainer/progress.h"
 #include "trainer/train.h"
 
 static volatile sig_atomic_t interrupted;
@@ -28,25 +29,25 @@ static void catch_signals(void)
 /* ---- the terminal as a sink */
 
 struct terminal {
-    const char *unit; /* "epoch" or "step" */
+    struct kd_progress progress;
     bool can_save;
 };
 
+static void begin(void *ud, const struct kd_course *course)
+{
+    kd_progress_begin(&((struct terminal *)ud)->progress, course);
+}
+
 static void print_report(void *ud, const struct kd_report *report)
 {
-    const struct terminal *terminal = ud;
-    printf("%s=%lld", terminal->unit, (long long)report->step);
-    for (int i = 0; i < KD_N_METRICS; i++)
-        if (report->has[i])
-            printf(" %s=%.6g", kd_metrics[i].name, report->values[i]);
-    putchar('\n');
-    fflush(stdout);
+    kd_progress_report(&((struct terminal *)ud)->progress, report);
 }
 
 static enum kd_word poll_signals(void *ud, int64_t optimizer_step)
 {
-    const struct terminal *terminal = ud;
+    struct terminal *terminal = ud;
     (void)optimizer_step;
+    kd_progress_tick(&terminal->progress);
     if (!interrupted)
         return KD_WORD_GO;
     return terminal->can_save ? KD_WORD_YIELD : KD_WORD_STOP;
@@ -54,36 +55,37 @@ static enum kd_word poll_signals(void *ud, int64_t optimizer_step)
 
 /* ---- the configuration */
 
-static json_t *parse(const char *path, struct kd_error *err)
+/* Rank 0 reads the file, so that stdin and files of one host only will do. All ranks get the block. */
+static json_t *load_block(struct kd_comm *comm, struct kd_block_file *file)
 {
-    json_error_t where;
-    bool is_stdin = strcmp(path, "-") == 0;
-    json_t *root = is_stdin ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &where)
-                            : json_load_file(path, JSON_REJECT_DUPLICATES, &where);
-    if (!root) {
-        kd_fail(err, "%s:%d:%d: %s", is_stdin ? "stdin" : path, where.line, where.column,
-                where.text);
+    struct kd_error ignored = {0}; /* rank 0 has said what is wrong */
+    json_t *block = comm->rank == 0 ? kd_block_file_read(file) : NULL;
+    if (kd_comm_any_failed(comm, comm->rank == 0 && !block, &ignored))
         return NULL;
-    }
-    return root;
-}
-
-/* Rank 0 reads the file, so that stdin and files of one host only will do. All ranks get the text. */
-static json_t *load_block(struct kd_comm *comm, const char *path, struct kd_error *err)
-{
-    json_t *root = comm->rank == 0 ? parse(path, err) : NULL;
-    if (kd_comm_any_failed(comm, comm->rank == 0 && !root, err))
-        return NULL;
-    char *own = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *own = block ? json_dumps(block, JSON_COMPACT) : NULL;
     char *text = kd_comm_wait_text(comm, own);
-    json_decref(root);
-    root = json_loads(text, 0, NULL);
-    json_t *inner = json_object_get(root, "trainer");
-    json_t *block = json_incref(inner ? inner : root);
-    json_decref(root);
+    json_decref(block);
+    block = json_loads(text, 0, NULL);
     free(text);
     free(own);
     return block;
+}
+
+/* All ranks find the same, and rank 0 knows the places; what another one alone finds is said as it is. */
+static int read_config(struct kd_comm *comm, struct kd_block_file *file, json_t *block,
+                       const char *folder, struct kd_config *config)
+{
+    struct kd_problems problems = {0};
+    struct kd_error err = {0};
+    kd_config_read(config, block, folder, &problems);
+    bool failed = kd_problems_fail(&problems, &err) < 0;
+    bool any_failed = kd_comm_any_failed(comm, failed, &err);
+    if (failed && comm->rank == 0)
+        kd_block_file_refuse(file, &problems);
+    else if (any_failed && comm->rank == 0)
+        kd_log(KD_LOG_ERROR, "%s", err.text);
+    kd_problems_release(&problems);
+    return any_failed ? -1 : 0;
 }
 
 static char *folder_of(const char *path)
@@ -105,12 +107,27 @@ static int status_of(const struct kd_outcome *outcome)
     return statuses[outcome->kind];
 }
 
-static int train(struct kd_comm *comm, const struct kd_standalone *options,
-                 const struct kd_config *config)
+/* A model that does not fit the data shows only now; its reason begins with a pointer. */
+static void say_outcome(struct kd_block_file *file, const struct kd_outcome *outcome)
 {
-    struct terminal terminal = {.unit = config->report_steps ? "step" : "epoch",
-                                .can_save = options->checkpoint_dir != NULL};
-    struct kd_sink sink = {.ud = &terminal, .report = print_report, .poll = poll_signals};
+    const char *text = outcome->reason.text;
+    struct kd_problems problems = {0};
+    if (strncmp(text, "/model:", 7) == 0 || strncmp(text, "/model/", 7) == 0) {
+        kd_problems_add_error(&problems, "/model", &outcome->reason);
+        kd_block_file_refuse(file, &problems);
+        kd_problems_release(&problems);
+        return;
+    }
+    kd_log(status_of(outcome) == 1 ? KD_LOG_ERROR : KD_LOG_INFO, "%s: %s",
+           kd_outcome_name(outcome->kind), text);
+}
+
+static int train(struct kd_comm *comm, const struct kd_standalone *options,
+                 const struct kd_config *config, struct kd_block_file *file)
+{
+    struct terminal terminal = {.can_save = options->checkpoint_dir != NULL};
+    struct kd_sink sink = {
+        .ud = &terminal, .begin = begin, .report = print_report, .poll = poll_signals};
     struct kd_job job = {.config = config,
                          .seed = options->seed,
                          .until = options->until,
@@ -120,37 +137,29 @@ static int train(struct kd_comm *comm, const struct kd_standalone *options,
                          .sink = comm->rank == 0 ? &sink : NULL};
     struct kd_session session;
     struct kd_outcome outcome;
+    kd_progress_init(&terminal.progress, config->report_steps ? "step" : "epoch",
+                     config->batch_size, comm->size > 1);
     kd_session_init(&session, comm);
     catch_signals();
     kd_train(&session, &job, &outcome);
     kd_session_release(&session);
+    kd_progress_release(&terminal.progress);
     if (comm->rank == 0)
-        kd_log(status_of(&outcome) == 1 ? KD_LOG_ERROR : KD_LOG_INFO, "%s: %s",
-               kd_outcome_name(outcome.kind), outcome.reason.text);
+        say_outcome(file, &outcome);
     return status_of(&outcome);
 }
 
 int kd_standalone_run(struct kd_comm *comm, const struct kd_standalone *options)
 {
-    struct kd_error err = {0};
-    struct kd_problems problems = {0};
-    struct kd_config config;
+    struct kd_block_file *file = kd_block_file_new(options->config, options->settings);
+    struct kd_config config = {0};
     int status = 2;
-    json_t *block = load_block(comm, options->config, &err);
-    if (!block) {
-        if (comm->rank == 0)
-            kd_log(KD_LOG_ERROR, "%s", err.text);
-        return status;
-    }
+    json_t *block = load_block(comm, file);
     char *folder = folder_of(options->config);
-    kd_config_read(&config, block, folder, &problems);
-    bool failed = kd_problems_fail(&problems, &err) < 0;
-    if (!kd_comm_any_failed(comm, failed, &err))
-        status = train(comm, options, &config);
-    else if (comm->rank == 0)
-        kd_log(KD_LOG_ERROR, "%s", err.text);
+    if (block && read_config(comm, file, block, folder, &config) == 0)
+        status = train(comm, options, &config, file);
     kd_config_release(&config);
-    kd_problems_release(&problems);
+    kd_block_file_free(file);
     json_decref(block);
     free(folder);
     return status;

@@ -1,13 +1,13 @@
-/* standalone.h - `katydid-trainer CONFIG.json`: trains one configuration with no coordinator, alone or under mpirun, and
- * prints a line of name=value per report. */
+/* standalone.h - `katydid-trainer train.yaml`: trains one configuration with no coordinator, alone or under mpirun, and
+ * prints a line of name=value per report and, on a terminal, a progress line. */
 #ifndef KD_TRAINER_STANDALONE_H
 #define KD_TRAINER_STANDALONE_H
 
 #include "trainer/comm/comm.h"
 
 struct kd_standalone {
-    const char *
-        config; /* JSON file: a `trainer:` block, or an object that has one as "trainer"; "-": stdin */
+    const char *config;          /* YAML or JSON (block_file.h); "-": stdin */
+    const char *const *settings; /* "key=value", NULL-terminated; or NULL */
     uint64_t seed;
     int64_t until; /* units; 0: the whole */
     const char

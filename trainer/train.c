@@ -321,6 +321,17 @@ static struct kd_plan_tensor choose_probe(const struct kd_plan *plan)
     return best;
 }
 
+static void tell_course(const struct kd_training *t)
+{
+    const struct kd_sink *sink = t->job->sink;
+    struct kd_course course = {.step = &t->state.step,
+                               .begin_step = t->state.step,
+                               .end_step = t->end_step,
+                               .steps_per_epoch = t->state.steps_per_epoch};
+    if (sink && sink->begin)
+        sink->begin(sink->ud, &course);
+}
+
 static int prepare(struct kd_training *t, struct kd_error *err)
 {
     struct kd_comm *comm = t->session->comm;
@@ -335,6 +346,7 @@ static int prepare(struct kd_training *t, struct kd_error *err)
     if (kd_training_start(t, err) < 0)
         return -1;
     kd_control_init(&t->control, comm, t->job->sink, t->state.step);
+    tell_course(t);
     return 0;
 }
 

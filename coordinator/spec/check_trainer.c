@@ -233,9 +233,7 @@ static void report(struct kd_reader *reader, const struct kd_node *block, const 
         const char *message = json_string_value(json_object_get(item, "message"));
         if (pointer && strncmp(pointer, "/trainer/", 9) == 0)
             pointer += 8;
-        const struct kd_node *node = pointer ? kd_node_pointer(block, pointer) : block;
-        bool is_collection = !kd_node_is_scalar(node) && node->key;
-        kd_found_error(reader->findings, is_collection ? node->key_mark : node->mark, "trainer: %s",
+        kd_found_error(reader->findings, kd_node_mark_at(block, pointer), "trainer: %s",
                        message ? message : "refused without a reason");
     }
 }

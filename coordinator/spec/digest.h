@@ -2,7 +2,7 @@
 #ifndef KD_SPEC_DIGEST_H
 #define KD_SPEC_DIGEST_H
 
-#include "coordinator/spec/node.h"
+#include "coordinator/yaml/node.h"
 
 /* The `spec` mapping as compact JSON with sorted keys, without limits, goal and counts (those may change while the
  * experiment lives). Where the value counts, 0.1, "0.1" and 1e-1 are the same; where the text itself reaches the

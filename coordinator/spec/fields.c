@@ -12,21 +12,7 @@
 #include "coordinator/spec/quantity.h"
 
 /* Beyond so many errors nobody reads hints, and looking for them takes its time. */
-enum { MOST_FIELDS = 40, LIST_UP_TO = 16, ENOUGH_ERRORS = 200 };
-
-char *kd_suggestion(const char *name, const char *const *names)
-{
-    const char *nearest = kd_nearest_name(name, names);
-    if (nearest)
-        return kd_format("; did you mean \"%s\"?", nearest);
-    struct kd_str list = {0};
-    int n = 0;
-    for (; names[n] && n < LIST_UP_TO; n++)
-        kd_str_addf(&list, "%s%s", n ? ", " : "; known: ", names[n]);
-    if (names[n])
-        kd_str_add(&list, ", ...");
-    return kd_str_take(&list);
-}
+enum { MOST_FIELDS = 40, ENOUGH_ERRORS = 200 };
 
 static const struct kd_field *field_find(const struct kd_field *fields, const char *name)
 {

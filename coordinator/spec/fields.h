@@ -13,7 +13,8 @@
 
 #include <stddef.h>
 
-#include "coordinator/spec/node.h"
+#include "coordinator/spec/spec_read.h"
+#include "coordinator/yaml/node.h"
 
 struct kd_reader {
     struct kd_findings *findings;
@@ -78,8 +79,5 @@ bool kd_node_expect(struct kd_reader *reader, const struct kd_node *value, enum 
 /* The same for a list, of at most KD_LIST_MAX items: looking for repeats is quadratic. */
 enum { KD_LIST_MAX = 1000 };
 bool kd_node_expect_list(struct kd_reader *reader, const struct kd_node *value, const char *what);
-
-/* "; did you mean X?" or "; known: A, B": the caller frees. */
-char *kd_suggestion(const char *name, const char *const *names);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "coordinator/base/mem.h"
 #include "coordinator/spec/placeholders.h"
+#include "coordinator/yaml/json.h"
 
 /* ${trialSpec.Kind}, ${trialSpec.Labels[app]}: the field, and the key in brackets when there is one. */
 static const char *job_fact(const struct kd_fill *fill, const char *reference)
@@ -77,38 +78,18 @@ bool kd_fill_text(const struct kd_fill *fill, const char *text, struct kd_str *o
     return true;
 }
 
-/* "64" is 64 and "true" is true: the choices of a list, read as the values they look like. */
-static json_t *typed_text(const char *text)
-{
-    json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
-    if (json && (json_is_number(json) || json_is_boolean(json)))
-        return json;
-    json_decref(json);
-    double number; /* 1e-5 and .5 are numbers to people, and the first to JSON too */
-    if (strspn(text, "0123456789+-.eE") == strlen(text) && kd_number_parse(text, &number) == 0 &&
-        isfinite(number))
-        return json_real(number);
-    return json_string(text);
-}
-
-static json_t *number_json(double value)
-{
-    bool is_whole = value == floor(value) && fabs(value) < 0x1p53;
-    return is_whole ? json_integer((json_int_t)value) : json_real(value);
-}
-
 static json_t *fill_scalar(const struct kd_fill *fill, const char *text)
 {
     struct kd_binding alone = kd_placeholder_alone(fill->experiment, text);
     const struct kd_param *param =
         alone.kind == KD_BIND_PARAM ? &fill->experiment->space.params[alone.index] : NULL;
     if (param && param->type != KD_PARAM_CATEGORICAL)
-        return isnan(fill->values[alone.index]) ? NULL : number_json(fill->values[alone.index]);
+        return isnan(fill->values[alone.index]) ? NULL : kd_number_json(fill->values[alone.index]);
     struct kd_str out = {0};
     json_t *json = NULL;
     if (kd_fill_text(fill, text, &out)) {
         bool is_typed = param || alone.kind == KD_BIND_SEED || alone.kind == KD_BIND_TRIAL_NUMBER;
-        json = is_typed ? typed_text(kd_str_text(&out)) : json_string(kd_str_text(&out));
+        json = is_typed ? kd_typed_json(kd_str_text(&out)) : json_string(kd_str_text(&out));
     }
     kd_str_release(&out);
     return json;

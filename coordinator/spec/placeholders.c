@@ -1,9 +1,7 @@
-/* placeholders.c - splitting a template text and looking names up. */
+/* placeholders.c - looking up what a placeholder names. */
 #include "coordinator/spec/placeholders.h"
 
 #include <string.h>
-
-#define KATIB_PREFIX "trialParameters."
 
 static const struct {
     const char *name;
@@ -17,37 +15,6 @@ static const struct {
 static bool is_name(const char *text, const char *start, size_t length)
 {
     return text && strlen(text) == length && memcmp(text, start, length) == 0;
-}
-
-/* Where the next placeholder or escape starts; NULL when the rest is text. */
-static const char *next_opening(const char *text, bool is_katib)
-{
-    return strstr(text, is_katib ? "${" KATIB_PREFIX : "${");
-}
-
-bool kd_piece_next(const char **cursor, bool is_katib, struct kd_piece *piece)
-{
-    const char *at = *cursor;
-    if (*at == '\0')
-        return false;
-    const char *open = next_opening(at, is_katib);
-    if (!is_katib && open > at && open[-1] == '$')
-        open--; /* the escape $${ */
-    if (open != at) {
-        *piece = (struct kd_piece){KD_PIECE_TEXT, at, open ? (size_t)(open - at) : strlen(at)};
-        *cursor = at + piece->length;
-        return true;
-    }
-    if (at[1] == '$') {
-        *piece = (struct kd_piece){KD_PIECE_TEXT, at + 1, 2};
-        *cursor = at + 3;
-        return true;
-    }
-    const char *close = strchr(at, '}');
-    *piece = close ? (struct kd_piece){KD_PIECE_PLACEHOLDER, at + 2, (size_t)(close - at - 2)}
-                   : (struct kd_piece){KD_PIECE_OPEN, at, strlen(at)};
-    *cursor = close ? close + 1 : at + piece->length;
-    return true;
 }
 
 static struct kd_binding find_parameter(const struct kd_experiment *experiment, const char *name,
@@ -91,8 +58,8 @@ struct kd_binding kd_placeholder_find(const struct kd_experiment *experiment,
                                       const struct kd_piece *piece)
 {
     const char *name = piece->start;
-    size_t length = piece->length, prefix = strlen(KATIB_PREFIX);
-    bool is_prefixed = length > prefix && memcmp(name, KATIB_PREFIX, prefix) == 0;
+    size_t length = piece->length, prefix = strlen(KD_KATIB_PREFIX);
+    bool is_prefixed = length > prefix && memcmp(name, KD_KATIB_PREFIX, prefix) == 0;
     if (is_prefixed)
         name += prefix, length -= prefix;
     struct kd_binding binding = find_trial_parameter(experiment, name, length);
@@ -107,9 +74,7 @@ struct kd_binding kd_placeholder_find(const struct kd_experiment *experiment,
 struct kd_binding kd_placeholder_alone(const struct kd_experiment *experiment, const char *text)
 {
     struct kd_piece piece;
-    const char *cursor = text;
-    if (!kd_piece_next(&cursor, experiment->is_katib, &piece) || *cursor != '\0' ||
-        piece.kind != KD_PIECE_PLACEHOLDER)
+    if (!kd_piece_alone(text, experiment->is_katib, &piece))
         return (struct kd_binding){KD_BIND_UNKNOWN, -1};
     return kd_placeholder_find(experiment, &piece);
 }

@@ -1,15 +1,14 @@
-/* placeholders.h - the ${...} in template texts: where they are and what they name. Pure.
+/* placeholders.h - what the ${...} in template texts name (yaml/piece.h: where they are). Pure.
  *
- * In our own form ${name} and ${trialParameters.name} are a parameter's value, the built-in names below are of the
- * trial, and $${ is a plain ${ (for a shell of the user's own). In a Katib file only ${trialParameters.name} is a
- * placeholder, as in Katib; everything else is left as it stands. */
+ * In our own form ${name} and ${trialParameters.name} are a parameter's value, and the built-in names below are of the
+ * trial. In a Katib file only ${trialParameters.name} is a placeholder, as in Katib. */
 #ifndef KD_SPEC_PLACEHOLDERS_H
 #define KD_SPEC_PLACEHOLDERS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "coordinator/spec/experiment.h"
+#include "coordinator/yaml/piece.h"
 
 /* name, what it becomes */
 #define KD_PLACEHOLDERS(X)                                                                         \
@@ -34,20 +33,6 @@ struct kd_binding {
     enum kd_binding_kind kind;
     int index;
 };
-
-enum kd_piece_kind {
-    KD_PIECE_TEXT,
-    KD_PIECE_PLACEHOLDER,
-    KD_PIECE_OPEN /* "${" without its "}" */
-};
-struct kd_piece {
-    enum kd_piece_kind kind;
-    const char *start; /* borrowed; of a placeholder: the name between the braces */
-    size_t length;
-};
-
-/* The next piece of a text; false at its end. */
-bool kd_piece_next(const char **cursor, bool is_katib, struct kd_piece *piece);
 
 struct kd_binding kd_placeholder_find(const struct kd_experiment *experiment,
                                       const struct kd_piece *piece);

@@ -1,48 +1,11 @@
-/* problems.h - what is wrong with a spec and where, collected while reading and shown in order of position.
- *
- * A mark is a place in the file (line and column from 1; 0 = the file as a whole) or an override from the command
- * line. Finding something never ends the reading: the user sees every problem of a file in one go. */
+/* problems.h - what was found in a spec, as the texts that the rest of the coordinator shows. */
 #ifndef KD_SPEC_PROBLEMS_H
 #define KD_SPEC_PROBLEMS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-#include "coordinator/base/arr.h"
 #include "coordinator/spec/spec_read.h"
+#include "coordinator/yaml/findings.h"
 
-struct kd_mark {
-    int line, column; /* column counts characters */
-    const char
-        *origin; /* the override this came from, as the user typed it; borrowed; NULL = file */
-};
-
-struct kd_source {
-    const char *file; /* name for messages; borrowed */
-    const char *text; /* UTF-8 without NUL bytes; borrowed */
-    size_t length;
-};
-
-struct kd_finding {
-    struct kd_mark mark;
-    bool is_warning;
-    char *message; /* owned */
-    size_t order;
-};
-
-struct kd_findings {
-    struct kd_source source;
-    KD_ARR(struct kd_finding) list;
-    int n_errors;
-};
-
-void kd_found_error(struct kd_findings *findings, struct kd_mark mark, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void kd_found_warning(struct kd_findings *findings, struct kd_mark mark, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* Sorts, puts the source line and a caret under each, and moves everything to `out`; findings is released. A finding
- * made twice (same place, same text) is shown once; after the hundredth error the rest are counted. */
-void kd_findings_show(struct kd_findings *findings, struct kd_problems *out);
+/* Moves everything that was found to `out`, in order of position; findings is released. */
+void kd_problems_take(struct kd_problems *out, struct kd_findings *findings);
 
 #endif

@@ -5,6 +5,7 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 #include "coordinator/spec/read.h"
+#include "coordinator/yaml/json.h"
 
 static void read_argv(struct kd_reader *reader, const struct kd_node *value, void *target)
 {

@@ -1,75 +1,20 @@
 /* spec_read.c - from a file or a text to a checked experiment: the steps, one after the other. */
 #include "coordinator/spec/spec_read.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 #include "coordinator/spec/digest.h"
 #include "coordinator/spec/images.h"
 #include "coordinator/spec/overrides.h"
+#include "coordinator/spec/problems.h"
 #include "coordinator/spec/read.h"
-#include "coordinator/spec/tree.h"
+#include "coordinator/yaml/document.h"
 
 static const struct kd_mark whole_file = {0, 0, NULL};
-
-/* Is it UTF-8 text at all? Finds the first byte that is not. */
-static int check_text(struct kd_findings *findings)
-{
-    const struct kd_source *source = &findings->source;
-    struct kd_mark mark = {1, 1, NULL};
-    if (source->length >= 2 &&
-        (memcmp(source->text, "\xff\xfe", 2) == 0 || memcmp(source->text, "\xfe\xff", 2) == 0))
-        return kd_found_error(findings, whole_file, "is UTF-16: save it as UTF-8"), -1;
-    for (size_t i = 0; i < source->length;) {
-        const unsigned char *p = (const unsigned char *)source->text + i;
-        int n = *p < 0x80 ? 1 : *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
-        bool good = *p < 0x80 ? *p >= 0x20 || *p == '\t' || *p == '\n' || *p == '\r'
-                              : *p >= 0xc2 && *p < 0xf5;
-        for (int k = 1; good && k < n; k++)
-            good = (p[k] & 0xc0) == 0x80; /* the NUL at the end stops it */
-        if (!good || *p == 0x7f)
-            return kd_found_error(findings, whole_file,
-                                  "is not a text file: byte 0x%02x at line %d, column %d; is this "
-                                  "the spec?",
-                                  *p, mark.line, mark.column),
-                   -1;
-        mark.column = *p == '\n' ? 1 : mark.column + 1;
-        mark.line += *p == '\n';
-        i += (size_t)n;
-    }
-    return 0;
-}
-
-static void skip_byte_order_mark(struct kd_source *source)
-{
-    if (source->length >= 3 && memcmp(source->text, "\xef\xbb\xbf", 3) == 0) {
-        source->text += 3;
-        source->length -= 3;
-    }
-}
-
-static struct kd_node *parse(struct kd_findings *findings)
-{
-    if (findings->source.length > KD_TREE_MAX_BYTES) {
-        kd_found_error(findings, whole_file, "has more than 1 MiB: no Experiment is that long");
-        return NULL;
-    }
-    skip_byte_order_mark(&findings->source);
-    if (check_text(findings) != 0)
-        return NULL;
-    struct kd_node *root = kd_tree_parse(findings);
-    bool is_empty = root == NULL || root->kind == KD_NODE_NULL;
-    if (is_empty && findings->n_errors == 0)
-        kd_found_error(findings, whole_file, "is empty: an Experiment is expected");
-    return root;
-}
 
 static void check_image(struct kd_reader *reader)
 {
@@ -119,13 +64,13 @@ int kd_spec_read_text(const char *text, size_t length, const char *file_name, co
     char *whole = kd_alloc(length + 1);
     if (length > 0)
         memcpy(whole, text, length);
-    struct kd_findings findings = {.source = {file_name, whole, length}};
+    struct kd_findings findings = {.source = {file_name, whole, length, "an Experiment"}};
     *experiment = (struct kd_experiment){
         .text = whole, .file = kd_strdup(file_name), .base_dir = kd_strdup(base_dir)};
-    struct kd_node *root = parse(&findings);
+    struct kd_node *root = kd_document_parse(&findings);
     if (root && findings.n_errors == 0)
         read_root(root, options, experiment, &findings);
-    kd_findings_show(&findings, problems);
+    kd_problems_take(problems, &findings);
     if (problems->n_errors == 0 && options && options->overrides && options->overrides[0]) {
         free(experiment->text);
         experiment->text = kd_resolved(root);
@@ -135,32 +80,6 @@ int kd_spec_read_text(const char *text, size_t length, const char *file_name, co
         return 0;
     kd_experiment_release(experiment);
     return -1;
-}
-
-static int refuse_file(const char *path, const char *format, const char *detail,
-                       struct kd_problems *problems)
-{
-    struct kd_findings findings = {.source = {path, "", 0}};
-    kd_found_error(&findings, whole_file, format, detail);
-    kd_findings_show(&findings, problems);
-    return -1;
-}
-
-/* At most one byte more than a spec may have; -1 with errno. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
-{
-    size_t length = 0;
-    while (length < size) {
-        ssize_t n = read(fd, buffer + length, size - length);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        length += (size_t)n;
-    }
-    return (ssize_t)length;
 }
 
 static char *folder_of(const char *path)
@@ -175,26 +94,19 @@ static char *folder_of(const char *path)
 int kd_spec_read_file(const char *path, const struct kd_spec_options *options,
                       struct kd_experiment *experiment, struct kd_problems *problems)
 {
+    struct kd_error err;
+    size_t length;
+    char *text = kd_document_read(path, &length, &err);
     *experiment = (struct kd_experiment){0};
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return refuse_file(path, "cannot be read: %s", strerror(errno), problems);
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        close(fd);
-        return refuse_file(path, "is a folder: name the YAML file in it%s", "", problems);
+    if (text == NULL) {
+        struct kd_findings findings = {.source = {.file = path, .text = ""}};
+        kd_found_error(&findings, whole_file, "%s", err.text);
+        kd_problems_take(problems, &findings);
+        return -1;
     }
-    char *buffer = kd_alloc(KD_TREE_MAX_BYTES + 2);
-    ssize_t length = read_all(fd, buffer, KD_TREE_MAX_BYTES + 1);
-    int error = errno, rc;
-    close(fd);
-    if (length < 0) {
-        rc = refuse_file(path, "cannot be read: %s", strerror(error), problems);
-    } else {
-        char *folder = folder_of(path);
-        rc = kd_spec_read_text(buffer, (size_t)length, path, folder, options, experiment, problems);
-        free(folder);
-    }
-    free(buffer);
+    char *folder = folder_of(path);
+    int rc = kd_spec_read_text(text, length, path, folder, options, experiment, problems);
+    free(folder);
+    free(text);
     return rc;
 }

@@ -108,7 +108,7 @@ endfunction()
 function(kd_coordinator_room)
   kd_room(coordinator coordinator coordinator/spec coordinator/store coordinator/launch coordinator/commands
     EXCEPT coordinator/main.c coordinator/launch/supervisor_main.c coordinator/launch/exec_main.c
-    LIBS kd_search kd_bus PkgConfig::sqlite PkgConfig::yaml PkgConfig::pcre2 PkgConfig::hwloc dl)
+    LIBS kd_search kd_bus kd_yaml PkgConfig::sqlite PkgConfig::pcre2 PkgConfig::hwloc dl)
 endfunction()
 
 # The two small programs that every gang runs under: no library but libc, so that starting one costs nothing.
@@ -123,7 +123,7 @@ endfunction()
 function(kd_trainer_rooms)
   kd_room(kernels kernels kernels/cpu FLAGS -O3 -fno-math-errno -fno-trapping-math LIBS kd_base ${DNNL_LIBRARY})
   kd_room(trainer trainer trainer/comm trainer/models trainer/optim trainer/data EXCEPT trainer/main.c
-    LIBS kd_kernels kd_bus MPI::MPI_C)
+    LIBS kd_kernels kd_bus kd_yaml MPI::MPI_C)
   kd_program(katydid-trainer trainer/main.c LIBS kd_trainer)
 endfunction()
 
@@ -159,6 +159,7 @@ function(kd_room_libs room result)
   set(libs_base kd_base)
   set(libs_search kd_search)
   set(libs_bus kd_bus)
+  set(libs_yaml kd_yaml)
   set(libs_coordinator kd_coordinator)
   set(libs_spec kd_coordinator)
   set(libs_store kd_coordinator)

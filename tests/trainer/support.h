@@ -104,6 +104,20 @@ static inline void config_make(struct kd_config *config, const struct folder *fo
     json_decref(block);
 }
 
+/* katydid-trainer in the folder, by the shell: what it says, on both streams, and its exit status. */
+static inline int program_run(const struct folder *folder, const char *arguments, char output[8192])
+{
+    char *command =
+        kd_format("cd '%s' && '%s/katydid-trainer' %s 2>&1", folder->path, KD_BIN_DIR, arguments);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    size_t n = fread(output, 1, 8191, pipe);
+    output[n] = '\0';
+    int status = pclose(pipe);
+    free(command);
+    return WEXITSTATUS(status);
+}
+
 /* One rank with its session. */
 struct alone {
     struct kd_comm comm;

@@ -1,19 +1,6 @@
 /* katydid-trainer on its own: its modes, its output, its exit codes. */
 #include "tests/trainer/support.h"
 
-static int run(const struct folder *folder, const char *arguments, char output[8192])
-{
-    char *command =
-        kd_format("cd '%s' && '%s/katydid-trainer' %s 2>&1", folder->path, KD_BIN_DIR, arguments);
-    FILE *pipe = popen(command, "r");
-    assert_non_null(pipe);
-    size_t n = fread(output, 1, 8191, pipe);
-    output[n] = '\0';
-    int status = pclose(pipe);
-    free(command);
-    return WEXITSTATUS(status);
-}
-
 static void write_config(const struct folder *folder, const char *changes)
 {
     json_t *block = block_make(changes);
@@ -30,7 +17,7 @@ static void a_configuration_is_trained_with_a_line_per_epoch(void **unused)
     char output[8192];
     blobs_write(&folder, 150);
     write_config(&folder, "{}");
-    assert_int_equal(run(&folder, "train.json", output), 0);
+    assert_int_equal(program_run(&folder, "train.json", output), 0);
     assert_non_null(strstr(output, "epoch=4 train_loss="));
     assert_non_null(strstr(output, "succeeded: trained 4 epochs"));
     folder_remove(&folder);
@@ -43,10 +30,10 @@ static void a_training_goes_on_from_its_checkpoints(void **unused)
     char output[8192];
     blobs_write(&folder, 150);
     write_config(&folder, "{}");
-    assert_int_equal(run(&folder, "--checkpoint-dir=c --until=3 train.json", output), 0);
+    assert_int_equal(program_run(&folder, "--checkpoint-dir=c --until=3 train.json", output), 0);
     assert_non_null(strstr(output, "epoch=3 "));
     assert_null(strstr(output, "epoch=4 "));
-    assert_int_equal(run(&folder, "--checkpoint-dir c < train.json -", output), 0);
+    assert_int_equal(program_run(&folder, "--checkpoint-dir c < train.json -", output), 0);
     assert_non_null(strstr(output, "epoch=4 "));
     folder_remove(&folder);
 }
@@ -58,14 +45,14 @@ static void exit_codes_tell_what_went_wrong(void **unused)
     char output[8192];
     blobs_write(&folder, 150);
     write_config(&folder, "{\"epoch\": 3}");
-    assert_int_equal(run(&folder, "train.json", output), 2);
+    assert_int_equal(program_run(&folder, "train.json", output), 2);
     assert_non_null(strstr(output, "did you mean \"epochs\""));
-    assert_int_equal(run(&folder, "gone.json", output), 2);
-    assert_int_equal(run(&folder, "", output), 2);
-    assert_int_equal(run(&folder, "--nonsense", output), 2);
+    assert_int_equal(program_run(&folder, "gone.json", output), 2);
+    assert_int_equal(program_run(&folder, "", output), 2);
+    assert_int_equal(program_run(&folder, "--nonsense", output), 2);
     text_write(&folder, "blobs.csv", "1,2,3\n4,5\n");
     write_config(&folder, "{}");
-    assert_int_equal(run(&folder, "train.json", output), 1);
+    assert_int_equal(program_run(&folder, "train.json", output), 1);
     assert_non_null(strstr(output, "blobs.csv:2: a short row"));
     folder_remove(&folder);
 }
@@ -76,12 +63,12 @@ static void check_and_describe_print_json(void **unused)
     struct folder folder = folder_make();
     char output[8192];
     text_write(&folder, "request", "{\"trainer\": {}, \"base_dir\": \".\"}");
-    assert_int_equal(run(&folder, "--check < request", output), 0);
+    assert_int_equal(program_run(&folder, "--check < request", output), 0);
     json_t *answer = json_loads(output, 0, NULL);
     assert_int_equal(json_array_size(json_object_get(answer, "errors")), 3);
     json_decref(answer);
-    assert_int_equal(run(&folder, "--check < /dev/null", output), 2);
-    assert_int_equal(run(&folder, "--describe > all.json", output), 0);
+    assert_int_equal(program_run(&folder, "--check < /dev/null", output), 2);
+    assert_int_equal(program_run(&folder, "--describe > all.json", output), 0);
     char *path = kd_format("%s/all.json", folder.path);
     answer = json_load_file(path, 0, NULL);
     assert_non_null(json_object_get(answer, "optimizers"));

@@ -9,26 +9,38 @@
 
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
-#include "coordinator/spec/tree.h"
+#include "coordinator/yaml/json.h"
+#include "coordinator/yaml/tree.h"
 
-/* The tree of a text, or NULL and its first problem. */
-static struct kd_node *tree_of(const char *text, struct kd_problems *problems)
+static void keep_first(void *ud, bool is_warning, char *text)
 {
-    struct kd_findings findings = {.source = {"t.yaml", text, strlen(text)}};
+    char **first = ud;
+    assert_false(is_warning);
+    if (*first == NULL)
+        *first = kd_strdup(text);
+    free(text);
+}
+
+/* The tree of a text, or NULL and its first problem, which the caller frees. */
+static struct kd_node *tree_of(const char *text, char **problem)
+{
+    struct kd_findings findings = {.source = {"t.yaml", text, strlen(text), "a test"}};
     struct kd_node *node = kd_tree_parse(&findings);
-    kd_findings_show(&findings, problems);
+    *problem = NULL;
+    int n_errors = kd_findings_show(&findings, keep_first, problem);
+    assert_int_equal(n_errors > 0, *problem != NULL);
     return node;
 }
 
 static void refused_fast(const char *text, const char *because)
 {
-    struct kd_problems problems;
+    char *problem;
     struct kd_node *node =
-        tree_of(text, &problems); /* a bomb takes minutes: ctest's deadline says so */
+        tree_of(text, &problem); /* a bomb takes minutes: ctest's deadline says so */
     assert_null(node);
-    assert_true(problems.n_errors > 0);
-    assert_non_null(strstr(problems.items[0].text, because));
-    kd_problems_release(&problems);
+    assert_non_null(problem);
+    assert_non_null(strstr(problem, because));
+    free(problem);
 }
 
 static char *repeated(const char *piece, int n)
@@ -103,52 +115,88 @@ static void unquoted_scalars_follow_yaml_1_2_and_quoted_ones_are_texts(void **st
         {"!!int \"5\"", KD_NODE_NUMBER, 5}, {"infinity", KD_NODE_STRING, 0},
     };
     for (size_t i = 0; i < KD_COUNT(cases); i++) {
-        struct kd_problems problems;
-        struct kd_node *node = tree_of(cases[i].text, &problems);
+        char *problem;
+        struct kd_node *node = tree_of(cases[i].text, &problem);
         assert_non_null(node);
         assert_int_equal(node->kind, cases[i].kind);
         if (node->kind == KD_NODE_NUMBER || node->kind == KD_NODE_BOOL)
             assert_true(node->number == cases[i].number);
         kd_node_free(node);
-        kd_problems_release(&problems);
+        free(problem);
     }
 }
 
 static void marks_count_characters_from_one(void **state)
 {
     (void)state;
-    struct kd_problems problems;
-    struct kd_node *node = tree_of("a: 1\n\"\xc3\xa4\xc3\xb6\": {b: x}\n", &problems);
+    char *problem;
+    struct kd_node *node = tree_of("a: 1\n\"\xc3\xa4\xc3\xb6\": {b: x}\n", &problem);
     const struct kd_node *value = node->children.items[1];
     assert_int_equal(value->key_mark.line, 2);
     assert_int_equal(value->mark.column, 7);
     assert_int_equal(kd_node_get(value, "b")->mark.column, 11);
     kd_node_free(node);
-    kd_problems_release(&problems);
+    free(problem);
 }
 
 static void anchors_in_keys_and_refused_values_do_not_dangle(void **state)
 {
     (void)state;
-    struct kd_problems problems;
-    struct kd_node *node = tree_of("&k key: 1\nb: *k\n", &problems);
+    char *problem;
+    struct kd_node *node = tree_of("&k key: 1\nb: *k\n", &problem);
     assert_string_equal(kd_node_get(node, "b")->text, "key");
     kd_node_free(node);
-    kd_problems_release(&problems);
+    free(problem);
     refused_fast("a: 1\na: &x [1, 2]\nc: *x\n", "is there twice");
 }
 
 static void a_pointer_finds_its_node_or_the_deepest_one_on_the_way(void **state)
 {
     (void)state;
-    struct kd_problems problems;
-    struct kd_node *node = tree_of("m: [{a/b: {c~: 1}}]\n", &problems);
+    char *problem;
+    struct kd_node *node = tree_of("m: [{a/b: {c~: 1}}]\n", &problem);
     assert_string_equal(kd_node_pointer(node, "/m/0/a~1b/c~0")->text, "1");
     assert_string_equal(kd_node_pointer(node, "/m/0/a~1b/none/deeper")->key, "a/b");
     assert_ptr_equal(kd_node_pointer(node, "/m/7"), kd_node_get(node, "m"));
     assert_ptr_equal(kd_node_pointer(node, ""), node);
+    assert_int_equal(kd_node_mark_at(node, "/m/0/a~1b/c~0").column, 16);
+    assert_int_equal(kd_node_mark_at(node, "/m/0/a~1b").column, 6); /* of a mapping its key */
     kd_node_free(node);
-    kd_problems_release(&problems);
+    free(problem);
+}
+
+static void a_text_becomes_the_json_value_that_it_looks_like(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *json;
+    } cases[] = {
+        {"64", "64"},           {"0.5", "0.5"},       {".5", "0.5"},      {"1e-5", "1e-5"},
+        {"true", "true"},       {"True", "\"True\""}, {"sgd", "\"sgd\""}, {"null", "\"null\""},
+        {"1e999", "\"1e999\""}, {"", "\"\""},         {"[1]", "\"[1]\""}, {"0x10", "\"0x10\""},
+    };
+    for (size_t i = 0; i < KD_COUNT(cases); i++) {
+        json_t *json = kd_typed_json(cases[i].text);
+        json_t *wanted = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
+        assert_true(json_equal(json, wanted));
+        json_decref(wanted);
+        json_decref(json);
+    }
+}
+
+static void nodes_become_json_of_their_types(void **state)
+{
+    (void)state;
+    char *problem;
+    struct kd_node *node =
+        tree_of("{a: [1, 1.0, 0.5, '1', ~, true, .inf, 1e20], b: {c: x}}\n", &problem);
+    json_t *json = kd_node_json(node);
+    char *text = json_dumps(json, JSON_COMPACT);
+    assert_string_equal(text, "{\"a\":[1,1,0.5,\"1\",null,true,\"inf\",1e20],\"b\":{\"c\":\"x\"}}");
+    free(text);
+    json_decref(json);
+    kd_node_free(node);
+    free(problem);
 }
 
 int main(void)
@@ -161,6 +209,8 @@ int main(void)
         cmocka_unit_test(marks_count_characters_from_one),
         cmocka_unit_test(anchors_in_keys_and_refused_values_do_not_dangle),
         cmocka_unit_test(a_pointer_finds_its_node_or_the_deepest_one_on_the_way),
+        cmocka_unit_test(a_text_becomes_the_json_value_that_it_looks_like),
+        cmocka_unit_test(nodes_become_json_of_their_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* node.c - making, finding and changing nodes of the parsed document. */
-#include "coordinator/spec/node.h"
+#include "coordinator/yaml/node.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -211,45 +211,6 @@ const char *kd_node_kind_name(const struct kd_node *node)
     return names[node->kind];
 }
 
-static json_t *number_json(double value)
-{
-    char text[KD_NUMBER_MAX];
-    if (!isfinite(value))
-        return json_string(kd_number_text(value, text));
-    if (value == floor(value) && fabs(value) < 9007199254740992.0)
-        return json_integer((json_int_t)value);
-    return json_real(value);
-}
-
-static json_t *scalar_json(const struct kd_node *node)
-{
-    switch (node->kind) {
-    case KD_NODE_NULL:
-        return json_null();
-    case KD_NODE_BOOL:
-        return json_boolean(node->number != 0);
-    case KD_NODE_NUMBER:
-        return number_json(node->number);
-    default:
-        return json_string(node->text);
-    }
-}
-
-json_t *kd_node_json(const struct kd_node *node)
-{
-    if (kd_node_is_scalar(node))
-        return scalar_json(node);
-    json_t *json = node->kind == KD_NODE_LIST ? json_array() : json_object();
-    for (size_t i = 0; i < node->children.n; i++) {
-        const struct kd_node *child = node->children.items[i];
-        if (node->kind == KD_NODE_LIST)
-            json_array_append_new(json, kd_node_json(child));
-        else
-            json_object_set_new(json, child->key, kd_node_json(child));
-    }
-    return json;
-}
-
 /* One step of a pointer, unescaped; returns the rest. */
 static const char *pointer_step(const char *pointer, struct kd_str *step)
 {
@@ -279,4 +240,11 @@ const struct kd_node *kd_node_pointer(const struct kd_node *root, const char *po
     }
     kd_str_release(&step);
     return root;
+}
+
+struct kd_mark kd_node_mark_at(const struct kd_node *root, const char *pointer)
+{
+    const struct kd_node *node = pointer ? kd_node_pointer(root, pointer) : root;
+    bool is_collection = !kd_node_is_scalar(node) && node->key;
+    return is_collection ? node->key_mark : node->mark;
 }

@@ -1,5 +1,5 @@
 /* tree.c - libyaml's events to nodes. One descent per node; the depth limit bounds the recursion. */
-#include "coordinator/spec/tree.h"
+#include "coordinator/yaml/tree.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -310,7 +310,7 @@ static int end_of_stream(struct builder *b)
             return 0;
         if (type == YAML_DOCUMENT_START_EVENT)
             return kd_found_error(b->findings, mark,
-                                  "a second document: one file holds one Experiment; split it"),
+                                  "a second document: a file holds one; split it"),
                    -1;
     }
 }
@@ -349,7 +349,7 @@ struct kd_node *kd_tree_parse_value(const char *text, const char *origin,
                                     struct kd_findings *findings)
 {
     struct builder b = {
-        .findings = findings, .origin = origin, .source = {origin, text, strlen(text)}};
+        .findings = findings, .origin = origin, .source = {origin, text, strlen(text), NULL}};
     int n_before = findings->n_errors;
     struct kd_node *node = parse(&b);
     if (node == NULL && findings->n_errors == n_before)

@@ -2,14 +2,13 @@
  *
  * A mapping's values carry their key. Scalars keep their text as written beside their value, because a command line
  * wants `0.10` as the user wrote it. Nodes own everything below them. */
-#ifndef KD_SPEC_NODE_H
-#define KD_SPEC_NODE_H
+#ifndef KD_YAML_NODE_H
+#define KD_YAML_NODE_H
 
-#include <jansson.h>
 #include <stdbool.h>
 
 #include "coordinator/base/arr.h"
-#include "coordinator/spec/problems.h"
+#include "coordinator/yaml/findings.h"
 
 enum kd_node_kind {
     KD_NODE_NULL,
@@ -55,10 +54,9 @@ int kd_node_named_at(const struct kd_node *list, const char *name);
 bool kd_node_is_scalar(const struct kd_node *node);
 const char *kd_node_kind_name(const struct kd_node *node); /* "a list", "the text", ... */
 
-/* As JSON, scalars typed as they are; non-finite numbers as text. The caller owns the reference. */
-json_t *kd_node_json(const struct kd_node *node);
-
 /* The node a JSON pointer ("/model/0/linear") names, or the deepest one on the way; "~1" is "/", "~0" is "~". */
 const struct kd_node *kd_node_pointer(const struct kd_node *root, const char *pointer);
+/* Where a person looks for it: a value, or the key of a list or a mapping. A NULL pointer is the root. */
+struct kd_mark kd_node_mark_at(const struct kd_node *root, const char *pointer);
 
 #endif

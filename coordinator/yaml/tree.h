@@ -4,10 +4,10 @@
  * 200,000 nodes after aliases are expanded, 1,000 aliases), so that neither a wall of brackets nor an alias bomb costs
  * more than a moment. Refused with a place and a way out: duplicate keys, cyclic aliases, several documents, tags of
  * one's own, `<<` merges, tabs, an unquoted ${x} inside [ ] or { }. */
-#ifndef KD_SPEC_TREE_H
-#define KD_SPEC_TREE_H
+#ifndef KD_YAML_TREE_H
+#define KD_YAML_TREE_H
 
-#include "coordinator/spec/node.h"
+#include "coordinator/yaml/node.h"
 
 enum {
     KD_TREE_MAX_BYTES = 1 << 20,

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# katydid-trainer train.yaml without a coordinator, alone and under mpirun: the same result, report lines on stdout, and a
+# progress line on stderr where that is a terminal.
+# shellcheck disable=SC2016  # ${x} is katydid's, not the shell's
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+[ -x "$KATYDID_BIN/katydid-trainer" ] || skip "this build has no trainer"
+cp "$KATYDID_SOURCE/examples/digits/digits.csv" .
+cat >train.yaml <<'YAML'
+data: {format: csv, path: digits.csv, label: label, split: {val: 0.2, seed: 1}}
+model:
+  - linear: {units: 32}
+  - relu: {}
+  - linear: {units: 10}
+optimizer: {name: adamw, lr: "${lr}"}
+epochs: 3
+YAML
+
+accuracy() { sed -n 's/^epoch=3 .*val_accuracy=\([0-9.]*\).*/\1/p' "$1"; }
+
+expect_exit 0 katydid-trainer train.yaml lr=0.003
+expect_in out '^epoch=3 train_loss='
+[ "$(wc -l <out)" = 3 ] || complain "not one line per epoch"
+! grep -q $'[\x1b\r]' out err || complain "terminal codes where there is no terminal"
+one=$(accuracy out)
+ranks=(mpirun -np 2 --oversubscribe --bind-to none katydid-trainer)
+expect_exit 0 "${ranks[@]}" train.yaml lr=0.003
+two=$(accuracy out)
+awk -v a="$one" -v b="$two" 'BEGIN { d = a - b; exit !(a > 0.8 && d <= 0.01 && d >= -0.01) }' ||
+    complain "one rank: $one, two ranks: $two"
+
+# Rank 0 alone says what is wrong, once, and all ranks end.
+expect_exit 2 "${ranks[@]}" train.yaml
+[ "$(grep -c 'train.yaml:6:30: error: the placeholder ${lr} has no value' err)" = 1 ] || complain "placeholder"
+expect_exit 2 "${ranks[@]}" train.yaml lr=0.003 epochs=none
+[ "$(grep -c "override 'epochs=none': error: /epochs" err)" = 1 ] || complain "override"
+
+command -v script >/dev/null || skip "no script(1) to make a terminal"
+export TERM=xterm
+line='epoch 3/3 step 69/69 100% [0-9:]+ elapsed  train_loss [0-9.e-]+'
+for command in katydid-trainer "${ranks[*]}"; do
+    script -qec "$command train.yaml lr=0.003" terminal >/dev/null </dev/null
+    expect_in terminal "$line" 'epoch=3 train_loss='
+    grep -q $'^epoch=3\|\x1b\\[Kepoch=3' terminal || complain "$command: a report does not begin its line"
+    script -qec "$command train.yaml lr=0.003 >lines" terminal >/dev/null </dev/null
+    expect_in terminal "$line"
+    ! grep -q 'epoch=' terminal || complain "$command: reports of a file on the terminal"
+    [ "$(grep -c '^epoch=' lines)" = 3 ] || complain "$command: reports are missing from the file"
+    ! grep -q $'[\x1b\r]' lines || complain "$command: terminal codes in a file"
+    TERM=dumb script -qec "$command train.yaml lr=0.003" terminal >/dev/null </dev/null
+    ! grep -q $'\x1b' terminal || complain "$command: codes for a dumb terminal"
+done
+expect_nothing_left
