@@ -9,6 +9,8 @@
 #include "trainer/comm/backends.def"
 #undef KD_COMM_BACKEND
 
+enum { ALIGNMENT = 64 };
+
 const struct kd_comm_backend *const kd_comm_backends[] = {
 #define KD_COMM_BACKEND(vtable) &vtable,
 #include "trainer/comm/backends.def"
@@ -67,8 +69,25 @@ char *kd_comm_wait_text(struct kd_comm *comm, const char *text)
     return copy;
 }
 
+void kd_comm_share_of(int rank, int size, int64_t n, int64_t *begin, int64_t *end)
+{
+    *begin = n * rank / size;
+    *end = n * (rank + 1) / size;
+}
+
 void kd_comm_share(const struct kd_comm *comm, int64_t n, int64_t *begin, int64_t *end)
 {
-    *begin = n * comm->rank / comm->size;
-    *end = n * (comm->rank + 1) / comm->size;
+    kd_comm_share_of(comm->rank, comm->size, n, begin, end);
+}
+
+float *kd_comm_alloc_plain(struct kd_comm *comm, int64_t n)
+{
+    (void)comm;
+    return kd_alloc_aligned(ALIGNMENT, (size_t)(n > 0 ? n : 1) * sizeof(float));
+}
+
+void kd_comm_free_plain(struct kd_comm *comm, float *values)
+{
+    (void)comm;
+    free(values);
 }

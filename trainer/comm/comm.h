@@ -12,9 +12,17 @@
 
 struct kd_comm_backend;
 
+enum kd_comm_id { /* kd_comm_self_id, ... */
+#define KD_COMM_BACKEND(vtable) vtable##_id,
+#include "trainer/comm/backends.def"
+#undef KD_COMM_BACKEND
+                  KD_N_COMM_BACKENDS
+};
+
 struct kd_comm {
-    const struct kd_comm_backend *backend;
+    const struct kd_comm_backend *backend; /* whose calls are made */
     int rank, size;
+    void *own[KD_N_COMM_BACKENDS]; /* each backend's own, while it is open */
 };
 
 struct kd_comm_backend {
@@ -23,9 +31,27 @@ struct kd_comm_backend {
         void); /* by the environment that a launcher left; the first that is wanted is taken */
     int (*open)(struct kd_comm *comm, struct kd_error *err);
     void (*close)(struct kd_comm *comm);
-    /* Element-wise sums over the ranks, in place; every rank ends with the same bits. */
+
+    /* Memory that the backend likes to sum: n floats, zeroed, 64-byte aligned, never NULL. Freed by the same backend
+     * (NULL is fine) before it is closed. Both are collective, with the same n. */
+    float *(*alloc_floats)(struct kd_comm *comm, int64_t n);
+    void (*free_floats)(struct kd_comm *comm, float *values);
+
+    /* Element-wise sums over the ranks, in place; every rank ends with the same bits, and with the same bits each time.
+     * start_sum begins one and may return before it is done: the values belong to the backend until finish_sums, which
+     * returns when all sums that were started are done. Stretches under way must not overlap. In between, progress lets
+     * them advance; it costs next to nothing when there is nothing to do, so it is called after each op. The values of
+     * start_sum are a stretch of one allocation of alloc_floats, at the same place on every rank, or other memory on
+     * every rank (slower). Other calls may come between start_sum and finish_sums. */
+    void (*start_sum)(struct kd_comm *comm, float *values, int64_t n);
+    void (*progress)(struct kd_comm *comm);
+    void (*finish_sums)(struct kd_comm *comm);
     void (*sum_floats)(struct kd_comm *comm, float *values, int64_t n);
     void (*sum_doubles)(struct kd_comm *comm, double *values, int64_t n);
+
+    /* values[0..n) in place: each rank's own part, kd_comm_share of n, goes to all ranks. Memory as for start_sum. */
+    void (*gather_floats)(struct kd_comm *comm, float *values, int64_t n);
+
     void (*broadcast)(struct kd_comm *comm, int root, void *bytes, int64_t n);
     /* A broadcast from rank 0 that may be long in coming: who waits sleeps, 50 us at first, doubling to 1 ms. */
     void (*wait_broadcast)(struct kd_comm *comm, void *bytes, int64_t n);
@@ -45,5 +71,12 @@ char *kd_comm_wait_text(struct kd_comm *comm, const char *text);
 
 /* This rank's share of n things: [*begin, *end). */
 void kd_comm_share(const struct kd_comm *comm, int64_t n, int64_t *begin, int64_t *end);
+
+/* The same for any of `size` ranks. */
+void kd_comm_share_of(int rank, int size, int64_t n, int64_t *begin, int64_t *end);
+
+/* alloc_floats and free_floats of backends that like any memory. */
+float *kd_comm_alloc_plain(struct kd_comm *comm, int64_t n);
+void kd_comm_free_plain(struct kd_comm *comm, float *values);
 
 #endif

@@ -18,12 +18,32 @@ static void close_self(struct kd_comm *comm)
     (void)comm;
 }
 
+static void start_sum(struct kd_comm *comm, float *values, int64_t n)
+{
+    (void)comm, (void)values, (void)n;
+}
+
+static void progress(struct kd_comm *comm)
+{
+    (void)comm;
+}
+
+static void finish_sums(struct kd_comm *comm)
+{
+    (void)comm;
+}
+
 static void sum_floats(struct kd_comm *comm, float *values, int64_t n)
 {
     (void)comm, (void)values, (void)n;
 }
 
 static void sum_doubles(struct kd_comm *comm, double *values, int64_t n)
+{
+    (void)comm, (void)values, (void)n;
+}
+
+static void gather_floats(struct kd_comm *comm, float *values, int64_t n)
 {
     (void)comm, (void)values, (void)n;
 }
@@ -49,8 +69,14 @@ const struct kd_comm_backend kd_comm_self = {
     .is_wanted = is_wanted,
     .open = open_self,
     .close = close_self,
+    .alloc_floats = kd_comm_alloc_plain,
+    .free_floats = kd_comm_free_plain,
+    .start_sum = start_sum,
+    .progress = progress,
+    .finish_sums = finish_sums,
     .sum_floats = sum_floats,
     .sum_doubles = sum_doubles,
+    .gather_floats = gather_floats,
     .broadcast = broadcast,
     .wait_broadcast = wait_broadcast,
     .barrier = barrier,
