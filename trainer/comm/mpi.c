@@ -21,7 +21,7 @@ struct kd_mpi {
 
 static struct kd_mpi *own_of(struct kd_comm *comm)
 {
-    return comm->own[kd_comm_mpi_id];
+    return comm->own[KD_COMM_MPI];
 }
 
 /* Each launcher tells its ranks how many they are; asking MPI would mean starting it. */
@@ -46,7 +46,7 @@ static int open_mpi(struct kd_comm *comm, struct kd_error *err)
                             "katydid-trainer was built with?");
     MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &comm->size);
-    struct kd_mpi *mpi = comm->own[kd_comm_mpi_id] = KD_NEW(struct kd_mpi);
+    struct kd_mpi *mpi = comm->own[KD_COMM_MPI] = KD_NEW(struct kd_mpi);
     mpi->counts = KD_NEW_ARRAY(int, (size_t)comm->size);
     mpi->starts = KD_NEW_ARRAY(int, (size_t)comm->size);
     return 0;
@@ -60,7 +60,7 @@ static void close_mpi(struct kd_comm *comm)
     free(mpi->counts);
     free(mpi->starts);
     free(mpi);
-    comm->own[kd_comm_mpi_id] = NULL;
+    comm->own[KD_COMM_MPI] = NULL;
     MPI_Finalize();
 }
 

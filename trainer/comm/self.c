@@ -2,14 +2,10 @@
  * singleton's MPI_Init takes 22 ms and more). */
 #include "trainer/comm/comm.h"
 
-static bool is_wanted(void)
-{
-    return true;
-}
-
 static int open_self(struct kd_comm *comm, struct kd_error *err)
 {
-    (void)comm, (void)err;
+    if (comm->size > 1)
+        return kd_fail(err, "is for one rank alone, and here are %d; use auto", comm->size);
     return 0;
 }
 
@@ -66,7 +62,6 @@ static void barrier(struct kd_comm *comm)
 const struct kd_comm_backend kd_comm_self = {
     .name = "self",
     .summary = "one rank alone",
-    .is_wanted = is_wanted,
     .open = open_self,
     .close = close_self,
     .alloc_floats = kd_comm_alloc_plain,
