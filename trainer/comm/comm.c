@@ -64,9 +64,9 @@ int kd_comm_choose(struct kd_comm *comm, const char *name, struct kd_error *err)
         if (use(comm, id, err) == 0)
             return 0;
         if (!is_auto)
-            return kd_error_prefix(err, "comm: %s", name);
+            return kd_error_prefix(err, "%s", name);
     }
-    return is_auto ? -1 : kd_fail(err, "comm: there is no \"%s\"", name);
+    return is_auto ? -1 : kd_fail(err, "there is no backend \"%s\"", name);
 }
 
 void kd_comm_close(struct kd_comm *comm)

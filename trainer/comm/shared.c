@@ -42,5 +42,5 @@ void *kd_shared_map_of(pid_t pid, int its_fd, size_t bytes)
 void kd_shared_unmap(void *memory, size_t bytes)
 {
     if (memory)
-        mkd_shared_unmap(memory, bytes);
+        munmap(memory, bytes);
 }

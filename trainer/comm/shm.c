@@ -79,7 +79,7 @@ static double *exchange(struct kd_shm *shm, double mine)
 
 _Noreturn static void end_without_memory(size_t bytes)
 {
-    end_rank(kd_format("no shared memory of %zu bytes (%s); comm: mpi does without", bytes,
+    end_rank(kd_format("there is no shared memory of %zu bytes (%s); comm: mpi does without", bytes,
                        strerror(errno)));
 }
 
