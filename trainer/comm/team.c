@@ -10,8 +10,8 @@
 #include "coordinator/base/clock.h"
 #include "kernels/cpu/simd.h"
 
-enum { BLOCK = 1024, LINE_FLOATS = KD_TEAM_LINE / sizeof(float) };
-enum { SPINS = 200, YIELDS = 200, SLEEP_MS = 100 };
+enum { BLOCK = 256, LINE_FLOATS = KD_TEAM_LINE / sizeof(float) };
+enum { SPINS = 20, YIELDS = 300, SLEEP_MS = 100 };
 
 size_t kd_team_board_bytes(int size)
 {
@@ -132,12 +132,31 @@ KD_SIMD static void add(float *restrict sums, const float *restrict values, int6
         sums[i] += values[i];
 }
 
+/* All copies of a line are read, then written: fetching it for writing at once saves a second way to its owner. */
+static inline void fetch_line(const float *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*line)); /* what gcc emits only with -mprfchw */
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
+static void fetch_block(const struct kd_team *team, const struct kd_team_job *job, int64_t begin)
+{
+    int64_t end = begin + BLOCK < job->end ? begin + BLOCK : job->end;
+    for (int64_t i = begin; i < end; i += LINE_FLOATS)
+        for (int rank = 0; rank < team->size; rank++)
+            fetch_line(job->copies[rank] + job->at + i);
+}
+
 static void sum_part(const struct kd_team *team, const struct kd_team_job *job)
 {
     float sums[BLOCK];
     for (int64_t i = job->begin; i < job->end; i += BLOCK) {
         int64_t n = job->end - i < BLOCK ? job->end - i : BLOCK;
         size_t bytes = (size_t)n * sizeof(float);
+        fetch_block(team, job, i + n);
         memcpy(sums, job->copies[0] + job->at + i, bytes);
         for (int rank = 1; rank < team->size; rank++)
             add(sums, job->copies[rank] + job->at + i, n);
