@@ -20,6 +20,13 @@ static const char *const loss_names[] = {
 
 static const char *const precisions[] = {"fp32", "tf32", "fp16", "bf16", NULL};
 static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
+static const char *const comms[] = {
+    "auto",
+#define KD_COMM_BACKEND(name, constant) #name,
+#include "trainer/comm/backends.def"
+#undef KD_COMM_BACKEND
+    NULL,
+};
 static const double LARGEST_INT = 9007199254740991.0; /* 2^53 - 1: JSON numbers are doubles */
 
 static const struct kd_option report_options[] = {
@@ -96,6 +103,11 @@ const struct kd_option kd_config_options[] = {
      .fallback = "auto",
      .choices = devices,
      .help = "where it runs; auto: the best there is; cuda is not supported yet"},
+    {.name = "comm",
+     .kind = KD_OPTION_CHOICE,
+     .fallback = "auto",
+     .choices = comms,
+     .help = "how several ranks sum; auto: shm where all are on one host, else mpi"},
     {.name = "report",
      .kind = KD_OPTION_OBJECT,
      .fallback = "{}",
@@ -210,6 +222,7 @@ void kd_config_read(struct kd_config *config, json_t *block, const char *base_di
     read_length(config, problems);
     read_report(config, problems);
     read_checkpoint(config);
+    config->comm = kd_option_text(kd_config_options, config->block, "comm");
     refuse_unsupported(config, problems);
     if (json_object_get(block, "seed"))
         config->seed = kd_option_int(kd_config_options, block, "seed");

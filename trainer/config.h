@@ -31,6 +31,7 @@ struct kd_config {
     int64_t epochs, steps;                     /* exactly one is not 0 */
     int64_t report_steps;                      /* 0: report every epoch */
     int64_t checkpoint_every, checkpoint_keep; /* in epochs (0: only when asked and at the end) */
+    const char *comm;                          /* auto, or a backend of the ranks */
     int64_t seed;                              /* -1: the trial's own */
 };
 

@@ -21,6 +21,27 @@ void kd_session_release(struct kd_session *session)
     *session = (struct kd_session){0};
 }
 
+void kd_session_drop_plan(struct kd_session *session)
+{
+    kd_plan_free(session->plan);
+    session->plan = NULL;
+}
+
+/* The plan's memory is its backend's. */
+int kd_session_choose_comm(struct kd_session *session, const char *name, struct kd_error *err)
+{
+    const struct kd_comm_backend *before = session->comm->backend;
+    if (kd_comm_choose(session->comm, name, err) < 0)
+        return kd_error_prefix(err, "/comm");
+    if (session->comm->backend == before || !session->plan)
+        return 0;
+    const struct kd_comm_backend *now = session->comm->backend;
+    session->comm->backend = before;
+    kd_session_drop_plan(session);
+    session->comm->backend = now;
+    return 0;
+}
+
 static bool is_same_input(const struct kd_input *a, const struct kd_input *b)
 {
     return kd_shape_equal(a->shape, b->shape) && a->tokens == b->tokens &&

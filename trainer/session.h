@@ -26,6 +26,12 @@ struct kd_session {
 void kd_session_init(struct kd_session *session, struct kd_comm *comm);
 void kd_session_release(struct kd_session *session);
 
+/* From now on the backend of this name (or "auto") makes the ranks' calls; collective. -1 on all ranks or on none. */
+int kd_session_choose_comm(struct kd_session *session, const char *name, struct kd_error *err);
+
+/* When one rank could not prepare, all begin the next trial alike. */
+void kd_session_drop_plan(struct kd_session *session);
+
 /* Gets the data, checks the model against them, and has a plan and buffers ready. Not collective. *dataset is borrowed
  * until the next call. */
 int kd_session_prepare(struct kd_session *session, const struct kd_config *config,

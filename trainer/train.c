@@ -335,9 +335,13 @@ static void tell_course(const struct kd_training *t)
 static int prepare(struct kd_training *t, struct kd_error *err)
 {
     struct kd_comm *comm = t->session->comm;
-    bool failed = kd_session_prepare(t->session, t->config, &t->dataset, err) < 0;
-    if (kd_comm_any_failed(comm, failed, err))
+    if (kd_session_choose_comm(t->session, t->config->comm, err) < 0)
         return -1;
+    bool failed = kd_session_prepare(t->session, t->config, &t->dataset, err) < 0;
+    if (kd_comm_any_failed(comm, failed, err)) {
+        kd_session_drop_plan(t->session);
+        return -1;
+    }
     t->plan = t->session->plan;
     if (kd_plan_n_parameters(t->plan) == 0)
         return kd_fail(err, "/model: has nothing to train; it needs a linear layer");

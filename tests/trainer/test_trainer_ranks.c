@@ -4,7 +4,7 @@
  * the last step's loss and gradient arena to OUT. */
 #include <math.h>
 
-#include "tests/trainer/support.h"
+#include "tests/trainer/mpirun.h"
 
 /* The learning rate is 0, so every step starts from equal weights; 113 samples to train on. */
 #define FROZEN "\"optimizer\": {\"name\": \"sgd\", \"lr\": 0}, \"report\": {\"every\": 1}"
@@ -66,29 +66,13 @@ static int be_a_rank(char **arguments)
 
 /* ---- the tests */
 
-static void run_under_mpirun(const struct folder *folder, int n, const char *program,
-                             const char *arguments)
-{
-    char *command =
-        kd_format("mpirun --allow-run-as-root --oversubscribe --bind-to none --mca pml ob1"
-                  " --mca btl self,vader --mca btl_vader_backing_directory '%s'"
-                  " --mca orte_tmpdir_base '%s' -np %d '%s' %s",
-                  folder->path, folder->path, n, program, arguments);
-    setenv("ASAN_OPTIONS", "detect_leaks=0", 0); /* Open MPI's own */
-    if (system(command) != 0)
-        fail_msg("failed: %s", command);
-    free(command);
-}
-
 static struct step step_of(const struct folder *folder, int n_ranks, const char *changes,
                            int n_steps)
 {
-    char self[4096] = {0};
     struct step step = {0};
     char *out = kd_format("%s/out-%d", folder->path, n_ranks);
     char *arguments = kd_format("--rank '%s' '%s' %d '%s'", folder->path, changes, n_steps, out);
-    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
-    run_under_mpirun(folder, n_ranks, self, arguments);
+    assert_int_equal(mpirun_self(folder, "", n_ranks, arguments), 0);
     FILE *in = fopen(out, "rb");
     struct stat info;
     assert_non_null(in);

@@ -6,9 +6,23 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "coordinator/base/arr.h"
+#include "coordinator/base/mem.h"
 #include "trainer/comm/comm.h"
 
 enum { LARGEST_COUNT = 1 << 28, NAP_FIRST_US = 50, NAP_LONGEST_US = 1000 };
+
+struct kd_mpi {
+    KD_ARR(MPI_Request) sums; /* under way */
+    KD_ARR(int) finished;     /* room for MPI_Testsome's answer */
+    int n_left;               /* of sums, those that are not done */
+    int *counts, *starts;     /* of gather_floats, one a rank */
+};
+
+static struct kd_mpi *own_of(struct kd_comm *comm)
+{
+    return comm->own[KD_COMM_MPI];
+}
 
 /* Each launcher tells its ranks how many they are; asking MPI would mean starting it. */
 static bool is_wanted(void)
@@ -32,18 +46,67 @@ static int open_mpi(struct kd_comm *comm, struct kd_error *err)
                             "katydid-trainer was built with?");
     MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &comm->size);
+    struct kd_mpi *mpi = comm->own[KD_COMM_MPI] = KD_NEW(struct kd_mpi);
+    mpi->counts = KD_NEW_ARRAY(int, (size_t)comm->size);
+    mpi->starts = KD_NEW_ARRAY(int, (size_t)comm->size);
     return 0;
 }
 
 static void close_mpi(struct kd_comm *comm)
 {
-    (void)comm;
+    struct kd_mpi *mpi = own_of(comm);
+    kd_arr_release(&mpi->sums);
+    kd_arr_release(&mpi->finished);
+    free(mpi->counts);
+    free(mpi->starts);
+    free(mpi);
+    comm->own[KD_COMM_MPI] = NULL;
     MPI_Finalize();
 }
 
 static int count_of(int64_t n)
 {
     return (int)(n < LARGEST_COUNT ? n : LARGEST_COUNT);
+}
+
+static void start_sum(struct kd_comm *comm, float *values, int64_t n)
+{
+    struct kd_mpi *mpi = own_of(comm);
+    for (int64_t at = 0; at < n; at += LARGEST_COUNT) {
+        MPI_Request request;
+        MPI_Iallreduce(MPI_IN_PLACE, values + at, count_of(n - at), MPI_FLOAT, MPI_SUM,
+                       MPI_COMM_WORLD, &request);
+        kd_arr_push(&mpi->sums, request);
+        mpi->n_left++;
+    }
+}
+
+static void forget_sums(struct kd_mpi *mpi)
+{
+    mpi->sums.n = 0;
+    mpi->n_left = 0;
+}
+
+static void progress(struct kd_comm *comm)
+{
+    struct kd_mpi *mpi = own_of(comm);
+    int n_finished;
+    if (mpi->n_left == 0)
+        return;
+    kd_arr_reserve(&mpi->finished, mpi->sums.n);
+    MPI_Testsome((int)mpi->sums.n, mpi->sums.items, &n_finished, mpi->finished.items,
+                 MPI_STATUSES_IGNORE);
+    if (n_finished != MPI_UNDEFINED)
+        mpi->n_left -= n_finished;
+    if (mpi->n_left == 0)
+        forget_sums(mpi);
+}
+
+static void finish_sums(struct kd_comm *comm)
+{
+    struct kd_mpi *mpi = own_of(comm);
+    MPI_Waitall((int)mpi->sums.n, mpi->sums.items, MPI_STATUSES_IGNORE);
+    forget_sums(mpi);
 }
 
 static void sum_floats(struct kd_comm *comm, float *values, int64_t n)
@@ -60,6 +123,29 @@ static void sum_doubles(struct kd_comm *comm, double *values, int64_t n)
     for (int64_t at = 0; at < n; at += LARGEST_COUNT)
         MPI_Allreduce(MPI_IN_PLACE, values + at, count_of(n - at), MPI_DOUBLE, MPI_SUM,
                       MPI_COMM_WORLD);
+}
+
+static int64_t within(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+/* MPI counts in int: by pieces, in each of which a rank gives what lies there of its share. */
+static void gather_floats(struct kd_comm *comm, float *values, int64_t n)
+{
+    struct kd_mpi *mpi = own_of(comm);
+    for (int64_t at = 0; at < n; at += LARGEST_COUNT) {
+        int64_t end_of_piece = at + count_of(n - at);
+        for (int rank = 0; rank < comm->size; rank++) {
+            int64_t begin, end;
+            kd_comm_share_of(rank, comm->size, n, &begin, &end);
+            begin = within(begin, at, end_of_piece);
+            mpi->starts[rank] = (int)(begin - at);
+            mpi->counts[rank] = (int)(within(end, at, end_of_piece) - begin);
+        }
+        MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values + at, mpi->counts, mpi->starts,
+                       MPI_FLOAT, MPI_COMM_WORLD);
+    }
 }
 
 static void broadcast(struct kd_comm *comm, int root, void *bytes, int64_t n)
@@ -98,8 +184,14 @@ const struct kd_comm_backend kd_comm_mpi = {
     .is_wanted = is_wanted,
     .open = open_mpi,
     .close = close_mpi,
+    .alloc_floats = kd_comm_alloc_plain,
+    .free_floats = kd_comm_free_plain,
+    .start_sum = start_sum,
+    .progress = progress,
+    .finish_sums = finish_sums,
     .sum_floats = sum_floats,
     .sum_doubles = sum_doubles,
+    .gather_floats = gather_floats,
     .broadcast = broadcast,
     .wait_broadcast = wait_broadcast,
     .barrier = barrier,

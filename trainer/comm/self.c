@@ -2,18 +2,29 @@
  * singleton's MPI_Init takes 22 ms and more). */
 #include "trainer/comm/comm.h"
 
-static bool is_wanted(void)
-{
-    return true;
-}
-
 static int open_self(struct kd_comm *comm, struct kd_error *err)
 {
-    (void)comm, (void)err;
+    if (comm->size > 1)
+        return kd_fail(err, "is for one rank alone, and here are %d; use auto", comm->size);
     return 0;
 }
 
 static void close_self(struct kd_comm *comm)
+{
+    (void)comm;
+}
+
+static void start_sum(struct kd_comm *comm, float *values, int64_t n)
+{
+    (void)comm, (void)values, (void)n;
+}
+
+static void progress(struct kd_comm *comm)
+{
+    (void)comm;
+}
+
+static void finish_sums(struct kd_comm *comm)
 {
     (void)comm;
 }
@@ -24,6 +35,11 @@ static void sum_floats(struct kd_comm *comm, float *values, int64_t n)
 }
 
 static void sum_doubles(struct kd_comm *comm, double *values, int64_t n)
+{
+    (void)comm, (void)values, (void)n;
+}
+
+static void gather_floats(struct kd_comm *comm, float *values, int64_t n)
 {
     (void)comm, (void)values, (void)n;
 }
@@ -46,11 +62,16 @@ static void barrier(struct kd_comm *comm)
 const struct kd_comm_backend kd_comm_self = {
     .name = "self",
     .summary = "one rank alone",
-    .is_wanted = is_wanted,
     .open = open_self,
     .close = close_self,
+    .alloc_floats = kd_comm_alloc_plain,
+    .free_floats = kd_comm_free_plain,
+    .start_sum = start_sum,
+    .progress = progress,
+    .finish_sums = finish_sums,
     .sum_floats = sum_floats,
     .sum_doubles = sum_doubles,
+    .gather_floats = gather_floats,
     .broadcast = broadcast,
     .wait_broadcast = wait_broadcast,
     .barrier = barrier,
