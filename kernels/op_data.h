@@ -50,10 +50,13 @@ struct kd_op_gather_tokens {
     int32_t *tokens, *labels; /* [n][length] */
 };
 
-/* Random words of the sample at global position samples[i] in step turn->step: kd_philox(kd_hash2(turn->seed, KD_AUGMENT_KEY),
- * samples[i], turn->step << 32). Words 0 and 1: the crop's row and column, 0 .. 2 crop (zeros beyond the edge); word 2: flipped left to
- * right when its top bit is set; word 3: the cutout's middle, a pixel, around which cutout x cutout pixels become 0
- * (DeVries, Taylor: "Cutout", 2017). y never overlaps x. */
+/* Random words w of the sample at global position samples[i] in step turn->step: kd_philox(kd_hash2(turn->seed, KD_AUGMENT_KEY),
+ * samples[i], turn->step << 32); "w below m" is (uint64_t)w m >> 32.
+ *   crop:   rows and columns move by (w[0] and w[1] below 2 crop + 1) - crop, zeros beyond the edge;
+ *   flip:   then left to right when w[2]'s top bit is set;
+ *   cutout: then the cutout x cutout pixels that begin cutout / 2 above and left of pixel (w[3] below h w) become 0 (DeVries, Taylor:
+ *           "Cutout", 2017).
+ * y never overlaps x. */
 enum { KD_AUGMENT_KEY = 0x61756731 };
 struct kd_op_augment {
     const float *x; /* [n][h][w][channels] */
