@@ -46,8 +46,18 @@ static inline void thread_meet(struct kd_comm *comm, const void *values)
 THREAD_SUM(thread_sum_floats, float)
 THREAD_SUM(thread_sum_doubles, double)
 
+static inline void thread_nothing(struct kd_comm *comm)
+{
+    (void)comm;
+}
+
 static const struct kd_comm_backend thread_backend = {
     .name = "threads",
+    .alloc_floats = kd_comm_alloc_plain,
+    .free_floats = kd_comm_free_plain,
+    .start_sum = thread_sum_floats,
+    .progress = thread_nothing,
+    .finish_sums = thread_nothing,
     .sum_floats = thread_sum_floats,
     .sum_doubles = thread_sum_doubles,
 };

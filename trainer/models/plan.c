@@ -155,6 +155,21 @@ static void *new_memory(const struct kd_plan *plan, int64_t n, size_t size)
     return plan->device->alloc((size_t)n * size);
 }
 
+/* What ranks sum or gather lies where their backend likes it; of the CPU all memory is the device's. */
+static float *new_shared(const struct kd_plan *plan, int64_t n)
+{
+    return plan->ranks_by ? plan->ranks_by->alloc_floats(plan->comm, n)
+                          : new_memory(plan, n, sizeof(float));
+}
+
+static void free_shared(struct kd_plan *plan, float *values)
+{
+    if (plan->ranks_by)
+        plan->ranks_by->free_floats(plan->comm, values);
+    else
+        plan->device->free(values);
+}
+
 static void write_rates(struct kd_plan *plan)
 {
     for (int i = 0; i < plan->model.n_nodes; i++) {
@@ -179,8 +194,8 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
     lay_out_activations(plan);
     if (check_memory(plan, err) != 0)
         return -1;
-    plan->parameters = new_memory(plan, plan->n_parameters, sizeof(float));
-    plan->gradients = new_memory(plan, plan->n_parameters, sizeof(float));
+    plan->parameters = new_shared(plan, plan->n_parameters);
+    plan->gradients = new_shared(plan, plan->n_parameters);
     plan->statistics = new_memory(plan, plan->n_statistics, sizeof(float));
     plan->activations = new_memory(plan, plan->n_activations, sizeof(float));
     plan->sums = new_memory(plan, plan->n_sums, sizeof(double));
@@ -210,6 +225,7 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
     kd_assert(options->max_batch > 0);
     struct kd_plan *plan = KD_NEW(struct kd_plan);
     plan->comm = options->comm;
+    plan->ranks_by = kd_plan_has_ranks(plan) ? plan->comm->backend : NULL;
     plan->loss = options->loss;
     plan->max_batch = options->max_batch;
     for (int k = 0; k < KD_N_PASSES; k++)
@@ -223,9 +239,11 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
 
 static void free_device_memory(struct kd_plan *plan)
 {
+    free_shared(plan, plan->parameters);
+    free_shared(plan, plan->gradients);
     void *memory[] = {
-        plan->parameters,  plan->gradients, plan->state[0], plan->state[1], plan->statistics,
-        plan->activations, plan->sums,      plan->rates,    plan->control,
+        plan->state[0], plan->state[1], plan->statistics, plan->activations,
+        plan->sums,     plan->rates,    plan->control,
     };
     for (size_t i = 0; i < KD_COUNT(memory); i++)
         plan->device->free(memory[i]);

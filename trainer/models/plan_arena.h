@@ -71,8 +71,11 @@ struct kd_plan {
     int n_tensors;
     KD_ARR(struct kd_plan_tensor) statistic_tensors;
 
-    float *parameters, *gradients;
-    float *state[KD_PLAN_SLOTS]; /* made when first asked for */
+    float *parameters,
+        *gradients; /* gradients and parameters are memory that the ranks' backend likes */
+    const struct kd_comm_backend *ranks_by; /* which one that was, or NULL */
+    bool is_summing;                        /* gradients are being summed over the ranks */
+    float *state[KD_PLAN_SLOTS];            /* made when first asked for */
     float *statistics, *activations;
     double *sums;
     float *rates; /* tunable settings; the last one is the label smoothing */

@@ -67,15 +67,19 @@ static void run_step(struct kd_plan *plan, const struct kd_step *step)
         plan->comm->backend->sum_doubles(plan->comm, step->doubles, step->n);
         break;
     case KD_STEP_START_SUM:
-        plan->comm->backend->sum_floats(plan->comm, plan->gradients + step->at, step->n);
+        plan->comm->backend->start_sum(plan->comm, plan->gradients + step->at, step->n);
+        plan->is_summing = true;
         break;
     }
 }
 
 static void run_steps(struct kd_plan *plan, const struct kd_pass *pass)
 {
-    for (size_t i = 0; i < pass->steps.n; i++)
+    for (size_t i = 0; i < pass->steps.n; i++) {
         run_step(plan, &pass->steps.items[i]);
+        if (plan->is_summing)
+            plan->comm->backend->progress(plan->comm);
+    }
 }
 
 static void run_steps_timed(struct kd_plan *plan, const struct kd_pass *pass)
@@ -129,7 +133,12 @@ void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
 
 void kd_plan_finish(struct kd_plan *plan)
 {
-    (void)plan;
+    int64_t before = kd_clock_mono_ns();
+    if (plan->is_summing)
+        plan->comm->backend->finish_sums(plan->comm);
+    plan->is_summing = false;
+    if (plan->profile)
+        plan->profile->phase_ns[KD_PHASE_ALLREDUCE] += kd_clock_mono_ns() - before;
 }
 
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
