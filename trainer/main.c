@@ -24,7 +24,8 @@ enum {
     KEY_UNTIL,
     KEY_FOLDER,
     KEY_FROM,
-    KEY_FRESH
+    KEY_FRESH,
+    KEY_PROFILE,
 };
 
 struct command_line {
@@ -39,6 +40,8 @@ static const struct argp_option options[] = {
     {"start-from", KEY_FROM, "PATH", 0, "Begin with the weights of this checkpoint", 0},
     {"seed", KEY_SEED, "N", 0, "Seed of weights, data order and dropout (default 0)", 0},
     {"until", KEY_UNTIL, "N", 0, "End after so many epochs (or steps, with report.every: N)", 0},
+    {"profile", KEY_PROFILE, NULL, 0, "Say at the end where the time went, by phase, layer and op",
+     0},
     {"describe", KEY_DESCRIBE, NULL, 0, "Print the grammar of the trainer: block as JSON", 1},
     {"check", KEY_CHECK, NULL, 0,
      "Read {\"trainer\": {...}, \"base_dir\": \"...\"} on stdin, print {\"errors\": [...]}", 1},
@@ -100,6 +103,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         break;
     case KEY_FROM:
         line->train.start_from = argument;
+        break;
+    case KEY_PROFILE:
+        line->train.profile = true;
         break;
     case KEY_FRESH:
         line->train.fresh = true;

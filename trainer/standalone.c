@@ -2,11 +2,13 @@
 
 #include <libgen.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/log.h"
 #include "trainer/block_file.h"
+#include "trainer/models/profile.h"
 #include "trainer/progress.h"
 #include "trainer/train.h"
 
@@ -122,9 +124,18 @@ static void say_outcome(struct kd_block_file *file, const struct kd_outcome *out
            kd_outcome_name(outcome->kind), text);
 }
 
+static void say_profile(const struct kd_profile *profile)
+{
+    struct kd_str text = {0};
+    kd_profile_print(profile, &text);
+    fputs(kd_str_text(&text), stderr);
+    kd_str_release(&text);
+}
+
 static int train(struct kd_comm *comm, const struct kd_standalone *options,
                  const struct kd_config *config, struct kd_block_file *file)
 {
+    struct kd_profile profile = {0};
     struct terminal terminal = {.can_save = options->checkpoint_dir != NULL};
     struct kd_sink sink = {
         .ud = &terminal, .begin = begin, .report = print_report, .poll = poll_signals};
@@ -134,7 +145,8 @@ static int train(struct kd_comm *comm, const struct kd_standalone *options,
                          .checkpoint_dir = options->checkpoint_dir,
                          .resume = !options->fresh,
                          .parent_checkpoint = options->start_from,
-                         .sink = comm->rank == 0 ? &sink : NULL};
+                         .sink = comm->rank == 0 ? &sink : NULL,
+                         .profile = options->profile ? &profile : NULL};
     struct kd_session session;
     struct kd_outcome outcome;
     kd_progress_init(&terminal.progress, config->report_steps ? "step" : "epoch",
@@ -146,6 +158,9 @@ static int train(struct kd_comm *comm, const struct kd_standalone *options,
     kd_progress_release(&terminal.progress);
     if (comm->rank == 0)
         say_outcome(file, &outcome);
+    if (comm->rank == 0 && profile.n_steps > 0)
+        say_profile(&profile);
+    kd_profile_release(&profile);
     return status_of(&outcome);
 }
 

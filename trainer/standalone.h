@@ -14,6 +14,7 @@ struct kd_standalone {
         *checkpoint_dir;    /* NULL: none; else the training resumes from it when there is one */
     const char *start_from; /* checkpoint to start from; NULL: fresh weights */
     bool fresh;             /* begin anew even if there is a checkpoint */
+    bool profile;           /* say at the end, on stderr, where the time went */
 };
 
 /* The exit status: 0 trained, 1 failed or diverged, 2 a bad configuration, 130 interrupted. */

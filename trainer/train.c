@@ -7,6 +7,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "trainer/data/permutation.h"
+#include "trainer/models/profile.h"
 #include "trainer/training.h"
 
 enum { REPORTS_KEPT = 4096 };
@@ -54,9 +55,11 @@ static void backward(struct kd_training *t)
     int64_t left = t->dataset->n_train - begin;
     struct kd_batch batch = {.step = t->state.step, .seed = t->seed};
     struct kd_batch_result result = {0};
+    int64_t began = kd_profile_begin(t->job->profile);
     order_for(t, epoch);
     kd_session_gather(t->session, t->dataset, begin,
                       left < t->config->batch_size ? left : t->config->batch_size, &batch);
+    kd_profile_end(t->job->profile, KD_PHASE_DATA, began);
     kd_plan_backward(t->plan, &batch, &result);
     t->state.window.loss_sum += result.loss_sum;
     t->state.window.n_correct += (double)result.n_correct;
@@ -136,7 +139,11 @@ static void take_step(struct kd_training *t)
     hyper.lr *= (float)kd_schedule_factor(t->config->schedule, t->state.step, t->total_steps);
     hyper.step = ++t->state.step;
     t->lr = hyper.lr;
+    int64_t began = kd_profile_begin(t->job->profile);
     t->config->optimizer->step(t->plan, &hyper);
+    kd_profile_end(t->job->profile, KD_PHASE_OPTIMIZER, began);
+    if (t->job->profile)
+        t->job->profile->n_steps++;
 }
 
 /* ---- reports */
@@ -370,7 +377,10 @@ void kd_train(struct kd_session *session, const struct kd_job *job, struct kd_ou
                                          .n_slots = config->optimizer->n_slots,
                                          .reports = json_array()};
     *outcome = (struct kd_outcome){.kind = KD_OUTCOME_FAILED};
-    if (prepare(&t, &outcome->reason) == 0)
+    if (prepare(&t, &outcome->reason) == 0) {
+        kd_plan_profile(t.plan, job->profile);
         train(&t);
+        kd_plan_profile(t.plan, NULL);
+    }
     json_decref(t.state.reports);
 }

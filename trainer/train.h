@@ -19,6 +19,7 @@ struct kd_job {
     const char *
         parent_checkpoint; /* file or folder to start from when there is nothing to resume; or NULL */
     const struct kd_sink *sink; /* rank 0; NULL on the others */
+    struct kd_profile *profile; /* gets the time that each part takes, which costs some; NULL: no */
 };
 
 /* X(constant, name on the bus) */

@@ -23,6 +23,21 @@ static void a_configuration_is_trained_with_a_line_per_epoch(void **unused)
     folder_remove(&folder);
 }
 
+static void a_profile_shows_phases_layers_and_ops(void **unused)
+{
+    (void)unused;
+    struct folder folder = folder_make();
+    char output[8192];
+    blobs_write(&folder, 150);
+    write_config(&folder, "{}");
+    assert_int_equal(program_run(&folder, "--profile train.json", output), 0);
+    static const char *const wanted[] = {
+        "data", "forward", "backward", "optimizer", "layers.0 linear", "loss", "matmul", "GFLOP/s"};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        assert_non_null(strstr(output, wanted[i]));
+    folder_remove(&folder);
+}
+
 static void a_training_goes_on_from_its_checkpoints(void **unused)
 {
     (void)unused;
@@ -82,6 +97,7 @@ int main(void)
     unsetenv("OMPI_COMM_WORLD_SIZE");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_configuration_is_trained_with_a_line_per_epoch),
+        cmocka_unit_test(a_profile_shows_phases_layers_and_ops),
         cmocka_unit_test(a_training_goes_on_from_its_checkpoints),
         cmocka_unit_test(exit_codes_tell_what_went_wrong),
         cmocka_unit_test(check_and_describe_print_json),

@@ -86,11 +86,10 @@ static void run_steps_timed(struct kd_plan *plan, const struct kd_pass *pass)
 {
     int64_t before = kd_clock_mono_ns();
     for (size_t i = 0; i < pass->steps.n; i++) {
-        const struct kd_step *step = &pass->steps.items[i];
-        run_step(plan, step);
+        run_step(plan, &pass->steps.items[i]);
         plan->device->wait(plan->queue);
         int64_t now = kd_clock_mono_ns();
-        kd_profile_add_step(plan->profile, plan, step, now - before);
+        kd_profile_add_step(plan->profile, plan, pass, i, now - before);
         before = now;
     }
 }
@@ -133,12 +132,11 @@ void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
 
 void kd_plan_finish(struct kd_plan *plan)
 {
-    int64_t before = kd_clock_mono_ns();
+    int64_t began = kd_profile_begin(plan->profile);
     if (plan->is_summing)
         plan->comm->backend->finish_sums(plan->comm);
     plan->is_summing = false;
-    if (plan->profile)
-        plan->profile->phase_ns[KD_PHASE_ALLREDUCE] += kd_clock_mono_ns() - before;
+    kd_profile_end(plan->profile, KD_PHASE_ALLREDUCE, began);
 }
 
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,

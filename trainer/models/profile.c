@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "coordinator/base/clock.h"
 #include "kernels/flops.h"
 #include "trainer/models/plan_arena.h"
 
@@ -25,23 +26,39 @@ static struct kd_profile_layer *layer_at(struct kd_profile *profile, const struc
     return &profile->layers.items[node];
 }
 
-static enum kd_phase phase_of(const struct kd_step *step)
+static enum kd_phase phase_of(const struct kd_pass *pass, const struct kd_step *step)
 {
+    if (pass->kind == KD_PASS_EVALUATE)
+        return KD_PHASE_EVALUATE;
     if (step->kind != KD_STEP_CALL)
         return KD_PHASE_ALLREDUCE;
     return step->backward ? KD_PHASE_BACKWARD : KD_PHASE_FORWARD;
 }
 
 void kd_profile_add_step(struct kd_profile *profile, const struct kd_plan *plan,
-                         const struct kd_step *step, int64_t ns)
+                         const struct kd_pass *pass, size_t i, int64_t ns)
 {
+    const struct kd_step *step = &pass->steps.items[i];
     struct kd_profile_layer *layer = layer_at(profile, plan, step->node);
-    profile->phase_ns[phase_of(step)] += ns;
+    profile->phase_ns[phase_of(pass, step)] += ns;
+    if (pass->kind == KD_PASS_EVALUATE)
+        return;
     *(step->backward ? &layer->backward_ns : &layer->forward_ns) += ns;
     if (step->kind != KD_STEP_CALL)
         return;
     profile->op_ns[step->call.op] += ns;
     profile->op_flops[step->call.op] += kd_call_flops(&step->call);
+}
+
+int64_t kd_profile_begin(const struct kd_profile *profile)
+{
+    return profile ? kd_clock_mono_ns() : 0;
+}
+
+void kd_profile_end(struct kd_profile *profile, enum kd_phase phase, int64_t began)
+{
+    if (profile)
+        profile->phase_ns[phase] += kd_clock_mono_ns() - began;
 }
 
 void kd_profile_release(struct kd_profile *profile)

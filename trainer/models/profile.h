@@ -38,11 +38,16 @@ struct kd_profile {
 };
 
 struct kd_plan;
-struct kd_step;
+struct kd_pass;
 
-/* What one step of a pass took. */
+/* What step i of a pass took. */
 void kd_profile_add_step(struct kd_profile *profile, const struct kd_plan *plan,
-                         const struct kd_step *step, int64_t ns);
+                         const struct kd_pass *pass, size_t i, int64_t ns);
+
+/* For a phase that is no pass: from the time of a beginning to now. NULL profile: nothing. */
+int64_t kd_profile_begin(const struct kd_profile *profile);
+void kd_profile_end(struct kd_profile *profile, enum kd_phase phase, int64_t began);
+
 void kd_profile_release(struct kd_profile *profile);
 
 /* Tables of phases, layers and ops with their shares, for people. */
