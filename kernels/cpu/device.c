@@ -9,6 +9,7 @@
 #endif
 
 #include "coordinator/base/mem.h"
+#include "kernels/cpu/scratch.h"
 #include "kernels/cpu/table.h"
 
 static const struct kd_ops cpu_ops = {
@@ -50,6 +51,7 @@ static int cpu_open(struct kd_queue **queue, struct kd_error *err)
 static void cpu_close(struct kd_queue *queue)
 {
     (void)queue;
+    kd_cpu_scratch_release();
 }
 
 static void *cpu_alloc(size_t bytes)

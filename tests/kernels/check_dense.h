@@ -222,6 +222,28 @@ static uint32_t dropout_bits(int64_t sample, int64_t i)
     return words[half / 2] >> (16 * (half % 2)) & 0xFFFF;
 }
 
+static void check_add_row(struct bench *bench)
+{
+    FOR_SIZES(rows)
+    FOR_SIZES(columns)
+    {
+        struct buffer x = buffer_random(bench, rows * columns, 1);
+        struct buffer row = buffer_random(bench, columns, 1);
+        struct buffer y = buffer_random(bench, rows * columns, 1);
+        float *outputs[] = {y.device, x.device};
+        for (int in_place = 0; in_place < 2; in_place++)
+            run(bench, KD_CALL(add_row, .x = x.device, .row = row.device, .y = outputs[in_place],
+                               .rows = rows, .columns = columns));
+        buffer_read(bench, &y);
+        for (int64_t i = 0; i < y.n; i++)
+            assert_true(y.host[i] == x.host[i] + row.host[i % columns]);
+        buffer_read(bench, &x);
+        if (x.n)
+            assert_memory_equal(x.host, y.host, (size_t)x.n * sizeof(float));
+        buffer_free(bench, &x), buffer_free(bench, &row), buffer_free(bench, &y);
+    }
+}
+
 static void check_one_dropout(struct bench *bench, int64_t size, float rate)
 {
     const struct kd_turn turn = {.seed = 11, .step = 5, .n_global = DROPOUT_SAMPLES};

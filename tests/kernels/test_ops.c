@@ -4,6 +4,7 @@
 #include "tests/kernels/check_data.h"
 #include "tests/kernels/check_dense.h"
 #include "tests/kernels/check_loss.h"
+#include "tests/kernels/check_sequence.h"
 #include "tests/kernels/check_update.h"
 
 #include <dirent.h>

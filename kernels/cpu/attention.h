@@ -1,0 +1,100 @@
+/* attention.h - the products of attention's two passes over one head, small enough to stay in the caches.
+ *
+ * Operands are packed with their rows padded to whole vectors, the padding zero, so that no loop has a rest. A sequence is
+ * worked on in blocks of KD_BLOCK queries, each with all the keys up to its end: what lies beyond is never computed, and a
+ * block's scores are all the weights there are in memory at a time. */
+#ifndef KD_KERNELS_CPU_ATTENTION_H
+#define KD_KERNELS_CPU_ATTENTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/cpu/simd.h"
+
+enum { KD_BLOCK = 16, KD_TILE_ROWS = 8 };
+
+typedef float kd_lanes __attribute__((vector_size(64)));
+
+KD_INLINE int64_t kd_whole_lanes(int64_t n)
+{
+    return (n + 15) / 16 * 16;
+}
+
+/* a(i, p) = values[i row + p step]: a row-major matrix or, the two exchanged, a transposed one. */
+struct kd_left {
+    const float *values;
+    int64_t row, step;
+};
+
+/* A tile of c: KD_TILE_ROWS rows of n_lanes (a constant, 1 or 2) vectors, + c when it adds. */
+KD_INLINE void kd_tile(struct kd_left a, const float *b, int64_t b_row, float *c, int64_t c_row,
+                       int64_t k, int n_lanes, bool adds)
+{
+    kd_lanes sums[KD_TILE_ROWS][2] = {0};
+    for (int i = 0; adds && i < KD_TILE_ROWS; i++)
+        memcpy(sums[i], c + i * c_row, (size_t)n_lanes * sizeof(kd_lanes));
+    for (int64_t p = 0; p < k; p++) {
+        kd_lanes row[2] = {0};
+        memcpy(row, b + p * b_row, (size_t)n_lanes * sizeof(kd_lanes));
+#pragma GCC unroll 8
+        for (int i = 0; i < KD_TILE_ROWS; i++) {
+            float factor = a.values[i * a.row + p * a.step];
+            sums[i][0] += factor * row[0];
+            if (n_lanes == 2)
+                sums[i][1] += factor * row[1];
+        }
+    }
+    for (int i = 0; i < KD_TILE_ROWS; i++)
+        memcpy(c + i * c_row, sums[i], (size_t)n_lanes * sizeof(kd_lanes));
+}
+
+/* c[m][n] = a[m][k] b[k][n], + c when it adds; m a multiple of KD_TILE_ROWS, n one of 16. */
+KD_INLINE void kd_product(struct kd_left a, const float *b, int64_t b_row, float *c, int64_t c_row,
+                          int64_t m, int64_t n, int64_t k, bool adds)
+{
+    for (int64_t i = 0; i < m; i += KD_TILE_ROWS) {
+        struct kd_left rows = {a.values + i * a.row, a.row, a.step};
+        int64_t j = 0;
+        for (; j + 32 <= n; j += 32)
+            kd_tile(rows, b + j, b_row, c + i * c_row + j, c_row, k, 2, adds);
+        if (j < n)
+            kd_tile(rows, b + j, b_row, c + i * c_row + j, c_row, k, 1, adds);
+    }
+}
+
+/* One head of q, k, v or their like in the memory of an op: rows of `size`, `stride` apart. */
+struct kd_head {
+    const float *values;
+    int64_t stride, length, size;
+};
+
+/* to[length, padded][size, padded] = factor times the head. */
+KD_INLINE void kd_pack(struct kd_head head, float factor, float *to)
+{
+    int64_t width = kd_whole_lanes(head.size);
+    for (int64_t t = 0; t < head.length; t++) {
+        const float *restrict from = head.values + t * head.stride;
+        float *restrict row = to + t * width;
+        for (int64_t i = 0; i < head.size; i++)
+            row[i] = factor * from[i];
+        for (int64_t i = head.size; i < width; i++)
+            row[i] = 0.0f;
+    }
+    for (int64_t i = head.length * width; i < kd_whole_lanes(head.length) * width; i++)
+        to[i] = 0.0f;
+}
+
+/* to[size][length, padded] = the head, transposed. */
+KD_INLINE void kd_pack_transposed(struct kd_head head, float *to)
+{
+    int64_t width = kd_whole_lanes(head.length);
+    for (int64_t t = 0; t < head.length; t++)
+        for (int64_t i = 0; i < head.size; i++)
+            to[i * width + t] = head.values[t * head.stride + i];
+    for (int64_t i = 0; i < head.size; i++)
+        for (int64_t t = head.length; t < width; t++)
+            to[i * width + t] = 0.0f;
+}
+
+#endif

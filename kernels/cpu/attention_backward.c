@@ -1,0 +1,163 @@
+#include <math.h>
+
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/fastmath.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/table.h"
+
+/* A head's packed operands, one block's weights and their gradients, and the sums of the gradients of k and v. */
+struct backward {
+    float *q, *k, *dy;            /* [length][size], padded; q scaled */
+    float *keys, *values;         /* k and v, transposed */
+    float *dk, *dv;               /* [length][size], padded */
+    float *weights, *differences; /* [KD_BLOCK][length, padded] */
+    float *dq;                    /* [KD_BLOCK][size, padded] */
+};
+
+static struct backward backward_memory(int64_t length, int64_t size)
+{
+    int64_t rows = kd_whole_lanes(length), width = kd_whole_lanes(size), head = rows * width;
+    int64_t n = 7 * head + KD_BLOCK * (2 * rows + width);
+    float *memory = kd_cpu_scratch(KD_SCRATCH_ATTENTION, (size_t)n * sizeof(float));
+    float *blocks = memory + 7 * head;
+    return (struct backward){
+        .q = memory,
+        .k = memory + head,
+        .dy = memory + 2 * head,
+        .keys = memory + 3 * head,
+        .values = memory + 4 * head,
+        .dk = memory + 5 * head,
+        .dv = memory + 6 * head,
+        .weights = blocks,
+        .differences = blocks + KD_BLOCK * rows,
+        .dq = blocks + KD_BLOCK * 2 * rows,
+    };
+}
+
+/* Where one head lies in the memory of the op. */
+struct place {
+    const float *qkv, *y, *dy, *log_sum;
+    float *dqkv;
+};
+
+KD_INLINE float dot(const float *restrict x, const float *restrict y, int64_t n)
+{
+    float lanes[16] = {0}, sum = 0.0f;
+    int64_t whole = n - n % 16;
+    for (int64_t j = 0; j < whole; j += 16)
+        for (int l = 0; l < 16; l++)
+            lanes[l] += x[j + l] * y[j + l];
+    for (int64_t j = whole; j < n; j++)
+        lanes[j - whole] += x[j] * y[j];
+    for (int l = 0; l < 16; l++)
+        sum += lanes[l];
+    return sum;
+}
+
+/* A row of scores to weights p, and of p's gradients to the scores': p (dp - sum of p dp), the sum being that of dy y. */
+KD_INLINE void to_differences(float *restrict p, float *restrict dp, float log_sum, float mean,
+                              int64_t n_seen, int64_t n)
+{
+    for (int64_t j = 0; j < n; j++) {
+        p[j] = kd_fast_exp(p[j] - log_sum);
+        dp[j] = p[j] * (dp[j] - mean);
+    }
+    for (int64_t j = n_seen; j < n; j++)
+        p[j] = dp[j] = 0.0f;
+}
+
+KD_INLINE void pack(const struct kd_op_attention_backward *a, const struct place *at,
+                    const struct backward *b)
+{
+    int64_t model = a->n_heads * a->size;
+    struct kd_head q = {at->qkv, 3 * model, a->length, a->size}, k = q, v = q;
+    k.values += model;
+    v.values += 2 * model;
+    kd_pack(q, 1.0f / sqrtf((float)a->size), b->q);
+    kd_pack(k, 1.0f, b->k);
+    kd_pack((struct kd_head){at->dy, model, a->length, a->size}, 1.0f, b->dy);
+    kd_pack_transposed(k, b->keys);
+    kd_pack_transposed(v, b->values);
+}
+
+/* The weights of a block of queries and the gradients of their scores. */
+KD_INLINE void block_differences(const struct kd_op_attention_backward *a, const struct place *at,
+                                 const struct backward *b, int64_t from)
+{
+    int64_t width = kd_whole_lanes(a->size), row = kd_whole_lanes(a->length);
+    int64_t model = a->n_heads * a->size, n_keys = from + KD_BLOCK;
+    struct kd_left q = {b->q + from * width, width, 1}, dy = {b->dy + from * width, width, 1};
+    kd_product(q, b->keys, row, b->weights, row, KD_BLOCK, n_keys, a->size, false);
+    kd_product(dy, b->values, row, b->differences, row, KD_BLOCK, n_keys, a->size, false);
+    for (int64_t i = 0; i < KD_BLOCK; i++) {
+        int64_t t = from + i;
+        bool is_real = t < a->length; /* else all is zero but the weights, which nothing may see */
+        float mean = is_real ? dot(at->dy + t * model, at->y + t * model, a->size) : 0.0f;
+        to_differences(b->weights + i * row, b->differences + i * row,
+                       is_real ? at->log_sum[t] : 0.0f, mean, is_real ? t + 1 : 0, n_keys);
+    }
+}
+
+/* dq = differences k, dk += differences^T q, dv += weights^T dy; the newest KD_BLOCK keys get their first gradient. */
+KD_INLINE void block_gradients(const struct backward *b, int64_t from, int64_t width, int64_t row)
+{
+    const float *q = b->q + from * width, *dy = b->dy + from * width;
+    struct kd_left differences = {b->differences, row, 1};
+    struct kd_left for_keys = {b->differences, 1, row}, for_values = {b->weights, 1, row};
+    kd_product(differences, b->k, width, b->dq, width, KD_BLOCK, width, from + KD_BLOCK, false);
+    kd_product(for_keys, q, width, b->dk, width, from, width, KD_BLOCK, true);
+    kd_product(for_values, dy, width, b->dv, width, from, width, KD_BLOCK, true);
+    for_keys.values += from, for_values.values += from;
+    kd_product(for_keys, q, width, b->dk + from * width, width, KD_BLOCK, width, KD_BLOCK, false);
+    kd_product(for_values, dy, width, b->dv + from * width, width, KD_BLOCK, width, KD_BLOCK,
+               false);
+}
+
+/* n rows of `from` times a factor, `stride` apart. */
+KD_INLINE void write_rows(const float *from, float factor, float *to, int64_t stride, int64_t n,
+                          int64_t size)
+{
+    for (int64_t t = 0; t < n; t++) {
+        const float *restrict row = from + t * kd_whole_lanes(size);
+        float *restrict out = to + t * stride;
+        for (int64_t i = 0; i < size; i++)
+            out[i] = row[i] * factor;
+    }
+}
+
+KD_SIMD static void backward_head(const struct kd_op_attention_backward *a, const struct place *at,
+                                  const struct backward *b)
+{
+    int64_t model = a->n_heads * a->size, width = kd_whole_lanes(a->size);
+    pack(a, at, b);
+    for (int64_t from = 0; from < a->length; from += KD_BLOCK) {
+        int64_t n_rows = a->length - from < KD_BLOCK ? a->length - from : KD_BLOCK;
+        block_differences(a, at, b, from);
+        block_gradients(b, from, width, kd_whole_lanes(a->length));
+        write_rows(b->dq, 1.0f / sqrtf((float)a->size), at->dqkv + from * 3 * model, 3 * model,
+                   n_rows, a->size);
+    }
+    write_rows(b->dk, 1.0f, at->dqkv + model, 3 * model, a->length, a->size);
+    write_rows(b->dv, 1.0f, at->dqkv + 2 * model, 3 * model, a->length, a->size);
+}
+
+void kd_cpu_attention_backward(struct kd_queue *queue, const struct kd_op_attention_backward *a)
+{
+    (void)queue;
+    int64_t model = a->n_heads * a->size;
+    struct backward b = backward_memory(a->length, a->size);
+    for (int64_t s = 0; s < a->n; s++)
+        for (int64_t h = 0; h < a->n_heads; h++) {
+            int64_t at = s * a->length * model + h * a->size;
+            int64_t at_qkv = s * a->length * 3 * model + h * a->size;
+            backward_head(a,
+                          &(struct place){
+                              .qkv = a->qkv + at_qkv,
+                              .y = a->y + at,
+                              .dy = a->dy + at,
+                              .log_sum = a->log_sum + (s * a->n_heads + h) * a->length,
+                              .dqkv = a->dqkv + at_qkv,
+                          },
+                          &b);
+        }
+}

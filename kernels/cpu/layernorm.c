@@ -1,0 +1,160 @@
+/* layernorm.c - rows are short enough to stay in the first cache, so each is read as often as is convenient. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/cpu/simd.h"
+#include "kernels/cpu/table.h"
+
+enum { LANES = 16 };
+
+/* Sums in lanes, since the compiler must not reorder one running sum. */
+KD_INLINE float sum_lanes(const float lanes[LANES])
+{
+    float sum = 0.0f;
+    for (int l = 0; l < LANES; l++)
+        sum += lanes[l];
+    return sum;
+}
+
+KD_INLINE float mean_of(const float *x, int64_t n)
+{
+    float lanes[LANES] = {0};
+    int64_t whole = n - n % LANES;
+    for (int64_t j = 0; j < whole; j += LANES)
+        for (int l = 0; l < LANES; l++)
+            lanes[l] += x[j + l];
+    for (int64_t j = whole; j < n; j++)
+        lanes[j - whole] += x[j];
+    return sum_lanes(lanes) / (float)n;
+}
+
+/* Of the distances to the mean, which a difference of sums of squares would lose when the mean is great. */
+KD_INLINE float variance_of(const float *x, float mean, int64_t n)
+{
+    float lanes[LANES] = {0};
+    int64_t whole = n - n % LANES;
+    for (int64_t j = 0; j < whole; j += LANES)
+        for (int l = 0; l < LANES; l++)
+            lanes[l] += (x[j + l] - mean) * (x[j + l] - mean);
+    for (int64_t j = whole; j < n; j++)
+        lanes[j - whole] += (x[j] - mean) * (x[j] - mean);
+    return sum_lanes(lanes) / (float)n;
+}
+
+KD_SIMD static void forward(const struct kd_op_layernorm *a)
+{
+    const float *restrict weight = a->weight, *restrict bias = a->bias;
+    int64_t n = a->columns;
+    for (int64_t i = 0; i < a->rows; i++) {
+        const float *restrict x = a->x + i * n;
+        float *restrict y = a->y + i * n;
+        float mean = mean_of(x, n);
+        float rstd = 1.0f / sqrtf(variance_of(x, mean, n) + a->epsilon);
+        a->saved[2 * i] = mean;
+        a->saved[2 * i + 1] = rstd;
+        if (bias)
+            for (int64_t j = 0; j < n; j++)
+                y[j] = (x[j] - mean) * rstd * weight[j] + bias[j];
+        else
+            for (int64_t j = 0; j < n; j++)
+                y[j] = (x[j] - mean) * rstd * weight[j];
+    }
+}
+
+void kd_cpu_layernorm(struct kd_queue *queue, const struct kd_op_layernorm *a)
+{
+    (void)queue;
+    forward(a);
+}
+
+/* A row of the backward pass: with g = dy weight, dx = rstd (g - mean(g) - xhat mean(g xhat)). */
+struct row {
+    const float *dy, *x, *weight;
+    float *dx, *dweight, *dbias;
+    float mean, rstd;
+    int64_t n;
+};
+
+/* mean(g) and mean(g xhat). */
+KD_INLINE void means_of(const struct row *r, float means[2])
+{
+    const float *restrict dy = r->dy, *restrict x = r->x, *restrict weight = r->weight;
+    float mean = r->mean, rstd = r->rstd;
+    float g_lanes[LANES] = {0}, product_lanes[LANES] = {0};
+    int64_t whole = r->n - r->n % LANES;
+    for (int64_t j = 0; j < whole; j += LANES)
+        for (int l = 0; l < LANES; l++) {
+            float g = dy[j + l] * weight[j + l];
+            g_lanes[l] += g;
+            product_lanes[l] += g * ((x[j + l] - mean) * rstd);
+        }
+    for (int64_t j = whole; j < r->n; j++) {
+        float g = dy[j] * weight[j];
+        g_lanes[j - whole] += g;
+        product_lanes[j - whole] += g * ((x[j] - mean) * rstd);
+    }
+    means[0] = sum_lanes(g_lanes) / (float)r->n;
+    means[1] = sum_lanes(product_lanes) / (float)r->n;
+}
+
+KD_INLINE void add_to_parameters(const struct row *r)
+{
+    const float *restrict dy = r->dy, *restrict x = r->x;
+    float *restrict dweight = r->dweight, *restrict dbias = r->dbias;
+    float mean = r->mean, rstd = r->rstd;
+    for (int64_t j = 0; j < r->n; j++)
+        dweight[j] += dy[j] * ((x[j] - mean) * rstd);
+    if (dbias)
+        for (int64_t j = 0; j < r->n; j++)
+            dbias[j] += dy[j];
+}
+
+/* dx may be dy: each element is read before it is written, which `restrict` may not promise and the pragma does. */
+KD_INLINE void write_dx(const struct row *r, const float means[2], bool adds)
+{
+    const float *dy = r->dy, *x = r->x, *weight = r->weight;
+    float *dx = r->dx;
+    float mean = r->mean, rstd = r->rstd, mean_g = means[0], mean_product = means[1];
+    if (adds)
+#pragma GCC ivdep
+        for (int64_t j = 0; j < r->n; j++)
+            dx[j] += rstd * (dy[j] * weight[j] - mean_g - (x[j] - mean) * rstd * mean_product);
+    else
+#pragma GCC ivdep
+        for (int64_t j = 0; j < r->n; j++)
+            dx[j] = rstd * (dy[j] * weight[j] - mean_g - (x[j] - mean) * rstd * mean_product);
+}
+
+KD_SIMD static void backward(const struct kd_op_layernorm_backward *a)
+{
+    for (int64_t i = 0; i < a->rows; i++) {
+        const struct row row = {
+            .dy = a->dy + i * a->columns,
+            .x = a->x + i * a->columns,
+            .weight = a->weight,
+            .dx = a->dx ? a->dx + i * a->columns : NULL,
+            .dweight = a->dweight,
+            .dbias = a->dbias,
+            .mean = a->saved[2 * i],
+            .rstd = a->saved[2 * i + 1],
+            .n = a->columns,
+        };
+        float means[2];
+        add_to_parameters(&row);
+        if (!row.dx)
+            continue;
+        means_of(&row, means);
+        write_dx(&row, means, a->beta_dx != 0.0f);
+    }
+}
+
+void kd_cpu_layernorm_backward(struct kd_queue *queue, const struct kd_op_layernorm_backward *a)
+{
+    (void)queue;
+    size_t bytes = (size_t)a->columns * sizeof(float);
+    if (a->beta == 0.0f && bytes)
+        memset(a->dweight, 0, bytes);
+    if (a->beta == 0.0f && bytes && a->dbias)
+        memset(a->dbias, 0, bytes);
+    backward(a);
+}
