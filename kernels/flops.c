@@ -19,10 +19,31 @@ static double linear(const struct kd_call *call)
     return product(a->rows, a->n_out, a->n_in);
 }
 
+/* Scores and weighted sums over the half of the square that causality leaves. */
+static double attention_product(int64_t n, int64_t length, int64_t n_heads, int64_t size)
+{
+    return product(n * n_heads, length * (length + 1) / 2, size);
+}
+
+static double attention(const struct kd_call *call)
+{
+    const struct kd_op_attention *a = &call->args.attention;
+    return 2 * attention_product(a->n, a->length, a->n_heads, a->size);
+}
+
+/* The gradients of queries, keys, values and weights; that the scores are made anew is not counted. */
+static double attention_backward(const struct kd_call *call)
+{
+    const struct kd_op_attention_backward *a = &call->args.attention_backward;
+    return 4 * attention_product(a->n, a->length, a->n_heads, a->size);
+}
+
 /* The ops that are products; all others count as nothing. */
 static double (*const counts[KD_N_OPS])(const struct kd_call *call) = {
     [KD_OP_matmul] = matmul,
     [KD_OP_linear] = linear,
+    [KD_OP_attention] = attention,
+    [KD_OP_attention_backward] = attention_backward,
 };
 
 double kd_call_flops(const struct kd_call *call)

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Losses of PyTorch over 20 steps, for tests/trainer/test_parity.c: the same models, weights, data and optimizers.
+
+    make_parity.py > parity.txt          needs PyTorch (Debian: python3-torch); float64, so that the losses are the exact ones
+
+Weights and data are given by formulas, so that nothing but the losses is stored: element i of tensor t (in the file's order) is
+start + scale sin(1 + t + 0.7 i), in the layout of the trainer: images [h][w][c], convolutions [out][kh][kw][in].
+"""
+import math
+
+import torch
+from torch.nn import functional as F
+
+STEPS = 20
+torch.set_default_dtype(torch.float64)
+
+
+def wave(t, n, scale, start=0.0):
+    i = torch.arange(n)
+    return start + scale * torch.sin(1 + t + 0.7 * i)
+
+
+class Tensors:
+    """Parameters by their number; each is made by the formula when it is first asked for."""
+
+    def __init__(self):
+        self.by_number = {}
+
+    def get(self, t, shape, scale, start=0.0):
+        if t not in self.by_number:
+            self.by_number[t] = wave(t, math.prod(shape), scale, start).reshape(shape).requires_grad_()
+        return self.by_number[t]
+
+
+def linear(p, t, x, n_out):
+    n_in = x.shape[-1]
+    return x @ p.get(t, (n_out, n_in), 1 / math.sqrt(n_in)).T + p.get(t + 1, (n_out,), 0.1)
+
+
+def mlp(p, x):
+    x = F.relu(linear(p, 0, x, 16))
+    x = F.gelu(linear(p, 2, x, 9))
+    x = F.silu(linear(p, 4, x, 8))
+    return linear(p, 6, torch.tanh(x), 5)
+
+
+def sgd(parameters):
+    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
+
+
+def adamw(parameters):
+    return torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.0)
+
+
+def features(n, size):
+    return torch.sin(torch.arange(n * size) * 0.37 + 0.2).reshape(n, size)
+
+
+def labels(n, n_classes):
+    return (torch.arange(n) * 7 + 3) % n_classes
+
+
+def cross_entropy(out, wanted):
+    return F.cross_entropy(out.reshape(-1, out.shape[-1]), wanted.reshape(-1))
+
+
+CASES = {
+    "mlp-sgd": (mlp, features(12, 10), labels(12, 5), sgd),
+    "mlp-adamw": (mlp, features(12, 10), labels(12, 5), adamw),
+}
+
+
+def main():
+    for name, (model, x, wanted, optimizer_of) in CASES.items():
+        p = Tensors()
+        model(p, x)
+        optimizer = optimizer_of([p.by_number[t] for t in sorted(p.by_number)])
+        losses = []
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            loss = cross_entropy(model(p, x), wanted)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        print(name, " ".join(f"{loss:.9f}" for loss in losses))
+
+
+main()
