@@ -66,7 +66,10 @@ static int ready_plan(struct kd_session *session, const struct kd_plan_options *
     session->plan = kd_plan_new(wanted, err);
     session->plan_is = *wanted;
     session->plan_is.model = NULL;
-    return session->plan ? 0 : -1;
+    if (!session->plan)
+        return -1;
+    kd_speed_init(&session->speed, session->plan);
+    return 0;
 }
 
 static void ready_buffers(struct kd_session *session, const struct kd_dataset *dataset)

@@ -7,11 +7,13 @@
 
 #include "trainer/comm/comm.h"
 #include "trainer/config.h"
+#include "trainer/speed.h"
 
 struct kd_session {
     struct kd_comm *comm; /* borrowed */
     struct kd_datasets datasets;
     struct kd_plan *plan;
+    struct kd_speed speed;          /* of the plan */
     struct kd_plan_options plan_is; /* what the plan was made for; its model is not kept */
 
     /* This rank's part of one batch, gathered. */

@@ -165,8 +165,7 @@ static void fill_training(struct kd_training *t, struct kd_report *report)
         kd_report_set(report, KD_METRIC_TRAIN_ACCURACY, sums[1] / sums[2]);
     kd_report_set(report, KD_METRIC_LR, t->lr);
     kd_report_set(report, KD_METRIC_EPOCH_TIME, window->seconds);
-    if (window->seconds > 0)
-        kd_report_set(report, KD_METRIC_SAMPLES_PER_SECOND, sums[2] / window->seconds);
+    kd_speed_report(&t->session->speed, t->plan, sums[2], window->seconds, report);
     *window = (struct kd_report_window){0};
 }
 

@@ -109,6 +109,11 @@ const char *kd_plan_find_nonfinite(struct kd_plan *plan);
 /* Floating-point operations of forward and backward for n samples, counted from the calls (kernels/flops.h). */
 double kd_plan_flops(struct kd_plan *plan, int64_t n);
 
+/* Operations a second that this rank's device reaches in a large product; measured now, some 20 ms. */
+double kd_plan_peak_flops(struct kd_plan *plan);
+
+int kd_plan_n_ranks(const struct kd_plan *plan);
+
 /* Bytes of the arenas on this rank. */
 int64_t kd_plan_bytes(const struct kd_plan *plan);
 

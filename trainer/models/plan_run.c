@@ -163,6 +163,16 @@ double kd_plan_flops(struct kd_plan *plan, int64_t n)
     return sum;
 }
 
+double kd_plan_peak_flops(struct kd_plan *plan)
+{
+    return kd_device_peak_flops(plan->device, plan->queue);
+}
+
+int kd_plan_n_ranks(const struct kd_plan *plan)
+{
+    return plan->comm ? plan->comm->size : 1;
+}
+
 /* ---- the optimizer's op */
 
 void kd_plan_update(struct kd_plan *plan, enum kd_op op, int n_slots, const struct kd_hyper *hyper)
