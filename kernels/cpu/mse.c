@@ -22,6 +22,7 @@ void kd_cpu_mse(struct kd_queue *queue, const struct kd_op_mse *a)
     if (n == 0)
         return;
     a->sums->loss += squared_error(a->y, a->targets, n) / (double)a->n_targets;
+    a->sums->n_counted += a->rows;
     if (a->backward)
         to_gradient(a->y, a->targets,
                     (float)(2.0 / ((double)a->n_targets * (double)a->turn->n_counted)), n);

@@ -1,35 +1,55 @@
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/cpu/update.h"
 
-KD_SIMD static void plain(float *restrict p, const float *restrict g, int64_t n, float keep,
-                          float lr)
+struct factors {
+    float keep, lr, momentum, scale;
+};
+
+KD_SIMD static void plain(float *restrict p, const float *restrict g, int64_t n,
+                          const struct factors *factors)
 {
+    const struct factors f = *factors;
     for (int64_t i = 0; i < n; i++)
-        p[i] = p[i] * keep - lr * g[i];
+        p[i] = p[i] * f.keep - f.lr * (g[i] * f.scale);
 }
 
 KD_SIMD static void with_momentum(float *restrict p, const float *restrict g, float *restrict v,
-                                  int64_t n, float keep, float lr, float momentum)
+                                  int64_t n, const struct factors *factors)
 {
+    const struct factors f = *factors;
     for (int64_t i = 0; i < n; i++) {
-        v[i] = momentum * v[i] + g[i];
-        p[i] = p[i] * keep - lr * v[i];
+        v[i] = f.momentum * v[i] + g[i] * f.scale;
+        p[i] = p[i] * f.keep - f.lr * v[i];
+    }
+}
+
+KD_SIMD static void with_nesterov(float *restrict p, const float *restrict g, float *restrict v,
+                                  int64_t n, const struct factors *factors)
+{
+    const struct factors f = *factors;
+    for (int64_t i = 0; i < n; i++) {
+        float gradient = g[i] * f.scale;
+        v[i] = f.momentum * v[i] + gradient;
+        p[i] = p[i] * f.keep - f.lr * (gradient + f.momentum * v[i]);
     }
 }
 
 void kd_cpu_sgd(struct kd_queue *queue, const struct kd_op_update *a)
 {
     (void)queue;
-    const struct kd_hyper *hyper = a->hyper;
+    struct factors factors = {
+        .lr = a->hyper->lr, .momentum = a->hyper->momentum, .scale = kd_scale_of(a->scale)};
     int64_t at = 0;
     for (int r = 0; r < a->n_ranges; r++) {
-        float keep = a->ranges[r].decay ? 1.0f - hyper->lr * hyper->weight_decay : 1.0f;
         int64_t n = a->ranges[r].n;
+        float *p = a->parameters + at;
+        const float *g = a->gradients + at;
+        factors.keep = kd_keep_of(&a->ranges[r], a->hyper);
         if (a->state[0])
-            with_momentum(a->parameters + at, a->gradients + at, a->state[0] + at, n, keep,
-                          hyper->lr, hyper->momentum);
+            (a->hyper->nesterov ? with_nesterov : with_momentum)(p, g, a->state[0] + at, n,
+                                                                 &factors);
         else
-            plain(a->parameters + at, a->gradients + at, n, keep, hyper->lr);
+            plain(p, g, n, &factors);
         at += n;
     }
 }

@@ -12,41 +12,99 @@ static double log_sum_exp(const float *x, int64_t n)
     return log(sum);
 }
 
-static void check_one_cross_entropy(struct bench *bench, int64_t n, int64_t classes, bool backward)
+/* One way to ask for the loss. */
+struct loss_case {
+    int64_t rows, classes;
+    float smoothing, mix; /* mix above 0: with other labels */
+    bool ignores, backward;
+};
+
+static double cross_entropy_of(const float *row, int64_t classes, int32_t label, double smoothing)
 {
-    const struct kd_turn turn = {.n_counted = 40};
-    struct kd_loss_sums sums = {.loss = 1, .n_correct = 2};
-    struct buffer x = buffer_random(bench, n * classes, 8);
-    struct buffer dx = {KD_NEW_ARRAY(float, (size_t)x.n + 1), x.device, x.n};
-    int32_t labels[256];
-    double loss = 1;
-    int64_t n_correct = 2;
-    for (int64_t i = 0; i < n; i++) {
-        const float *row = x.host + i * classes;
-        labels[i] = (int32_t)kd_rng_below(&bench->rng, (uint64_t)classes);
-        loss += log_sum_exp(row, classes) - (double)row[labels[i]];
-        bool correct = true;
-        for (int64_t j = 0; j < classes; j++)
-            correct &= row[j] < row[labels[i]] || j == labels[i];
-        n_correct += correct;
+    double log_sum = log_sum_exp(row, classes), mean = 0;
+    for (int64_t j = 0; j < classes; j++)
+        mean += (log_sum - (double)row[j]) / (double)classes;
+    return (1 - smoothing) * (log_sum - (double)row[label]) + smoothing * mean;
+}
+
+static int rank_of(const float *row, int64_t classes, int32_t label)
+{
+    int n_above = 0;
+    for (int64_t j = 0; j < classes; j++)
+        n_above += row[j] > row[label] || (row[j] == row[label] && j < label);
+    return n_above;
+}
+
+/* What the sums become, from those that are there. */
+static struct kd_loss_sums expected_sums(const struct loss_case *c, const float *logits,
+                                         const int32_t *labels, const int32_t *others)
+{
+    struct kd_loss_sums sums = {.loss = 1, .n_correct = 2, .n_top5 = 3, .n_counted = 4};
+    for (int64_t i = 0; i < c->rows; i++) {
+        const float *row = logits + i * c->classes;
+        if (labels[i] < 0)
+            continue;
+        sums.loss +=
+            (1 - (double)c->mix) *
+                cross_entropy_of(row, c->classes, labels[i], (double)c->smoothing) +
+            (double)c->mix * cross_entropy_of(row, c->classes, others[i], (double)c->smoothing);
+        sums.n_correct += rank_of(row, c->classes, labels[i]) == 0;
+        sums.n_top5 += rank_of(row, c->classes, labels[i]) < 5;
+        sums.n_counted++;
     }
-    void *on_labels = to_device(bench, labels, (size_t)n * sizeof *labels);
+    return sums;
+}
+
+static double expected_gradient(const struct loss_case *c, const float *row, int64_t j,
+                                int32_t label, int32_t other)
+{
+    double p = exp((double)row[j] - log_sum_exp(row, c->classes)), s = c->smoothing, m = c->mix;
+    double wanted = (1 - s) * ((j == label) * (1 - m) + (j == other) * m) + s / (double)c->classes;
+    return label < 0 ? 0 : (p - wanted) / 40;
+}
+
+static void check_loss_sums(struct bench *bench, void *on_sums, struct kd_loss_sums wanted)
+{
+    struct kd_loss_sums got;
+    bench->device->copy_out(bench->queue, &got, on_sums, sizeof got);
+    assert_near(got.loss, wanted.loss, 2e-6 * fabs(wanted.loss), "loss", 0);
+    assert_int_equal(got.n_correct, wanted.n_correct);
+    assert_int_equal(got.n_top5, wanted.n_top5);
+    assert_int_equal(got.n_counted, wanted.n_counted);
+}
+
+static void check_one_cross_entropy(struct bench *bench, struct loss_case c)
+{
+    const struct kd_turn turn = {.n_counted = 40, .mix = c.mix};
+    struct kd_loss_sums sums = {.loss = 1, .n_correct = 2, .n_top5 = 3, .n_counted = 4};
+    struct buffer x = buffer_random(bench, c.rows * c.classes, 8);
+    struct buffer dx = {KD_NEW_ARRAY(float, (size_t)x.n + 1), x.device, x.n};
+    int32_t labels[256] = {0}, others[256] = {0};
+    for (int64_t i = 0; i < c.rows; i++) {
+        labels[i] = (int32_t)kd_rng_below(&bench->rng, (uint64_t)c.classes);
+        others[i] = (int32_t)kd_rng_below(&bench->rng, (uint64_t)c.classes);
+        if (c.ignores && i % 3 == 1)
+            labels[i] = -1;
+    }
+    void *on_labels = to_device(bench, labels, sizeof labels);
+    void *on_others = to_device(bench, others, sizeof others);
     void *on_turn = to_device(bench, &turn, sizeof turn);
     void *on_sums = to_device(bench, &sums, sizeof sums);
-    run(bench,
-        KD_CALL(cross_entropy, .logits = x.device, .labels = on_labels, .rows = n,
-                .n_classes = classes, .turn = on_turn, .sums = on_sums, .backward = backward));
+    void *on_smoothing = to_device(bench, &c.smoothing, sizeof c.smoothing);
+    run(bench, KD_CALL(cross_entropy, .logits = x.device, .labels = on_labels,
+                       .other_labels = c.mix > 0 ? on_others : NULL, .rows = c.rows,
+                       .n_classes = c.classes, .smoothing = c.smoothing > 0 ? on_smoothing : NULL,
+                       .turn = on_turn, .sums = on_sums, .backward = c.backward));
     buffer_read(bench, &dx);
-    bench->device->copy_out(bench->queue, &sums, on_sums, sizeof sums);
-    assert_near(sums.loss, loss, 1e-6, "loss", 0);
-    assert_int_equal(sums.n_correct, n_correct);
+    check_loss_sums(bench, on_sums, expected_sums(&c, x.host, labels, others));
     for (int64_t i = 0; i < x.n; i++) {
-        const float *row = x.host + i / classes * classes;
-        double p = exp((double)x.host[i] - log_sum_exp(row, classes));
-        double want = (p - (i % classes == labels[i / classes])) / 40;
-        assert_near(dx.host[i], backward ? want : (double)x.host[i], 1e-6, "gradient", i);
+        int64_t row = i / c.classes;
+        double wanted = expected_gradient(&c, x.host + row * c.classes, i % c.classes, labels[row],
+                                          others[row]);
+        assert_near(dx.host[i], c.backward ? wanted : (double)x.host[i], 1e-6, "gradient", i);
     }
-    bench->device->free(on_labels), bench->device->free(on_turn), bench->device->free(on_sums);
+    bench->device->free(on_labels), bench->device->free(on_others), bench->device->free(on_turn);
+    bench->device->free(on_sums), bench->device->free(on_smoothing);
     free(dx.host);
     buffer_free(bench, &x);
 }
@@ -55,8 +113,53 @@ static void check_cross_entropy(struct bench *bench)
 {
     FOR_SIZES(n)
     FOR_SIZES(classes)
-    for (int backward = 0; classes > 0 && backward < 2; backward++)
-        check_one_cross_entropy(bench, n, classes, backward);
+    for (int flags = 0; classes > 0 && flags < 16; flags++)
+        check_one_cross_entropy(bench, (struct loss_case){.rows = n,
+                                                          .classes = classes,
+                                                          .smoothing = flags & 1 ? 0.1f : 0.0f,
+                                                          .mix = flags & 2 ? 0.3f : 0.0f,
+                                                          .ignores = flags & 4,
+                                                          .backward = flags & 8});
+}
+
+static void check_one_bce(struct bench *bench, int64_t n, int64_t targets, bool backward)
+{
+    const struct kd_turn turn = {.n_counted = 40};
+    struct kd_loss_sums sums = {.loss = 1}, wanted = {.loss = 1, .n_counted = n};
+    struct buffer y = buffer_random(bench, n * targets, 6), t = buffer_random(bench, y.n, 1);
+    struct buffer dy = {KD_NEW_ARRAY(float, (size_t)y.n + 1), y.device, y.n};
+    for (int64_t i = 0; i < t.n; i++) {
+        t.host[i] = fabsf(t.host[i]);
+        double x = y.host[i], target = t.host[i];
+        wanted.loss += (log1p(exp(x)) - x * target) / (double)targets;
+        wanted.n_correct += (x > 0) == (target > 0.5);
+    }
+    wanted.n_top5 = wanted.n_correct;
+    if (targets == 0)
+        wanted.n_counted = 0;
+    buffer_write(bench, &t);
+    void *on_turn = to_device(bench, &turn, sizeof turn);
+    void *on_sums = to_device(bench, &sums, sizeof sums);
+    run(bench, KD_CALL(bce, .y = y.device, .targets = t.device, .rows = n, .n_targets = targets,
+                       .turn = on_turn, .sums = on_sums, .backward = backward));
+    buffer_read(bench, &dy);
+    check_loss_sums(bench, on_sums, wanted);
+    for (int64_t i = 0; i < y.n; i++) {
+        double x = y.host[i], gradient = 1 / (1 + exp(-x)) - (double)t.host[i];
+        assert_near(dy.host[i], backward ? gradient / ((double)targets * 40) : x, 1e-6, "gradient",
+                    i);
+    }
+    bench->device->free(on_turn), bench->device->free(on_sums);
+    free(dy.host);
+    buffer_free(bench, &y), buffer_free(bench, &t);
+}
+
+static void check_bce(struct bench *bench)
+{
+    FOR_SIZES(n)
+    FOR_SIZES(targets)
+    for (int backward = 0; backward < 2; backward++)
+        check_one_bce(bench, n, targets, backward);
 }
 
 static void check_one_mse(struct bench *bench, int64_t n, int64_t targets, bool backward)

@@ -1,8 +1,10 @@
-/* check_update.h - the optimizers' ops against the published equations in float64. */
+/* check_update.h - every op of kernels/op_update.h against the published equations in float64. */
 #ifndef KD_TESTS_KERNELS_CHECK_UPDATE_H
 #define KD_TESTS_KERNELS_CHECK_UPDATE_H
 
 #include "tests/kernels/buffer.h"
+
+enum { UPDATE_STEPS = 2, FIRST_STEP = 3 };
 
 static const struct kd_hyper hyper = {
     .lr = 0.03f,
@@ -11,88 +13,270 @@ static const struct kd_hyper hyper = {
     .beta1 = 0.9f,
     .beta2 = 0.99f,
     .epsilon = 1e-8f,
-    .step = 3,
+    .average_decay = 0.75f,
+    .step = FIRST_STEP,
 };
 
-/* Two ranges, the first one decays; returns after two steps with the same gradients. */
-static void run_update(struct bench *bench, enum kd_op op, struct buffer *p, struct buffer *g,
-                       struct buffer *m, struct buffer *v)
+/* One parameter and its state, in float64, and the gradient after clipping. */
+struct scalar {
+    double p, g, m, v;
+    bool decays;
+};
+typedef void scalar_step_fn(struct scalar *s, const struct kd_hyper *h);
+
+static void decay(struct scalar *s, const struct kd_hyper *h)
 {
-    struct kd_range ranges[2] = {{.n = p->n / 2, .decay = true}, {.n = p->n - p->n / 2}};
-    struct kd_hyper now = hyper;
-    void *on_hyper = to_device(bench, &now, sizeof now);
-    struct kd_op_update update = {
-        .parameters = p->device,
-        .gradients = g->device,
-        .state = {m ? m->device : NULL, v ? v->device : NULL},
-        .ranges = ranges,
-        .n_ranges = 2,
-        .hyper = on_hyper,
+    s->p *= s->decays ? 1.0 - (double)h->lr * (double)h->weight_decay : 1.0;
+}
+
+static void scalar_sgd(struct scalar *s, const struct kd_hyper *h)
+{
+    decay(s, h);
+    s->m = (double)h->momentum * s->m + s->g;
+    s->p -= (double)h->lr * (h->nesterov ? s->g + (double)h->momentum * s->m : s->m);
+}
+
+static void scalar_plain_sgd(struct scalar *s, const struct kd_hyper *h)
+{
+    decay(s, h);
+    s->p -= (double)h->lr * s->g;
+}
+
+static double scalar_adam(struct scalar *s, const struct kd_hyper *h)
+{
+    double b1 = h->beta1, b2 = h->beta2;
+    s->m = b1 * s->m + (1 - b1) * s->g;
+    s->v = b2 * s->v + (1 - b2) * s->g * s->g;
+    return s->m / (1 - pow(b1, (double)h->step)) /
+           (sqrt(s->v / (1 - pow(b2, (double)h->step))) + (double)h->epsilon);
+}
+
+static void scalar_adamw(struct scalar *s, const struct kd_hyper *h)
+{
+    decay(s, h);
+    s->p -= (double)h->lr * scalar_adam(s, h);
+}
+
+static void scalar_lion(struct scalar *s, const struct kd_hyper *h)
+{
+    double c = (double)h->beta1 * s->m + (1 - (double)h->beta1) * s->g;
+    decay(s, h);
+    s->p -= (double)h->lr * (c > 0 ? 1.0 : c < 0 ? -1.0 : 0.0);
+    s->m = (double)h->beta2 * s->m + (1 - (double)h->beta2) * s->g;
+}
+
+/* An arena of two ranges, of which the first decays, with the state and a clipping factor. */
+struct arena {
+    struct buffer p, g, m, v;
+    struct kd_range ranges[2];
+    struct scalar *scalars; /* the same in float64 */
+    void *hyper, *scale;
+};
+
+static struct arena arena_new(struct bench *bench, int64_t n)
+{
+    const float scale = 0.5f;
+    struct arena arena = {
+        .p = buffer_random(bench, n, 1),
+        .g = buffer_random(bench, n, 1),
+        .m = buffer_random(bench, n, 1),
+        .v = buffer_random(bench, n, 1),
+        .ranges = {{.n = n / 2, .decay = true}, {.n = n - n / 2}},
+        .scalars = KD_NEW_ARRAY(struct scalar, (size_t)n + 1),
+        .hyper = to_device(bench, &hyper, sizeof hyper),
+        .scale = to_device(bench, &scale, sizeof scale),
     };
-    for (int step = 0; step < 2; step++, now.step++) {
-        bench->device->copy_in(bench->queue, on_hyper, &now, sizeof now);
-        run(bench, (struct kd_call){.op = op, .args.sgd = update});
-    }
-    bench->device->free(on_hyper);
+    for (int64_t i = 0; i < n; i++)
+        arena.v.host[i] = i == 1 ? 0 : fabsf(arena.v.host[i]);
+    buffer_write(bench, &arena.v);
+    for (int64_t i = 0; i < n; i++)
+        arena.scalars[i] = (struct scalar){.p = arena.p.host[i],
+                                           .g = (double)arena.g.host[i] * (double)scale,
+                                           .m = arena.m.host[i],
+                                           .v = arena.v.host[i],
+                                           .decays = i < n / 2};
+    return arena;
 }
 
-static double keep(int64_t i, int64_t n)
+static void arena_free(struct bench *bench, struct arena *arena)
 {
-    return i < n / 2 ? 1.0 - (double)hyper.lr * (double)hyper.weight_decay : 1.0;
+    buffer_free(bench, &arena->p), buffer_free(bench, &arena->g);
+    buffer_free(bench, &arena->m), buffer_free(bench, &arena->v);
+    bench->device->free(arena->hyper), bench->device->free(arena->scale);
+    free(arena->scalars);
 }
 
-static void check_one_sgd(struct bench *bench, int64_t n, bool with_state)
+static void check_parameters(struct bench *bench, struct arena *arena)
 {
-    struct buffer p = buffer_random(bench, n, 1), g = buffer_random(bench, n, 1);
-    struct buffer m = buffer_random(bench, n, 1);
-    struct buffer after = {KD_NEW_ARRAY(float, (size_t)n + 1), p.device, n};
-    run_update(bench, KD_OP_sgd, &p, &g, with_state ? &m : NULL, NULL);
-    buffer_read(bench, &after);
-    for (int64_t i = 0; i < n; i++) {
-        double x = p.host[i], v = with_state ? (double)m.host[i] : 0.0;
-        for (int step = 0; step < 2; step++) {
-            v = (with_state ? (double)hyper.momentum : 0.0) * v + (double)g.host[i];
-            x = x * keep(i, n) - (double)hyper.lr * v;
-        }
-        assert_near(after.host[i], x, 1e-6, "p", i);
+    buffer_read(bench, &arena->p);
+    for (int64_t i = 0; i < arena->p.n; i++)
+        assert_near(arena->p.host[i], arena->scalars[i].p, 3e-6, "p", i);
+}
+
+struct update_case {
+    enum kd_op op;
+    scalar_step_fn *step;
+    int n_slots;
+    bool nesterov;
+    float epsilon; /* 0: hyper's */
+};
+
+static void check_one_update(struct bench *bench, int64_t n, const struct update_case *c)
+{
+    struct arena arena = arena_new(bench, n);
+    struct kd_hyper now = hyper;
+    now.nesterov = c->nesterov;
+    now.epsilon = c->epsilon != 0 ? c->epsilon : now.epsilon;
+    for (int step = 0; step < UPDATE_STEPS; step++, now.step++) {
+        bench->device->copy_in(bench->queue, arena.hyper, &now, sizeof now);
+        run(bench, (struct kd_call){.op = c->op,
+                                    .args.sgd = {.parameters = arena.p.device,
+                                                 .gradients = arena.g.device,
+                                                 .state = {c->n_slots > 0 ? arena.m.device : NULL,
+                                                           c->n_slots > 1 ? arena.v.device : NULL},
+                                                 .ranges = arena.ranges,
+                                                 .n_ranges = 2,
+                                                 .hyper = arena.hyper,
+                                                 .scale = arena.scale}});
+        for (int64_t i = 0; i < n; i++)
+            c->step(&arena.scalars[i], &now);
     }
-    free(after.host);
-    buffer_free(bench, &p), buffer_free(bench, &g), buffer_free(bench, &m);
+    check_parameters(bench, &arena);
+    arena_free(bench, &arena);
+}
+
+static void check_update(struct bench *bench, struct update_case c)
+{
+    FOR_SIZES(n)
+    check_one_update(bench, n, &c);
 }
 
 static void check_sgd(struct bench *bench)
 {
-    FOR_SIZES(n)
-    for (int with_state = 0; with_state < 2; with_state++)
-        check_one_sgd(bench, n, with_state);
+    check_update(bench, (struct update_case){KD_OP_sgd, scalar_plain_sgd, 0, false, 0});
+    check_update(bench, (struct update_case){KD_OP_sgd, scalar_sgd, 1, false, 0});
+    check_update(bench, (struct update_case){KD_OP_sgd, scalar_sgd, 1, true, 0});
 }
 
 static void check_adamw(struct bench *bench)
 {
+    check_update(bench, (struct update_case){KD_OP_adamw, scalar_adamw, 2, false, 0});
+    check_update(bench, (struct update_case){KD_OP_adamw, scalar_adamw, 2, false, 1e-35f});
+}
+
+static void check_lion(struct bench *bench)
+{
+    check_update(bench, (struct update_case){KD_OP_lion, scalar_lion, 1, false, 0});
+}
+
+/* ---- lamb */
+
+static void lamb_reference(struct arena *arena, const struct kd_hyper *h)
+{
+    int64_t n = arena->p.n;
+    double *u = KD_NEW_ARRAY(double, (size_t)n + 1), weight = 0, length = 0;
+    for (int64_t i = 0; i < n; i++) {
+        struct scalar *s = &arena->scalars[i];
+        u[i] = scalar_adam(s, h) + (s->decays ? (double)h->weight_decay * s->p : 0.0);
+        weight += s->decays ? s->p * s->p : 0.0;
+        length += s->decays ? u[i] * u[i] : 0.0;
+    }
+    double ratio = weight > 0 && length > 0 ? sqrt(weight / length) : 1.0;
+    for (int64_t i = 0; i < n; i++)
+        arena->scalars[i].p -= (double)h->lr * (arena->scalars[i].decays ? ratio : 1.0) * u[i];
+    free(u);
+}
+
+static void check_one_lamb(struct bench *bench, int64_t n)
+{
+    struct arena arena = arena_new(bench, n);
+    struct buffer u = buffer_random(bench, n, 1);
+    struct kd_hyper now = hyper;
+    double *norms = bench->device->alloc(4 * sizeof *norms);
+    for (int step = 0; step < UPDATE_STEPS; step++, now.step++) {
+        bench->device->copy_in(bench->queue, arena.hyper, &now, sizeof now);
+        run(bench, KD_CALL(lamb_direction, .parameters = arena.p.device,
+                           .gradients = arena.g.device, .state = {arena.m.device, arena.v.device},
+                           .direction = u.device, .norms = norms, .ranges = arena.ranges,
+                           .n_ranges = 2, .hyper = arena.hyper, .scale = arena.scale));
+        run(bench,
+            KD_CALL(lamb_apply, .parameters = arena.p.device, .direction = u.device, .norms = norms,
+                    .ranges = arena.ranges, .n_ranges = 2, .hyper = arena.hyper));
+        lamb_reference(&arena, &now);
+    }
+    check_parameters(bench, &arena);
+    bench->device->free(norms);
+    buffer_free(bench, &u);
+    arena_free(bench, &arena);
+}
+
+static void check_lamb_direction(struct bench *bench)
+{
+    FOR_SIZES(n)
+    check_one_lamb(bench, n);
+}
+
+/* Together with the direction. */
+static void check_lamb_apply(struct bench *bench)
+{
+    check_one_lamb(bench, 300);
+}
+
+/* ---- norms, clipping, the average */
+
+static void check_sum_squares(struct bench *bench)
+{
+    static const int64_t more[] = {4095, 4096, 4097, 20000};
+    double *sum = bench->device->alloc(sizeof *sum);
+    for (int k = 0; k < 2; k++)
+        for (size_t s = 0; s < (k ? KD_COUNT(more) : KD_COUNT(sizes)); s++) {
+            struct buffer x = buffer_random(bench, k ? more[s] : sizes[s], 3);
+            double wanted = 0, got;
+            for (int64_t i = 0; i < x.n; i++)
+                wanted += (double)x.host[i] * (double)x.host[i];
+            run(bench, KD_CALL(sum_squares, .x = x.device, .n = x.n, .sum = sum));
+            bench->device->copy_out(bench->queue, &got, sum, sizeof got);
+            assert_near(got, wanted, 1e-6 * wanted, "sum", (int64_t)s);
+            buffer_free(bench, &x);
+        }
+    bench->device->free(sum);
+}
+
+static void check_clip(struct bench *bench)
+{
+    static const struct {
+        double sum_squares;
+        float clip, scale, norm;
+    } cases[] = {{4, 0, 1, 2}, {4, 1, 0.5f, 2}, {4, 2, 1, 2}, {4, 3, 1, 2}, {0, 1, 1, 0}};
+    for (size_t c = 0; c < KD_COUNT(cases); c++) {
+        struct kd_hyper h = {.clip = cases[c].clip};
+        float zeros[2] = {0}, got[2];
+        void *on_hyper = to_device(bench, &h, sizeof h);
+        void *on_sum = to_device(bench, &cases[c].sum_squares, sizeof(double));
+        float *out = to_device(bench, zeros, sizeof zeros);
+        run(bench,
+            KD_CALL(clip, .sum_squares = on_sum, .scale = out, .norm = out + 1, .hyper = on_hyper));
+        bench->device->copy_out(bench->queue, got, out, sizeof got);
+        assert_true(got[0] == cases[c].scale && got[1] == cases[c].norm);
+        bench->device->free(on_hyper), bench->device->free(on_sum), bench->device->free(out);
+    }
+}
+
+static void check_average(struct bench *bench)
+{
     FOR_SIZES(n)
     {
-        struct buffer p = buffer_random(bench, n, 1), g = buffer_random(bench, n, 1);
-        struct buffer m = buffer_random(bench, n, 1), v = buffer_random(bench, n, 1);
-        struct buffer after = {KD_NEW_ARRAY(float, (size_t)n + 1), p.device, n};
-        for (int64_t i = 0; i < n; i++)
-            v.host[i] = fabsf(v.host[i]);
-        buffer_write(bench, &v);
-        run_update(bench, KD_OP_adamw, &p, &g, &m, &v);
+        struct arena arena = arena_new(bench, n);
+        run(bench, KD_CALL(average, .x = arena.p.device, .average = arena.m.device, .n = n,
+                           .hyper = arena.hyper));
+        struct buffer after = {KD_NEW_ARRAY(float, (size_t)n + 1), arena.m.device, n};
         buffer_read(bench, &after);
-        for (int64_t i = 0; i < n; i++) {
-            double b1 = hyper.beta1, b2 = hyper.beta2, gradient = g.host[i];
-            double x = p.host[i], mean = m.host[i], square = v.host[i];
-            for (int step = 3; step < 5; step++) {
-                mean = b1 * mean + (1 - b1) * gradient;
-                square = b2 * square + (1 - b2) * gradient * gradient;
-                x = x * keep(i, n) - (double)hyper.lr * (mean / (1 - pow(b1, step))) /
-                                         (sqrt(square / (1 - pow(b2, step))) + 1e-8);
-            }
-            assert_near(after.host[i], x, 3e-6, "p", i);
-        }
+        for (int64_t i = 0; i < n; i++)
+            assert_near(after.host[i],
+                        0.75 * (double)arena.m.host[i] + 0.25 * (double)arena.p.host[i], 1e-6,
+                        "average", i);
         free(after.host);
-        buffer_free(bench, &p), buffer_free(bench, &g);
-        buffer_free(bench, &m), buffer_free(bench, &v);
+        arena_free(bench, &arena);
     }
 }
 

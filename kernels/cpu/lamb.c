@@ -1,0 +1,105 @@
+/* lamb.c - both passes of LAMB. The norms between them are sums in double over a tensor. */
+#include <math.h>
+
+#include "kernels/cpu/table.h"
+#include "kernels/cpu/update.h"
+
+enum { BLOCK = 4096, LANES = 16 }; /* a block's sum in float is precise enough, and goes in lanes */
+
+struct factors {
+    float c1, root, beta1, beta2, epsilon, decay, scale;
+};
+
+KD_SIMD static void direct(const float *restrict p, const float *restrict g, float *restrict m,
+                           float *restrict v, float *restrict u, int64_t n,
+                           const struct factors *factors)
+{
+    const struct factors f = *factors;
+    for (int64_t i = 0; i < n; i++) {
+        float gradient = g[i] * f.scale;
+        m[i] = f.beta1 * m[i] + (1.0f - f.beta1) * gradient;
+        v[i] = f.beta2 * v[i] + (1.0f - f.beta2) * gradient * gradient;
+        u[i] = m[i] * f.c1 / (sqrtf(v[i]) * f.root + f.epsilon) + f.decay * p[i];
+    }
+}
+
+KD_SIMD static float block_squares(const float *x, int64_t n)
+{
+    float lanes[LANES] = {0}, sum = 0.0f;
+    int64_t whole = n - n % LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            lanes[l] += x[i + l] * x[i + l];
+    for (int64_t i = whole; i < n; i++)
+        lanes[i - whole] += x[i] * x[i];
+    for (int l = 0; l < LANES; l++)
+        sum += lanes[l];
+    return sum;
+}
+
+static double squares(const float *x, int64_t n)
+{
+    double sum = 0.0;
+    for (int64_t at = 0; at < n; at += BLOCK)
+        sum += (double)block_squares(x + at, n - at < BLOCK ? n - at : BLOCK);
+    return sum;
+}
+
+void kd_cpu_sum_squares(struct kd_queue *queue, const struct kd_op_sum_squares *a)
+{
+    (void)queue;
+    *a->sum = squares(a->x, a->n);
+}
+
+static struct factors factors_of(const struct kd_op_lamb_direction *a)
+{
+    const struct kd_hyper *hyper = a->hyper;
+    return (struct factors){
+        .c1 = (float)(1.0 / (1.0 - pow((double)hyper->beta1, (double)hyper->step))),
+        .root = (float)(1.0 / sqrt(1.0 - pow((double)hyper->beta2, (double)hyper->step))),
+        .beta1 = hyper->beta1,
+        .beta2 = hyper->beta2,
+        .epsilon = hyper->epsilon,
+        .scale = kd_scale_of(a->scale),
+    };
+}
+
+void kd_cpu_lamb_direction(struct kd_queue *queue, const struct kd_op_lamb_direction *a)
+{
+    (void)queue;
+    struct factors factors = factors_of(a);
+    int64_t at = 0;
+    for (int r = 0; r < a->n_ranges; r++) {
+        int64_t n = a->ranges[r].n;
+        factors.decay = a->ranges[r].decay ? a->hyper->weight_decay : 0.0f;
+        direct(a->parameters + at, a->gradients + at, a->state[0] + at, a->state[1] + at,
+               a->direction + at, n, &factors);
+        a->norms[2 * r] = squares(a->parameters + at, n);
+        a->norms[2 * r + 1] = squares(a->direction + at, n);
+        at += n;
+    }
+}
+
+KD_SIMD static void apply(float *restrict p, const float *restrict u, int64_t n, float rate)
+{
+    for (int64_t i = 0; i < n; i++)
+        p[i] -= rate * u[i];
+}
+
+/* Tensors that do not decay are biases and scales: their steps are Adam's. */
+static double ratio_of(const struct kd_op_lamb_apply *a, int r)
+{
+    double weight = sqrt(a->norms[2 * r]), step = sqrt(a->norms[2 * r + 1]);
+    return a->ranges[r].decay && weight > 0 && step > 0 ? weight / step : 1.0;
+}
+
+void kd_cpu_lamb_apply(struct kd_queue *queue, const struct kd_op_lamb_apply *a)
+{
+    (void)queue;
+    int64_t at = 0;
+    for (int r = 0; r < a->n_ranges; r++) {
+        apply(a->parameters + at, a->direction + at, a->ranges[r].n,
+              (float)((double)a->hyper->lr * ratio_of(a, r)));
+        at += a->ranges[r].n;
+    }
+}
