@@ -17,20 +17,6 @@ KD_SIMD static void update(float *restrict p, const float *restrict g, float *re
         float gradient = g[i] * f.scale;
         m[i] = f.beta1 * m[i] + (1.0f - f.beta1) * gradient;
         v[i] = f.beta2 * v[i] + (1.0f - f.beta2) * gradient * gradient;
-        float root = v[i] * kd_fast_rsqrt(v[i]) * f.root + f.epsilon;
-        p[i] = p[i] * f.keep - f.rate * m[i] * kd_fast_reciprocal(root);
-    }
-}
-
-/* Where epsilon is no normal number, 0 / 0 has to be what it is: slower, and as the equation says. */
-KD_SIMD static void update_exactly(float *restrict p, const float *restrict g, float *restrict m,
-                                   float *restrict v, int64_t n, const struct factors *factors)
-{
-    const struct factors f = *factors;
-    for (int64_t i = 0; i < n; i++) {
-        float gradient = g[i] * f.scale;
-        m[i] = f.beta1 * m[i] + (1.0f - f.beta1) * gradient;
-        v[i] = f.beta2 * v[i] + (1.0f - f.beta2) * gradient * gradient;
         p[i] = p[i] * f.keep - f.rate * m[i] / (sqrtf(v[i]) * f.root + f.epsilon);
     }
 }
@@ -53,14 +39,12 @@ static struct factors factors_of(const struct kd_op_update *a)
 void kd_cpu_adamw(struct kd_queue *queue, const struct kd_op_update *a)
 {
     (void)queue;
-    const float least = 1e-30f; /* far from where a reciprocal overflows */
     struct factors factors = factors_of(a);
     int64_t at = 0;
     for (int r = 0; r < a->n_ranges; r++) {
         factors.keep = kd_keep_of(&a->ranges[r], a->hyper);
-        (factors.epsilon >= least ? update : update_exactly)(a->parameters + at, a->gradients + at,
-                                                             a->state[0] + at, a->state[1] + at,
-                                                             a->ranges[r].n, &factors);
+        update(a->parameters + at, a->gradients + at, a->state[0] + at, a->state[1] + at,
+               a->ranges[r].n, &factors);
         at += a->ranges[r].n;
     }
 }
