@@ -1,6 +1,7 @@
 #include "kernels/cpu/attention.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "kernels/cpu/fastmath.h"
 #include "kernels/cpu/scratch.h"
@@ -15,7 +16,7 @@ struct forward {
 
 static struct forward forward_memory(int64_t length, int64_t size)
 {
-    int64_t rows = kd_whole_lanes(length), width = kd_whole_lanes(size);
+    int64_t rows = kd_lanes_up(length), width = kd_lanes_up(size);
     int64_t n = 3 * rows * width + KD_BLOCK * (rows + width);
     float *memory = kd_cpu_scratch(KD_SCRATCH_ATTENTION, (size_t)n * sizeof(float));
     return (struct forward){
@@ -30,13 +31,13 @@ static struct forward forward_memory(int64_t length, int64_t size)
 /* A NaN is never the greatest; it comes back in the sum of the exponentials. */
 KD_INLINE float max_of(const float *x, int64_t n)
 {
-    float lanes[16];
+    float lanes[KD_LANES];
     memcpy(lanes, x, sizeof lanes);
-    for (int64_t j = 16; j < n; j += 16)
-        for (int l = 0; l < 16; l++)
+    for (int64_t j = KD_LANES; j < n; j += KD_LANES)
+        for (int l = 0; l < KD_LANES; l++)
             lanes[l] = x[j + l] > lanes[l] ? x[j + l] : lanes[l];
     float max = -INFINITY;
-    for (int l = 0; l < 16; l++)
+    for (int l = 0; l < KD_LANES; l++)
         max = lanes[l] > max ? lanes[l] : max;
     return max;
 }
@@ -44,15 +45,13 @@ KD_INLINE float max_of(const float *x, int64_t n)
 /* x = e^(x - max); the sum of them. */
 KD_INLINE float exp_and_sum(float *x, float max, int64_t n)
 {
-    float lanes[16] = {0}, sum = 0.0f;
-    for (int64_t j = 0; j < n; j += 16)
-        for (int l = 0; l < 16; l++) {
+    kd_lanes sum = {0};
+    for (int64_t j = 0; j < n; j += KD_LANES) {
+        for (int l = 0; l < KD_LANES; l++)
             x[j + l] = kd_fast_exp(x[j + l] - max);
-            lanes[l] += x[j + l];
-        }
-    for (int l = 0; l < 16; l++)
-        sum += lanes[l];
-    return sum;
+        sum += *(const kd_lanes_at *)(x + j);
+    }
+    return kd_lanes_sum(&sum);
 }
 
 /* The first n_seen of a row's n scores to weights (not yet over their sum), the others to zero. */
@@ -77,8 +76,8 @@ KD_INLINE void write_row(const float *restrict from, float factor, float *restri
 KD_SIMD static void forward_head(const struct kd_op_attention *a, const float *qkv, float *y,
                                  float *log_sum, const struct forward *f)
 {
-    int64_t model = a->n_heads * a->size, width = kd_whole_lanes(a->size);
-    int64_t scores_row = kd_whole_lanes(a->length);
+    int64_t model = a->n_heads * a->size, width = kd_lanes_up(a->size);
+    int64_t scores_row = kd_lanes_up(a->length);
     struct kd_head head = {qkv, 3 * model, a->length, a->size};
     kd_pack(head, 1.0f / sqrtf((float)a->size), f->q);
     head.values = qkv + model;

@@ -8,18 +8,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/lanes.h"
 
 enum { KD_BLOCK = 16, KD_TILE_ROWS = 8 };
-
-typedef float kd_lanes __attribute__((vector_size(64)));
-
-KD_INLINE int64_t kd_whole_lanes(int64_t n)
-{
-    return (n + 15) / 16 * 16;
-}
 
 /* a(i, p) = values[i row + p step]: a row-major matrix or, the two exchanged, a transposed one. */
 struct kd_left {
@@ -27,26 +19,30 @@ struct kd_left {
     int64_t row, step;
 };
 
-/* A tile of c: KD_TILE_ROWS rows of n_lanes (a constant, 1 or 2) vectors, + c when it adds. */
+/* A tile of c: KD_TILE_ROWS rows of n_lanes (a constant, 1 or 2) vectors, + c when it adds. All loops over the tile are
+ * unrolled, so that its sums stay in registers. */
 KD_INLINE void kd_tile(struct kd_left a, const float *b, int64_t b_row, float *c, int64_t c_row,
                        int64_t k, int n_lanes, bool adds)
 {
     kd_lanes sums[KD_TILE_ROWS][2] = {0};
-    for (int i = 0; adds && i < KD_TILE_ROWS; i++)
-        memcpy(sums[i], c + i * c_row, (size_t)n_lanes * sizeof(kd_lanes));
-    for (int64_t p = 0; p < k; p++) {
-        kd_lanes row[2] = {0};
-        memcpy(row, b + p * b_row, (size_t)n_lanes * sizeof(kd_lanes));
 #pragma GCC unroll 8
-        for (int i = 0; i < KD_TILE_ROWS; i++) {
-            float factor = a.values[i * a.row + p * a.step];
-            sums[i][0] += factor * row[0];
-            if (n_lanes == 2)
-                sums[i][1] += factor * row[1];
-        }
+    for (int i = 0; adds && i < KD_TILE_ROWS; i++)
+#pragma GCC unroll 2
+        for (int l = 0; l < n_lanes; l++)
+            sums[i][l] = *(const kd_lanes_at *)(c + i * c_row + KD_LANES * l);
+    for (int64_t p = 0; p < k; p++) {
+        const kd_lanes_at *row = (const kd_lanes_at *)(b + p * b_row);
+#pragma GCC unroll 8
+        for (int i = 0; i < KD_TILE_ROWS; i++)
+#pragma GCC unroll 2
+            for (int l = 0; l < n_lanes; l++)
+                sums[i][l] += a.values[i * a.row + p * a.step] * row[l];
     }
+#pragma GCC unroll 8
     for (int i = 0; i < KD_TILE_ROWS; i++)
-        memcpy(c + i * c_row, sums[i], (size_t)n_lanes * sizeof(kd_lanes));
+#pragma GCC unroll 2
+        for (int l = 0; l < n_lanes; l++)
+            *(kd_lanes_at *)(c + i * c_row + KD_LANES * l) = sums[i][l];
 }
 
 /* c[m][n] = a[m][k] b[k][n], + c when it adds; m a multiple of KD_TILE_ROWS, n one of 16. */
@@ -72,7 +68,7 @@ struct kd_head {
 /* to[length, padded][size, padded] = factor times the head. */
 KD_INLINE void kd_pack(struct kd_head head, float factor, float *to)
 {
-    int64_t width = kd_whole_lanes(head.size);
+    int64_t width = kd_lanes_up(head.size);
     for (int64_t t = 0; t < head.length; t++) {
         const float *restrict from = head.values + t * head.stride;
         float *restrict row = to + t * width;
@@ -81,14 +77,14 @@ KD_INLINE void kd_pack(struct kd_head head, float factor, float *to)
         for (int64_t i = head.size; i < width; i++)
             row[i] = 0.0f;
     }
-    for (int64_t i = head.length * width; i < kd_whole_lanes(head.length) * width; i++)
+    for (int64_t i = head.length * width; i < kd_lanes_up(head.length) * width; i++)
         to[i] = 0.0f;
 }
 
 /* to[size][length, padded] = the head, transposed. */
 KD_INLINE void kd_pack_transposed(struct kd_head head, float *to)
 {
-    int64_t width = kd_whole_lanes(head.length);
+    int64_t width = kd_lanes_up(head.length);
     for (int64_t t = 0; t < head.length; t++)
         for (int64_t i = 0; i < head.size; i++)
             to[i * width + t] = head.values[t * head.stride + i];

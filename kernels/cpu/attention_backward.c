@@ -16,7 +16,7 @@ struct backward {
 
 static struct backward backward_memory(int64_t length, int64_t size)
 {
-    int64_t rows = kd_whole_lanes(length), width = kd_whole_lanes(size), head = rows * width;
+    int64_t rows = kd_lanes_up(length), width = kd_lanes_up(size), head = rows * width;
     int64_t n = 7 * head + KD_BLOCK * (2 * rows + width);
     float *memory = kd_cpu_scratch(KD_SCRATCH_ATTENTION, (size_t)n * sizeof(float));
     float *blocks = memory + 7 * head;
@@ -40,18 +40,15 @@ struct place {
     float *dqkv;
 };
 
-KD_INLINE float dot(const float *restrict x, const float *restrict y, int64_t n)
+KD_INLINE float dot(const float *x, const float *y, int64_t n)
 {
-    float lanes[16] = {0}, sum = 0.0f;
-    int64_t whole = n - n % 16;
-    for (int64_t j = 0; j < whole; j += 16)
-        for (int l = 0; l < 16; l++)
-            lanes[l] += x[j + l] * y[j + l];
+    kd_lanes sum = {0};
+    int64_t whole = kd_lanes_down(n);
+    for (int64_t j = 0; j < whole; j += KD_LANES)
+        sum += *(const kd_lanes_at *)(x + j) * *(const kd_lanes_at *)(y + j);
     for (int64_t j = whole; j < n; j++)
-        lanes[j - whole] += x[j] * y[j];
-    for (int l = 0; l < 16; l++)
-        sum += lanes[l];
-    return sum;
+        sum[j - whole] += x[j] * y[j];
+    return kd_lanes_sum(&sum);
 }
 
 /* A row of scores to weights p, and of p's gradients to the scores': p (dp - sum of p dp), the sum being that of dy y. */
@@ -84,7 +81,7 @@ KD_INLINE void pack(const struct kd_op_attention_backward *a, const struct place
 KD_INLINE void block_differences(const struct kd_op_attention_backward *a, const struct place *at,
                                  const struct backward *b, int64_t from)
 {
-    int64_t width = kd_whole_lanes(a->size), row = kd_whole_lanes(a->length);
+    int64_t width = kd_lanes_up(a->size), row = kd_lanes_up(a->length);
     int64_t model = a->n_heads * a->size, n_keys = from + KD_BLOCK;
     struct kd_left q = {b->q + from * width, width, 1}, dy = {b->dy + from * width, width, 1};
     kd_product(q, b->keys, row, b->weights, row, KD_BLOCK, n_keys, a->size, false);
@@ -118,7 +115,7 @@ KD_INLINE void write_rows(const float *from, float factor, float *to, int64_t st
                           int64_t size)
 {
     for (int64_t t = 0; t < n; t++) {
-        const float *restrict row = from + t * kd_whole_lanes(size);
+        const float *restrict row = from + t * kd_lanes_up(size);
         float *restrict out = to + t * stride;
         for (int64_t i = 0; i < size; i++)
             out[i] = row[i] * factor;
@@ -128,12 +125,12 @@ KD_INLINE void write_rows(const float *from, float factor, float *to, int64_t st
 KD_SIMD static void backward_head(const struct kd_op_attention_backward *a, const struct place *at,
                                   const struct backward *b)
 {
-    int64_t model = a->n_heads * a->size, width = kd_whole_lanes(a->size);
+    int64_t model = a->n_heads * a->size, width = kd_lanes_up(a->size);
     pack(a, at, b);
     for (int64_t from = 0; from < a->length; from += KD_BLOCK) {
         int64_t n_rows = a->length - from < KD_BLOCK ? a->length - from : KD_BLOCK;
         block_differences(a, at, b, from);
-        block_gradients(b, from, width, kd_whole_lanes(a->length));
+        block_gradients(b, from, width, kd_lanes_up(a->length));
         write_rows(b->dq, 1.0f / sqrtf((float)a->size), at->dqkv + from * 3 * model, 3 * model,
                    n_rows, a->size);
     }

@@ -2,43 +2,32 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/lanes.h"
 #include "kernels/cpu/table.h"
-
-enum { LANES = 16 };
-
-/* Sums in lanes, since the compiler must not reorder one running sum. */
-KD_INLINE float sum_lanes(const float lanes[LANES])
-{
-    float sum = 0.0f;
-    for (int l = 0; l < LANES; l++)
-        sum += lanes[l];
-    return sum;
-}
 
 KD_INLINE float mean_of(const float *x, int64_t n)
 {
-    float lanes[LANES] = {0};
-    int64_t whole = n - n % LANES;
-    for (int64_t j = 0; j < whole; j += LANES)
-        for (int l = 0; l < LANES; l++)
-            lanes[l] += x[j + l];
+    kd_lanes sum = {0};
+    int64_t whole = kd_lanes_down(n);
+    for (int64_t j = 0; j < whole; j += KD_LANES)
+        sum += *(const kd_lanes_at *)(x + j);
     for (int64_t j = whole; j < n; j++)
-        lanes[j - whole] += x[j];
-    return sum_lanes(lanes) / (float)n;
+        sum[j - whole] += x[j];
+    return kd_lanes_sum(&sum) / (float)n;
 }
 
 /* Of the distances to the mean, which a difference of sums of squares would lose when the mean is great. */
 KD_INLINE float variance_of(const float *x, float mean, int64_t n)
 {
-    float lanes[LANES] = {0};
-    int64_t whole = n - n % LANES;
-    for (int64_t j = 0; j < whole; j += LANES)
-        for (int l = 0; l < LANES; l++)
-            lanes[l] += (x[j + l] - mean) * (x[j + l] - mean);
+    kd_lanes sum = {0};
+    int64_t whole = kd_lanes_down(n);
+    for (int64_t j = 0; j < whole; j += KD_LANES) {
+        kd_lanes distance = *(const kd_lanes_at *)(x + j) - mean;
+        sum += distance * distance;
+    }
     for (int64_t j = whole; j < n; j++)
-        lanes[j - whole] += (x[j] - mean) * (x[j] - mean);
-    return sum_lanes(lanes) / (float)n;
+        sum[j - whole] += (x[j] - mean) * (x[j] - mean);
+    return kd_lanes_sum(&sum) / (float)n;
 }
 
 KD_SIMD static void forward(const struct kd_op_layernorm *a)
@@ -78,23 +67,21 @@ struct row {
 /* mean(g) and mean(g xhat). */
 KD_INLINE void means_of(const struct row *r, float means[2])
 {
-    const float *restrict dy = r->dy, *restrict x = r->x, *restrict weight = r->weight;
     float mean = r->mean, rstd = r->rstd;
-    float g_lanes[LANES] = {0}, product_lanes[LANES] = {0};
-    int64_t whole = r->n - r->n % LANES;
-    for (int64_t j = 0; j < whole; j += LANES)
-        for (int l = 0; l < LANES; l++) {
-            float g = dy[j + l] * weight[j + l];
-            g_lanes[l] += g;
-            product_lanes[l] += g * ((x[j + l] - mean) * rstd);
-        }
-    for (int64_t j = whole; j < r->n; j++) {
-        float g = dy[j] * weight[j];
-        g_lanes[j - whole] += g;
-        product_lanes[j - whole] += g * ((x[j] - mean) * rstd);
+    kd_lanes g_sum = {0}, product_sum = {0};
+    int64_t whole = kd_lanes_down(r->n);
+    for (int64_t j = 0; j < whole; j += KD_LANES) {
+        kd_lanes g = *(const kd_lanes_at *)(r->dy + j) * *(const kd_lanes_at *)(r->weight + j);
+        g_sum += g;
+        product_sum += g * ((*(const kd_lanes_at *)(r->x + j) - mean) * rstd);
     }
-    means[0] = sum_lanes(g_lanes) / (float)r->n;
-    means[1] = sum_lanes(product_lanes) / (float)r->n;
+    for (int64_t j = whole; j < r->n; j++) {
+        float g = r->dy[j] * r->weight[j];
+        g_sum[j - whole] += g;
+        product_sum[j - whole] += g * ((r->x[j] - mean) * rstd);
+    }
+    means[0] = kd_lanes_sum(&g_sum) / (float)r->n;
+    means[1] = kd_lanes_sum(&product_sum) / (float)r->n;
 }
 
 KD_INLINE void add_to_parameters(const struct row *r)

@@ -1,8 +1,8 @@
-/* bench_step.c - time of one training step (forward, backward, optimizer) of two MLPs on one thread.
+/* bench_step.c - time of one training step (forward, backward, optimizer) of three MLPs and a GPT on one thread.
  *
  *     bench_step [runs]      prints a table: the median, least and greatest over the runs
  *
- * tests/bench/peer_step.py times the same in PyTorch, where it is installed. */
+ * tests/bench/peer_step.py and peer_gpt.py time the same in PyTorch, where it is installed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,33 +12,43 @@
 #include "trainer/models/plan.h"
 #include "trainer/optim/optimizer.h"
 
-enum { FEATURES = 784, CLASSES = 10, STEPS_A_RUN = 200, BATCH_MAX = 64 };
+enum { FEATURES = 784, CLASSES = 10, BATCH_MAX = 256, LENGTH = 64, VOCABULARY = 65 };
 
 static const struct {
     const char *name, *model, *optimizer;
     int64_t batch;
+    int steps; /* in a run */
+    bool tokens;
 } cases[] = {
     {"784-64-32-10, batch 32, sgd momentum",
      "[{\"linear\":{\"units\":64}},\"relu\",{\"linear\":{\"units\":32}},\"relu\","
      "{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 32},
+     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 32, 200, false},
     {"784-64-32-10, batch 32, adamw",
      "[{\"linear\":{\"units\":64}},\"relu\",{\"linear\":{\"units\":32}},\"relu\","
      "{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"adamw\"}", 32},
+     "{\"name\":\"adamw\"}", 32, 200, false},
     {"784-64-32-10, batch 32, gelu, dropout 0.1, adamw",
      "[{\"linear\":{\"units\":64}},\"gelu\",{\"dropout\":{\"p\":0.1}},{\"linear\":{\"units\":32}},"
      "\"gelu\",{\"dropout\":{\"p\":0.1}},{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"adamw\"}", 32},
+     "{\"name\":\"adamw\"}", 32, 200, false},
     {"784-256-128-10, batch 64, sgd momentum",
      "[{\"linear\":{\"units\":256}},\"relu\",{\"linear\":{\"units\":128}},\"relu\","
      "{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 64},
+     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 64, 200, false},
+    {"784-1024-1024-10, batch 256, sgd momentum",
+     "[{\"linear\":{\"units\":1024}},\"relu\",{\"linear\":{\"units\":1024}},\"relu\","
+     "{\"linear\":{\"units\":10}}]",
+     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 256, 10, false},
+    {"gpt L4 C128 T64, batch 12, adamw",
+     "{\"gpt\":{\"layers\":4,\"heads\":4,\"width\":128,\"tied\":false}}", "{\"name\":\"adamw\"}",
+     12, 10, true},
 };
 
 struct data {
     float x[BATCH_MAX * FEATURES];
     int32_t labels[BATCH_MAX];
+    int32_t tokens[BATCH_MAX * LENGTH], next[BATCH_MAX * LENGTH];
     int64_t samples[BATCH_MAX];
 };
 
@@ -50,6 +60,10 @@ static void fill_data(struct data *data)
     for (int i = 0; i < BATCH_MAX; i++) {
         data->labels[i] = (int32_t)kd_rng_below(&rng, CLASSES);
         data->samples[i] = i;
+    }
+    for (int i = 0; i < BATCH_MAX * LENGTH; i++) {
+        data->tokens[i] = (int32_t)kd_rng_below(&rng, VOCABULARY);
+        data->next[i] = (int32_t)kd_rng_below(&rng, VOCABULARY);
     }
 }
 
@@ -68,17 +82,41 @@ static int by_value(const void *a, const void *b)
 }
 
 static double time_run(struct kd_plan *plan, const struct kd_optimizer *optimizer,
-                       struct kd_hyper *hyper, struct kd_batch *batch)
+                       struct kd_hyper *hyper, struct kd_batch *batch, int n_steps)
 {
     double start = thread_us();
-    for (int i = 0; i < STEPS_A_RUN; i++) {
+    for (int i = 0; i < n_steps; i++) {
         struct kd_batch_result result;
         batch->step++;
         hyper->step++;
         kd_plan_backward(plan, batch, &result);
         optimizer->step(plan, hyper);
     }
-    return (thread_us() - start) / STEPS_A_RUN;
+    return (thread_us() - start) / n_steps;
+}
+
+static struct kd_input input_of(size_t c)
+{
+    if (cases[c].tokens)
+        return (struct kd_input){.shape = {{LENGTH}, .n_dims = 1},
+                                 .tokens = true,
+                                 .vocabulary = VOCABULARY,
+                                 .n_outputs = VOCABULARY,
+                                 .positions = LENGTH};
+    return (struct kd_input){.shape = {{FEATURES}, .n_dims = 1}, .n_outputs = CLASSES};
+}
+
+static struct kd_batch batch_of(size_t c, const struct data *data)
+{
+    return (struct kd_batch){
+        .x = cases[c].tokens ? NULL : data->x,
+        .tokens = cases[c].tokens ? data->tokens : NULL,
+        .labels = cases[c].tokens ? data->next : data->labels,
+        .samples = data->samples,
+        .n = cases[c].batch,
+        .n_global = cases[c].batch,
+        .n_counted = cases[c].batch * (cases[c].tokens ? LENGTH : 1),
+    };
 }
 
 static int run_case(size_t c, const struct data *data, int n_runs, struct kd_error *err)
@@ -87,24 +125,18 @@ static int run_case(size_t c, const struct data *data, int n_runs, struct kd_err
     json_t *block = json_loads(cases[c].optimizer, 0, NULL);
     const struct kd_optimizer *optimizer;
     struct kd_hyper hyper;
-    struct kd_input input = {.shape = {{FEATURES}, .n_dims = 1}, .n_outputs = CLASSES};
     struct kd_plan *plan = kd_plan_new(
         &(struct kd_plan_options){
-            .model = model, .input = input, .max_batch = BATCH_MAX, .device = "cpu"},
+            .model = model, .input = input_of(c), .max_batch = cases[c].batch, .device = "cpu"},
         err);
     if (!plan || kd_optimizer_read(block, &optimizer, &hyper, err) != 0)
         return -1;
     kd_plan_reset(plan, 1);
-    struct kd_batch batch = {.x = data->x,
-                             .labels = data->labels,
-                             .samples = data->samples,
-                             .n = cases[c].batch,
-                             .n_global = cases[c].batch,
-                             .n_counted = cases[c].batch};
+    struct kd_batch batch = batch_of(c, data);
     double *us = KD_NEW_ARRAY(double, (size_t)n_runs);
-    time_run(plan, optimizer, &hyper, &batch);
+    time_run(plan, optimizer, &hyper, &batch, cases[c].steps);
     for (int r = 0; r < n_runs; r++)
-        us[r] = time_run(plan, optimizer, &hyper, &batch);
+        us[r] = time_run(plan, optimizer, &hyper, &batch, cases[c].steps);
     qsort(us, (size_t)n_runs, sizeof *us, by_value);
     printf("%-52s %8.1f us   (%.1f .. %.1f)\n", cases[c].name, us[n_runs / 2], us[0],
            us[n_runs - 1]);
@@ -121,7 +153,7 @@ int main(int argc, char **argv)
     struct kd_error err = {0};
     int n_runs = argc > 1 ? atoi(argv[1]) : 15;
     fill_data(&data);
-    printf("one thread, median of %d runs of %d steps, CPU time a step\n", n_runs, STEPS_A_RUN);
+    printf("one thread, median of %d runs, CPU time a step\n", n_runs);
     for (size_t c = 0; c < KD_COUNT(cases); c++)
         if (run_case(c, &data, n_runs > 0 ? n_runs : 1, &err) != 0) {
             fprintf(stderr, "bench_step: %s\n", err.text);

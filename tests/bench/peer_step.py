@@ -19,11 +19,11 @@ except ImportError:
     print("peer_step: PyTorch is not installed here (Debian: python3-torch); nothing measured")
     sys.exit(0)
 
-STEPS_A_RUN = 200
 CASES = [
-    ("784-64-32-10, batch 32, sgd momentum", (784, 64, 32, 10), 32, "sgd"),
-    ("784-64-32-10, batch 32, adamw", (784, 64, 32, 10), 32, "adamw"),
-    ("784-256-128-10, batch 64, sgd momentum", (784, 256, 128, 10), 64, "sgd"),
+    ("784-64-32-10, batch 32, sgd momentum", (784, 64, 32, 10), 32, "sgd", 200),
+    ("784-64-32-10, batch 32, adamw", (784, 64, 32, 10), 32, "adamw", 200),
+    ("784-256-128-10, batch 64, sgd momentum", (784, 256, 128, 10), 64, "sgd", 200),
+    ("784-1024-1024-10, batch 256, sgd momentum", (784, 1024, 1024, 10), 256, "sgd", 10),
 ]
 
 
@@ -40,13 +40,13 @@ def optimizer_of(name, model):
     return torch.optim.AdamW(model.parameters())
 
 
-def run_us(model, optimizer, x, labels):
+def run_us(model, optimizer, x, labels, n_steps):
     start = time.thread_time()
-    for _ in range(STEPS_A_RUN):
+    for _ in range(n_steps):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(model(x), labels).backward()
         optimizer.step()
-    return (time.thread_time() - start) / STEPS_A_RUN * 1e6
+    return (time.thread_time() - start) / n_steps * 1e6
 
 
 def main():
@@ -54,12 +54,12 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(1)
     print(f"PyTorch {torch.__version__}, one thread, median of {n_runs} runs, CPU time a step")
-    for name, widths, batch, optimizer_name in CASES:
+    for name, widths, batch, optimizer_name, n_steps in CASES:
         model = model_of(widths)
         optimizer = optimizer_of(optimizer_name, model)
         x, labels = torch.rand(batch, widths[0]), torch.randint(0, widths[-1], (batch,))
-        run_us(model, optimizer, x, labels)
-        us = [run_us(model, optimizer, x, labels) for _ in range(n_runs)]
+        run_us(model, optimizer, x, labels, n_steps)
+        us = [run_us(model, optimizer, x, labels, n_steps) for _ in range(n_runs)]
         print(f"{name:<52} {statistics.median(us):8.1f} us   ({min(us):.1f} .. {max(us):.1f})")
 
 

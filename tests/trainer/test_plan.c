@@ -148,6 +148,81 @@ static void errors_point_at_the_layer(void **state)
     }
 }
 
+/* 8 tokens of 11, a label for each. */
+static const struct shape_of_plan text_shape = {
+    .n_targets = 11,
+    .max_batch = 8,
+    .input = {.shape = {{8}, .n_dims = 1}, .tokens = true, .vocabulary = 11, .positions = 8}};
+
+static void errors_of_sequences_name_the_shape_got_and_the_shape_needed(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"[{'linear': {'units': 11}}]",
+         "/model/0/linear: the data are tokens, so the first layer must be an embedding"},
+        {"[{'embedding': {'size': 4}}, {'embedding': {'size': 4}}]",
+         "/model/1/embedding: needs tokens, which text and token files give; it is here given"},
+        {"[{'embedding': {'size': 4, 'vocabulary': 10}}]",
+         "/model/0/embedding: has a vocabulary of 10, but the data has 11 tokens"},
+        {"[{'embedding': {'size': 4}}, 'flatten', 'positions']",
+         "/model/2/positions: is given 32, but needs a sequence, positions x values"},
+        {"[{'embedding': {'size': 4}}, {'attention': {'heads': 2}}]",
+         "/model/1/attention: is given 8x4, but needs positions x (queries, keys and values of 2 "
+         "heads), a multiple of 6"},
+        {"[{'embedding': {'size': 6}}, {'attention': {'heads': 2, 'rotary': true}}]",
+         "/model/1/attention: is given 8x6, but needs positions x (queries, keys and values of 2 "
+         "heads of even size), a multiple of 12"},
+        {"[{'embedding': {'size': 4}}, {'linear': {'units': 5}}, 'tiedHead']",
+         "/model/2/tiedHead: is given 8x5, but needs the embedding's size, 4,"},
+        {"[{'embedding': {'size': 4}}, {'linear': {'units': 5}}]",
+         "/model/1: the model ends with 5 values a position, but crossEntropy needs 11"},
+        {"{'gpt': {'width': 10, 'heads': 3}}",
+         "/model/gpt: width 10 is not a multiple of 3: 3 heads"},
+        {"{'gpt': {'width': 6, 'heads': 2, 'rotary': true}}",
+         "/model/gpt: width 6 is not a multiple of 4: 2 heads of an even size"},
+    };
+    for (size_t i = 0; i < KD_COUNT(cases); i++) {
+        struct kd_error err = {0};
+        assert_null(plan_try(cases[i][0], text_shape, &err));
+        if (strncmp(err.text, cases[i][1], strlen(cases[i][1])) != 0)
+            fail_msg("%s\ngot:    %s\nwanted: %s", cases[i][0], err.text, cases[i][1]);
+    }
+    struct kd_error err = {0};
+    assert_null(plan_try("[{'gpt': {}}]", deep_shape, &err));
+    assert_string_equal(
+        err.text,
+        "/model/0/gpt: is given 6 numbers, but needs tokens, which text and token files give");
+    assert_null(plan_try("[{'linear': {'units': 5}}, 'tiedHead']", deep_shape, &err));
+}
+
+/* The first two positions have their own tokens as labels. */
+static void a_gpt_learns_what_stood_two_tokens_before(void **state)
+{
+    (void)state;
+    static const char *const models[] = {
+        "{'gpt': {'layers': 2, 'heads': 2, 'width': 16}}",
+        "{'gpt': {'layers': 2, 'heads': 2, 'width': 16, 'tied': false, 'rotary': true}}",
+    };
+    struct sample_set set = sample_set_for(8, &text_shape);
+    for (int i = 0; i < 8 * 8; i++)
+        set.labels[i] = set.tokens[i % 8 < 2 ? i : i - 2];
+    for (size_t m = 0; m < KD_COUNT(models); m++) {
+        struct kd_plan *plan = plan_of(models[m], text_shape);
+        struct kd_batch batch = batch_of(&set, 0, set.n);
+        struct kd_batch_result result = {0};
+        struct kd_hyper hyper = {
+            .lr = 0.005f, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .step = 1};
+        for (; hyper.step <= 400; hyper.step++) {
+            kd_plan_backward(plan, &batch, &result);
+            kd_plan_update(plan, KD_OP_adamw, 2, &hyper);
+        }
+        kd_plan_evaluate(plan, &batch, &result);
+        assert_int_equal(result.n_correct, 8 * 8);
+        kd_plan_free(plan);
+    }
+    sample_set_release(&set);
+}
+
 static void a_model_that_does_not_fit_into_memory_is_refused_not_fatal(void **state)
 {
     (void)state;
@@ -226,6 +301,8 @@ int main(void)
         cmocka_unit_test(retune_changes_dropout_and_keeps_the_arenas),
         cmocka_unit_test(retune_refuses_another_shape),
         cmocka_unit_test(errors_point_at_the_layer),
+        cmocka_unit_test(errors_of_sequences_name_the_shape_got_and_the_shape_needed),
+        cmocka_unit_test(a_gpt_learns_what_stood_two_tokens_before),
         cmocka_unit_test(a_model_that_does_not_fit_into_memory_is_refused_not_fatal),
         cmocka_unit_test(a_small_batch_is_learned_by_heart),
         cmocka_unit_test(nonfinite_values_are_found_by_name),

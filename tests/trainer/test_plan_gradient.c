@@ -64,6 +64,49 @@ static const struct gradient_case {
          " {'residual': {'layers': [{'residual': {'layers': ['tanh']}}, {'residual': {'layers': "
          "['silu']}}]}}]",
      .loss = KD_LOSS_MSE},
+    {.layer = "layernorm",
+     .model = "['layernorm', {'linear': {'units': 6}}, {'layernorm': {'epsilon': 0.01, 'bias': "
+              "false}}, {'residual': {'layers': ['layernorm', {'linear': {'units': 6}}]}},"
+              " 'layernorm', {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY},
+    {.layer = "embedding",
+     .model = "[{'embedding': {'size': 3, 'vocabulary': 8, 'deviation': 0.5}}, 'tanh',"
+              " {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY,
+     .input = {.shape = {{5}, .n_dims = 1}, .tokens = true, .vocabulary = 6, .positions = 5}},
+    {.layer = "positions",
+     .model = "[{'embedding': {'size': 3, 'deviation': 0.5}}, {'positions': {'deviation': 0.5}},"
+              " {'residual': {'layers': ['positions', {'linear': {'units': 3}}, 'positions']}},"
+              " 'tanh', {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY,
+     .input = {.shape = {{5}, .n_dims = 1}, .tokens = true, .vocabulary = 6, .positions = 5}},
+    {.layer = "attention",
+     .model = "[{'embedding': {'size': 6, 'deviation': 1}}, {'positions': {'deviation': 0.5}},"
+              " {'linear': {'units': 18}}, {'attention': {'heads': 2}}, {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_CROSS_ENTROPY,
+     .input = {.shape = {{5}, .n_dims = 1}, .tokens = true, .vocabulary = 6, .positions = 5}},
+    {.layer = "attention",
+     .model = "[{'linear': {'units': 12}}, {'residual': {'layers': [{'linear': {'units': 36}},"
+              " {'attention': {'heads': 3, 'rotary': true}}]}}, 'flatten',"
+              " {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_MSE,
+     .input = {.shape = {{3, 4}, .n_dims = 2}}},
+    {.layer = "tiedHead",
+     .model = "[{'embedding': {'size': 4, 'deviation': 0.5}}, 'tanh', {'linear': {'units': 4}},"
+              " 'tiedHead']",
+     .loss = KD_LOSS_CROSS_ENTROPY,
+     .input = {.shape = {{5}, .n_dims = 1}, .tokens = true, .vocabulary = 4, .positions = 5}},
+    /* A block as the preset gpt writes it, with start weights and epsilons beside which the difference's step is small. */
+    {.layer = "attention",
+     .model =
+         "[{'embedding': {'size': 4, 'deviation': 0.7}}, 'positions', {'dropout': {'p': 0.2}},"
+         " {'residual': {'layers': [{'layernorm': {'epsilon': 0.1}}, {'linear': {'units': 12}},"
+         " {'attention': {'heads': 1, 'rotary': 1}}, {'linear': {'units': 4}}]}},"
+         " {'residual': {'layers': [{'layernorm': {'epsilon': 0.1}}, {'linear': {'units': 8}},"
+         " 'gelu', {'linear': {'units': 4, 'deviation': 0.4}}]}},"
+         " {'layernorm': {'epsilon': 0.1}}, 'tiedHead']",
+     .loss = KD_LOSS_CROSS_ENTROPY,
+     .input = {.shape = {{5}, .n_dims = 1}, .tokens = true, .vocabulary = 4, .positions = 5}},
 };
 
 enum { SAMPLES = 11 };
@@ -81,7 +124,7 @@ static double loss_at(struct kd_plan *plan, const struct kd_batch *batch)
 {
     struct kd_batch_result result;
     kd_plan_backward(plan, batch, &result);
-    return result.loss_sum / (double)batch->n_global;
+    return result.loss_sum / (double)batch->n_counted;
 }
 
 /* The fourth-order central difference leaves the loss's own float32 roundings, about 1e-7 / h. */

@@ -1,5 +1,6 @@
 #include "trainer/models/layer.h"
 
+#include <math.h>
 #include <string.h>
 
 #define KD_LAYER(name) extern const struct kd_layer kd_layer_##name;
@@ -35,6 +36,11 @@ void kd_node_add_statistic(struct kd_node *node, const char *name, int64_t n, fl
     kd_assert(node->n_statistics < KD_LAYER_STATISTICS_MAX);
     node->statistics[node->n_statistics++] =
         (struct kd_statistic){.name = name, .n = n, .start = start};
+}
+
+float kd_bound_of_deviation(double deviation)
+{
+    return (float)(deviation * sqrt(3));
 }
 
 int kd_shape_as_input(struct kd_node *node, const struct kd_model *model, struct kd_error *err)

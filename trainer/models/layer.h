@@ -141,6 +141,9 @@ struct kd_parameter *kd_node_add_parameter(struct kd_node *node, const char *nam
                                            struct kd_shape shape);
 void kd_node_add_statistic(struct kd_node *node, const char *name, int64_t n, float start);
 
+/* Uniform numbers in [-bound, bound) have this standard deviation. */
+float kd_bound_of_deviation(double deviation);
+
 /* The shape that most layers make: that of their input. */
 int kd_shape_as_input(struct kd_node *node, const struct kd_model *model, struct kd_error *err);
 

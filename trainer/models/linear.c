@@ -3,7 +3,7 @@
 
 #include "trainer/models/layer.h"
 
-enum { UNITS, USES_BIAS };
+enum { UNITS, USES_BIAS, DEVIATION };
 enum { WEIGHT, BIAS };
 
 extern const struct kd_layer kd_layer_linear;
@@ -19,6 +19,12 @@ static const struct kd_field fields[] = {
      .kind = KD_FIELD_SWITCH,
      .fallback = 1,
      .help = "whether a trained number is added to each of them"},
+    {.name = "deviation",
+     .kind = KD_FIELD_NUMBER,
+     .fallback = 0,
+     .min = 0,
+     .max = 10,
+     .help = "standard deviation of the start weights; 0: by the number of inputs"},
     {.name = NULL},
 };
 
@@ -48,6 +54,8 @@ static void prepare(struct kd_node *node)
     bool rectified = node->fused == KD_ACTIVATION_RELU || node->fused == KD_ACTIVATION_GELU ||
                      node->fused == KD_ACTIVATION_SILU;
     node->parameters[WEIGHT].bound = (float)sqrt(6.0 / (rectified ? n_in : n_in + n_out));
+    if (node->settings[DEVIATION] > 0)
+        node->parameters[WEIGHT].bound = kd_bound_of_deviation(node->settings[DEVIATION]);
     node->spoils_dy = node->fused != KD_ACTIVATION_NONE;
     if (node->fused == KD_ACTIVATION_GELU || node->fused == KD_ACTIVATION_SILU)
         node->scratch = kd_shape_count(node->out);
