@@ -55,9 +55,9 @@ struct kd_op_update {
  * norms[2 r] = the sum of p^2, norms[2 r + 1] of u^2 over range r. Then p -= lr ratio u, ratio = |p| / |u|, or 1 when either is 0
  * or the range does not decay. */
 struct kd_op_lamb_direction {
-    const float *parameters, *gradients;
+    const float *parameters;
+    float *gradients; /* become the direction u */
     float *state[2];
-    float *direction;
     double *norms;                 /* [n_ranges][2] */
     const struct kd_range *ranges; /* host memory */
     int n_ranges;

@@ -5,14 +5,15 @@
 #include "trainer/models/model.h"
 
 const struct kd_loss_kind kd_losses[] = {
-#define KD_LOSS(name, constant, classes, summary) {name, summary, constant, classes},
+#define KD_LOSS(name, constant, classes, accuracy, summary)                                        \
+    {name, summary, constant, classes, accuracy},
 #include "trainer/losses.def"
 #undef KD_LOSS
     {0},
 };
 
 static const char *const loss_names[] = {
-#define KD_LOSS(name, constant, classes, summary) name,
+#define KD_LOSS(name, constant, classes, accuracy, summary) name,
 #include "trainer/losses.def"
 #undef KD_LOSS
     NULL,
@@ -54,6 +55,41 @@ static const struct kd_option checkpoint_options[] = {
     {0},
 };
 
+static const struct kd_option loss_options[] = {
+    {.name = "name",
+     .kind = KD_OPTION_CHOICE,
+     .required = true,
+     .choices = loss_names,
+     .help = "which loss"},
+    {.name = "labelSmoothing",
+     .kind = KD_OPTION_NUMBER,
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .help = "crossEntropy: share of the target that goes to all classes alike, while training"},
+    {.name = "ignoreLabel",
+     .kind = KD_OPTION_INT,
+     .min = -9007199254740991.0,
+     .max = 9007199254740991.0,
+     .help = "crossEntropy: a label that does not count"},
+    {0},
+};
+
+static const struct kd_option loss_name_options[] = {
+    {.name = "loss", .kind = KD_OPTION_CHOICE, .choices = loss_names},
+    {0},
+};
+
+static const struct kd_option average_options[] = {
+    {.name = "decay",
+     .kind = KD_OPTION_NUMBER,
+     .required = true,
+     .min = 0,
+     .max = 0.9999999,
+     .help = "share of the average that each step keeps, such as 0.999"},
+    {0},
+};
+
 const struct kd_option kd_config_options[] = {
     {.name = "data", .kind = KD_OPTION_OWN, .required = true, .help = "what to train on"},
     {.name = "model",
@@ -65,10 +101,10 @@ const struct kd_option kd_config_options[] = {
          "stands for its layers N times over, {residual: {layers: [...], shortcut: [...]}} for "
          "the sum of both ways"},
     {.name = "loss",
-     .kind = KD_OPTION_CHOICE,
-     .fallback = "crossEntropy",
-     .choices = loss_names,
-     .help = "what is minimised"},
+     .kind = KD_OPTION_OWN,
+     .fallback = "\"crossEntropy\"",
+     .fields = loss_options,
+     .help = "what is minimised: a name, or {name: crossEntropy, labelSmoothing: 0.1}"},
     {.name = "optimizer",
      .kind = KD_OPTION_OWN,
      .fallback = "{\"name\": \"adamw\"}",
@@ -83,6 +119,28 @@ const struct kd_option kd_config_options[] = {
      .min = 1,
      .max = 1 << 24,
      .help = "samples in an optimizer step, over all ranks together"},
+    {.name = "accumulate",
+     .kind = KD_OPTION_INT,
+     .fallback = "1",
+     .min = 1,
+     .max = 1 << 20,
+     .help = "micro-batches that a step is made of, one after the other, to need less memory"},
+    {.name = "clipNorm",
+     .kind = KD_OPTION_NUMBER,
+     .fallback = "0",
+     .min = 0,
+     .max = 1e30,
+     .help = "largest norm of the whole gradient; a longer one is shortened to it; 0: any"},
+    {.name = "average",
+     .kind = KD_OPTION_OBJECT,
+     .fields = average_options,
+     .help = "a moving average of the weights, which is what is validated"},
+    {.name = "zero",
+     .kind = KD_OPTION_INT,
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .help = "1: the optimizer's state is spread over the ranks (ZeRO stage 1); 0: each has all"},
     {.name = "epochs",
      .kind = KD_OPTION_INT,
      .min = 1,
@@ -147,6 +205,17 @@ static void read_optimizer(struct kd_config *config, struct kd_problems *problem
     json_decref(standard);
 }
 
+static void read_update(struct kd_config *config)
+{
+    const json_t *average = json_object_get(config->block, "average");
+    config->hyper.clip = (float)kd_option_number(kd_config_options, config->block, "clipNorm");
+    config->zero = kd_option_int(kd_config_options, config->block, "zero") != 0;
+    config->accumulate = kd_option_int(kd_config_options, config->block, "accumulate");
+    config->averages = average != NULL;
+    if (average)
+        config->hyper.average_decay = (float)kd_option_number(average_options, average, "decay");
+}
+
 static void read_length(struct kd_config *config, struct kd_problems *problems)
 {
     config->batch_size = kd_option_int(kd_config_options, config->block, "batchSize");
@@ -191,10 +260,51 @@ static void refuse_unsupported(const struct kd_config *config, struct kd_problem
                         "cuda is not supported yet: this trainer runs on the CPU; use auto or cpu");
 }
 
-static const struct kd_loss_kind *loss_of(const json_t *block)
+static void refuse_for_targets(const struct kd_config *config, const json_t *block,
+                               struct kd_problems *problems)
 {
-    int at = kd_option_choice(kd_config_options, block, "loss");
-    return &kd_losses[at < 0 ? 0 : at];
+    static const char *const for_classes[] = {"labelSmoothing", "ignoreLabel"};
+    for (size_t i = 0; i < KD_COUNT(for_classes); i++)
+        if (!config->loss->classes && json_object_get(block, for_classes[i])) {
+            char *pointer = kd_format("/loss/%s", for_classes[i]);
+            kd_problems_add(problems, pointer, "%s has no labels; this goes with crossEntropy",
+                            config->loss->name);
+            free(pointer);
+        }
+}
+
+static void read_loss_block(struct kd_config *config, const json_t *block,
+                            struct kd_problems *problems)
+{
+    if (!kd_options_check((const struct kd_option *const[]){loss_options, NULL}, block, "/loss",
+                          problems))
+        return;
+    config->loss = &kd_losses[kd_option_choice(loss_options, block, "name")];
+    config->label_smoothing = (float)kd_option_number(loss_options, block, "labelSmoothing");
+    config->ignores = json_object_get(block, "ignoreLabel") != NULL;
+    config->ignored_label = kd_option_int(loss_options, block, "ignoreLabel");
+    refuse_for_targets(config, block, problems);
+}
+
+/* The name alone is the whole block where nothing else is to be said. */
+static void read_loss_name(struct kd_config *config, const json_t *given,
+                           struct kd_problems *problems)
+{
+    json_t *block = json_pack("{s:O}", "loss", given);
+    if (kd_options_check((const struct kd_option *const[]){loss_name_options, NULL}, block, "",
+                         problems))
+        config->loss = &kd_losses[kd_option_choice(loss_name_options, block, "loss")];
+    json_decref(block);
+}
+
+static void read_loss(struct kd_config *config, struct kd_problems *problems)
+{
+    const json_t *given = json_object_get(config->block, "loss");
+    config->loss = &kd_losses[0];
+    if (json_is_object(given))
+        read_loss_block(config, given, problems);
+    else if (given)
+        read_loss_name(config, given, problems);
 }
 
 /* Mistakes in the layers that do not hang on the data's shape. */
@@ -214,11 +324,12 @@ void kd_config_read(struct kd_config *config, json_t *block, const char *base_di
                      problems);
     if (!json_is_object(block))
         return;
-    config->loss = loss_of(block);
+    read_loss(config, problems);
     config->model = json_object_get(block, "model");
     read_data(config, problems);
     check_model(config, problems);
     read_optimizer(config, problems);
+    read_update(config);
     read_length(config, problems);
     read_report(config, problems);
     read_checkpoint(config);

@@ -13,7 +13,8 @@
 struct kd_loss_kind {
     const char *name, *summary;
     enum kd_loss loss;
-    bool classes; /* labels and accuracy; else targets */
+    bool classes;  /* labels; else targets */
+    bool accuracy; /* hits are counted */
 };
 
 extern const struct kd_loss_kind kd_losses[]; /* losses.def; ends with a NULL name */
@@ -24,8 +25,15 @@ struct kd_config {
     struct kd_data_config data;
     const json_t *model;
     const struct kd_loss_kind *loss;
+    float label_smoothing;
+    int64_t ignored_label; /* only with ignores */
+    bool ignores;
     const struct kd_optimizer *optimizer;
-    struct kd_hyper hyper; /* with the base learning rate */
+    struct kd_hyper
+        hyper;          /* with the base learning rate, the norm to clip to, the average's decay */
+    bool averages;      /* an average of the weights is kept, and validated */
+    bool zero;          /* the optimizer's state is spread over the ranks */
+    int64_t accumulate; /* micro-batches of a step */
     struct kd_schedule *schedule;
     int64_t batch_size;                        /* of all ranks together */
     int64_t epochs, steps;                     /* exactly one is not 0 */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "trainer/models/plan_update.h"
 #include "trainer/training.h"
 
 static bool has_checkpoints(const struct kd_training *t)
@@ -117,6 +118,9 @@ static void broadcast_start(struct kd_training *t)
 int kd_training_start(struct kd_training *t, struct kd_error *err)
 {
     struct kd_comm *comm = t->session->comm;
+    kd_plan_prepare_update(t->plan, &(struct kd_update_options){.optimizer = t->config->optimizer,
+                                                                .zero = t->config->zero,
+                                                                .averages = t->config->averages});
     kd_plan_reset(t->plan, t->seed);
     bool failed = comm->rank == 0 && start_on_rank_0(t, err) < 0;
     if (kd_comm_any_failed(comm, failed, err))

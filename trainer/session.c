@@ -104,6 +104,7 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
     struct kd_plan_options wanted = {.model = config->model,
                                      .input = input,
                                      .loss = config->loss->loss,
+                                     .label_smoothing = config->label_smoothing,
                                      .max_batch = session->max_batch,
                                      .device = "cpu",
                                      .comm = session->comm};

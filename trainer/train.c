@@ -7,6 +7,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
 #include "trainer/data/permutation.h"
+#include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
 #include "trainer/training.h"
 
@@ -140,7 +141,7 @@ static void take_step(struct kd_training *t)
     hyper.step = ++t->state.step;
     t->lr = hyper.lr;
     int64_t began = kd_profile_begin(t->job->profile);
-    t->config->optimizer->step(t->plan, &hyper);
+    kd_plan_update(t->plan, &hyper, false);
     kd_profile_end(t->job->profile, KD_PHASE_OPTIMIZER, began);
     if (t->job->profile)
         t->job->profile->n_steps++;

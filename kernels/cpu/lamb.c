@@ -10,13 +10,12 @@ struct factors {
     float c1, root, beta1, beta2, epsilon, decay, scale;
 };
 
-KD_SIMD static void direct(const float *restrict p, const float *restrict g, float *restrict m,
-                           float *restrict v, float *restrict u, int64_t n,
-                           const struct factors *factors)
+KD_SIMD static void direct(const float *restrict p, float *restrict u, float *restrict m,
+                           float *restrict v, int64_t n, const struct factors *factors)
 {
     const struct factors f = *factors;
     for (int64_t i = 0; i < n; i++) {
-        float gradient = g[i] * f.scale;
+        float gradient = u[i] * f.scale;
         m[i] = f.beta1 * m[i] + (1.0f - f.beta1) * gradient;
         v[i] = f.beta2 * v[i] + (1.0f - f.beta2) * gradient * gradient;
         u[i] = m[i] * f.c1 / (sqrtf(v[i]) * f.root + f.epsilon) + f.decay * p[i];
@@ -72,10 +71,10 @@ void kd_cpu_lamb_direction(struct kd_queue *queue, const struct kd_op_lamb_direc
     for (int r = 0; r < a->n_ranges; r++) {
         int64_t n = a->ranges[r].n;
         factors.decay = a->ranges[r].decay ? a->hyper->weight_decay : 0.0f;
-        direct(a->parameters + at, a->gradients + at, a->state[0] + at, a->state[1] + at,
-               a->direction + at, n, &factors);
+        direct(a->parameters + at, a->gradients + at, a->state[0] + at, a->state[1] + at, n,
+               &factors);
         a->norms[2 * r] = squares(a->parameters + at, n);
-        a->norms[2 * r + 1] = squares(a->direction + at, n);
+        a->norms[2 * r + 1] = squares(a->gradients + at, n);
         at += n;
     }
 }

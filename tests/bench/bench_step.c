@@ -10,6 +10,7 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/rng.h"
 #include "trainer/models/plan.h"
+#include "trainer/models/plan_update.h"
 #include "trainer/optim/optimizer.h"
 
 enum { FEATURES = 784, CLASSES = 10, BATCH_MAX = 256, LENGTH = 64, VOCABULARY = 65 };
@@ -81,8 +82,8 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double time_run(struct kd_plan *plan, const struct kd_optimizer *optimizer,
-                       struct kd_hyper *hyper, struct kd_batch *batch, int n_steps)
+static double time_run(struct kd_plan *plan, struct kd_hyper *hyper, struct kd_batch *batch,
+                       int n_steps)
 {
     double start = thread_us();
     for (int i = 0; i < n_steps; i++) {
@@ -90,7 +91,7 @@ static double time_run(struct kd_plan *plan, const struct kd_optimizer *optimize
         batch->step++;
         hyper->step++;
         kd_plan_backward(plan, batch, &result);
-        optimizer->step(plan, hyper);
+        kd_plan_update(plan, hyper, false);
     }
     return (thread_us() - start) / n_steps;
 }
@@ -131,12 +132,13 @@ static int run_case(size_t c, const struct data *data, int n_runs, struct kd_err
         err);
     if (!plan || kd_optimizer_read(block, &optimizer, &hyper, err) != 0)
         return -1;
+    kd_plan_prepare_update(plan, &(struct kd_update_options){.optimizer = optimizer});
     kd_plan_reset(plan, 1);
     struct kd_batch batch = batch_of(c, data);
     double *us = KD_NEW_ARRAY(double, (size_t)n_runs);
-    time_run(plan, optimizer, &hyper, &batch, cases[c].steps);
+    time_run(plan, &hyper, &batch, cases[c].steps);
     for (int r = 0; r < n_runs; r++)
-        us[r] = time_run(plan, optimizer, &hyper, &batch, cases[c].steps);
+        us[r] = time_run(plan, &hyper, &batch, cases[c].steps);
     qsort(us, (size_t)n_runs, sizeof *us, by_value);
     printf("%-52s %8.1f us   (%.1f .. %.1f)\n", cases[c].name, us[n_runs / 2], us[0],
            us[n_runs - 1]);

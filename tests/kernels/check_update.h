@@ -190,23 +190,22 @@ static void lamb_reference(struct arena *arena, const struct kd_hyper *h)
 static void check_one_lamb(struct bench *bench, int64_t n)
 {
     struct arena arena = arena_new(bench, n);
-    struct buffer u = buffer_random(bench, n, 1);
     struct kd_hyper now = hyper;
     double *norms = bench->device->alloc(4 * sizeof *norms);
     for (int step = 0; step < UPDATE_STEPS; step++, now.step++) {
         bench->device->copy_in(bench->queue, arena.hyper, &now, sizeof now);
+        buffer_write(bench, &arena.g);
         run(bench, KD_CALL(lamb_direction, .parameters = arena.p.device,
                            .gradients = arena.g.device, .state = {arena.m.device, arena.v.device},
-                           .direction = u.device, .norms = norms, .ranges = arena.ranges,
-                           .n_ranges = 2, .hyper = arena.hyper, .scale = arena.scale));
+                           .norms = norms, .ranges = arena.ranges, .n_ranges = 2,
+                           .hyper = arena.hyper, .scale = arena.scale));
         run(bench,
-            KD_CALL(lamb_apply, .parameters = arena.p.device, .direction = u.device, .norms = norms,
-                    .ranges = arena.ranges, .n_ranges = 2, .hyper = arena.hyper));
+            KD_CALL(lamb_apply, .parameters = arena.p.device, .direction = arena.g.device,
+                    .norms = norms, .ranges = arena.ranges, .n_ranges = 2, .hyper = arena.hyper));
         lamb_reference(&arena, &now);
     }
     check_parameters(bench, &arena);
     bench->device->free(norms);
-    buffer_free(bench, &u);
     arena_free(bench, &arena);
 }
 

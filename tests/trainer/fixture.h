@@ -14,6 +14,8 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/rng.h"
 #include "trainer/models/plan.h"
+#include "trainer/models/plan_update.h"
+#include "trainer/optim/optimizer.h"
 
 /* JSON with ' for ". */
 static inline json_t *json_of(const char *text)
@@ -141,6 +143,13 @@ static inline struct kd_batch batch_of(const struct sample_set *set, int64_t fro
         .step = 12,
         .seed = 99,
     };
+}
+
+static inline void update_by(struct kd_plan *plan, const char *optimizer)
+{
+    struct kd_update_options options = {.optimizer = kd_optimizer_find(optimizer)};
+    assert_non_null(options.optimizer);
+    kd_plan_prepare_update(plan, &options);
 }
 
 static inline float *copy_of(const float *x, int64_t n)

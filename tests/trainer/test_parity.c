@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "trainer/models/plan_update.h"
 #include "trainer/optim/optimizer.h"
 
 enum { STEPS = 20, SAMPLES_MAX = 12 };
@@ -86,6 +87,7 @@ static void train(const struct parity_case *c, double losses[STEPS])
     assert_int_equal(kd_optimizer_read(block, &optimizer, &hyper, &err), 0);
     struct kd_plan *plan = plan_of(c->model, shape);
     struct sample_set set = data_of(c);
+    kd_plan_prepare_update(plan, &(struct kd_update_options){.optimizer = optimizer});
     set_weights(plan);
     for (int step = 0; step < STEPS; step++) {
         struct kd_batch batch = batch_of(&set, 0, set.n);
@@ -93,7 +95,7 @@ static void train(const struct parity_case *c, double losses[STEPS])
         kd_plan_backward(plan, &batch, &result);
         losses[step] = result.loss_sum / (double)batch.n_counted;
         hyper.step = step + 1;
-        optimizer->step(plan, &hyper);
+        kd_plan_update(plan, &hyper, false);
     }
     sample_set_release(&set);
     kd_plan_free(plan);

@@ -56,6 +56,7 @@ static void reset_clears_gradients_and_state(void **state)
 {
     (void)state;
     struct kd_plan *plan = plan_of(deep, deep_shape);
+    update_by(plan, "adamw");
     kd_plan_gradients(plan)[3] = 1;
     kd_plan_state(plan, 0)[4] = 1;
     kd_plan_state(plan, 1)[5] = 1;
@@ -208,13 +209,14 @@ static void a_gpt_learns_what_stood_two_tokens_before(void **state)
         set.labels[i] = set.tokens[i % 8 < 2 ? i : i - 2];
     for (size_t m = 0; m < KD_COUNT(models); m++) {
         struct kd_plan *plan = plan_of(models[m], text_shape);
+        update_by(plan, "adamw");
         struct kd_batch batch = batch_of(&set, 0, set.n);
         struct kd_batch_result result = {0};
         struct kd_hyper hyper = {
             .lr = 0.005f, .beta1 = 0.9f, .beta2 = 0.99f, .epsilon = 1e-8f, .step = 1};
         for (; hyper.step <= 400; hyper.step++) {
             kd_plan_backward(plan, &batch, &result);
-            kd_plan_update(plan, KD_OP_adamw, 2, &hyper);
+            kd_plan_update(plan, &hyper, false);
         }
         kd_plan_evaluate(plan, &batch, &result);
         assert_int_equal(result.n_correct, 8 * 8);
@@ -244,13 +246,14 @@ static void a_small_batch_is_learned_by_heart(void **state)
     struct sample_set set = sample_set_new(16, 6, 5);
     for (size_t m = 0; m < KD_COUNT(models); m++) {
         struct kd_plan *plan = plan_of(models[m], deep_shape);
+        update_by(plan, "adamw");
         struct kd_batch batch = batch_of(&set, 0, set.n);
         struct kd_batch_result result = {0};
         struct kd_hyper hyper = {
             .lr = 0.02f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .step = 1};
         for (; hyper.step <= 400; hyper.step++) {
             kd_plan_backward(plan, &batch, &result);
-            kd_plan_update(plan, KD_OP_adamw, 2, &hyper);
+            kd_plan_update(plan, &hyper, false);
         }
         kd_plan_evaluate(plan, &batch, &result);
         assert_int_equal(result.n_correct, set.n);

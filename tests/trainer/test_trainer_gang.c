@@ -154,7 +154,8 @@ static void serve_trials(int n_ranks)
 
     assign(&c, "{\"epochs\": 12}");
     expect_done(&c, "succeeded", "trained 12 epochs");
-    assert_in_range(c.n_metrics, 12 * (KD_N_METRICS - 1), 12 * KD_N_METRICS); /* peak_share needs 0.1 s */
+    assert_in_range(c.n_metrics, 12 * (KD_N_METRICS - 1),
+                    12 * KD_N_METRICS); /* peak_share needs 0.1 s */
     assert_true(c.last_accuracy > 0.9);
     assert_true(c.n_saved >= 1);
 

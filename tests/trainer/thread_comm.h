@@ -46,6 +46,20 @@ static inline void thread_meet(struct kd_comm *comm, const void *values)
 THREAD_SUM(thread_sum_floats, float)
 THREAD_SUM(thread_sum_doubles, double)
 
+static inline void thread_gather_floats(struct kd_comm *comm, float *values, int64_t n)
+{
+    struct thread_world *world = ((struct thread_comm *)comm)->world;
+    thread_meet(comm, values);
+    for (int r = 0; r < world->size; r++) {
+        int64_t begin, end;
+        kd_comm_share_of(r, world->size, n, &begin, &end);
+        if (r != comm->rank && end > begin)
+            memcpy(values + begin, (const float *)world->values[r] + begin,
+                   (size_t)(end - begin) * sizeof *values);
+    }
+    pthread_barrier_wait(&world->barrier);
+}
+
 static inline void thread_nothing(struct kd_comm *comm)
 {
     (void)comm;
@@ -59,6 +73,7 @@ static const struct kd_comm_backend thread_backend = {
     .progress = thread_nothing,
     .finish_sums = thread_nothing,
     .sum_floats = thread_sum_floats,
+    .gather_floats = thread_gather_floats,
     .sum_doubles = thread_sum_doubles,
 };
 

@@ -242,8 +242,8 @@ static void free_device_memory(struct kd_plan *plan)
     free_shared(plan, plan->parameters);
     free_shared(plan, plan->gradients);
     void *memory[] = {
-        plan->state[0], plan->state[1], plan->statistics, plan->activations,
-        plan->sums,     plan->rates,    plan->control,
+        plan->state[0],    plan->state[1], plan->average, plan->norms,   plan->statistics,
+        plan->activations, plan->sums,     plan->rates,   plan->control,
     };
     for (size_t i = 0; i < KD_COUNT(memory); i++)
         plan->device->free(memory[i]);
@@ -269,6 +269,7 @@ void kd_plan_free(struct kd_plan *plan)
     free(plan->tensors);
     free(plan->tensor_nodes);
     free(plan->ranges);
+    free(plan->own_ranges);
     kd_arr_release(&plan->statistic_tensors);
     for (int k = 0; k < KD_N_PASSES; k++)
         kd_arr_release(&plan->passes[k].steps);
@@ -297,11 +298,11 @@ int kd_plan_retune(struct kd_plan *plan, const json_t *model, float label_smooth
 
 int64_t kd_plan_bytes(const struct kd_plan *plan)
 {
-    int64_t arenas = 2;
+    int64_t begin, end, floats = (plan->average ? 3 : 2) * plan->n_parameters;
+    kd_plan_state_range(plan, &begin, &end);
     for (int i = 0; i < KD_PLAN_SLOTS; i++)
-        arenas += plan->state[i] != NULL;
-    return (arenas * plan->n_parameters + plan->n_statistics + plan->n_activations) *
-           (int64_t)sizeof(float);
+        floats += plan->state[i] ? end - begin : 0;
+    return (floats + plan->n_statistics + plan->n_activations) * (int64_t)sizeof(float);
 }
 
 /* ---- the arenas */
@@ -324,8 +325,10 @@ float *kd_plan_gradients(struct kd_plan *plan)
 float *kd_plan_state(struct kd_plan *plan, int slot)
 {
     kd_assert(slot >= 0 && slot < KD_PLAN_SLOTS);
+    int64_t begin, end;
+    kd_plan_state_range(plan, &begin, &end);
     if (!plan->state[slot])
-        plan->state[slot] = new_memory(plan, plan->n_parameters, sizeof(float));
+        plan->state[slot] = new_memory(plan, end - begin, sizeof(float));
     return plan->state[slot];
 }
 

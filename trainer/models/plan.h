@@ -81,7 +81,8 @@ void kd_plan_finish(struct kd_plan *plan);
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result);
 
-/* The flat arenas. Optimizer state: up to two slots of n_parameters each (momentum; first and second moment). */
+/* The flat arenas. Optimizer state: up to two slots (momentum; first and second moment) for this rank's part of the parameters
+ * (kd_plan_state_range in plan_update.h), all of them unless the state is sharded. */
 int64_t kd_plan_n_parameters(const struct kd_plan *plan);
 float *kd_plan_parameters(struct kd_plan *plan);
 float *kd_plan_gradients(struct kd_plan *plan);

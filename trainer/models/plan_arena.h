@@ -9,6 +9,7 @@
 #include "trainer/models/flow.h"
 #include "trainer/models/model.h"
 #include "trainer/models/plan.h"
+#include "trainer/models/plan_update.h"
 
 enum { KD_PLAN_SLOTS = 2 };
 
@@ -20,6 +21,8 @@ struct kd_control {
     struct kd_turn turn;
     struct kd_hyper hyper;
     struct kd_loss_sums sums;
+    double sum_squares; /* of the gradient */
+    float gradient_scale, gradient_norm;
     int64_t nonfinite_at;
 };
 
@@ -75,7 +78,12 @@ struct kd_plan {
         *gradients; /* gradients and parameters are memory that the ranks' backend likes */
     const struct kd_comm_backend *ranks_by; /* which one that was, or NULL */
     bool is_summing;                        /* gradients are being summed over the ranks */
-    float *state[KD_PLAN_SLOTS];            /* made when first asked for */
+    float *state[KD_PLAN_SLOTS]; /* made when first asked for; this rank's part (plan_update.h) */
+    float *average;              /* of the weights, or NULL */
+    double *norms;               /* [n_tensors][2] */
+    struct kd_range
+        *own_ranges; /* host memory; ranges cut to this rank's part; NULL: not prepared */
+    struct kd_update_options update;
     float *statistics, *activations;
     double *sums;
     float *rates; /* tunable settings; the last one is the label smoothing */

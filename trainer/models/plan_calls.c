@@ -228,9 +228,20 @@ static void add_mse(const struct kd_emit_target *target, float *y)
                              .backward = is_training(target->pass)));
 }
 
+static void add_bce(const struct kd_emit_target *target, float *y)
+{
+    struct kd_plan *plan = target->plan;
+    add_call(target, KD_CALL(bce, .y = y, .targets = target->pass->batch.targets,
+                             .rows = target->pass->batch.n,
+                             .n_targets = kd_shape_count(kd_model_out(&plan->model)),
+                             .turn = &plan->control->turn, .sums = &plan->control->sums,
+                             .backward = is_training(target->pass)));
+}
+
 static void (*const add_losses[])(const struct kd_emit_target *target, float *y) = {
     [KD_LOSS_CROSS_ENTROPY] = add_cross_entropy,
     [KD_LOSS_MSE] = add_mse,
+    [KD_LOSS_BCE] = add_bce,
 };
 
 /* The loss writes its gradient over the outputs, or over a copy where those are still needed. */

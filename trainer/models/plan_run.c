@@ -7,7 +7,6 @@
 #include "coordinator/base/rng.h"
 #include "kernels/flops.h"
 #include "trainer/models/plan_arena.h"
-#include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
 
 /* Initial weights are keyed by layer like dropout masks, but by other keys. */
@@ -49,9 +48,10 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
     for (int i = 0; i < plan->model.n_nodes; i++)
         reset_node(plan, &plan->model.nodes[i], seed);
     run(plan, KD_CALL(fill, .x = plan->gradients, .n = plan->n_parameters));
-    for (int i = 0; i < KD_PLAN_SLOTS; i++)
-        if (plan->state[i])
-            run(plan, KD_CALL(fill, .x = plan->state[i], .n = plan->n_parameters));
+    if (plan->own_ranges)
+        kd_plan_prepare_update(plan, &(struct kd_update_options){plan->update.optimizer,
+                                                                 plan->update.zero,
+                                                                 plan->update.averages});
     plan->device->wait(plan->queue);
 }
 
@@ -171,23 +171,6 @@ double kd_plan_peak_flops(struct kd_plan *plan)
 int kd_plan_n_ranks(const struct kd_plan *plan)
 {
     return plan->comm ? plan->comm->size : 1;
-}
-
-/* ---- the optimizer's op */
-
-void kd_plan_update(struct kd_plan *plan, enum kd_op op, int n_slots, const struct kd_hyper *hyper)
-{
-    struct kd_op_update update = {
-        .parameters = plan->parameters,
-        .gradients = plan->gradients,
-        .ranges = plan->ranges,
-        .n_ranges = plan->n_tensors,
-        .hyper = &plan->control->hyper,
-    };
-    for (int i = 0; i < n_slots; i++)
-        update.state[i] = kd_plan_state(plan, i);
-    plan->device->copy_in(plan->queue, &plan->control->hyper, hyper, sizeof *hyper);
-    run(plan, (struct kd_call){.op = op, .args.sgd = update});
 }
 
 /* ---- NaN and infinity */

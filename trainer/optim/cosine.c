@@ -10,11 +10,7 @@ enum { FLOOR };
 extern const struct kd_schedule_kind kd_schedule_kind_cosine;
 
 static const struct kd_field fields[] = {
-    {.name = "floor",
-     .fallback = 0,
-     .min = 0,
-     .max = 1,
-     .help = "where it ends, as a fraction of the base rate"},
+    KD_FLOOR_FIELD,
     {.name = NULL},
 };
 

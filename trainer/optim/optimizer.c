@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
+#include "trainer/optim/fields.h"
 
 #define KD_OPTIMIZER(name) extern const struct kd_optimizer kd_optimizer_##name;
 #include "trainer/optim/optimizers.def"
@@ -21,6 +22,15 @@ const struct kd_optimizer *kd_optimizer_find(const char *name)
         if (strcmp(kd_optimizers[i]->name, name) == 0)
             return kd_optimizers[i];
     return NULL;
+}
+
+void kd_adam_set(const double *values, struct kd_hyper *hyper)
+{
+    hyper->lr = (float)values[0];
+    hyper->weight_decay = (float)values[1];
+    hyper->beta1 = (float)values[2];
+    hyper->beta2 = (float)values[3];
+    hyper->epsilon = (float)values[4];
 }
 
 static int fail_unknown(const char *name, struct kd_error *err)

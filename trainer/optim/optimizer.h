@@ -14,7 +14,7 @@
 #include "kernels/hyper.h"
 #include "trainer/models/field.h"
 
-struct kd_plan;
+struct kd_update_arena;
 
 struct kd_optimizer {
     const char *name, *summary;
@@ -22,11 +22,11 @@ struct kd_optimizer {
     /* values in the order of fields, into what the op reads */
     void (*set)(const double *values, struct kd_hyper *hyper);
     int n_slots; /* of optimizer state, 0 .. 2 */
-    void (*step)(struct kd_plan *plan,
-                 const struct kd_hyper *hyper); /* parameters -= f(gradients, state) */
+    /* parameters -= f(gradients, state) over this rank's part (models/plan_update.h); gradients may be overwritten */
+    void (*step)(const struct kd_update_arena *arena);
 };
 
-extern const struct kd_optimizer *const kd_optimizers[]; /* NULL-terminated: sgd, adamw */
+extern const struct kd_optimizer *const kd_optimizers[]; /* NULL-terminated */
 const struct kd_optimizer *kd_optimizer_find(const char *name);
 
 /* {"name": "adamw", "lr": 0.001, "weightDecay": 0.01} to the vtable and the hyperparameters. -1: the text starts with a
@@ -34,7 +34,7 @@ const struct kd_optimizer *kd_optimizer_find(const char *name);
 int kd_optimizer_read(const json_t *block, const struct kd_optimizer **optimizer,
                       struct kd_hyper *hyper, struct kd_error *err);
 
-/* schedule: {"name": "constant"|"step"|"cosine", "warmup": fraction of all steps, ...} -> factor of the base rate. */
+/* schedule: {"name": "cosine", "warmup": fraction of all steps, ...} -> factor of the base rate. */
 struct kd_schedule;
 struct kd_schedule *kd_schedule_read(const json_t *block,
                                      struct kd_error *err); /* NULL block = constant */

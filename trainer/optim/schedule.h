@@ -7,6 +7,13 @@
 
 #include "trainer/optim/optimizer.h"
 
+/* The field that falling schedules share. */
+#define KD_FLOOR_FIELD                                                                             \
+    {                                                                                              \
+        .name = "floor", .fallback = 0, .min = 0, .max = 1,                                        \
+        .help = "where it ends, as a fraction of the base rate"                                    \
+    }
+
 struct kd_schedule_kind {
     const char *name, *summary;
     const struct kd_field *fields; /* its own, without warmup; NULL = none */

@@ -12,6 +12,9 @@ static const struct kd_field fields[] = {
      .below_max = true,
      .help = "how much of the last step's direction is kept"},
     KD_WEIGHT_DECAY_FIELD(0),
+    {.name = "nesterov",
+     .kind = KD_FIELD_SWITCH,
+     .help = "the step looks ahead by the momentum (Nesterov's)"},
     {.name = NULL},
 };
 
@@ -20,11 +23,12 @@ static void set(const double *values, struct kd_hyper *hyper)
     hyper->lr = (float)values[0];
     hyper->momentum = (float)values[1];
     hyper->weight_decay = (float)values[2];
+    hyper->nesterov = values[3] != 0;
 }
 
-static void step(struct kd_plan *plan, const struct kd_hyper *hyper)
+static void step(const struct kd_update_arena *arena)
 {
-    kd_plan_update(plan, KD_OP_sgd, 1, hyper);
+    kd_update_by(arena, KD_OP_sgd);
 }
 
 const struct kd_optimizer kd_optimizer_sgd = {

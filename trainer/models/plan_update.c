@@ -1,0 +1,187 @@
+#include "trainer/models/plan_update.h"
+
+#include <stdlib.h>
+
+#include "coordinator/base/mem.h"
+#include "trainer/models/plan_arena.h"
+#include "trainer/optim/optimizer.h"
+
+static void run(struct kd_plan *plan, struct kd_call call)
+{
+    kd_call_run(&call, plan->device->ops, plan->queue);
+}
+
+/* ---- what is there */
+
+static bool is_sharded(const struct kd_plan *plan)
+{
+    return plan->update.zero && kd_plan_has_ranks(plan);
+}
+
+void kd_plan_state_range(const struct kd_plan *plan, int64_t *begin, int64_t *end)
+{
+    *begin = 0;
+    *end = plan->n_parameters;
+    if (is_sharded(plan))
+        kd_comm_share(plan->comm, plan->n_parameters, begin, end);
+}
+
+/* The plan's ranges, cut to this rank's part; those outside it are empty, so that each tensor keeps its number. */
+static void cut_ranges(struct kd_plan *plan)
+{
+    int64_t begin, end, at = 0;
+    kd_plan_state_range(plan, &begin, &end);
+    free(plan->own_ranges);
+    plan->own_ranges = KD_NEW_ARRAY(struct kd_range, (size_t)plan->n_tensors + 1);
+    for (int t = 0; t < plan->n_tensors; t++) {
+        int64_t from = at > begin ? at : begin, to = at + plan->ranges[t].n;
+        at = to;
+        to = to < end ? to : end;
+        plan->own_ranges[t] = plan->ranges[t];
+        plan->own_ranges[t].n = to > from ? to - from : 0;
+    }
+}
+
+static void free_state(struct kd_plan *plan)
+{
+    for (int i = 0; i < KD_PLAN_SLOTS; i++) {
+        plan->device->free(plan->state[i]);
+        plan->state[i] = NULL;
+    }
+    plan->device->free(plan->average);
+    plan->average = NULL;
+}
+
+static void clear_state(struct kd_plan *plan)
+{
+    int64_t begin, end;
+    kd_plan_state_range(plan, &begin, &end);
+    for (int i = 0; i < plan->update.optimizer->n_slots; i++)
+        run(plan, KD_CALL(fill, .x = kd_plan_state(plan, i), .n = end - begin));
+}
+
+static bool is_same(const struct kd_update_options *a, const struct kd_update_options *b)
+{
+    return a->optimizer == b->optimizer && a->zero == b->zero && a->averages == b->averages;
+}
+
+void kd_plan_prepare_update(struct kd_plan *plan, const struct kd_update_options *options)
+{
+    if (!is_same(&plan->update, options) || !plan->own_ranges) {
+        free_state(plan);
+        plan->update = *options;
+        cut_ranges(plan);
+    }
+    if (!plan->norms)
+        plan->norms = plan->device->alloc(2 * ((size_t)plan->n_tensors + 1) * sizeof *plan->norms);
+    if (options->averages && !plan->average)
+        plan->average = plan->device->alloc((size_t)plan->n_parameters * sizeof(float));
+    clear_state(plan);
+    kd_plan_restart_average(plan);
+}
+
+float *kd_plan_average(struct kd_plan *plan)
+{
+    return plan->average;
+}
+
+void kd_plan_restart_average(struct kd_plan *plan)
+{
+    if (plan->average)
+        run(plan, KD_CALL(activation, .x = plan->parameters, .y = plan->average,
+                          .n = plan->n_parameters, .activation = KD_ACTIVATION_NONE));
+}
+
+/* By way of the gradients, which nobody needs between two steps. */
+void kd_plan_swap_average(struct kd_plan *plan)
+{
+    float *const from[] = {plan->parameters, plan->average, plan->gradients};
+    float *const to[] = {plan->gradients, plan->parameters, plan->average};
+    for (int i = 0; plan->average && i < 3; i++)
+        run(plan, KD_CALL(activation, .x = from[i], .y = to[i], .n = plan->n_parameters,
+                          .activation = KD_ACTIVATION_NONE));
+}
+
+/* ---- the step */
+
+static struct kd_update_arena own_part(struct kd_plan *plan, bool clips)
+{
+    int64_t begin, end;
+    kd_plan_state_range(plan, &begin, &end);
+    struct kd_update_arena arena = {
+        .plan = plan,
+        .parameters = plan->parameters + begin,
+        .gradients = plan->gradients + begin,
+        .ranges = plan->own_ranges,
+        .n_ranges = plan->n_tensors,
+        .hyper = &plan->control->hyper,
+        .scale = clips ? &plan->control->gradient_scale : NULL,
+        .norms = plan->norms,
+    };
+    for (int i = 0; i < plan->update.optimizer->n_slots; i++)
+        arena.state[i] = kd_plan_state(plan, i);
+    return arena;
+}
+
+static void measure(struct kd_plan *plan)
+{
+    struct kd_control *control = plan->control;
+    int64_t begin, end;
+    kd_plan_state_range(plan, &begin, &end);
+    run(plan, KD_CALL(sum_squares, .x = plan->gradients + begin, .n = end - begin,
+                      .sum = &control->sum_squares));
+    if (is_sharded(plan))
+        plan->comm->backend->sum_doubles(plan->comm, &control->sum_squares, 1);
+    run(plan, KD_CALL(clip, .sum_squares = &control->sum_squares, .scale = &control->gradient_scale,
+                      .norm = &control->gradient_norm, .hyper = &control->hyper));
+}
+
+void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool with_norm)
+{
+    bool clips = hyper->clip > 0;
+    kd_assert(plan->own_ranges != NULL);
+    plan->device->copy_in(plan->queue, &plan->control->hyper, hyper, sizeof *hyper);
+    if (clips || with_norm)
+        measure(plan);
+    struct kd_update_arena arena = own_part(plan, clips);
+    plan->update.optimizer->step(&arena);
+    if (is_sharded(plan))
+        plan->comm->backend->gather_floats(plan->comm, plan->parameters, plan->n_parameters);
+    if (plan->average)
+        run(plan, KD_CALL(average, .x = plan->parameters, .average = plan->average,
+                          .n = plan->n_parameters, .hyper = &plan->control->hyper));
+}
+
+double kd_plan_gradient_norm(const struct kd_plan *plan)
+{
+    float norm;
+    plan->device->copy_out(plan->queue, &norm, &plan->control->gradient_norm, sizeof norm);
+    plan->device->wait(plan->queue);
+    return norm;
+}
+
+/* ---- for optimizers */
+
+void kd_update_run(const struct kd_update_arena *arena, struct kd_call call)
+{
+    run(arena->plan, call);
+}
+
+void kd_update_by(const struct kd_update_arena *arena, enum kd_op op)
+{
+    struct kd_op_update update = {.parameters = arena->parameters,
+                                  .gradients = arena->gradients,
+                                  .state = {arena->state[0], arena->state[1]},
+                                  .ranges = arena->ranges,
+                                  .n_ranges = arena->n_ranges,
+                                  .hyper = arena->hyper,
+                                  .scale = arena->scale};
+    run(arena->plan, (struct kd_call){.op = op, .args.sgd = update});
+}
+
+void kd_update_sum_norms(const struct kd_update_arena *arena)
+{
+    struct kd_plan *plan = arena->plan;
+    if (is_sharded(plan))
+        plan->comm->backend->sum_doubles(plan->comm, arena->norms, 2 * (int64_t)arena->n_ranges);
+}
