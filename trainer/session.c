@@ -27,18 +27,14 @@ void kd_session_drop_plan(struct kd_session *session)
     session->plan = NULL;
 }
 
-/* The plan's memory is its backend's. */
+/* A plan whose memory another backend gave would only be slower, so it goes. */
 int kd_session_choose_comm(struct kd_session *session, const char *name, struct kd_error *err)
 {
     const struct kd_comm_backend *before = session->comm->backend;
     if (kd_comm_choose(session->comm, name, err) < 0)
         return kd_error_prefix(err, "/comm");
-    if (session->comm->backend == before || !session->plan)
-        return 0;
-    const struct kd_comm_backend *now = session->comm->backend;
-    session->comm->backend = before;
-    kd_session_drop_plan(session);
-    session->comm->backend = now;
+    if (session->comm->backend != before)
+        kd_session_drop_plan(session);
     return 0;
 }
 

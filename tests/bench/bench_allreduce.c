@@ -1,23 +1,31 @@
 /* bench_allreduce.c - the time of summing floats over the ranks, by shm and by mpi, and of the small sums of batch norm.
  *
- *     mpirun -np 2 bench_allreduce [runs]      prints a table: medians over the runs (9)
+ *     bench_allreduce [runs [ranks]]      starts itself under mpirun; a table of medians over the runs (9), 2 ranks
  *
- * One figure is the mean over the calls of a run, on the slowest rank; between two calls each rank writes its values anew, as
+ * Three ways: shm and mpi as the trainer sums a bucket (start_sum, finish_sums; mpi's is MPI_Iallreduce), and a plain
+ * MPI_Allreduce, which the ratio is to. One figure is the mean over the calls of a run, on the slowest rank; between two calls each rank writes its values anew, as
  * a backward pass does, which is not counted. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/mem.h"
 #include "trainer/comm/comm.h"
 
-enum { MOST_BYTES = 16 << 20, BYTES_A_RUN = 64 << 20, FEWEST_CALLS = 4, MOST_CALLS = 1000 };
+enum { BYTES_A_RUN = 64 << 20, FEWEST_CALLS = 4, MOST_CALLS = 1000 };
 
 static const int64_t float_sizes[] = {1 << 10,   4 << 10, 16 << 10, 64 << 10,
                                       256 << 10, 1 << 20, 4 << 20,  16 << 20};
 static const int64_t double_counts[] = {1, 3, 64, 512, 2048};
-static const char *const backends[] = {"shm", "mpi"};
+
+static const struct way {
+    const char *backend;
+    bool at_once; /* sum_floats */
+} ways[] = {{"shm", false}, {"mpi", false}, {"mpi", true}};
+
+enum { N_WAYS = KD_COUNT(ways) };
 
 /* ---- one run: mean time of a call in microseconds */
 
@@ -38,7 +46,17 @@ static double slowest(struct kd_comm *comm, double us)
     return us;
 }
 
-static double time_floats(struct kd_comm *comm, float *values, int64_t bytes)
+static void sum(struct kd_comm *comm, float *values, int64_t n, bool at_once)
+{
+    if (at_once) {
+        comm->backend->sum_floats(comm, values, n);
+        return;
+    }
+    comm->backend->start_sum(comm, values, n);
+    comm->backend->finish_sums(comm);
+}
+
+static double time_floats(struct kd_comm *comm, float *values, int64_t bytes, bool at_once)
 {
     int64_t n = bytes / (int64_t)sizeof(float), spent_ns = 0;
     int calls = n_calls(bytes);
@@ -47,8 +65,7 @@ static double time_floats(struct kd_comm *comm, float *values, int64_t bytes)
             values[k] = (float)(k + i);
         comm->backend->barrier(comm);
         int64_t start_ns = kd_clock_mono_ns();
-        comm->backend->start_sum(comm, values, n);
-        comm->backend->finish_sums(comm);
+        sum(comm, values, n, at_once);
         spent_ns += kd_clock_mono_ns() - start_ns;
     }
     return slowest(comm, (double)spent_ns * 1e-3 / calls);
@@ -80,53 +97,71 @@ static double median(double *values, int n)
     return values[n / 2];
 }
 
-/* The backends in turn, so that a slow moment of the machine meets both. n_doubles: 0 for floats. */
-static void print_row(struct kd_comm *comm, int64_t bytes, int64_t n_doubles, int runs)
+/* n_doubles: 0 for floats. */
+static double time_way(struct kd_comm *comm, const struct way *way, int64_t bytes,
+                       int64_t n_doubles)
 {
     struct kd_error err;
-    float *memory[KD_COUNT(backends)] = {0};
-    double *times[KD_COUNT(backends)], medians[KD_COUNT(backends)];
-    for (size_t b = 0; b < KD_COUNT(backends); b++)
-        times[b] = KD_NEW_ARRAY(double, (size_t)runs);
-    for (int run = -1; run < runs; run++) { /* the first is thrown away */
-        for (size_t b = 0; b < KD_COUNT(backends); b++) {
-            kd_comm_choose(comm, backends[b], &err);
-            if (!memory[b])
-                memory[b] = comm->backend->alloc_floats(comm, MOST_BYTES / sizeof(float));
-            double us =
-                n_doubles ? time_doubles(comm, n_doubles) : time_floats(comm, memory[b], bytes);
-            times[b][run < 0 ? 0 : run] = us;
-        }
-    }
-    for (size_t b = 0; b < KD_COUNT(backends); b++) {
-        kd_comm_choose(comm, backends[b], &err);
-        comm->backend->free_floats(comm, memory[b]);
-        medians[b] = median(times[b], runs);
-        free(times[b]);
-    }
-    if (comm->rank == 0)
-        printf("| %lld %s | %.1f us | %.1f us | %.1f |\n",
-               (long long)(n_doubles ? n_doubles : bytes >> 10), n_doubles ? "doubles" : "KiB",
-               medians[0], medians[1], medians[1] / medians[0]);
+    kd_comm_choose(comm, way->backend, &err);
+    if (n_doubles)
+        return time_doubles(comm, n_doubles);
+    float *values = comm->backend->alloc_floats(comm, bytes / (int64_t)sizeof(float));
+    time_floats(comm, values, bytes, way->at_once); /* what the first use costs is not counted */
+    double us = time_floats(comm, values, bytes, way->at_once);
+    comm->backend->free_floats(comm, values);
+    return us;
 }
 
-int main(int argc, char **argv)
+/* The ways in turn, so that a slow moment of the machine meets all. */
+static void print_row(struct kd_comm *comm, int64_t bytes, int64_t n_doubles, int runs)
+{
+    double *times[N_WAYS], medians[N_WAYS];
+    for (int way = 0; way < N_WAYS; way++)
+        times[way] = KD_NEW_ARRAY(double, (size_t)runs);
+    for (int run = 0; run < runs; run++)
+        for (int way = 0; way < N_WAYS; way++)
+            times[way][run] = time_way(comm, &ways[way], bytes, n_doubles);
+    for (int way = 0; way < N_WAYS; way++) {
+        medians[way] = median(times[way], runs);
+        free(times[way]);
+    }
+    if (comm->rank == 0)
+        printf("| %lld %s | %.1f us | %.1f us | %.1f us | %.1f |\n",
+               (long long)(n_doubles ? n_doubles : bytes >> 10), n_doubles ? "doubles" : "KiB",
+               medians[0], medians[1], medians[2], medians[2] / medians[0]);
+}
+
+static int be_a_rank(int runs)
 {
     struct kd_comm comm;
     struct kd_error err;
-    int runs = argc > 1 ? atoi(argv[1]) : 9;
-    if (runs < 1 || kd_comm_open(&comm, &err) < 0 || kd_comm_choose(&comm, "shm", &err) < 0) {
-        fprintf(stderr, "%s\n", runs < 1 ? "the number of runs is 1 or more" : err.text);
+    if (kd_comm_open(&comm, &err) < 0 || kd_comm_choose(&comm, "shm", &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
         return 1;
     }
     if (comm.rank == 0)
-        printf(
-            "%d ranks, medians of %d runs\n\n| what | shm | mpi | mpi / shm |\n|---|---|---|---|\n",
-            comm.size, runs);
+        printf("%d ranks, medians of %d runs\n\n"
+               "| what | shm | mpi | MPI_Allreduce | ratio |\n|---|---|---|---|---|\n",
+               comm.size, runs);
     for (size_t i = 0; i < KD_COUNT(float_sizes); i++)
         print_row(&comm, float_sizes[i], 0, runs);
     for (size_t i = 0; i < KD_COUNT(double_counts); i++)
         print_row(&comm, 0, double_counts[i], runs);
     kd_comm_close(&comm);
     return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *runs = argc > 1 ? argv[1] : "9", *ranks = argc > 2 ? argv[2] : "2";
+    if (argc == 3 && strcmp(argv[1], "--rank") == 0)
+        return be_a_rank(atoi(argv[2]));
+    if (atoi(runs) < 1 || atoi(ranks) < 1) {
+        fprintf(stderr, "bench_allreduce [runs [ranks]]: numbers of 1 or more\n");
+        return 2;
+    }
+    execlp("mpirun", "mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "pml", "ob1",
+           "--mca", "btl", "self,vader", "-np", ranks, argv[0], "--rank", runs, (char *)NULL);
+    perror("mpirun");
+    return 1;
 }

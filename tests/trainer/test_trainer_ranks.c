@@ -140,6 +140,12 @@ static void a_whole_training_ends_close_at_any_number_of_ranks(void **unused)
         "{\"optimizer\": {\"name\": \"sgd\", \"lr\": 0.01}, \"report\": {\"every\": 1}}", 8);
 }
 
+static void a_trial_may_choose_how_its_ranks_sum(void **unused)
+{
+    (void)unused;
+    check_equal_at_any_number("{" FROZEN ", \"comm\": \"mpi\"}", 2);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "--rank") == 0)
@@ -149,6 +155,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_uneven_last_batch_is_the_same_at_any_number_of_ranks),
         cmocka_unit_test(a_rank_may_have_no_sample_at_all),
         cmocka_unit_test(a_whole_training_ends_close_at_any_number_of_ranks),
+        cmocka_unit_test(a_trial_may_choose_how_its_ranks_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

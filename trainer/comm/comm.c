@@ -61,10 +61,9 @@ int kd_comm_choose(struct kd_comm *comm, const char *name, struct kd_error *err)
     for (int id = 0; id < KD_N_COMM_BACKENDS; id++) {
         if (!is_auto && strcmp(kd_comm_backends[id]->name, name) != 0)
             continue;
-        if (use(comm, id, err) == 0)
-            return 0;
-        if (!is_auto)
-            return kd_error_prefix(err, "%s", name);
+        int status = use(comm, id, err);
+        if (status == 0 || !is_auto)
+            return status;
     }
     return is_auto ? -1 : kd_fail(err, "there is no backend \"%s\"", name);
 }

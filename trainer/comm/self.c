@@ -5,7 +5,7 @@
 static int open_self(struct kd_comm *comm, struct kd_error *err)
 {
     if (comm->size > 1)
-        return kd_fail(err, "is for one rank alone, and here are %d; use auto", comm->size);
+        return kd_fail(err, "self is for one rank alone, and here are %d; use auto", comm->size);
     return 0;
 }
 

@@ -102,7 +102,9 @@ static void join(struct kd_shm *shm, struct segment *segment)
 {
     if (segment->fd < 0)
         return;
-    double *fds = exchange(shm, segment->fd);
+    double *fds = exchange(shm, segment->fd), total = (double)segment->bytes;
+    kd_team_sum_doubles(&shm->team, &total, 1);
+    kd_assert(total == (double)segment->bytes * shm->team.size); /* else these are no copies */
     for (int rank = 0; rank < shm->team.size; rank++) {
         if (rank != shm->team.rank)
             segment->copies[rank] =
@@ -191,10 +193,11 @@ static int meet(struct kd_comm *comm, struct kd_shm *shm, struct kd_error *err)
     if (comm->rank == 0 && invitation.fd >= 0)
         close(invitation.fd);
     if (n_absent > 0)
-        return kd_fail(err,
-                       "%.0f of the %d ranks cannot map the memory of rank 0: they are on another "
-                       "host or in another container; use auto or mpi",
-                       n_absent, comm->size);
+        return kd_fail(
+            err,
+            "shm: %.0f of the %d ranks cannot map the memory of rank 0: they are on another "
+            "host or in another container; use auto or mpi",
+            n_absent, comm->size);
     return 0;
 }
 

@@ -10,7 +10,7 @@
 #include "coordinator/base/clock.h"
 #include "kernels/cpu/simd.h"
 
-enum { BLOCK = 256, LINE_FLOATS = KD_TEAM_LINE / sizeof(float) };
+enum { LINE_FLOATS = KD_TEAM_LINE / sizeof(float) };
 enum { SPINS = 20, YIELDS = 300, SLEEP_MS = 100 };
 
 size_t kd_team_board_bytes(int size)
@@ -126,43 +126,38 @@ static void wait_until_all(struct kd_team *team, enum kd_team_count count, uint6
 
 /* ---- jobs */
 
-KD_SIMD static void add(float *restrict sums, const float *restrict values, int64_t n)
+/* A cache line at any address. Line by line, so that several are on their way from their owner at once; as a vector type
+ * because no compiler can know that the copies are apart. */
+typedef float line __attribute__((vector_size(KD_TEAM_LINE), aligned(sizeof(float)), may_alias));
+
+KD_SIMD static void sum_lines(float *const *copies, int size, int64_t begin, int64_t end)
 {
-    for (int64_t i = 0; i < n; i++)
-        sums[i] += values[i];
+    for (int64_t i = begin; i < end; i += LINE_FLOATS) {
+        line sum = *(const line *)(copies[0] + i);
+        for (int rank = 1; rank < size; rank++)
+            sum += *(const line *)(copies[rank] + i);
+        for (int rank = 0; rank < size; rank++)
+            *(line *)(copies[rank] + i) = sum;
+    }
 }
 
-/* All copies of a line are read, then written: fetching it for writing at once saves a second way to its owner. */
-static inline void fetch_line(const float *line)
+static void sum_rest(float *const *copies, int size, int64_t begin, int64_t end)
 {
-#if defined(__x86_64__)
-    __asm__ volatile("prefetchw %0" : : "m"(*line)); /* what gcc emits only with -mprfchw */
-#else
-    __builtin_prefetch(line, 1);
-#endif
-}
-
-static void fetch_block(const struct kd_team *team, const struct kd_team_job *job, int64_t begin)
-{
-    int64_t end = begin + BLOCK < job->end ? begin + BLOCK : job->end;
-    for (int64_t i = begin; i < end; i += LINE_FLOATS)
-        for (int rank = 0; rank < team->size; rank++)
-            fetch_line(job->copies[rank] + job->at + i);
+    for (int64_t i = begin; i < end; i++) {
+        float sum = copies[0][i];
+        for (int rank = 1; rank < size; rank++)
+            sum += copies[rank][i];
+        for (int rank = 0; rank < size; rank++)
+            copies[rank][i] = sum;
+    }
 }
 
 static void sum_part(const struct kd_team *team, const struct kd_team_job *job)
 {
-    float sums[BLOCK];
-    for (int64_t i = job->begin; i < job->end; i += BLOCK) {
-        int64_t n = job->end - i < BLOCK ? job->end - i : BLOCK;
-        size_t bytes = (size_t)n * sizeof(float);
-        fetch_block(team, job, i + n);
-        memcpy(sums, job->copies[0] + job->at + i, bytes);
-        for (int rank = 1; rank < team->size; rank++)
-            add(sums, job->copies[rank] + job->at + i, n);
-        for (int rank = 0; rank < team->size; rank++)
-            memcpy(job->copies[rank] + job->at + i, sums, bytes);
-    }
+    int64_t begin = job->at + job->begin, end = job->at + job->end;
+    int64_t rest = end - (end - begin) % LINE_FLOATS;
+    sum_lines(job->copies, team->size, begin, rest);
+    sum_rest(job->copies, team->size, rest, end);
 }
 
 static void give_part(const struct kd_team *team, const struct kd_team_job *job)
