@@ -26,8 +26,7 @@ static void check_fit(const struct kd_config *config, struct kd_problems *proble
         kd_problems_add(problems, "/data", "%s", err.text);
         return;
     }
-    struct kd_input input = {.shape = {{shape.n_features}, .n_dims = 1},
-                             .n_outputs = shape.n_targets ? shape.n_targets : shape.max_label + 1};
+    struct kd_input input = kd_config_input(&shape);
     int64_t n_outputs = kd_config_n_outputs(config, &input, &err);
     if (n_outputs < 0 || check_plan(config, &shape, input, n_outputs, &err) < 0)
         kd_problems_add_error(problems, "/model", &err);

@@ -14,7 +14,7 @@
 
 /* What has been summed since the last report. */
 struct kd_report_window {
-    double loss_sum, n_correct, n_seen;
+    double loss_sum, n_correct, n_seen; /* rows of the loss that count: samples, or their tokens */
     double seconds;
 };
 

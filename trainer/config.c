@@ -347,6 +347,17 @@ void kd_config_release(struct kd_config *config)
     *config = (struct kd_config){0};
 }
 
+struct kd_input kd_config_input(const struct kd_data_shape *shape)
+{
+    bool tokens = shape->vocabulary > 0;
+    return (struct kd_input){.shape = shape->shape,
+                             .tokens = tokens,
+                             .vocabulary = shape->vocabulary,
+                             .n_outputs =
+                                 shape->n_targets ? shape->n_targets : shape->max_label + 1,
+                             .positions = tokens ? shape->shape.dims[0] : 1};
+}
+
 int64_t kd_config_n_outputs(const struct kd_config *config, const struct kd_input *input,
                             struct kd_error *err)
 {

@@ -49,6 +49,9 @@ void kd_config_read(struct kd_config *config, json_t *block, const char *base_di
                     struct kd_problems *problems);
 void kd_config_release(struct kd_config *config);
 
+/* What the data hand to a model. */
+struct kd_input kd_config_input(const struct kd_data_shape *shape);
+
 /* Number of values that the model gives for one sample. -1: the text starts with a pointer into the model. */
 int64_t kd_config_n_outputs(const struct kd_config *config, const struct kd_input *input,
                             struct kd_error *err);

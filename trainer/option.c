@@ -53,6 +53,20 @@ static bool is_column_list(const json_t *value)
     return true;
 }
 
+static bool is_path_list(const json_t *value)
+{
+    size_t i;
+    const json_t *item;
+    if (json_is_string(value))
+        return true;
+    json_array_foreach(value, i, item)
+    {
+        if (!json_is_string(item))
+            return false;
+    }
+    return json_array_size(value) > 0;
+}
+
 static bool is_switch(const json_t *value)
 {
     return json_is_boolean(value) ||
@@ -70,6 +84,10 @@ static bool kind_fits(enum kd_option_kind kind, const json_t *value)
     case KD_OPTION_FILE:
     case KD_OPTION_CHOICE:
         return json_is_string(value);
+    case KD_OPTION_FILES:
+        return is_path_list(value);
+    case KD_OPTION_BOOL:
+        return json_is_boolean(value);
     case KD_OPTION_SWITCH:
         return is_switch(value);
     case KD_OPTION_COLUMN:

@@ -17,7 +17,9 @@
     X(INT, "integer", "an integer")                                                                \
     X(TEXT, "text", "a text")                                                                      \
     X(FILE, "file", "a path")                                                                      \
+    X(FILES, "files", "a path or a list of paths")                                                 \
     X(CHOICE, "choice", "one of the names")                                                        \
+    X(BOOL, "boolean", "true or false")                                                            \
     X(SWITCH, "switch", "true, false or auto")                                                     \
     X(COLUMN, "column", "a column: an index from 0 (negative: from the end) or a header name")     \
     X(COLUMNS, "columns", "a list of columns (indices from 0, or header names)")                   \

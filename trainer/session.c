@@ -1,22 +1,19 @@
 #include "trainer/session.h"
 
-#include <string.h>
-
-enum { EVALUATION_BATCH = 256 }; /* at least so many samples in a call when nothing limits it */
+/* Small samples are validated many at once, however few a training batch has; large ones would need the memory for it. */
+enum { EVALUATION_BATCH = 256, EVALUATION_FLOATS = 1 << 14 };
 
 void kd_session_init(struct kd_session *session, struct kd_comm *comm)
 {
     *session = (struct kd_session){.comm = comm};
+    kd_loader_init(&session->loader, kd_device_find("cpu", NULL), NULL);
 }
 
 void kd_session_release(struct kd_session *session)
 {
     kd_datasets_release(&session->datasets);
     kd_plan_free(session->plan);
-    kd_arr_release(&session->x);
-    kd_arr_release(&session->labels);
-    kd_arr_release(&session->targets);
-    kd_arr_release(&session->samples);
+    kd_loader_release(&session->loader);
     kd_arr_release(&session->order);
     *session = (struct kd_session){0};
 }
@@ -68,35 +65,43 @@ static int ready_plan(struct kd_session *session, const struct kd_plan_options *
     return 0;
 }
 
-static void ready_buffers(struct kd_session *session, const struct kd_dataset *dataset)
+static void ready_buffers(struct kd_session *session, const struct kd_config *config,
+                          const struct kd_dataset *dataset)
 {
-    size_t n = (size_t)session->max_batch;
-    session->x.n = session->labels.n = session->targets.n = session->samples.n = 0;
-    session->order.n = 0;
-    kd_arr_reserve(&session->x, n * (size_t)dataset->rows.n_features);
-    kd_arr_reserve(&session->labels, n);
-    kd_arr_reserve(&session->targets, n * (size_t)dataset->rows.n_targets + 1);
-    kd_arr_reserve(&session->samples, n);
-    kd_arr_reserve(&session->order, (size_t)dataset->n_train);
+    kd_loader_prepare(&session->loader, dataset, &config->data.augment, session->max_batch);
+    kd_arr_clear(&session->order);
+    kd_arr_reserve(&session->order, (size_t)dataset->train.n);
+}
+
+static int64_t choose_max_batch(const struct kd_session *session, const struct kd_config *config,
+                                const struct kd_dataset *data)
+{
+    int64_t largest = config->batch_size < data->train.n ? config->batch_size : data->train.n;
+    int64_t share = (largest + session->comm->size - 1) / session->comm->size;
+    int64_t size = kd_shape_count(data->rows.shape);
+    int64_t many =
+        size * EVALUATION_BATCH <= EVALUATION_FLOATS ? EVALUATION_BATCH : EVALUATION_FLOATS / size;
+    if (kd_table_is_tokens(&data->rows)) /* each of which becomes a vector, and a score per class */
+        many = 0;
+    return share < many ? many : share;
 }
 
 int kd_session_prepare(struct kd_session *session, const struct kd_config *config,
                        const struct kd_dataset **dataset, struct kd_error *err)
 {
     const struct kd_dataset *data = kd_datasets_get(&session->datasets, &config->data, err);
+    struct kd_data_shape shape;
     if (!data)
         return -1;
-    const struct kd_table *rows = &data->rows;
-    struct kd_input input = {.shape = {{rows->n_features}, .n_dims = 1},
-                             .n_outputs = rows->labels ? rows->max_label + 1 : rows->n_targets};
+    kd_dataset_shape(data, &shape);
+    struct kd_input input = kd_config_input(&shape);
     int64_t n_outputs = kd_config_n_outputs(config, &input, err);
-    if (n_outputs < 0 || (rows->labels && kd_config_check_labels(n_outputs, rows->max_label,
-                                                                 rows->max_label_at, err) < 0))
+    if (n_outputs < 0 ||
+        kd_config_check_labels(n_outputs, shape.max_label, shape.max_label_at, err) < 0)
         return -1;
-    int64_t largest = config->batch_size < data->n_train ? config->batch_size : data->n_train;
-    session->max_batch = (largest + session->comm->size - 1) / session->comm->size;
-    if (session->max_batch < EVALUATION_BATCH)
-        session->max_batch = EVALUATION_BATCH;
+    if (shape.n_targets == 0)
+        input.n_outputs = n_outputs; /* more classes than the data have are the user's choice */
+    session->max_batch = choose_max_batch(session, config, data);
     struct kd_plan_options wanted = {.model = config->model,
                                      .input = input,
                                      .loss = config->loss->loss,
@@ -104,36 +109,15 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
                                      .max_batch = session->max_batch,
                                      .device = "cpu",
                                      .comm = session->comm};
-    if (rows->labels)
-        wanted.input.n_outputs =
-            n_outputs; /* more classes than the data have are the user's choice */
     if (ready_plan(session, &wanted, err) < 0)
         return -1;
-    ready_buffers(session, data);
+    ready_buffers(session, config, data);
     *dataset = data;
     return 0;
 }
 
-void kd_session_gather(struct kd_session *session, const struct kd_dataset *dataset, int64_t begin,
-                       int64_t n_global, struct kd_batch *batch)
+void kd_session_load(struct kd_session *session, struct kd_draw draw, struct kd_batch *batch)
 {
-    const struct kd_table *rows = &dataset->rows;
-    size_t f = (size_t)rows->n_features, t = (size_t)rows->n_targets;
-    int64_t first, end;
-    kd_comm_share(session->comm, n_global, &first, &end);
-    for (int64_t i = first; i < end; i++) {
-        size_t to = (size_t)(i - first), from = (size_t)session->order.items[begin + i];
-        memcpy(session->x.items + to * f, rows->x + from * f, f * sizeof(float));
-        if (rows->labels)
-            session->labels.items[to] = rows->labels[from];
-        else
-            memcpy(session->targets.items + to * t, rows->targets + from * t, t * sizeof(float));
-        session->samples.items[to] = begin + i;
-    }
-    batch->x = session->x.items;
-    batch->labels = rows->labels ? session->labels.items : NULL;
-    batch->targets = rows->labels ? NULL : session->targets.items;
-    batch->samples = session->samples.items;
-    batch->n = end - first;
-    batch->n_global = batch->n_counted = n_global;
+    kd_comm_share(session->comm, draw.n_micro, &draw.first, &draw.end);
+    kd_loader_fill(&session->loader, &draw, batch);
 }

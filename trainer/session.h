@@ -7,6 +7,7 @@
 
 #include "trainer/comm/comm.h"
 #include "trainer/config.h"
+#include "trainer/data/loader.h"
 #include "trainer/speed.h"
 
 struct kd_session {
@@ -16,12 +17,8 @@ struct kd_session {
     struct kd_speed speed;          /* of the plan */
     struct kd_plan_options plan_is; /* what the plan was made for; its model is not kept */
 
-    /* This rank's part of one batch, gathered. */
+    struct kd_loader loader; /* this rank's part of one batch */
     int64_t max_batch;
-    KD_ARR(float) x;
-    KD_ARR(int32_t) labels;
-    KD_ARR(float) targets;
-    KD_ARR(int64_t) samples;
     KD_ARR(int32_t) order; /* the epoch's permutation of the training part */
 };
 
@@ -39,9 +36,7 @@ void kd_session_drop_plan(struct kd_session *session);
 int kd_session_prepare(struct kd_session *session, const struct kd_config *config,
                        const struct kd_dataset **dataset, struct kd_error *err);
 
-/* This rank's part of global batch number `step` (from 0) into the buffers and *batch: samples
- * [begin, begin + n_global) of the epoch's order, shared over the ranks. The order must be that of the step's epoch. */
-void kd_session_gather(struct kd_session *session, const struct kd_dataset *dataset, int64_t begin,
-                       int64_t n_global, struct kd_batch *batch);
+/* This rank's share (first and end are set here) of a global batch or micro-batch, into the loader's memory and *batch. */
+void kd_session_load(struct kd_session *session, struct kd_draw draw, struct kd_batch *batch);
 
 #endif

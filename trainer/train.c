@@ -45,7 +45,7 @@ static void order_for(struct kd_training *t, int64_t epoch)
 {
     if (t->order_epoch == epoch)
         return;
-    kd_permutation_fill(t->session->order.items, t->dataset->n_train, t->seed, (uint64_t)epoch);
+    kd_permutation_fill(t->session->order.items, t->dataset->train.n, t->seed, (uint64_t)epoch);
     t->order_epoch = epoch;
 }
 
@@ -53,18 +53,28 @@ static void backward(struct kd_training *t)
 {
     int64_t epoch = t->state.step / t->state.steps_per_epoch;
     int64_t begin = t->state.step % t->state.steps_per_epoch * t->config->batch_size;
-    int64_t left = t->dataset->n_train - begin;
-    struct kd_batch batch = {.step = t->state.step, .seed = t->seed};
+    int64_t left = t->dataset->train.n - begin;
+    int64_t n = left < t->config->batch_size ? left : t->config->batch_size;
+    struct kd_batch batch = {0};
     struct kd_batch_result result = {0};
     int64_t began = kd_profile_begin(t->job->profile);
     order_for(t, epoch);
-    kd_session_gather(t->session, t->dataset, begin,
-                      left < t->config->batch_size ? left : t->config->batch_size, &batch);
+    kd_session_load(t->session,
+                    (struct kd_draw){.part = &t->dataset->train,
+                                     .order = t->session->order.items,
+                                     .begin = begin,
+                                     .n = n,
+                                     .micro_begin = begin,
+                                     .n_micro = n,
+                                     .augment = &t->config->data.augment,
+                                     .seed = t->seed,
+                                     .step = t->state.step},
+                    &batch);
     kd_profile_end(t->job->profile, KD_PHASE_DATA, began);
     kd_plan_backward(t->plan, &batch, &result);
     t->state.window.loss_sum += result.loss_sum;
     t->state.window.n_correct += (double)result.n_correct;
-    t->state.window.n_seen += (double)batch.n;
+    t->state.window.n_seen += (double)result.n_counted;
 }
 
 /* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is
@@ -155,25 +165,34 @@ static bool is_boundary(const struct kd_training *t)
     return t->state.step % every == 0 || t->state.step == t->end_step;
 }
 
+/* Rows of the loss that one sample gives. */
+static int64_t rows_of_sample(const struct kd_training *t)
+{
+    const struct kd_table *rows = &t->dataset->rows;
+    return kd_table_is_tokens(rows) ? rows->shape.dims[0] : 1;
+}
+
 static void fill_training(struct kd_training *t, struct kd_report *report)
 {
     struct kd_comm *comm = t->session->comm;
     struct kd_report_window *window = &t->state.window;
     double sums[3] = {window->loss_sum, window->n_correct, window->n_seen};
     comm->backend->sum_doubles(comm, sums, 3);
-    kd_report_set(report, KD_METRIC_TRAIN_LOSS, sums[0] / sums[2]);
+    double n_rows = fmax(sums[2], 1); /* every label since the last report may be an ignored one */
+    kd_report_set(report, KD_METRIC_TRAIN_LOSS, sums[0] / n_rows);
     if (t->config->loss->classes)
-        kd_report_set(report, KD_METRIC_TRAIN_ACCURACY, sums[1] / sums[2]);
+        kd_report_set(report, KD_METRIC_TRAIN_ACCURACY, sums[1] / n_rows);
     kd_report_set(report, KD_METRIC_LR, t->lr);
     kd_report_set(report, KD_METRIC_EPOCH_TIME, window->seconds);
-    kd_speed_report(&t->session->speed, t->plan, sums[2], window->seconds, report);
+    kd_speed_report(&t->session->speed, t->plan, sums[2] / (double)rows_of_sample(t),
+                    window->seconds, report);
     *window = (struct kd_report_window){0};
 }
 
 static void fill_validation(struct kd_training *t, struct kd_report *report)
 {
     double loss, accuracy;
-    if (t->dataset->n_val == 0)
+    if (t->dataset->val.n == 0)
         return;
     kd_training_evaluate(t, &loss, &accuracy);
     kd_report_set(report, KD_METRIC_VAL_LOSS, loss);
@@ -305,7 +324,7 @@ static int64_t smaller(int64_t a, int64_t b)
 static void set_lengths(struct kd_training *t)
 {
     const struct kd_config *config = t->config;
-    int64_t per_epoch = (t->dataset->n_train + config->batch_size - 1) / config->batch_size;
+    int64_t per_epoch = (t->dataset->train.n + config->batch_size - 1) / config->batch_size;
     int64_t per_unit = config->report_steps ? 1 : per_epoch;
     t->state.steps_per_epoch = per_epoch;
     t->total_steps = config->steps ? config->steps : config->epochs * per_epoch;

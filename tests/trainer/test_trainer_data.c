@@ -1,34 +1,6 @@
-/* Data: what CSV and IDX files give, how their mistakes are told, the split, the scale, the order, the memory. */
-#include "tests/trainer/support.h"
+/* Data: what CSV files give, how their mistakes are told, the split, the scale, the order, the memory. */
+#include "tests/trainer/data_fixture.h"
 #include "trainer/data/permutation.h"
-
-struct loaded {
-    struct kd_datasets datasets;
-    const struct kd_dataset *dataset;
-    struct kd_error err;
-    json_t *block;
-};
-
-static void load(struct loaded *loaded, const struct folder *folder, const char *block,
-                 bool classes)
-{
-    json_error_t where;
-    struct kd_problems problems = {0};
-    *loaded = (struct loaded){.block = json_loads(block, 0, &where)};
-    if (!loaded->block)
-        fail_msg("%s: %s", block, where.text);
-    struct kd_data_config config = {.classes = classes};
-    kd_data_check(loaded->block, folder->path, &config, &problems);
-    if (kd_problems_fail(&problems, &loaded->err) == 0)
-        loaded->dataset = kd_datasets_get(&loaded->datasets, &config, &loaded->err);
-    kd_problems_release(&problems);
-}
-
-static void unload(struct loaded *loaded)
-{
-    kd_datasets_release(&loaded->datasets);
-    json_decref(loaded->block);
-}
 
 static void a_csv_mistake_names_file_line_and_what_was_seen(void **unused)
 {
@@ -92,10 +64,11 @@ static void columns_are_taken_by_index_and_by_name(void **unused)
         fail_msg("%s", loaded.err.text);
     const struct kd_table *rows = &loaded.dataset->rows;
     assert_int_equal(rows->n, 2);
-    assert_int_equal(rows->n_features, 2);
+    assert_int_equal(kd_shape_count(rows->shape), 2);
     assert_int_equal(rows->labels[0], 1);
-    assert_true(rows->x[0] == 0.5f && rows->x[1] == 2 && rows->x[2] == 1.5f && rows->x[3] == 3);
-    assert_int_equal(loaded.dataset->n_val, 0);
+    const float *x = rows->floats;
+    assert_true(x[0] == 0.5f && x[1] == 2 && x[2] == 1.5f && x[3] == 3);
+    assert_int_equal(loaded.dataset->val.n, 0);
     unload(&loaded);
     load(&loaded, &folder,
          "{\"format\": \"csv\", \"path\": \"t.csv\", \"targets\": [\"y\", \"x\"],"
@@ -104,7 +77,7 @@ static void columns_are_taken_by_index_and_by_name(void **unused)
     assert_non_null(loaded.dataset);
     assert_int_equal(loaded.dataset->rows.n_targets, 2);
     assert_true(loaded.dataset->rows.targets[0] == 2 && loaded.dataset->rows.targets[1] == 0.5f);
-    assert_int_equal(loaded.dataset->rows.n_features, 1);
+    assert_int_equal(kd_shape_count(loaded.dataset->rows.shape), 1);
     unload(&loaded);
     folder_remove(&folder);
 }
@@ -121,11 +94,20 @@ static void the_split_is_a_function_of_its_seed_alone(void **unused)
          true);
     load(&c, &folder, "{\"format\": \"csv\", \"path\": \"blobs.csv\", \"split\": {\"seed\": 4}}",
          true);
-    assert_int_equal(a.dataset->n_val, 10);
-    assert_int_equal(a.dataset->n_train, 40);
-    size_t bytes = 50 * 8 * sizeof(float);
-    assert_memory_equal(a.dataset->rows.x, b.dataset->rows.x, bytes);
-    assert_memory_not_equal(a.dataset->rows.x, c.dataset->rows.x, bytes);
+    assert_int_equal(a.dataset->val.n, 10);
+    assert_int_equal(a.dataset->train.n, 40);
+    size_t bytes = 10 * sizeof(int32_t);
+    assert_memory_equal(a.dataset->val.index, b.dataset->val.index, bytes);
+    assert_memory_not_equal(a.dataset->val.index, c.dataset->val.index, bytes);
+    /* As they always were: results that were reached once can be reached again. */
+    static const int32_t held_out[] = {44, 14, 39, 5, 20, 1, 19, 25, 35, 32};
+    assert_memory_equal(a.dataset->val.index, held_out, sizeof held_out);
+    bool seen[50] = {false};
+    for (int i = 0; i < 50; i++) {
+        int32_t row = i < 10 ? a.dataset->val.index[i] : a.dataset->train.index[i - 10];
+        assert_true(row >= 0 && row < 50 && !seen[row]);
+        seen[row] = true;
+    }
     unload(&a);
     unload(&b);
     unload(&c);
@@ -142,16 +124,16 @@ static void the_scale_is_learnt_from_the_training_part_only(void **unused)
     load(&loaded, &folder, "{\"format\": \"csv\", \"path\": \"t.csv\", \"valPath\": \"v.csv\"}",
          true);
     assert_non_null(loaded.dataset);
-    const float *x = loaded.dataset->rows.x;
-    assert_true(x[0] == -1 && x[2] == 1 && x[4] == 5); /* mean 3, deviation 1 */
-    assert_true(x[1] == 0 && x[5] == 0);               /* constant in training: 0 everywhere */
+    const float *x = loaded.dataset->rows.floats, *val = loaded.dataset->val_rows.floats;
+    assert_true(x[0] == -1 && x[2] == 1 && val[0] == 5); /* mean 3, deviation 1 */
+    assert_true(x[1] == 0 && val[1] == 0);               /* constant in training: 0 everywhere */
     unload(&loaded);
     load(&loaded, &folder,
          "{\"format\": \"csv\", \"path\": \"t.csv\", \"valPath\": \"v.csv\","
          " \"normalize\": \"minmax\"}",
          true);
-    x = loaded.dataset->rows.x;
-    assert_true(x[0] == 0 && x[2] == 1 && x[4] == 3);
+    x = loaded.dataset->rows.floats;
+    assert_true(x[0] == 0 && x[2] == 1 && loaded.dataset->val_rows.floats[0] == 3);
     unload(&loaded);
     folder_remove(&folder);
 }
@@ -163,77 +145,12 @@ static void a_data_set_is_kept_until_its_file_changes(void **unused)
     struct loaded loaded;
     blobs_write(&folder, 50);
     load(&loaded, &folder, "{\"format\": \"csv\", \"path\": \"blobs.csv\"}", true);
-    struct kd_data_config config = {.format = kd_data_format_find("csv"),
-                                    .block = loaded.block,
-                                    .base_dir = folder.path,
-                                    .classes = true};
-    assert_ptr_equal(kd_datasets_get(&loaded.datasets, &config, &loaded.err), loaded.dataset);
+    assert_ptr_equal(kd_datasets_get(&loaded.datasets, &loaded.config, &loaded.err),
+                     loaded.dataset);
     blobs_write(&folder, 70);
-    const struct kd_dataset *again = kd_datasets_get(&loaded.datasets, &config, &loaded.err);
+    const struct kd_dataset *again = kd_datasets_get(&loaded.datasets, &loaded.config, &loaded.err);
     assert_int_equal(again->rows.n, 70);
     unload(&loaded);
-    folder_remove(&folder);
-}
-
-/* ---- IDX */
-
-static void idx_write(const struct folder *folder, const char *name, const char *header,
-                      size_t n_header, size_t n_data)
-{
-    char bytes[256] = {0};
-    memcpy(bytes, header, n_header);
-    for (size_t i = 0; i < n_data; i++)
-        bytes[n_header + i] = (char)(i % 3);
-    free(file_write(folder, name, bytes, n_header + n_data));
-}
-
-static const char IMAGES[] = "\0\0\x08\x03\0\0\0\x05\0\0\0\x02\0\0\0\x02";
-static const char LABELS[] = "\0\0\x08\x01\0\0\0\x05";
-
-static void idx_files_give_bytes_as_numbers(void **unused)
-{
-    (void)unused;
-    struct folder folder = folder_make();
-    struct loaded loaded;
-    idx_write(&folder, "i", IMAGES, 16, 20);
-    idx_write(&folder, "l", LABELS, 8, 5);
-    load(&loaded, &folder,
-         "{\"format\": \"idx\", \"images\": \"i\", \"labels\": \"l\", \"normalize\": 0.5,"
-         " \"split\": {\"val\": 0}}",
-         true);
-    if (!loaded.dataset)
-        fail_msg("%s", loaded.err.text);
-    assert_int_equal(loaded.dataset->rows.n, 5);
-    assert_int_equal(loaded.dataset->rows.n_features, 4);
-    assert_true(loaded.dataset->rows.x[2] == 1);
-    assert_int_equal(loaded.dataset->rows.max_label, 2);
-    unload(&loaded);
-    folder_remove(&folder);
-}
-
-static void an_idx_mistake_names_file_and_byte(void **unused)
-{
-    (void)unused;
-    static const struct {
-        size_t n_images, n_labels;
-        const char *images, *labels, *error;
-    } cases[] = {
-        {19, 5, IMAGES, LABELS, "i: 35 bytes, but its header promises 36"},
-        {20, 5, "\0\0\x0D\x03\0\0\0\x05\0\0\0\x02\0\0\0\x02", LABELS, "i: byte 0: magic 00000d03"},
-        {20, 5, "\x1F\x8B\x08\x03\0\0\0\x05\0\0\0\x02\0\0\0\x02", LABELS, "gunzip"},
-        {20, 5, "\0\0\x08\x03\0\0\0\0\0\0\0\x02\0\0\0\x02", LABELS, "i: byte 4: dimension 0 is 0"},
-        {20, 4, IMAGES, "\0\0\x08\x01\0\0\0\x04", "has 5 samples but"},
-    };
-    struct folder folder = folder_make();
-    for (size_t i = 0; i < KD_COUNT(cases); i++) {
-        struct loaded loaded;
-        idx_write(&folder, "i", cases[i].images, 16, cases[i].n_images);
-        idx_write(&folder, "l", cases[i].labels, 8, cases[i].n_labels);
-        load(&loaded, &folder, "{\"format\": \"idx\", \"images\": \"i\", \"labels\": \"l\"}", true);
-        if (loaded.dataset || !strstr(loaded.err.text, cases[i].error))
-            fail_msg("case %zu: \"%s\" is not in: %s", i, cases[i].error, loaded.err.text);
-        unload(&loaded);
-    }
     folder_remove(&folder);
 }
 
@@ -285,8 +202,6 @@ int main(void)
         cmocka_unit_test(the_split_is_a_function_of_its_seed_alone),
         cmocka_unit_test(the_scale_is_learnt_from_the_training_part_only),
         cmocka_unit_test(a_data_set_is_kept_until_its_file_changes),
-        cmocka_unit_test(idx_files_give_bytes_as_numbers),
-        cmocka_unit_test(an_idx_mistake_names_file_and_byte),
         cmocka_unit_test(the_order_is_a_permutation_of_every_epoch_its_own),
         cmocka_unit_test(every_order_is_equally_likely),
     };

@@ -146,6 +146,17 @@ static void a_trial_may_choose_how_its_ranks_sum(void **unused)
     check_equal_at_any_number("{" FROZEN ", \"comm\": \"mpi\"}", 2);
 }
 
+static void augmented_and_mixed_images_are_the_same_at_any_number_of_ranks(void **unused)
+{
+    (void)unused;
+    check_equal_at_any_number(
+        "{" FROZEN ", \"data\": {\"format\": \"synthetic\", \"kind\": \"images\","
+        " \"shape\": [6, 6, 3], \"samples\": 90, \"augment\": {\"crop\": 1, \"flip\": true,"
+        " \"cutout\": 2, \"mixup\": 0.4}},"
+        " \"model\": [{\"flatten\": {}}, {\"linear\": {\"units\": 10}}]}",
+        3);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "--rank") == 0)
@@ -154,6 +165,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_first_step_is_the_same_at_any_number_of_ranks),
         cmocka_unit_test(an_uneven_last_batch_is_the_same_at_any_number_of_ranks),
         cmocka_unit_test(a_rank_may_have_no_sample_at_all),
+        cmocka_unit_test(augmented_and_mixed_images_are_the_same_at_any_number_of_ranks),
         cmocka_unit_test(a_whole_training_ends_close_at_any_number_of_ranks),
         cmocka_unit_test(a_trial_may_choose_how_its_ranks_sum),
     };

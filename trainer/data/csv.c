@@ -7,7 +7,7 @@
 
 #include "coordinator/base/str.h"
 #include "trainer/data/csv_lines.h"
-#include "trainer/data/format.h"
+#include "trainer/data/labels.h"
 
 static const struct kd_option fields[] = {
     {.name = "path", .kind = KD_OPTION_FILE, .required = true, .help = "the CSV file"},
@@ -38,7 +38,7 @@ static const struct kd_option fields[] = {
     {0},
 };
 
-enum { MAX_LABEL = 1 << 24, SHORTEN_AT = 40, PEEK_BYTES = 8 << 20 };
+enum { SHORTEN_AT = 40, PEEK_BYTES = 8 << 20 };
 
 enum role { ROLE_FEATURE, ROLE_LABEL, ROLE_TARGET, ROLE_IGNORED };
 
@@ -53,8 +53,9 @@ struct csv {
     struct column *columns; /* owned, [n_columns] */
     int64_t n_columns;
     char **names; /* owned, [n_columns]; NULL without a header */
-    int64_t capacity;
+    int64_t n_features, capacity;
     int max_label_line;
+    float *x; /* becomes the table's */
     struct kd_table *table;
 };
 
@@ -172,7 +173,7 @@ static int settle_columns(struct csv *csv, struct kd_error *err)
     for (int64_t i = 0; i < csv->n_columns; i++)
         if (csv->columns[i].role == ROLE_FEATURE)
             csv->columns[i].at = n_features++;
-    csv->table->n_features = n_features;
+    csv->n_features = n_features;
     if (n_features == 0)
         return kd_fail(err,
                        "%s: no column is left as a feature: the first line has %lld; is the "
@@ -195,7 +196,7 @@ static void grow(struct csv *csv)
         return;
     csv->capacity = csv->capacity ? csv->capacity * 2 : 256;
     size_t n = (size_t)csv->capacity;
-    table->x = kd_realloc_array(table->x, n, sizeof(float) * (size_t)table->n_features);
+    csv->x = kd_realloc_array(csv->x, n, sizeof(float) * (size_t)csv->n_features);
     if (csv->source->classes)
         table->labels = kd_realloc_array(table->labels, n, sizeof(int32_t));
     else
@@ -216,13 +217,11 @@ static int fail_cell(const struct csv *csv, int64_t column, const char *what, st
 static int take_label(struct csv *csv, int64_t column, double value, struct kd_error *err)
 {
     struct kd_table *table = csv->table;
-    if (value < 0 || value > MAX_LABEL || floor(value) != value)
+    int32_t before = table->max_label;
+    if (kd_labels_take(table, csv->source, table->n, value, KD_LABEL_MAX) < 0)
         return fail_cell(csv, column, "is not a class number (0, 1, 2, ...)", err);
-    table->labels[table->n] = (int32_t)value;
-    if (csv->max_label_line == 0 || table->labels[table->n] > table->max_label) {
-        table->max_label = table->labels[table->n];
+    if (table->max_label > before)
         csv->max_label_line = csv->lines.line;
-    }
     return 0;
 }
 
@@ -244,7 +243,7 @@ static int take_cell(struct csv *csv, int64_t column, struct kd_error *err)
     if (place->role == ROLE_TARGET)
         table->targets[table->n * table->n_targets + place->at] = (float)value;
     else
-        table->x[table->n * table->n_features + place->at] = (float)value;
+        csv->x[table->n * csv->n_features + place->at] = (float)value;
     return 0;
 }
 
@@ -282,7 +281,7 @@ static int take_first_line(struct csv *csv, struct kd_error *err)
 
 static int take_lines(struct csv *csv, struct kd_error *err)
 {
-    int64_t most = csv->source->max_rows ? csv->source->max_rows : INT64_MAX;
+    int64_t most = csv->source->peek ? 1 : INT64_MAX;
     if (take_first_line(csv, err) < 0)
         return -1;
     while (csv->table->n < most) {
@@ -294,9 +293,19 @@ static int take_lines(struct csv *csv, struct kd_error *err)
     }
     if (csv->table->n == 0)
         return kd_fail(err, "%s: only a header line, no data", csv->lines.path);
-    if (csv->source->classes)
-        csv->table->max_label_at = kd_format("%s:%d", csv->lines.path, csv->max_label_line);
-    return 0;
+    char *at = csv->source->peek ? NULL : kd_format("%s:%d", csv->lines.path, csv->max_label_line);
+    return kd_labels_end(csv->table, csv->lines.path, at, err);
+}
+
+/* The rows as they were read become the table's own. */
+static void give_rows(struct csv *csv)
+{
+    struct kd_table *table = csv->table;
+    table->shape = (struct kd_shape){{csv->n_features}, 1};
+    table->element = KD_ELEMENT_F32;
+    kd_table_own(table, csv->x, csv->n_features * (int64_t)sizeof(float));
+    table->floats = csv->x;
+    csv->x = NULL;
 }
 
 static void csv_release(struct csv *csv)
@@ -305,10 +314,12 @@ static void csv_release(struct csv *csv)
         free(csv->names[i]);
     free(csv->names);
     free(csv->columns);
+    free(csv->x);
     kd_csv_lines_release(&csv->lines);
 }
 
-static int load(const struct kd_data_source *source, struct kd_table *table, struct kd_error *err)
+static int open_csv(const struct kd_data_source *source, struct kd_table *table,
+                    struct kd_error *err)
 {
     char *path =
         kd_data_path(source->base_dir, kd_option_text(fields, source->block,
@@ -316,17 +327,17 @@ static int load(const struct kd_data_source *source, struct kd_table *table, str
     struct csv csv = {.source = source, .table = table};
     char *text;
     size_t n;
-    *table = (struct kd_table){0};
-    int status = kd_data_read(path, source->max_rows ? PEEK_BYTES : 0, &text, &n, err);
+    table->max_label = -1;
+    int status = kd_data_read(path, source->peek ? PEEK_BYTES : 0, &text, &n, err);
     if (status == 0) {
         kd_csv_lines_init(&csv.lines, path, text, n,
                           kd_option_text(fields, source->block, "delimiter")[0]);
         status = take_lines(&csv, err);
+        if (status == 0)
+            give_rows(&csv);
         csv_release(&csv);
         free(text);
     }
-    if (status < 0)
-        kd_table_release(table);
     free(path);
     return status;
 }
@@ -336,5 +347,5 @@ const struct kd_data_format kd_data_format_csv = {
     .summary = "numbers in a text file, one sample a line; a header line is optional",
     .fields = fields,
     .validation_file = "valPath",
-    .load = load,
+    .open = open_csv,
 };
