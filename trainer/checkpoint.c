@@ -148,11 +148,11 @@ static struct kd_named_tensor *all_tensors(struct kd_plan *plan, int n_slots, in
 static char *state_text(const struct kd_training_state *state)
 {
     const struct kd_report_window *window = &state->window;
-    json_t *json =
-        json_pack("{s:I, s:I, s:s, s:s, s:[f,f,f,f], s:O}", "step", (json_int_t)state->step,
-                  "steps_per_epoch", (json_int_t)state->steps_per_epoch, "optimizer",
-                  state->optimizer, "seed", "", "window", window->loss_sum, window->n_correct,
-                  window->n_seen, window->seconds, "reports", state->reports);
+    json_t *json = json_pack(
+        "{s:I, s:I, s:s, s:s, s:[f,f,f,f,f,f], s:O}", "step", (json_int_t)state->step,
+        "steps_per_epoch", (json_int_t)state->steps_per_epoch, "optimizer", state->optimizer,
+        "seed", "", "window", window->loss_sum, window->n_correct, window->n_top5, window->n_seen,
+        window->n_samples, window->seconds, "reports", state->reports);
     kd_assert(json != NULL);
     char seed[32]; /* as text: 64 bits do not fit JSON's numbers */
     snprintf(seed, sizeof seed, "%" PRIu64, state->seed);
@@ -168,10 +168,10 @@ static int read_state(const json_t *json, struct kd_training_state *state, struc
     const char *seed;
     json_t *reports;
     struct kd_report_window *window = &state->window;
-    if (json_unpack((json_t *)json, "{s:I, s:I, s:s, s:[F,F,F,F], s:o}", "step", &step,
+    if (json_unpack((json_t *)json, "{s:I, s:I, s:s, s:[F,F,F,F,F,F], s:o}", "step", &step,
                     "steps_per_epoch", &per_epoch, "seed", &seed, "window", &window->loss_sum,
-                    &window->n_correct, &window->n_seen, &window->seconds, "reports",
-                    &reports) < 0 ||
+                    &window->n_correct, &window->n_top5, &window->n_seen, &window->n_samples,
+                    &window->seconds, "reports", &reports) < 0 ||
         step < 0 || per_epoch < 1 || !json_is_array(reports))
         return kd_fail(err, "its state is not of the form that this version writes");
     state->step = step;

@@ -14,7 +14,8 @@
 
 /* What has been summed since the last report. */
 struct kd_report_window {
-    double loss_sum, n_correct, n_seen; /* rows of the loss that count: samples, or their tokens */
+    double loss_sum, n_correct, n_top5;
+    double n_seen, n_samples; /* rows of the loss that counted; samples */
     double seconds;
 };
 

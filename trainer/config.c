@@ -67,11 +67,6 @@ static const struct kd_option loss_options[] = {
      .min = 0,
      .max = 1,
      .help = "crossEntropy: share of the target that goes to all classes alike, while training"},
-    {.name = "ignoreLabel",
-     .kind = KD_OPTION_INT,
-     .min = -9007199254740991.0,
-     .max = 9007199254740991.0,
-     .help = "crossEntropy: a label that does not count"},
     {0},
 };
 
@@ -263,14 +258,9 @@ static void refuse_unsupported(const struct kd_config *config, struct kd_problem
 static void refuse_for_targets(const struct kd_config *config, const json_t *block,
                                struct kd_problems *problems)
 {
-    static const char *const for_classes[] = {"labelSmoothing", "ignoreLabel"};
-    for (size_t i = 0; i < KD_COUNT(for_classes); i++)
-        if (!config->loss->classes && json_object_get(block, for_classes[i])) {
-            char *pointer = kd_format("/loss/%s", for_classes[i]);
-            kd_problems_add(problems, pointer, "%s has no labels; this goes with crossEntropy",
-                            config->loss->name);
-            free(pointer);
-        }
+    if (!config->loss->classes && json_object_get(block, "labelSmoothing"))
+        kd_problems_add(problems, "/loss/labelSmoothing",
+                        "%s has no labels; this goes with crossEntropy", config->loss->name);
 }
 
 static void read_loss_block(struct kd_config *config, const json_t *block,
@@ -281,8 +271,6 @@ static void read_loss_block(struct kd_config *config, const json_t *block,
         return;
     config->loss = &kd_losses[kd_option_choice(loss_options, block, "name")];
     config->label_smoothing = (float)kd_option_number(loss_options, block, "labelSmoothing");
-    config->ignores = json_object_get(block, "ignoreLabel") != NULL;
-    config->ignored_label = kd_option_int(loss_options, block, "ignoreLabel");
     refuse_for_targets(config, block, problems);
 }
 

@@ -26,8 +26,6 @@ struct kd_config {
     const json_t *model;
     const struct kd_loss_kind *loss;
     float label_smoothing;
-    int64_t ignored_label; /* only with ignores */
-    bool ignores;
     const struct kd_optimizer *optimizer;
     struct kd_hyper
         hyper;          /* with the base learning rate, the norm to clip to, the average's decay */

@@ -136,12 +136,15 @@ static void collect_window(struct kd_training *t)
 {
     struct kd_comm *comm = t->session->comm;
     struct kd_report_window *window = &t->state.window;
-    double sums[3] = {window->loss_sum, window->n_correct, window->n_seen};
-    comm->backend->sum_doubles(comm, sums, 3);
+    double sums[5] = {window->loss_sum, window->n_correct, window->n_top5, window->n_seen,
+                      window->n_samples};
+    comm->backend->sum_doubles(comm, sums, 5);
     double mine = comm->rank == 0 ? 1 : 0;
     window->loss_sum = sums[0] * mine;
     window->n_correct = sums[1] * mine;
-    window->n_seen = sums[2] * mine;
+    window->n_top5 = sums[2] * mine;
+    window->n_seen = sums[3] * mine;
+    window->n_samples = sums[4] * mine;
 }
 
 bool kd_training_save(struct kd_training *t, struct kd_error *err)

@@ -77,7 +77,8 @@ static int64_t choose_max_batch(const struct kd_session *session, const struct k
                                 const struct kd_dataset *data)
 {
     int64_t largest = config->batch_size < data->train.n ? config->batch_size : data->train.n;
-    int64_t share = (largest + session->comm->size - 1) / session->comm->size;
+    int64_t micro = (largest + config->accumulate - 1) / config->accumulate;
+    int64_t share = (micro + session->comm->size - 1) / session->comm->size;
     int64_t size = kd_shape_count(data->rows.shape);
     int64_t many =
         size * EVALUATION_BATCH <= EVALUATION_FLOATS ? EVALUATION_BATCH : EVALUATION_FLOATS / size;

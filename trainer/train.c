@@ -6,7 +6,6 @@
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
-#include "trainer/data/permutation.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
 #include "trainer/training.h"
@@ -29,7 +28,7 @@ static void end_with(struct kd_training *t, enum kd_outcome_kind kind)
     t->over = true;
 }
 
-/* ---- one step */
+/* ---- time, reports, divergence */
 
 static void run_clock(struct kd_training *t)
 {
@@ -39,57 +38,6 @@ static void run_clock(struct kd_training *t)
 static void hold_clock(struct kd_training *t)
 {
     t->state.window.seconds += (double)(kd_clock_mono_us() - t->clock_us) * 1e-6;
-}
-
-static void order_for(struct kd_training *t, int64_t epoch)
-{
-    if (t->order_epoch == epoch)
-        return;
-    kd_permutation_fill(t->session->order.items, t->dataset->train.n, t->seed, (uint64_t)epoch);
-    t->order_epoch = epoch;
-}
-
-static void backward(struct kd_training *t)
-{
-    int64_t epoch = t->state.step / t->state.steps_per_epoch;
-    int64_t begin = t->state.step % t->state.steps_per_epoch * t->config->batch_size;
-    int64_t left = t->dataset->train.n - begin;
-    int64_t n = left < t->config->batch_size ? left : t->config->batch_size;
-    struct kd_batch batch = {0};
-    struct kd_batch_result result = {0};
-    int64_t began = kd_profile_begin(t->job->profile);
-    order_for(t, epoch);
-    kd_session_load(t->session,
-                    (struct kd_draw){.part = &t->dataset->train,
-                                     .order = t->session->order.items,
-                                     .begin = begin,
-                                     .n = n,
-                                     .micro_begin = begin,
-                                     .n_micro = n,
-                                     .augment = &t->config->data.augment,
-                                     .seed = t->seed,
-                                     .step = t->state.step},
-                    &batch);
-    kd_profile_end(t->job->profile, KD_PHASE_DATA, began);
-    kd_plan_backward(t->plan, &batch, &result);
-    t->state.window.loss_sum += result.loss_sum;
-    t->state.window.n_correct += (double)result.n_correct;
-    t->state.window.n_seen += (double)result.n_counted;
-}
-
-/* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is
- * the same on all ranks. Looking at that small tensor finds it in the same step on every rank and costs nothing; what it
- * cannot see (an overflow deeper down) shows in the next step, or in the full look at every report. */
-static bool probe_is_finite(const struct kd_training *t)
-{
-    const float *values = kd_plan_gradients(t->plan) + t->probe.offset;
-    int64_t n = 1;
-    for (int i = 0; i < t->probe.n_dims; i++)
-        n *= t->probe.shape[i];
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(values[i]))
-            return false;
-    return true;
 }
 
 static void send_report(struct kd_training *t, const struct kd_report *report)
@@ -136,68 +84,84 @@ static bool look_for_divergence(struct kd_training *t, int64_t step, const char 
     return what != NULL;
 }
 
+static bool ends_unit(const struct kd_training *t, int64_t step)
+{
+    int64_t every = t->config->report_steps ? t->config->report_steps : t->state.steps_per_epoch;
+    return step % every == 0 || step == t->end_step;
+}
+
 static void take_step(struct kd_training *t)
 {
-    backward(t);
-    kd_plan_finish(t->plan);
-    if (!probe_is_finite(t)) {
-        look_for_divergence(t, t->state.step + 1, "the loss");
-        t->state.step++;
-        report_divergence(t);
+    if (kd_training_step(t, ends_unit(t, t->state.step + 1)))
         return;
-    }
-    struct kd_hyper hyper = t->config->hyper;
-    hyper.lr *= (float)kd_schedule_factor(t->config->schedule, t->state.step, t->total_steps);
-    hyper.step = ++t->state.step;
-    t->lr = hyper.lr;
-    int64_t began = kd_profile_begin(t->job->profile);
-    kd_plan_update(t->plan, &hyper, false);
-    kd_profile_end(t->job->profile, KD_PHASE_OPTIMIZER, began);
-    if (t->job->profile)
-        t->job->profile->n_steps++;
+    look_for_divergence(t, t->state.step, "the loss");
+    report_divergence(t);
 }
 
 /* ---- reports */
 
-static bool is_boundary(const struct kd_training *t)
+/* What a loss, hits and a perplexity are called for the training and for the held-out part. */
+struct score_names {
+    enum kd_metric_kind loss, accuracy, top5, perplexity;
+};
+
+static const struct score_names training_names = {KD_METRIC_TRAIN_LOSS, KD_METRIC_TRAIN_ACCURACY,
+                                                  KD_METRIC_TRAIN_TOP5, KD_METRIC_TRAIN_PERPLEXITY};
+static const struct score_names validation_names = {KD_METRIC_VAL_LOSS, KD_METRIC_VAL_ACCURACY,
+                                                    KD_METRIC_VAL_TOP5, KD_METRIC_VAL_PERPLEXITY};
+
+/* Rows of the loss that are not labels have several hits each. */
+static int64_t hits_of_row(const struct kd_training *t)
 {
-    int64_t every = t->config->report_steps ? t->config->report_steps : t->state.steps_per_epoch;
-    return t->state.step % every == 0 || t->state.step == t->end_step;
+    return t->config->loss->classes ? 1 : t->dataset->rows.n_targets;
 }
 
-/* Rows of the loss that one sample gives. */
-static int64_t rows_of_sample(const struct kd_training *t)
+static void fill_score(const struct kd_training *t, const struct score_names *names,
+                       const struct kd_score *score, struct kd_report *report)
 {
-    const struct kd_table *rows = &t->dataset->rows;
-    return kd_table_is_tokens(rows) ? rows->shape.dims[0] : 1;
+    double n_rows = fmax(score->n_counted, 1); /* every label may be an ignored one */
+    double n_hits = n_rows * (double)hits_of_row(t);
+    kd_report_set(report, names->loss, score->loss_sum / n_rows);
+    if (t->config->loss->accuracy)
+        kd_report_set(report, names->accuracy, score->n_correct / n_hits);
+    if (t->config->loss->classes && t->session->plan_is.input.n_outputs > 5)
+        kd_report_set(report, names->top5, score->n_top5 / n_hits);
+    if (kd_table_is_tokens(&t->dataset->rows))
+        kd_report_set(report, names->perplexity, exp(score->loss_sum / n_rows));
+}
+
+static void fill_speed(struct kd_training *t, double n_samples, struct kd_report *report)
+{
+    double seconds = t->state.window.seconds;
+    kd_report_set(report, KD_METRIC_EPOCH_TIME, seconds);
+    kd_speed_report(&t->session->speed, t->plan, n_samples, seconds, report);
+    if (kd_table_is_tokens(&t->dataset->rows) && seconds > 0)
+        kd_report_set(report, KD_METRIC_TOKENS_PER_SECOND,
+                      n_samples * (double)kd_shape_count(t->dataset->rows.shape) / seconds);
 }
 
 static void fill_training(struct kd_training *t, struct kd_report *report)
 {
     struct kd_comm *comm = t->session->comm;
     struct kd_report_window *window = &t->state.window;
-    double sums[3] = {window->loss_sum, window->n_correct, window->n_seen};
-    comm->backend->sum_doubles(comm, sums, 3);
-    double n_rows = fmax(sums[2], 1); /* every label since the last report may be an ignored one */
-    kd_report_set(report, KD_METRIC_TRAIN_LOSS, sums[0] / n_rows);
-    if (t->config->loss->classes)
-        kd_report_set(report, KD_METRIC_TRAIN_ACCURACY, sums[1] / n_rows);
+    double sums[5] = {window->loss_sum, window->n_correct, window->n_top5, window->n_seen,
+                      window->n_samples};
+    comm->backend->sum_doubles(comm, sums, 5);
+    struct kd_score score = {sums[0], sums[1], sums[2], sums[3]};
+    fill_score(t, &training_names, &score, report);
     kd_report_set(report, KD_METRIC_LR, t->lr);
-    kd_report_set(report, KD_METRIC_EPOCH_TIME, window->seconds);
-    kd_speed_report(&t->session->speed, t->plan, sums[2] / (double)rows_of_sample(t),
-                    window->seconds, report);
+    kd_report_set(report, KD_METRIC_GRAD_NORM, kd_plan_gradient_norm(t->plan));
+    fill_speed(t, sums[4], report);
     *window = (struct kd_report_window){0};
 }
 
 static void fill_validation(struct kd_training *t, struct kd_report *report)
 {
-    double loss, accuracy;
+    struct kd_score score;
     if (t->dataset->val.n == 0)
         return;
-    kd_training_evaluate(t, &loss, &accuracy);
-    kd_report_set(report, KD_METRIC_VAL_LOSS, loss);
-    if (t->config->loss->classes)
-        kd_report_set(report, KD_METRIC_VAL_ACCURACY, accuracy);
+    kd_training_evaluate(t, &score);
+    fill_score(t, &validation_names, &score, report);
 }
 
 static void report(struct kd_training *t)
@@ -282,7 +246,7 @@ static void obey(struct kd_training *t, enum kd_word word)
 static void after_step(struct kd_training *t)
 {
     struct kd_error ignored;
-    bool boundary = is_boundary(t);
+    bool boundary = ends_unit(t, t->state.step);
     if (boundary)
         report(t);
     if (t->over)

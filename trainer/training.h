@@ -19,7 +19,7 @@ struct kd_training {
     int64_t order_epoch;           /* whose permutation session->order is; -1: none */
     int64_t saved_step;            /* of the newest checkpoint; -1: none */
     int64_t clock_us;              /* since when the window's time is running */
-    struct kd_plan_tensor probe;   /* the output layer's smallest tensor: see train.c */
+    struct kd_plan_tensor probe;   /* the output layer's smallest tensor: see step.c */
     float lr;
     struct kd_outcome *outcome;
     bool restored; /* the weights are a checkpoint's */
@@ -28,8 +28,17 @@ struct kd_training {
     bool over;
 };
 
-/* Mean loss and accuracy over the held-out part; collective. */
-void kd_training_evaluate(struct kd_training *t, double *loss, double *accuracy);
+/* One optimizer step; collective. with_norm: the gradient's norm is computed even where nothing is clipped. False on every rank: the
+ * loss was not finite, and the parameters are as they were. */
+bool kd_training_step(struct kd_training *t, bool with_norm);
+
+/* Sums over rows of the loss, over all ranks. */
+struct kd_score {
+    double loss_sum, n_correct, n_top5, n_counted;
+};
+
+/* Over the held-out part, with the average of the weights where one is kept; collective. */
+void kd_training_evaluate(struct kd_training *t, struct kd_score *score);
 
 /* Fresh weights, or those of a checkpoint; collective. -1 on every rank, the text on every rank. */
 int kd_training_start(struct kd_training *t, struct kd_error *err);

@@ -1,0 +1,104 @@
+/* step.c - one optimizer step: its global batch in micro-batches, gradients summed over the ranks, new parameters. */
+#include <math.h>
+
+#include "trainer/data/permutation.h"
+#include "trainer/models/plan_update.h"
+#include "trainer/models/profile.h"
+#include "trainer/training.h"
+
+static void order_for(struct kd_training *t, int64_t epoch)
+{
+    if (t->order_epoch == epoch)
+        return;
+    kd_permutation_fill(t->session->order.items, t->dataset->train.n, t->seed, (uint64_t)epoch);
+    t->order_epoch = epoch;
+}
+
+/* The global batch of the step that comes: positions [begin, begin + n) in the epoch's order. */
+static struct kd_draw next_draw(struct kd_training *t)
+{
+    int64_t batch = t->config->batch_size;
+    int64_t begin = t->state.step % t->state.steps_per_epoch * batch;
+    int64_t left = t->dataset->train.n - begin;
+    order_for(t, t->state.step / t->state.steps_per_epoch);
+    return (struct kd_draw){.part = &t->dataset->train,
+                            .order = t->session->order.items,
+                            .begin = begin,
+                            .n = left < batch ? left : batch,
+                            .augment = &t->config->data.augment,
+                            .seed = t->seed,
+                            .step = t->state.step};
+}
+
+static void count(struct kd_report_window *window, const struct kd_batch *batch,
+                  const struct kd_batch_result *result)
+{
+    window->loss_sum += result->loss_sum;
+    window->n_correct += (double)result->n_correct;
+    window->n_top5 += (double)result->n_top5;
+    window->n_seen += (double)result->n_counted;
+    window->n_samples += (double)batch->n;
+}
+
+static void micro_batch(struct kd_training *t, struct kd_draw draw, int64_t i, int64_t n_parts)
+{
+    struct kd_batch batch = {0};
+    struct kd_batch_result result = {0};
+    int64_t from, to, began = kd_profile_begin(t->job->profile);
+    kd_comm_share_of((int)i, (int)n_parts, draw.n, &from, &to);
+    draw.micro_begin = draw.begin + from;
+    draw.n_micro = to - from;
+    kd_session_load(t->session, draw, &batch);
+    batch.follows = i > 0;
+    batch.precedes = i + 1 < n_parts;
+    kd_profile_end(t->job->profile, KD_PHASE_DATA, began);
+    kd_plan_backward(t->plan, &batch, &result);
+    count(&t->state.window, &batch, &result);
+}
+
+static void backward(struct kd_training *t)
+{
+    struct kd_draw draw = next_draw(t);
+    int64_t n_parts = t->config->accumulate < draw.n ? t->config->accumulate : draw.n;
+    for (int64_t i = 0; i < n_parts; i++)
+        micro_batch(t, draw, i, n_parts);
+    kd_plan_finish(t->plan);
+}
+
+/* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is
+ * the same on all ranks. Looking at that small tensor finds it in the same step on every rank and costs nothing; what it
+ * cannot see (an overflow deeper down) shows in the next step, or in the full look at every report. */
+static bool probe_is_finite(const struct kd_training *t)
+{
+    const float *values = kd_plan_gradients(t->plan) + t->probe.offset;
+    int64_t n = 1;
+    for (int i = 0; i < t->probe.n_dims; i++)
+        n *= t->probe.shape[i];
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+static void update(struct kd_training *t, bool with_norm)
+{
+    struct kd_hyper hyper = t->config->hyper;
+    int64_t began = kd_profile_begin(t->job->profile);
+    hyper.lr *= (float)kd_schedule_factor(t->config->schedule, t->state.step - 1, t->total_steps);
+    hyper.step = t->state.step;
+    t->lr = hyper.lr;
+    kd_plan_update(t->plan, &hyper, with_norm);
+    kd_profile_end(t->job->profile, KD_PHASE_OPTIMIZER, began);
+    if (t->job->profile)
+        t->job->profile->n_steps++;
+}
+
+bool kd_training_step(struct kd_training *t, bool with_norm)
+{
+    backward(t);
+    t->state.step++;
+    if (!probe_is_finite(t))
+        return false;
+    update(t, with_norm);
+    return true;
+}
