@@ -138,6 +138,16 @@ KD_SIMD static void backward_head(const struct kd_op_attention_backward *a, cons
     write_rows(b->dv, 1.0f, at->dqkv + 2 * model, 3 * model, a->length, a->size);
 }
 
+static void prefetch_next(const struct kd_op_attention_backward *a, int64_t sample, int64_t head)
+{
+    int64_t n = a->length * a->n_heads * a->size;
+    if (sample + 1 >= a->n)
+        return;
+    kd_prefetch_part(a->qkv + (sample + 1) * 3 * n, 3 * n, head, a->n_heads);
+    kd_prefetch_part(a->y + (sample + 1) * n, n, head, a->n_heads);
+    kd_prefetch_part(a->dy + (sample + 1) * n, n, head, a->n_heads);
+}
+
 void kd_cpu_attention_backward(struct kd_queue *queue, const struct kd_op_attention_backward *a)
 {
     (void)queue;
@@ -147,6 +157,7 @@ void kd_cpu_attention_backward(struct kd_queue *queue, const struct kd_op_attent
         for (int64_t h = 0; h < a->n_heads; h++) {
             int64_t at = s * a->length * model + h * a->size;
             int64_t at_qkv = s * a->length * 3 * model + h * a->size;
+            prefetch_next(a, s, h);
             backward_head(a,
                           &(struct place){
                               .qkv = a->qkv + at_qkv,
