@@ -66,17 +66,24 @@ struct kd_head {
     int64_t stride, length, size;
 };
 
+/* Rows are short: whole vectors by hand, without the compiler's checks and rests before and after them. */
+KD_INLINE void kd_scale_row(const float *from, float factor, float *to, int64_t n)
+{
+    int64_t whole = kd_lanes_down(n);
+    for (int64_t i = 0; i < whole; i += KD_LANES)
+        *(kd_lanes_at *)(to + i) = factor * *(const kd_lanes_at *)(from + i);
+    for (int64_t i = whole; i < n; i++)
+        to[i] = factor * from[i];
+}
+
 /* to[length, padded][size, padded] = factor times the head. */
 KD_INLINE void kd_pack(struct kd_head head, float factor, float *to)
 {
     int64_t width = kd_lanes_up(head.size);
     for (int64_t t = 0; t < head.length; t++) {
-        const float *restrict from = head.values + t * head.stride;
-        float *restrict row = to + t * width;
-        for (int64_t i = 0; i < head.size; i++)
-            row[i] = factor * from[i];
+        kd_scale_row(head.values + t * head.stride, factor, to + t * width, head.size);
         for (int64_t i = head.size; i < width; i++)
-            row[i] = 0.0f;
+            to[t * width + i] = 0.0f;
     }
     for (int64_t i = head.length * width; i < kd_lanes_up(head.length) * width; i++)
         to[i] = 0.0f;
