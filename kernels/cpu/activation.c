@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "kernels/cpu/fastmath.h"
+#include "kernels/cpu/prefetch.h"
 #include "kernels/cpu/table.h"
 
 #define SQRT_HALF      0.707106781f
@@ -96,8 +97,16 @@ void kd_cpu_activation(struct kd_queue *queue, const struct kd_op_activation *a)
     kinds[a->activation].forward(a->x, a->y, a->n);
 }
 
+/* What the forward pass saved is far away by now. */
 void kd_cpu_activation_backward(struct kd_queue *queue, const struct kd_op_activation_backward *a)
 {
     (void)queue;
-    kinds[a->activation].backward(a->dy, a->saved, a->dx, a->n);
+    enum { CHUNK = 1024 };
+    for (int64_t from = 0; from < a->n; from += CHUNK) {
+        int64_t to = from + CHUNK < a->n ? from + CHUNK : a->n;
+        int64_t next = to + CHUNK < a->n ? to + CHUNK : a->n;
+        kd_prefetch(a->saved, to, next);
+        kd_prefetch(a->dy, to, next);
+        kinds[a->activation].backward(a->dy + from, a->saved + from, a->dx + from, to - from);
+    }
 }

@@ -36,10 +36,7 @@ KD_INLINE float max_of(const float *x, int64_t n)
     for (int64_t j = KD_LANES; j < n; j += KD_LANES)
         for (int l = 0; l < KD_LANES; l++)
             lanes[l] = x[j + l] > lanes[l] ? x[j + l] : lanes[l];
-    float max = -INFINITY;
-    for (int l = 0; l < KD_LANES; l++)
-        max = lanes[l] > max ? lanes[l] : max;
-    return max;
+    return kd_lanes_max((const kd_lanes_at *)lanes);
 }
 
 /* x = e^(x - max); the sum of them. */
@@ -54,23 +51,16 @@ KD_INLINE float exp_and_sum(float *x, float max, int64_t n)
     return kd_lanes_sum(&sum);
 }
 
-/* The first n_seen of a row's n scores to weights (not yet over their sum), the others to zero. */
+/* A row's n scores to weights (not yet over their sum); of the last KD_LANES only the first n_seen are seen. */
 KD_INLINE float to_weights(float *scores, int64_t n_seen, int64_t n, float *log_sum)
 {
-    for (int64_t j = n_seen; j < n; j++)
-        scores[j] = -INFINITY;
+    float *last = scores + n - KD_LANES;
+    kd_lanes_cut(last, n_seen, -INFINITY);
     float max = max_of(scores, n);
     float sum = exp_and_sum(scores, max, n);
-    for (int64_t j = n_seen; j < n; j++)
-        scores[j] = 0.0f;
+    kd_lanes_cut(last, n_seen, 0.0f);
     *log_sum = max + logf(sum);
     return sum;
-}
-
-KD_INLINE void write_row(const float *restrict from, float factor, float *restrict to, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] = from[i] * factor;
 }
 
 KD_SIMD static void forward_head(const struct kd_op_attention *a, const float *qkv, float *y,
@@ -91,11 +81,10 @@ KD_SIMD static void forward_head(const struct kd_op_attention *a, const float *q
         float sums[KD_BLOCK];
         int64_t n_rows = a->length - from < KD_BLOCK ? a->length - from : KD_BLOCK;
         for (int64_t i = 0; i < n_rows; i++)
-            sums[i] =
-                to_weights(f->scores + i * scores_row, from + i + 1, n_keys, &log_sum[from + i]);
+            sums[i] = to_weights(f->scores + i * scores_row, i + 1, n_keys, &log_sum[from + i]);
         kd_product(weights, f->v, width, f->out, width, KD_BLOCK, width, n_keys, false);
         for (int64_t i = 0; i < n_rows; i++)
-            write_row(f->out + i * width, 1.0f / sums[i], y + (from + i) * model, a->size);
+            kd_scale_row(f->out + i * width, 1.0f / sums[i], y + (from + i) * model, a->size);
     }
 }
 
@@ -105,8 +94,12 @@ void kd_cpu_attention(struct kd_queue *queue, const struct kd_op_attention *a)
     int64_t model = a->n_heads * a->size;
     struct forward f = forward_memory(a->length, a->size);
     for (int64_t s = 0; s < a->n; s++)
-        for (int64_t h = 0; h < a->n_heads; h++)
+        for (int64_t h = 0; h < a->n_heads; h++) {
+            if (s + 1 < a->n)
+                kd_prefetch_part(a->qkv + (s + 1) * a->length * 3 * model, a->length * 3 * model, h,
+                                 a->n_heads);
             forward_head(a, a->qkv + s * a->length * 3 * model + h * a->size,
                          a->y + s * a->length * model + h * a->size,
                          a->log_sum + (s * a->n_heads + h) * a->length, &f);
+        }
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "kernels/cpu/lanes.h"
+#include "kernels/cpu/prefetch.h"
 
 enum { KD_BLOCK = 16, KD_TILE_ROWS = 8 };
 
@@ -65,32 +66,50 @@ struct kd_head {
     int64_t stride, length, size;
 };
 
+/* Rows are short: whole vectors by hand, without the compiler's checks and rests before and after them. */
+KD_INLINE void kd_scale_row(const float *from, float factor, float *to, int64_t n)
+{
+    int64_t whole = kd_lanes_down(n);
+    for (int64_t i = 0; i < whole; i += KD_LANES)
+        *(kd_lanes_at *)(to + i) = factor * *(const kd_lanes_at *)(from + i);
+    for (int64_t i = whole; i < n; i++)
+        to[i] = factor * from[i];
+}
+
 /* to[length, padded][size, padded] = factor times the head. */
 KD_INLINE void kd_pack(struct kd_head head, float factor, float *to)
 {
     int64_t width = kd_lanes_up(head.size);
     for (int64_t t = 0; t < head.length; t++) {
-        const float *restrict from = head.values + t * head.stride;
-        float *restrict row = to + t * width;
-        for (int64_t i = 0; i < head.size; i++)
-            row[i] = factor * from[i];
+        kd_scale_row(head.values + t * head.stride, factor, to + t * width, head.size);
         for (int64_t i = head.size; i < width; i++)
-            row[i] = 0.0f;
+            to[t * width + i] = 0.0f;
     }
     for (int64_t i = head.length * width; i < kd_lanes_up(head.length) * width; i++)
         to[i] = 0.0f;
 }
 
-/* to[size][length, padded] = the head, transposed. */
+/* to[size][length, padded] = the head, transposed: whole tiles, then what is left at the end of the size and of the length. */
 KD_INLINE void kd_pack_transposed(struct kd_head head, float *to)
 {
     int64_t width = kd_lanes_up(head.length);
+    int64_t whole_t = kd_lanes_down(head.length), whole_i = kd_lanes_down(head.size);
+    for (int64_t t = 0; t < whole_t; t += KD_LANES)
+        for (int64_t i = 0; i < whole_i; i += KD_LANES)
+            kd_lanes_transpose(head.values + t * head.stride + i, head.stride, to + i * width + t,
+                               width);
     for (int64_t t = 0; t < head.length; t++)
-        for (int64_t i = 0; i < head.size; i++)
+        for (int64_t i = t < whole_t ? whole_i : 0; i < head.size; i++)
             to[i * width + t] = head.values[t * head.stride + i];
     for (int64_t i = 0; i < head.size; i++)
         for (int64_t t = head.length; t < width; t++)
             to[i * width + t] = 0.0f;
+}
+
+/* While head h of n is worked on: its part of the n_floats of the next sample. */
+KD_INLINE void kd_prefetch_part(const float *x, int64_t n_floats, int64_t h, int64_t n)
+{
+    kd_prefetch(x, n_floats * h / n, n_floats * (h + 1) / n);
 }
 
 #endif

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/fastmath.h"
@@ -51,16 +52,18 @@ KD_INLINE float dot(const float *x, const float *y, int64_t n)
     return kd_lanes_sum(&sum);
 }
 
-/* A row of scores to weights p, and of p's gradients to the scores': p (dp - sum of p dp), the sum being that of dy y. */
+/* A row of scores to weights p, and of p's gradients to the scores': p (dp - sum of p dp), the sum being that of dy y. Of the
+ * last KD_LANES only the first n_seen are seen. */
 KD_INLINE void to_differences(float *restrict p, float *restrict dp, float log_sum, float mean,
                               int64_t n_seen, int64_t n)
 {
-    for (int64_t j = 0; j < n; j++) {
-        p[j] = kd_fast_exp(p[j] - log_sum);
-        dp[j] = p[j] * (dp[j] - mean);
-    }
-    for (int64_t j = n_seen; j < n; j++)
-        p[j] = dp[j] = 0.0f;
+    for (int64_t j = 0; j < n; j += KD_LANES)
+        for (int l = 0; l < KD_LANES; l++) {
+            p[j + l] = kd_fast_exp(p[j + l] - log_sum);
+            dp[j + l] = p[j + l] * (dp[j + l] - mean);
+        }
+    kd_lanes_cut(p + n - KD_LANES, n_seen, 0.0f);
+    kd_lanes_cut(dp + n - KD_LANES, n_seen, 0.0f);
 }
 
 KD_INLINE void pack(const struct kd_op_attention_backward *a, const struct place *at,
@@ -88,10 +91,14 @@ KD_INLINE void block_differences(const struct kd_op_attention_backward *a, const
     kd_product(dy, b->values, row, b->differences, row, KD_BLOCK, n_keys, a->size, false);
     for (int64_t i = 0; i < KD_BLOCK; i++) {
         int64_t t = from + i;
-        bool is_real = t < a->length; /* else all is zero but the weights, which nothing may see */
-        float mean = is_real ? dot(at->dy + t * model, at->y + t * model, a->size) : 0.0f;
-        to_differences(b->weights + i * row, b->differences + i * row,
-                       is_real ? at->log_sum[t] : 0.0f, mean, is_real ? t + 1 : 0, n_keys);
+        float *weights = b->weights + i * row, *differences = b->differences + i * row;
+        if (t < a->length) {
+            float mean = dot(at->dy + t * model, at->y + t * model, a->size);
+            to_differences(weights, differences, at->log_sum[t], mean, i + 1, n_keys);
+        } else { /* a row of padding */
+            memset(weights, 0, (size_t)n_keys * sizeof *weights);
+            memset(differences, 0, (size_t)n_keys * sizeof *differences);
+        }
     }
 }
 
@@ -114,12 +121,8 @@ KD_INLINE void block_gradients(const struct backward *b, int64_t from, int64_t w
 KD_INLINE void write_rows(const float *from, float factor, float *to, int64_t stride, int64_t n,
                           int64_t size)
 {
-    for (int64_t t = 0; t < n; t++) {
-        const float *restrict row = from + t * kd_lanes_up(size);
-        float *restrict out = to + t * stride;
-        for (int64_t i = 0; i < size; i++)
-            out[i] = row[i] * factor;
-    }
+    for (int64_t t = 0; t < n; t++)
+        kd_scale_row(from + t * kd_lanes_up(size), factor, to + t * stride, size);
 }
 
 KD_SIMD static void backward_head(const struct kd_op_attention_backward *a, const struct place *at,
@@ -138,6 +141,16 @@ KD_SIMD static void backward_head(const struct kd_op_attention_backward *a, cons
     write_rows(b->dv, 1.0f, at->dqkv + 2 * model, 3 * model, a->length, a->size);
 }
 
+static void prefetch_next(const struct kd_op_attention_backward *a, int64_t sample, int64_t head)
+{
+    int64_t n = a->length * a->n_heads * a->size;
+    if (sample + 1 >= a->n)
+        return;
+    kd_prefetch_part(a->qkv + (sample + 1) * 3 * n, 3 * n, head, a->n_heads);
+    kd_prefetch_part(a->y + (sample + 1) * n, n, head, a->n_heads);
+    kd_prefetch_part(a->dy + (sample + 1) * n, n, head, a->n_heads);
+}
+
 void kd_cpu_attention_backward(struct kd_queue *queue, const struct kd_op_attention_backward *a)
 {
     (void)queue;
@@ -147,6 +160,7 @@ void kd_cpu_attention_backward(struct kd_queue *queue, const struct kd_op_attent
         for (int64_t h = 0; h < a->n_heads; h++) {
             int64_t at = s * a->length * model + h * a->size;
             int64_t at_qkv = s * a->length * 3 * model + h * a->size;
+            prefetch_next(a, s, h);
             backward_head(a,
                           &(struct place){
                               .qkv = a->qkv + at_qkv,

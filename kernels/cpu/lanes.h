@@ -41,4 +41,73 @@ KD_INLINE float kd_lanes_sum(const kd_lanes_at *lanes)
     return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
 }
 
+typedef int32_t kd_lanes_indices __attribute__((vector_size(64)));
+typedef int32_t kd_half_indices __attribute__((vector_size(32)));
+
+/* The greatest; a NaN is not told from other values. */
+KD_INLINE float kd_lanes_max(const kd_lanes_at *lanes)
+{
+    kd_half_lanes halves[2];
+    memcpy(halves, lanes, sizeof halves);
+    kd_half_indices first = halves[0] > halves[1];
+    kd_half_indices bits =
+        ((kd_half_indices)halves[0] & first) | ((kd_half_indices)halves[1] & ~first);
+    kd_half_lanes half = (kd_half_lanes)bits;
+    float max[4];
+#pragma GCC unroll 4
+    for (int l = 0; l < 4; l++)
+        max[l] = half[l] > half[l + 4] ? half[l] : half[l + 4];
+    float even = max[0] > max[2] ? max[0] : max[2], odd = max[1] > max[3] ? max[1] : max[3];
+    return even > odd ? even : odd;
+}
+
+/* x[n .. 15] = other. */
+KD_INLINE void kd_lanes_cut(float *x, int64_t n, float other)
+{
+    const kd_lanes_indices index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    kd_lanes_indices kept = index < (kd_lanes_indices){0} + (int32_t)n;
+    kd_lanes others = (kd_lanes){0} + other;
+    kd_lanes_indices bits =
+        ((kd_lanes_indices) * (const kd_lanes_at *)x & kept) | ((kd_lanes_indices)others & ~kept);
+    *(kd_lanes_at *)x = (kd_lanes)bits;
+}
+
+/* y[16][16] = x[16][16] transposed, their rows x_row and y_row apart: blocks of 8, 4, 2 and 1 change places (Eklundh: "A fast
+ * computer method for matrix transposing", 1972). */
+#if defined(__clang__)
+KD_INLINE void kd_lanes_transpose(const float *x, int64_t x_row, float *y, int64_t y_row)
+{
+    for (int i = 0; i < KD_LANES; i++)
+        for (int j = 0; j < KD_LANES; j++)
+            y[i * y_row + j] = x[j * x_row + i];
+}
+#else
+KD_INLINE void kd_lanes_transpose(const float *x, int64_t x_row, float *y, int64_t y_row)
+{
+    kd_lanes rows[KD_LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < KD_LANES; i++)
+        rows[i] = *(const kd_lanes_at *)(x + i * x_row);
+#pragma GCC unroll 4
+    for (int size = KD_LANES / 2; size; size /= 2) {
+        kd_lanes_indices upper, lower;
+#pragma GCC unroll 16
+        for (int l = 0; l < KD_LANES; l++) {
+            upper[l] = l & size ? KD_LANES + l - size : l;
+            lower[l] = l & size ? KD_LANES + l : l + size;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < KD_LANES; i++)
+            if (!(i & size)) {
+                kd_lanes first = rows[i], second = rows[i + size];
+                rows[i] = __builtin_shuffle(first, second, upper);
+                rows[i + size] = __builtin_shuffle(first, second, lower);
+            }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < KD_LANES; i++)
+        *(kd_lanes_at *)(y + i * y_row) = rows[i];
+}
+#endif
+
 #endif

@@ -3,7 +3,16 @@
 #include <string.h>
 
 #include "kernels/cpu/lanes.h"
+#include "kernels/cpu/prefetch.h"
 #include "kernels/cpu/table.h"
+
+enum { ROWS_AHEAD = 8 };
+
+KD_INLINE void prefetch_row(const float *x, int64_t row, int64_t rows, int64_t columns)
+{
+    if (row < rows)
+        kd_prefetch(x, row * columns, (row + 1) * columns);
+}
 
 KD_INLINE float mean_of(const float *x, int64_t n)
 {
@@ -37,6 +46,7 @@ KD_SIMD static void forward(const struct kd_op_layernorm *a)
     for (int64_t i = 0; i < a->rows; i++) {
         const float *restrict x = a->x + i * n;
         float *restrict y = a->y + i * n;
+        prefetch_row(a->x, i + ROWS_AHEAD, a->rows, n);
         float mean = mean_of(x, n);
         float rstd = 1.0f / sqrtf(variance_of(x, mean, n) + a->epsilon);
         a->saved[2 * i] = mean;
@@ -127,6 +137,8 @@ KD_SIMD static void backward(const struct kd_op_layernorm_backward *a)
             .n = a->columns,
         };
         float means[2];
+        prefetch_row(a->x, i + ROWS_AHEAD, a->rows, a->columns);
+        prefetch_row(a->dy, i + ROWS_AHEAD, a->rows, a->columns);
         add_to_parameters(&row);
         if (!row.dx)
             continue;

@@ -1,4 +1,4 @@
-/* linear.c - the product, then bias and activation in one pass while the rows are in cache. */
+/* linear.c - the product of a block of rows, then bias and activation while they are in cache. */
 #include "kernels/cpu/fastmath.h"
 #include "kernels/cpu/table.h"
 
@@ -34,7 +34,17 @@ static add_bias_fn *const fused[] = {
     [KD_ACTIVATION_SILU] = NULL,
 };
 
-void kd_cpu_linear(struct kd_queue *queue, const struct kd_op_linear *a)
+/* Enough rows that products lose nothing (their packing of the weights is paid anew for each block), few enough that the
+ * outputs are still in the second cache when bias and activation follow. */
+enum { BLOCK_FLOATS = 1 << 17, BLOCK_ROWS_MIN = 192 };
+
+static int64_t rows_of_block(const struct kd_op_linear *a)
+{
+    int64_t rows = BLOCK_FLOATS / (a->n_out > 0 ? a->n_out : 1);
+    return rows > BLOCK_ROWS_MIN ? rows : BLOCK_ROWS_MIN;
+}
+
+static void linear_block(struct kd_queue *queue, const struct kd_op_linear *a)
 {
     float *product = a->pre ? a->pre : a->y;
     kd_cpu_matmul(queue, &(struct kd_op_matmul){
@@ -59,4 +69,18 @@ void kd_cpu_linear(struct kd_queue *queue, const struct kd_op_linear *a)
                                      .n = a->rows * a->n_out,
                                      .activation = a->activation,
                                  });
+}
+
+void kd_cpu_linear(struct kd_queue *queue, const struct kd_op_linear *a)
+{
+    int64_t step = rows_of_block(a);
+    for (int64_t from = 0; from < a->rows; from += step) {
+        struct kd_op_linear block = *a;
+        block.rows = a->rows - from < step ? a->rows - from : step;
+        block.x += from * a->n_in;
+        block.y += from * a->n_out;
+        if (a->pre)
+            block.pre += from * a->n_out;
+        linear_block(queue, &block);
+    }
 }

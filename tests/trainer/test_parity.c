@@ -14,6 +14,20 @@ static const char mlp[] = "[{'linear': {'units': 16}}, 'relu', {'linear': {'unit
 static const char sgd[] = "{'name': 'sgd', 'lr': 0.1, 'momentum': 0.9}";
 static const char adamw[] = "{'name': 'adamw', 'lr': 0.01, 'weightDecay': 0}";
 
+static const char gpt_tied[] = "{'gpt': {'layers': 2, 'heads': 2, 'width': 8}}";
+static const char gpt_rotary[] = "{'gpt': {'layers': 2, 'heads': 2, 'width': 8, 'rotary': true,"
+                                 " 'tied': false}}";
+
+#define TEXT                                                                                       \
+    {                                                                                              \
+        .n_targets = 11, .input = {                                                                \
+            .shape = {{6}, .n_dims = 1},                                                           \
+            .tokens = true,                                                                        \
+            .vocabulary = 11,                                                                      \
+            .positions = 6                                                                         \
+        }                                                                                          \
+    }
+
 static const struct parity_case {
     const char *name, *model, *optimizer;
     int64_t n;
@@ -21,6 +35,8 @@ static const struct parity_case {
 } cases[] = {
     {"mlp-sgd", mlp, sgd, 12, {.n_features = 10, .n_targets = 5}},
     {"mlp-adamw", mlp, adamw, 12, {.n_features = 10, .n_targets = 5}},
+    {"gpt-tied", gpt_tied, adamw, 5, TEXT},
+    {"gpt-rotary", gpt_rotary, adamw, 5, TEXT},
 };
 
 /* ---- the formulas of make_parity.py */

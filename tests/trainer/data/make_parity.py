@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 STEPS = 20
+VOCABULARY, WIDTH, LENGTH = 11, 8, 6
 torch.set_default_dtype(torch.float64)
 
 
@@ -44,6 +45,49 @@ def mlp(p, x):
     return linear(p, 6, torch.tanh(x), 5)
 
 
+def layernorm(p, t, x):
+    c = x.shape[-1]
+    return F.layer_norm(x, (c,), p.get(t, (c,), 0.1, 1.0), p.get(t + 1, (c,), 0.1))
+
+
+def turn(x):
+    """Rotary positions: x is [n][heads][length][size]."""
+    half = x.shape[-1] // 2
+    angle = torch.arange(x.shape[-2])[:, None] * 10000.0 ** (-torch.arange(half) / half)
+    first, second = x[..., :half], x[..., half:]
+    return torch.cat([first * angle.cos() - second * angle.sin(),
+                      second * angle.cos() + first * angle.sin()], dim=-1)
+
+
+def attention(qkv, n_heads, rotary):
+    n, length, width = qkv.shape
+    size = width // 3 // n_heads
+    q, k, v = (part.reshape(n, length, n_heads, size).transpose(1, 2)
+               for part in qkv.split(width // 3, dim=2))
+    if rotary:
+        q, k = turn(q), turn(k)
+    scores = (q @ k.transpose(2, 3) / math.sqrt(size)).masked_fill(
+        torch.ones(length, length).triu(1) > 0, -math.inf)
+    return (scores.softmax(-1) @ v).transpose(1, 2).reshape(n, length, width // 3)
+
+
+def gpt(p, tokens, rotary):
+    """Rotary with a head of its own, learned positions with a tied one."""
+    table = p.get(0, (VOCABULARY, WIDTH), 1 / math.sqrt(WIDTH))
+    x, t = table[tokens], 1
+    if not rotary:
+        x, t = x + p.get(1, (tokens.shape[1], WIDTH), 1 / math.sqrt(WIDTH)), 2
+    for _ in range(2):
+        inner = attention(linear(p, t + 2, layernorm(p, t, x), 3 * WIDTH), 2, rotary)
+        x = x + linear(p, t + 4, inner, WIDTH)
+        inner = F.gelu(linear(p, t + 8, layernorm(p, t + 6, x), 4 * WIDTH))
+        x = x + linear(p, t + 10, inner, WIDTH)
+        t += 12
+    x = layernorm(p, t, x)
+    head = p.get(t + 2, (VOCABULARY, WIDTH), 1 / math.sqrt(WIDTH)) if rotary else table
+    return x @ head.T
+
+
 def sgd(parameters):
     return torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
 
@@ -54,6 +98,10 @@ def adamw(parameters):
 
 def features(n, size):
     return torch.sin(torch.arange(n * size) * 0.37 + 0.2).reshape(n, size)
+
+
+def tokens(n):
+    return ((torch.arange(n * LENGTH) * 5 + 1) % VOCABULARY).reshape(n, LENGTH)
 
 
 def labels(n, n_classes):
@@ -67,6 +115,8 @@ def cross_entropy(out, wanted):
 CASES = {
     "mlp-sgd": (mlp, features(12, 10), labels(12, 5), sgd),
     "mlp-adamw": (mlp, features(12, 10), labels(12, 5), adamw),
+    "gpt-tied": (lambda p, x: gpt(p, x, False), tokens(5), labels(5 * LENGTH, VOCABULARY), adamw),
+    "gpt-rotary": (lambda p, x: gpt(p, x, True), tokens(5), labels(5 * LENGTH, VOCABULARY), adamw),
 }
 
 
