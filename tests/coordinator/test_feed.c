@@ -111,12 +111,12 @@ static void a_listener_knows_what_the_study_knows_however_it_is_cut_into_message
         add_trials(&own);
         add_priors(&priors);
         /* Told up to a basis first, as an ASK is, and of the rest later. */
-        tell(&feed, &(struct kd_feed_source){&priors, &own, 5, 2}, most_bytes, &listener);
+        tell(&feed, &(struct kd_feed_source){&priors, &own, 5, 2, NULL, 0}, most_bytes, &listener);
         assert_int_equal(listener.n, 8);
         assert_int_equal(listener.n_prior, 3);
         assert_int_equal(listener.n_done, 5);
         assert_int_equal(listener.trials[3 + 0].outcome, KD_RUNNING);
-        tell(&feed, &(struct kd_feed_source){&priors, &own, 6, 4}, most_bytes, &listener);
+        tell(&feed, &(struct kd_feed_source){&priors, &own, 6, 4, NULL, 0}, most_bytes, &listener);
         assert_int_equal(listener.n, 3 + own.n);
         assert_int_equal(listener.n_distinct, own.n_distinct);
         for (int i = 0; i < own.n; i++)
