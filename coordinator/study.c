@@ -416,7 +416,7 @@ static struct kd_study_attempt *live_attempt(struct kd_study *study, size_t i)
 static double attempt_deadline(const struct kd_study *study, const struct kd_study_attempt *attempt)
 {
     double limit = study->trial_time_s;
-    if (attempt->cause == KD_CAUSE_RUNG && attempt->row.state == KD_ATTEMPT_LIVE)
+    if (kd_attempt_is_due(attempt) && attempt->row.state == KD_ATTEMPT_LIVE)
         return attempt->ends_by;
     bool counts = attempt_is_live(attempt) && attempt->cause == KD_CAUSE_NONE && limit > 0;
     return counts ? attempt->row.started_at + limit : 0;
@@ -438,7 +438,7 @@ static void on_timer(struct kd_turn *turn, const struct kd_event *event)
         double deadline = attempt ? attempt_deadline(study, attempt) : 0;
         if (deadline > 0 && deadline <= turn->at)
             kd_turn_stop_attempt(turn, attempt,
-                                 attempt->cause == KD_CAUSE_RUNG ? KD_CAUSE_RUNG : KD_CAUSE_TIME);
+                                 kd_attempt_is_due(attempt) ? attempt->cause : KD_CAUSE_TIME);
     }
     double deadline = study_deadline(study);
     if (deadline > 0 && deadline <= turn->at)

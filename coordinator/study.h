@@ -63,6 +63,7 @@ enum kd_stop_cause {
     KD_CAUSE_DRAIN,   /* the user stops in order; the trial will be resumed */
     KD_CAUSE_STALLED, /* no progress */
     KD_CAUSE_RUNG,    /* it has reached its rung: it ends by itself, or is asked to */
+    KD_CAUSE_WHOLE,   /* the same at fidelity.max: a command that knows nothing of its budget */
 };
 
 struct kd_study_gang {

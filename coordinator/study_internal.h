@@ -60,9 +60,12 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
 void kd_turn_kill_pending(struct kd_turn *turn);
 
 /* study_rung.c */
-/* The stopper said PAUSE at this step; and the attempt has reported another one since. */
+/* The stopper said PAUSE at this step, or GO. */
 void kd_turn_reach_rung(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step);
+void kd_turn_reach_end(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step);
+/* An attempt that is to end by itself (kd_attempt_is_due) has reported another step. */
 void kd_turn_pass_rung(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step);
+bool kd_attempt_is_due(const struct kd_study_attempt *attempt);
 /* An attempt with `until` has ended and has reports: the trial stands at its rung, or is over. */
 void kd_turn_stand(struct kd_turn *turn, struct kd_study_attempt *attempt);
 /* Fills the free slots; may end the experiment. */

@@ -48,13 +48,13 @@ void kd_turn_end_study(struct kd_turn *turn, enum kd_study_end end, const char *
     for (size_t i = 0; i < study->live_gangs.n; i++) {
         const struct kd_study_gang *gang = &study->gangs.items[study->live_gangs.items[i]];
         struct kd_study_attempt *attempt = kd_study_find_attempt(study, gang->fence);
-        bool waits_at_rung = attempt != NULL && attempt->cause == KD_CAUSE_RUNG &&
+        bool waits_at_rung = attempt != NULL && kd_attempt_is_due(attempt) &&
                              attempt->row.state == KD_ATTEMPT_LIVE && gang->one_trial_only;
         if (attempt != NULL && attempt->cause == KD_CAUSE_NONE)
             kd_turn_stop_attempt(turn, attempt,
                                  kd_study_is_final(end) ? KD_CAUSE_KILLED : KD_CAUSE_DRAIN);
         else if (waits_at_rung && kd_study_is_final(end)) /* nobody will need its checkpoint */
-            kd_turn_stop_attempt(turn, attempt, KD_CAUSE_RUNG);
+            kd_turn_stop_attempt(turn, attempt, attempt->cause);
     }
     kd_turn_save_experiment(turn);
 }

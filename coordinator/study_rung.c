@@ -15,26 +15,56 @@ static bool is_command(struct kd_turn *turn, const struct kd_study_attempt *atte
     return kd_study_find_gang(turn->study, attempt->row.gang)->one_trial_only;
 }
 
-/* What was sent until here ends by itself: a command gets the time to save what it printed last. */
-void kd_turn_reach_rung(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step)
+/* Until where it was sent; 0 = to an end that only it knows. */
+static int64_t length_of(struct kd_turn *turn, const struct kd_study_attempt *attempt)
 {
     int64_t until = kd_turn_trial_of(turn, attempt)->until;
-    bool ends_by_itself =
-        until > 0 && (step == until || (step > until && !is_command(turn, attempt)));
-    if (!ends_by_itself) {
-        kd_turn_stop_attempt(turn, attempt, KD_CAUSE_RUNG);
-        return;
-    }
-    attempt->cause = KD_CAUSE_RUNG;
+    return until > 0 ? until : (int64_t)turn->study->experiment->fidelity_max;
+}
+
+bool kd_attempt_is_due(const struct kd_study_attempt *attempt)
+{
+    return attempt->cause == KD_CAUSE_RUNG || attempt->cause == KD_CAUSE_WHOLE;
+}
+
+/* A command gets the time to save what it printed last. */
+static void let_end(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                    enum kd_stop_cause cause)
+{
+    attempt->cause = cause;
     attempt->ends_by = is_command(turn, attempt) ? turn->at + turn->study->grace_s : 0;
 }
 
-/* A command that knows nothing of its budget. */
+/* The trainer ends where it was sent to, whatever it reports. */
+static void reach(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step,
+                  enum kd_stop_cause cause)
+{
+    int64_t length = length_of(turn, attempt);
+    bool is_there = is_command(turn, attempt) ? step == length : step >= length;
+    if (length > 0 && is_there)
+        let_end(turn, attempt, cause);
+    else
+        kd_turn_stop_attempt(turn, attempt, cause);
+}
+
+void kd_turn_reach_rung(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step)
+{
+    reach(turn, attempt, step, KD_CAUSE_RUNG);
+}
+
+void kd_turn_reach_end(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step)
+{
+    int64_t length = length_of(turn, attempt);
+    bool is_whole = kd_turn_trial_of(turn, attempt)->until == 0 && length > 0 && step >= length;
+    if (turn->study->schedules && is_whole && is_command(turn, attempt))
+        reach(turn, attempt, step, KD_CAUSE_WHOLE);
+}
+
 void kd_turn_pass_rung(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step)
 {
-    bool is_beyond = step > kd_turn_trial_of(turn, attempt)->until;
+    bool is_beyond = step > length_of(turn, attempt);
     if (is_beyond && is_command(turn, attempt) && attempt->row.state == KD_ATTEMPT_LIVE)
-        kd_turn_stop_attempt(turn, attempt, KD_CAUSE_RUNG);
+        kd_turn_stop_attempt(turn, attempt, attempt->cause);
 }
 
 /* ---- standing there ---- */

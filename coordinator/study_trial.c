@@ -30,7 +30,7 @@ static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
                   const struct kd_point_report *report)
 {
     const struct kd_experiment *experiment = turn->study->experiment;
-    if (attempt->cause == KD_CAUSE_RUNG)
+    if (kd_attempt_is_due(attempt))
         kd_turn_pass_rung(turn, attempt, report->step);
     if (experiment->stopper == NULL || attempt->cause != KD_CAUSE_NONE)
         return;
@@ -42,6 +42,8 @@ static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
         kd_scheduler_judge(turn->study->scheduler, &turn->study->history, number, &seen);
     if (verdict == KD_PAUSE)
         kd_turn_reach_rung(turn, attempt, report->step);
+    if (verdict == KD_GO)
+        kd_turn_reach_end(turn, attempt, report->step);
     if (verdict != KD_STOP)
         return;
     char text[128], shown[KD_NUMBER_MAX];
@@ -189,6 +191,8 @@ static void end_by_cause(struct kd_turn *turn, struct kd_study_attempt *attempt)
         end_by_infrastructure(turn, attempt, "it was asked to end by nobody known", true);
     else if (attempt->cause == KD_CAUSE_RUNG)
         kd_turn_stand(turn, attempt);
+    else if (attempt->cause == KD_CAUSE_WHOLE)
+        end_naturally(turn, attempt, NULL);
     else
         kd_turn_end_attempt(turn, attempt, ends[attempt->cause]);
 }
