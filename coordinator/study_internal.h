@@ -66,6 +66,8 @@ void kd_turn_reach_end(struct kd_turn *turn, struct kd_study_attempt *attempt, i
 /* An attempt that is to end by itself (kd_attempt_is_due) has reported another step. */
 void kd_turn_pass_rung(struct kd_turn *turn, struct kd_study_attempt *attempt, int64_t step);
 bool kd_attempt_is_due(const struct kd_study_attempt *attempt);
+/* Did a command run on to its whole length? Then it is at no rung any more: its `until` is 0. */
+bool kd_turn_went_whole(struct kd_turn *turn, const struct kd_study_attempt *attempt);
 /* An attempt with `until` has ended and has reports: the trial stands at its rung, or is over. */
 void kd_turn_stand(struct kd_turn *turn, struct kd_study_attempt *attempt);
 /* Fills the free slots; may end the experiment. */

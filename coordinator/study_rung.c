@@ -85,6 +85,20 @@ static char *describe(const struct kd_study *study, int number, const char *what
                      kd_number_text(kd_study_flip(study, 0, last->value), shown));
 }
 
+bool kd_turn_went_whole(struct kd_turn *turn, const struct kd_study_attempt *attempt)
+{
+    struct kd_study *study = turn->study;
+    struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
+    const struct kd_observation *seen = &study->history.trials[trial->number];
+    double whole = study->experiment->fidelity_max;
+    bool was_at_rung = attempt->cause == KD_CAUSE_RUNG && trial->until > 0;
+    if (!was_at_rung || whole <= 0 || (double)seen->reports[seen->n_reports - 1].step < whole)
+        return false;
+    trial->until = 0;
+    kd_history_schedule(&study->history, trial->number, 0, trial->parent);
+    return true;
+}
+
 static void halt(struct kd_turn *turn, struct kd_halt halt)
 {
     kd_arr_push(&turn->study->halts, halt);

@@ -131,7 +131,8 @@ static char *describe_divergence(const struct kd_study *study, int number)
 static void end_naturally(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *seen)
 {
     bool has_reports = turn->study->history.trials[attempt->row.trial].n_reports > 0;
-    if (kd_turn_trial_of(turn, attempt)->until > 0 && has_reports) {
+    bool has_rung = has_reports && kd_turn_trial_of(turn, attempt)->until > 0;
+    if (has_rung && !kd_turn_went_whole(turn, attempt)) {
         kd_turn_stand(turn, attempt);
         return;
     }
@@ -189,10 +190,10 @@ static void end_by_cause(struct kd_turn *turn, struct kd_study_attempt *attempt)
         end_by_infrastructure(turn, attempt, "it made no progress and was killed", true);
     else if (attempt->cause == KD_CAUSE_NONE)
         end_by_infrastructure(turn, attempt, "it was asked to end by nobody known", true);
+    else if (attempt->cause == KD_CAUSE_WHOLE || kd_turn_went_whole(turn, attempt))
+        end_naturally(turn, attempt, NULL);
     else if (attempt->cause == KD_CAUSE_RUNG)
         kd_turn_stand(turn, attempt);
-    else if (attempt->cause == KD_CAUSE_WHOLE)
-        end_naturally(turn, attempt, NULL);
     else
         kd_turn_end_attempt(turn, attempt, ends[attempt->cause]);
 }
