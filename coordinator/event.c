@@ -58,6 +58,10 @@ char *kd_action_to_json(const struct kd_action *action)
         kd_json_add_int(&j, "trial", action->trial);
     if (action->n)
         kd_json_add_int(&j, "n", action->n);
+    if (action->kind == KD_DO_CLONE)
+        kd_json_add_int(&j, "parent", action->parent);
+    if (action->step)
+        kd_json_add_int(&j, "step", action->step);
     kd_json_close(&j, '}');
     return kd_str_take(&text);
 }
@@ -100,6 +104,21 @@ static void set_integer(struct kd_event *event, size_t i, int64_t value)
         memcpy(at, &narrow, sizeof narrow);
 }
 
+/* The spans of time, in seconds; 0 = none. */
+static const struct {
+    const char *name;
+    size_t offset;
+} times[] = {
+    {"trial_time_s", offsetof(struct kd_event, trial_time_s)},
+    {"wall_time_s", offsetof(struct kd_event, wall_time_s)},
+    {"grace_s", offsetof(struct kd_event, grace_s)},
+};
+
+static double *time_of(struct kd_event *event, size_t i)
+{
+    return (double *)(void *)((char *)event + times[i].offset);
+}
+
 static void add_values(struct kd_json *j, const struct kd_event *event, int n_params)
 {
     kd_json_key(j, "values");
@@ -126,10 +145,9 @@ char *kd_event_to_json(const struct kd_event *event, int n_params)
             kd_json_add_int(&j, integers[i].name, get_integer(event, i));
     if (event->has_goal)
         kd_json_add_number(&j, "goal", event->goal);
-    if (event->trial_time_s > 0)
-        kd_json_add_number(&j, "trial_time_s", event->trial_time_s);
-    if (event->wall_time_s > 0)
-        kd_json_add_number(&j, "wall_time_s", event->wall_time_s);
+    for (size_t i = 0; i < KD_COUNT(times); i++)
+        if (*time_of((struct kd_event *)event, i) > 0)
+            kd_json_add_number(&j, times[i].name, *time_of((struct kd_event *)event, i));
     if (event->kind == KD_EVENT_SUGGESTED)
         add_values(&j, event, n_params);
     if (event->priors)
@@ -172,8 +190,8 @@ int kd_event_from_json(const char *kind, double at, const char *text, int n_para
         set_integer(event, i, value);
     }
     event->has_goal = kd_body_number(*body, "goal", &event->goal);
-    kd_body_number(*body, "trial_time_s", &event->trial_time_s);
-    kd_body_number(*body, "wall_time_s", &event->wall_time_s);
+    for (size_t i = 0; i < KD_COUNT(times); i++)
+        kd_body_number(*body, times[i].name, time_of(event, i));
     kd_body_text(*body, "outcome", &event->outcome);
     kd_body_text(*body, "text", &event->text);
     event->priors = json_object_get(*body, "priors");

@@ -60,6 +60,7 @@ struct kd_event {
     /* STARTED: what may change from run to run; the study knows no other limits */
     int n_gpus, n_cpus, parallel, max_trials, max_failed, max_retries;
     double trial_time_s, wall_time_s; /* 0 = none */
+    double grace_s;                   /* how long a command at its rung may take to end by itself */
     bool has_goal;
     double goal;
     int64_t memory, next_fence, next_gang;
@@ -114,6 +115,8 @@ int kd_event_from_json(const char *kind, double at, const char *text, int n_para
     X(YIELD, "do.yield", true)   /* gang, fence: checkpoint and give the gang back */              \
     X(KILL, "do.kill", true)     /* gang: TERM, grace, KILL */                                     \
     X(EXIT, "do.exit", true)     /* gang: idle, may end */                                         \
+    X(PIN, "do.pin", true)       /* trial, step: keep its checkpoint of this rung for clones */    \
+    X(CLONE, "do.clone", true)   /* trial, parent, step: give it what was pinned there */          \
     X(FINISH, "do.finish", true) /* nothing is left to wait for */
 
 enum kd_action_kind {
@@ -127,6 +130,8 @@ struct kd_action {
     enum kd_action_kind kind;
     int64_t gang, fence;
     int trial, n; /* -1, 0 = none */
+    int parent;   /* CLONE */
+    int64_t step; /* PIN, CLONE */
 };
 
 const char *kd_action_name(enum kd_action_kind kind);

@@ -59,6 +59,19 @@ static void write_add(struct kd_json *j, const struct kd_history *history, int n
     kd_json_string(j, "add");
     kd_json_int(j, number);
     write_numbers(j, history->trials[number].values, history->space->n_params);
+    if (history->trials[number].parent >= 0)
+        kd_json_int(j, history->trials[number].parent);
+    kd_json_close(j, ']');
+}
+
+static void write_halt(struct kd_json *j, const struct kd_halt *halt)
+{
+    kd_json_open(j, '[');
+    kd_json_string(j, halt->goes_on ? "resumed" : "paused");
+    kd_json_int(j, halt->trial);
+    kd_json_int(j, halt->step);
+    if (!halt->goes_on)
+        kd_json_number(j, halt->value);
     kd_json_close(j, ']');
 }
 
@@ -71,6 +84,7 @@ static void write_done(struct kd_json *j, const struct kd_history *history, int 
     kd_json_close(j, ']');
 }
 
+/* A trial is added before it halts, and halts before it is done. */
 bool kd_feed_write(struct kd_feed *feed, const struct kd_feed_source *source, size_t most_bytes,
                    struct kd_json *j)
 {
@@ -79,11 +93,14 @@ bool kd_feed_write(struct kd_feed *feed, const struct kd_feed_source *source, si
         kd_feed_write_prior(j, source->priors, feed->n_priors++);
     while (feed->n_trials < source->n_trials && j->out->length < most_bytes)
         write_add(j, own, feed->n_trials++);
-    while (feed->n_trials == source->n_trials && feed->n_done < source->n_done &&
+    while (feed->n_trials == source->n_trials && feed->n_halts < source->n_halts &&
            j->out->length < most_bytes)
+        write_halt(j, &source->halts[feed->n_halts++]);
+    while (feed->n_trials == source->n_trials && feed->n_halts == source->n_halts &&
+           feed->n_done < source->n_done && j->out->length < most_bytes)
         write_done(j, own, own->done[feed->n_done++]);
     return feed->n_priors < source->priors->n || feed->n_trials < source->n_trials ||
-           feed->n_done < source->n_done;
+           feed->n_halts < source->n_halts || feed->n_done < source->n_done;
 }
 
 /* ---- reading ---- */
@@ -170,6 +187,20 @@ static int read_prior(const json_t *entry, struct kd_history *history, struct kd
     return result;
 }
 
+/* A clone says whose: an enqueued point is for the i-th trial that is none. */
+static int add_child(const json_t *entry, int number, struct kd_history *history,
+                     struct kd_error *err)
+{
+    const json_t *parent = json_array_get(entry, 3);
+    int at = parent ? history->n_prior + (int)json_integer_value(parent) : -1;
+    if (parent && (at < history->n_prior || at >= number))
+        return kd_fail(err, "TELL: the parent of trial %d comes after it",
+                       number - history->n_prior);
+    if (parent)
+        kd_history_schedule(history, number, 0, at);
+    return 0;
+}
+
 static int read_add(const json_t *entry, struct kd_history *history, struct kd_error *err)
 {
     int next = history->n - history->n_prior;
@@ -180,20 +211,48 @@ static int read_add(const json_t *entry, struct kd_history *history, struct kd_e
         result = kd_fail(err, "TELL: trial %d with %d numbers was expected", next,
                          history->space->n_params);
     else
-        kd_history_add(history, point);
+        result = add_child(entry, kd_history_add(history, point), history, err);
     free(point);
     return result;
 }
 
-static int read_done(const json_t *entry, struct kd_history *history, struct kd_error *err)
+/* The trial of an entry, which must not be over; -1 = no such one. */
+static int find_open(const json_t *entry, const struct kd_history *history)
 {
     json_int_t own = json_integer_value(json_array_get(entry, 1));
-    int number = history->n_prior + (int)own, result = 0;
-    struct ending end = {0};
+    int number = history->n_prior + (int)own;
     bool is_open =
         own >= 0 && own < history->n - history->n_prior && history->trials[number].done_seq < 0;
-    if (!is_open || read_end(entry, 2, history, &end) != 0) {
-        result = kd_fail(err, "TELL: a 'done' entry that does not fit (trial %d)", (int)own);
+    return is_open ? number : -1;
+}
+
+static int read_paused(const json_t *entry, struct kd_history *history, struct kd_error *err)
+{
+    int number = find_open(entry, history);
+    double value;
+    if (number < 0 || !kd_json_to_number(json_array_get(entry, 3), &value))
+        return kd_fail(err, "TELL: a 'paused' entry that does not fit");
+    kd_history_report(history, number, json_integer_value(json_array_get(entry, 2)), value);
+    kd_history_pause(history, number);
+    return 0;
+}
+
+static int read_resumed(const json_t *entry, struct kd_history *history, struct kd_error *err)
+{
+    int number = find_open(entry, history);
+    if (number < 0 || !history->trials[number].is_paused)
+        return kd_fail(err, "TELL: a 'resumed' entry that does not fit");
+    kd_history_resume(history, number, json_integer_value(json_array_get(entry, 2)));
+    return 0;
+}
+
+static int read_done(const json_t *entry, struct kd_history *history, struct kd_error *err)
+{
+    int number = find_open(entry, history), result = 0;
+    struct ending end = {0};
+    if (number < 0 || read_end(entry, 2, history, &end) != 0) {
+        result = kd_fail(err, "TELL: a 'done' entry that does not fit (trial %d)",
+                         (int)json_integer_value(json_array_get(entry, 1)));
     } else {
         add_reports(&end, history, number);
         kd_history_finish_measured(history, number, (enum kd_outcome)end.outcome, measured(&end));
@@ -205,7 +264,11 @@ static int read_done(const json_t *entry, struct kd_history *history, struct kd_
 static const struct {
     const char *kind;
     int (*read)(const json_t *, struct kd_history *, struct kd_error *);
-} readers[] = {{"prior", read_prior}, {"add", read_add}, {"done", read_done}};
+} readers[] = {{"prior", read_prior},
+               {"add", read_add},
+               {"paused", read_paused},
+               {"resumed", read_resumed},
+               {"done", read_done}};
 
 static int read_entry(const json_t *entry, struct kd_history *history, struct kd_error *err)
 {

@@ -12,15 +12,27 @@
 #include "coordinator/base/json.h"
 #include "search/history.h"
 
-/* What is told: all of `priors` (a history of nothing else), then the first n_trials trials and n_done ends of `own`. */
+/* A trial that is not over and has something to teach: it came to stand at a rung, or goes on from there. The history
+ * holds only where a trial stands now, so the study keeps all of them in order: a basis is then a prefix. */
+struct kd_halt {
+    int trial;
+    bool goes_on;
+    int64_t step; /* its last report at the rung; of one that goes on until where, 0 = to the end */
+    double value; /* of that report, minimised */
+};
+
+/* What is told: all of `priors` (a history of nothing else), then the first n_trials trials, n_halts halts and n_done
+ * ends of `own`. */
 struct kd_feed_source {
     const struct kd_history *priors, *own; /* borrowed */
     int n_trials, n_done;
+    const struct kd_halt *halts; /* borrowed; NULL = there are none */
+    int n_halts;
 };
 
 /* How far one listener has been told. */
 struct kd_feed {
-    int n_priors, n_trials, n_done;
+    int n_priors, n_trials, n_done, n_halts;
 };
 
 /* Writes entries for what lies between the feed and the source into an open JSON array until j's text has most_bytes

@@ -164,12 +164,15 @@ static void do_finish(struct kd_loop *loop, const struct kd_action *action)
 {
     (void)action;
     loop->finished = true;
+    if (kd_study_is_final(loop->study->end))
+        kd_loop_unpin_all(loop);
 }
 
 static void (*const effects[KD_N_ACTIONS])(struct kd_loop *, const struct kd_action *) = {
-    [KD_DO_ASK] = do_ask,   [KD_DO_START] = kd_loop_start_gang, [KD_DO_ASSIGN] = do_assign,
-    [KD_DO_STOP] = do_stop, [KD_DO_YIELD] = do_yield,           [KD_DO_KILL] = do_kill,
-    [KD_DO_EXIT] = do_exit, [KD_DO_FINISH] = do_finish,
+    [KD_DO_ASK] = do_ask,          [KD_DO_START] = kd_loop_start_gang, [KD_DO_ASSIGN] = do_assign,
+    [KD_DO_STOP] = do_stop,        [KD_DO_YIELD] = do_yield,           [KD_DO_KILL] = do_kill,
+    [KD_DO_EXIT] = do_exit,        [KD_DO_FINISH] = do_finish,         [KD_DO_PIN] = kd_loop_pin,
+    [KD_DO_CLONE] = kd_loop_clone,
 };
 
 void kd_loop_remove_later(struct kd_loop *loop, const char *path)
@@ -341,6 +344,7 @@ static int start(struct kd_loop *loop)
         .max_retries = experiment->limits.max_retries,
         .trial_time_s = experiment->limits.trial_time_s,
         .wall_time_s = experiment->limits.wall_time_s,
+        .grace_s = experiment->limits.grace_s,
         .has_goal = experiment->objective.has_goal,
         .goal = experiment->objective.goal,
         .next_fence = fence + 1,

@@ -63,7 +63,8 @@ void kd_loop_ask(struct kd_loop *loop)
 
 static bool asks_for_enqueued(const struct kd_loop *loop)
 {
-    return loop->experiment->is_external && loop->study->ask_trials < loop->experiment->n_enqueued;
+    int n = loop->experiment->n_enqueued;
+    return loop->experiment->is_external && kd_history_n_proposed(&loop->study->history, n) < n;
 }
 
 bool kd_loop_knows_answer(const struct kd_loop *loop)

@@ -88,7 +88,8 @@ void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fen
     const struct kd_study_attempt *attempt = kd_study_find_attempt(loop->study, fence);
     const struct kd_trial *trial = &loop->study->trials.items[attempt->row.trial];
     char *trial_dir = kd_loop_trial_dir(loop, trial->number);
-    char *checkpoints = kd_format("%s/checkpoint", trial_dir);
+    char *checkpoints = kd_loop_checkpoint_dir(loop, trial);
+    char *parent = kd_loop_parent_checkpoint(loop, trial);
     struct kd_render_context context = {
         .trial = trial->number,
         .attempt = attempt->row.n,
@@ -102,11 +103,11 @@ void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fen
     if (kd_render(loop->experiment, trial->values, &context, &rendered, &err) != 0)
         kd_bug("trial %d cannot be rendered: %s", trial->number, err.text);
     json_t *body =
-        json_pack("{s:I, s:i, s:i, s:I, s:I, s:O, s:s, s:s, s:b, s:n}", "fence", (json_int_t)fence,
+        json_pack("{s:I, s:i, s:i, s:I, s:I, s:O, s:s, s:s, s:b, s:s?}", "fence", (json_int_t)fence,
                   "trial", trial->number, "attempt", attempt->row.n, "seed",
                   (json_int_t)trial->seed, "until", (json_int_t)trial->until, "trainer",
                   rendered.trainer, "base_dir", loop->experiment->base_dir, "checkpoint_dir",
-                  checkpoints, "resume", attempt->row.n > 1, "parent_checkpoint");
+                  checkpoints, "resume", attempt->row.n > 1, "parent_checkpoint", parent);
     char *text = json_dumps(body, JSON_COMPACT);
     gang->moved_us = kd_clock_mono_us();
     gang->pulse_step = 0;
@@ -115,6 +116,7 @@ void kd_loop_assign(struct kd_loop *loop, struct kd_live_gang *gang, int64_t fen
     free(text);
     json_decref(body);
     kd_rendered_release(&rendered);
+    free(parent);
     free(checkpoints);
     free(trial_dir);
 }

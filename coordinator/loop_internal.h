@@ -1,7 +1,7 @@
 /* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages of gangs), loop_ask.c (the
  * strategy), loop_launch.c (starting
- * gangs), loop_gang.c (reading and ending them), loop_recover.c (those of a coordinator before), loop_start.c (opening,
- * resuming, closing). */
+ * gangs), loop_gang.c (reading and ending them), loop_checkpoint.c (what clones start from), loop_recover.c (gangs of a
+ * coordinator before), loop_start.c (opening, resuming, closing). */
 #ifndef KD_LOOP_INTERNAL_H
 #define KD_LOOP_INTERNAL_H
 
@@ -125,6 +125,8 @@ char *kd_loop_random_token(void); /* 32 hex digits; owned */
 void kd_loop_start_gang(struct kd_loop *loop, const struct kd_action *action);
 bool kd_loop_runs_trainer(const struct kd_loop *loop);
 char *kd_loop_trial_dir(const struct kd_loop *loop, int trial);
+/* Where the trial's checkpoints are: the trainer's, or what the spec says of a command's. */
+char *kd_loop_checkpoint_dir(const struct kd_loop *loop, const struct kd_trial *trial);
 char *kd_loop_gang_dir(const struct kd_loop *loop, int64_t id);
 char *kd_loop_attempt_log(const struct kd_loop *loop, const struct kd_trial *trial);
 
@@ -146,6 +148,14 @@ int kd_loop_record_tail(struct kd_loop *loop, struct kd_tail *tail, int64_t fenc
 bool kd_loop_gangs_have_more(const struct kd_loop *loop);
 int kd_loop_report_end(struct kd_loop *loop, int64_t id, const struct kd_exit_record *record,
                        const char *lines);
+
+/* loop_checkpoint.c */
+void kd_loop_pin(struct kd_loop *loop, const struct kd_action *action);
+void kd_loop_clone(struct kd_loop *loop, const struct kd_action *action);
+void kd_loop_mend_checkpoints(struct kd_loop *loop); /* what a crash left undone */
+void kd_loop_unpin_all(struct kd_loop *loop);        /* the experiment is over for good */
+/* The folder from which a clone of the trainer starts; owned. NULL: the trial is none. */
+char *kd_loop_parent_checkpoint(const struct kd_loop *loop, const struct kd_trial *trial);
 
 /* loop_recover.c */
 int kd_loop_recover_gangs(struct kd_loop *loop);

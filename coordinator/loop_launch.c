@@ -169,11 +169,25 @@ static int render_attempt(const struct kd_loop *loop, const struct kd_study_atte
         .trial_dir = paths->trial_dir,
         .checkpoint_dir = paths->checkpoints,
         .report_endpoint = loop->endpoint,
-        .budget = loop->experiment->fidelity_max,
+        .budget = trial->until > 0 ? (double)trial->until : loop->experiment->fidelity_max,
         .images = loop->options->images,
         .caller_env = (const char *const *)environ,
     };
     return kd_render(loop->experiment, trial->values, &context, rendered, err);
+}
+
+char *kd_loop_checkpoint_dir(const struct kd_loop *loop, const struct kd_trial *trial)
+{
+    const struct kd_study_attempt asked = {.row = {.trial = trial->number, .n = 1}};
+    struct attempt_paths paths = find_paths(loop, &asked);
+    struct kd_rendered rendered = {0};
+    struct kd_error err;
+    bool is_own =
+        !kd_loop_runs_trainer(loop) && render_attempt(loop, &asked, &paths, &rendered, &err) == 0;
+    char *dir = kd_strdup(is_own ? rendered.checkpoint_dir : paths.checkpoints);
+    kd_rendered_release(&rendered);
+    release_paths(&paths);
+    return dir;
 }
 
 /* A trial's folder is its own from its first attempt on: what lies there is of a database that was deleted. */
@@ -223,11 +237,13 @@ static int start_command(struct kd_loop *loop, const struct kd_action *action,
     const struct kd_study_attempt *attempt = kd_study_find_attempt(loop->study, action->fence);
     struct attempt_paths paths = find_paths(loop, attempt);
     struct kd_rendered rendered = {0};
+    bool is_clone = loop->study->trials.items[attempt->row.trial].parent >= 0;
+    bool is_first = attempt->row.n == 1 && !is_clone; /* a clone's folder was made for it */
     gang->fence = action->fence;
     gang->log = kd_strdup(paths.log);
     int result = render_attempt(loop, attempt, &paths, &rendered, err);
     if (result == 0)
-        result = make_attempt_files(&paths, &rendered, attempt->row.n == 1, err);
+        result = make_attempt_files(&paths, &rendered, is_first, err);
     if (result == 0) {
         gang->tail = open_tail(loop, attempt, &paths, &rendered, err);
         gang->has_own_metrics = rendered.metrics_file != NULL;

@@ -141,6 +141,7 @@ static int resume(struct kd_loop *loop)
     struct kd_event event = {.kind = KD_EVENT_TAKEOVER, .at = kd_loop_now(loop)};
     if (kd_loop_deliver(loop, &event) != 0 || kd_loop_recover_gangs(loop) != 0)
         return -1;
+    kd_loop_mend_checkpoints(loop);
     loop->in_transaction = false;
     return kd_store_commit(loop->store, loop->err);
 }

@@ -136,6 +136,8 @@ static void draw_bar(struct kd_progress *progress, const struct kd_study *study)
     else
         kd_str_addf(&line, "] %d", done);
     kd_str_addf(&line, "   %d running", study->counts[KD_TRIAL_RUNNING]);
+    if (study->counts[KD_TRIAL_PAUSED])
+        kd_str_addf(&line, "   %d paused", study->counts[KD_TRIAL_PAUSED]);
     if (study->counts[KD_TRIAL_EARLY_STOPPED])
         kd_str_addf(&line, "   %d stopped early", study->counts[KD_TRIAL_EARLY_STOPPED]);
     if (kd_study_n_failed(study))
@@ -226,7 +228,10 @@ static void print_end(const struct kd_study *study, const struct kd_trial *trial
 
 static void print_start(const struct kd_trial *trial)
 {
-    if (trial->attempts == 1)
+    if (trial->attempts == 1 && trial->parent >= 0)
+        kd_info("trial %d started from trial %d at step %lld", trial->number, trial->parent,
+                (long long)trial->parent_step);
+    else if (trial->attempts == 1)
         kd_info("trial %d started", trial->number);
     else
         kd_info("trial %d started again (attempt %d): %.*s", trial->number, trial->attempts,
@@ -240,6 +245,8 @@ static void print_change(const struct kd_study *study, const struct kd_trial *tr
         print_end(study, trial);
     else if (trial->state == KD_TRIAL_RUNNING)
         print_start(trial);
+    else if (trial->state == KD_TRIAL_PAUSED)
+        kd_info("trial %d stands still: %s", trial->number, trial->reason);
     else if (trial->attempts > 0)
         kd_info("trial %d waits to run again: %s", trial->number, trial->reason);
 }

@@ -72,6 +72,11 @@ struct kd_study *kd_study_new(const struct kd_experiment *experiment)
     kd_experiment_history(experiment, &study->history);
     kd_experiment_history(experiment, &study->priors);
     study->scheduler = new_scheduler(experiment);
+    unsigned can = experiment->stopper
+                       ? kd_stopper_can(experiment->stopper, &experiment->stopper_settings)
+                       : 0;
+    study->schedules = (can & (KD_STOPPER_PAUSES | KD_STOPPER_CLONES)) != 0;
+    study->clones = (can & KD_STOPPER_CLONES) != 0;
     study->need = kd_experiment_need(experiment);
     study->n_ranks = kd_experiment_ranks(experiment);
     study->next_fence = study->next_gang = 1;
@@ -99,6 +104,8 @@ void kd_study_free(struct kd_study *study)
     kd_arr_release(&study->live_gangs);
     kd_arr_release(&study->pending);
     kd_arr_release(&study->saved_step);
+    kd_arr_release(&study->rung_step);
+    kd_arr_release(&study->halts);
     kd_scheduler_free(study->scheduler);
     for (size_t i = 0; i < study->series.n; i++)
         kd_series_release(&study->series.items[i]);
@@ -169,20 +176,24 @@ struct kd_feed_source kd_study_feed_source(const struct kd_study *study)
     return (struct kd_feed_source){.priors = &study->priors,
                                    .own = &study->history,
                                    .n_trials = study->ask_trials,
-                                   .n_done = study->ask_done};
+                                   .n_done = study->ask_done,
+                                   .halts = study->halts.items,
+                                   .n_halts = study->ask_halts};
 }
 
-char *kd_study_basis_json(const struct kd_study *study, int n_trials, int n_done)
+char *kd_study_basis_json(const struct kd_study *study)
 {
     struct kd_str text = {0};
     struct kd_json j = kd_json_to(&text);
     kd_json_open(&j, '{');
-    kd_json_add_int(&j, "done", n_done);
+    kd_json_add_int(&j, "done", study->ask_done);
+    if (study->ask_halts > 0)
+        kd_json_add_int(&j, "halts", study->ask_halts);
     kd_json_key(&j, "running");
     kd_json_open(&j, '[');
-    for (int i = 0; i < n_trials; i++) {
+    for (int i = 0; i < study->ask_trials; i++) {
         int64_t done_seq = study->history.trials[i].done_seq;
-        if (done_seq < 0 || done_seq >= n_done)
+        if (done_seq < 0 || done_seq >= study->ask_done)
             kd_json_int(&j, i);
     }
     kd_json_close(&j, ']');
@@ -223,6 +234,7 @@ static void on_started(struct kd_turn *turn, const struct kd_event *event)
     study->max_retries = event->max_retries;
     study->trial_time_s = event->trial_time_s;
     study->wall_time_s = event->wall_time_s;
+    study->grace_s = event->grace_s;
     study->has_goal = event->has_goal;
     study->goal = event->goal;
     study->next_fence = event->next_fence;
@@ -238,25 +250,31 @@ static void on_started(struct kd_turn *turn, const struct kd_event *event)
         kd_turn_end_study(turn, KD_STUDY_BROKEN, "a trial needs more slots than this machine has");
 }
 
-static void add_trial(struct kd_turn *turn, const double *values)
+void kd_turn_add_trial(struct kd_turn *turn, const double *values, const struct kd_next *next)
 {
     struct kd_study *study = turn->study;
     size_t bytes = (size_t)study->experiment->space.n_params * sizeof *values;
     struct kd_trial trial = {
         .number = kd_history_add(&study->history, values),
         .values = kd_alloc(bytes),
-        .parent = -1,
+        .until = next->until,
+        .parent = next->parent,
         .done_seq = -1,
         .exit_code = -1,
         .exit_signal = -1,
         .created_at = turn->at,
-        .ask_basis = kd_study_basis_json(study, study->ask_trials, study->ask_done),
+        .ask_basis = next->has_point ? NULL : kd_study_basis_json(study),
     };
     memcpy(trial.values, values, bytes);
+    if (next->parent >= 0)
+        trial.parent_step = study->rung_step.items[next->parent];
     trial.seed = (int64_t)(kd_hash2(study->experiment->seed, (uint64_t)trial.number) >> 1);
     kd_assert((size_t)trial.number == study->trials.n);
     kd_arr_push(&study->trials, trial);
     kd_arr_push(&study->saved_step, 0);
+    kd_arr_push(&study->rung_step, 0);
+    if (study->schedules)
+        kd_history_schedule(&study->history, trial.number, next->until, next->parent);
     kd_study_open_series(study);
     kd_arr_push(&study->pending, trial.number);
     study->counts[KD_TRIAL_PENDING]++;
@@ -272,8 +290,9 @@ static void on_suggested(struct kd_turn *turn, const struct kd_event *event)
     if (study->end != KD_STUDY_RUNNING)
         return; /* too late: nobody will try these points */
     int n_params = study->experiment->space.n_params;
+    struct kd_next next = {.kind = KD_NEXT_NEW, .until = study->asked_until, .parent = -1};
     for (int i = 0; i < event->n; i++)
-        add_trial(turn, event->values + (size_t)i * (size_t)n_params);
+        kd_turn_add_trial(turn, event->values + (size_t)i * (size_t)n_params, &next);
     if (event->n < study->ask_n)
         study->exhausted = true;
 }
@@ -397,6 +416,8 @@ static struct kd_study_attempt *live_attempt(struct kd_study *study, size_t i)
 static double attempt_deadline(const struct kd_study *study, const struct kd_study_attempt *attempt)
 {
     double limit = study->trial_time_s;
+    if (kd_attempt_is_due(attempt) && attempt->row.state == KD_ATTEMPT_LIVE)
+        return attempt->ends_by;
     bool counts = attempt_is_live(attempt) && attempt->cause == KD_CAUSE_NONE && limit > 0;
     return counts ? attempt->row.started_at + limit : 0;
 }
@@ -416,7 +437,8 @@ static void on_timer(struct kd_turn *turn, const struct kd_event *event)
         struct kd_study_attempt *attempt = live_attempt(study, i);
         double deadline = attempt ? attempt_deadline(study, attempt) : 0;
         if (deadline > 0 && deadline <= turn->at)
-            kd_turn_stop_attempt(turn, attempt, KD_CAUSE_TIME);
+            kd_turn_stop_attempt(turn, attempt,
+                                 kd_attempt_is_due(attempt) ? attempt->cause : KD_CAUSE_TIME);
     }
     double deadline = study_deadline(study);
     if (deadline > 0 && deadline <= turn->at)
@@ -469,7 +491,7 @@ void kd_study_apply(struct kd_study *study, const struct kd_event *event, kd_act
 double kd_study_deadline(const struct kd_study *study)
 {
     double nearest = study_deadline(study);
-    if (study->trial_time_s <= 0)
+    if (study->trial_time_s <= 0 && !study->schedules)
         return nearest;
     for (size_t i = 0; i < study->live_gangs.n; i++) {
         const struct kd_study_attempt *attempt = live_attempt((struct kd_study *)study, i);

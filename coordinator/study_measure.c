@@ -83,6 +83,17 @@ static double excess_of(const struct kd_study *study, int number, int constraint
                                 kd_points_latest(series->points, series->n));
 }
 
+bool kd_study_meets_goal(const struct kd_study *study, int number)
+{
+    double value = kd_study_objective(study, number, 0);
+    bool meets =
+        study->has_goal && isfinite(value) &&
+        (study->experiment->objective.maximize ? value >= study->goal : value <= study->goal);
+    for (int i = 0; meets && i < study->experiment->n_constraints; i++)
+        meets = excess_of(study, number, i) <= 0; /* NaN: not known */
+    return meets;
+}
+
 static void count_best(struct kd_study *study, const struct kd_trial *trial)
 {
     bool counts =

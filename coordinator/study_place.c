@@ -18,9 +18,9 @@ void kd_turn_stop_attempt(struct kd_turn *turn, struct kd_study_attempt *attempt
                           enum kd_stop_cause cause)
 {
     struct kd_study_gang *gang = kd_study_find_gang(turn->study, attempt->row.gang);
-    enum kd_action_kind how = gang->one_trial_only      ? KD_DO_KILL
-                              : cause == KD_CAUSE_DRAIN ? KD_DO_YIELD
-                                                        : KD_DO_STOP;
+    enum kd_action_kind how = gang->one_trial_only                                ? KD_DO_KILL
+                              : cause == KD_CAUSE_DRAIN || cause == KD_CAUSE_RUNG ? KD_DO_YIELD
+                                                                                  : KD_DO_STOP;
     attempt->cause = cause;
     attempt->row.state = KD_ATTEMPT_STOPPING;
     if (how == KD_DO_KILL) {
@@ -41,14 +41,20 @@ void kd_turn_end_study(struct kd_turn *turn, enum kd_study_end end, const char *
         return;
     study->end = end;
     study->end_text = kd_strdup(text);
-    if (kd_study_is_final(end))
+    if (kd_study_is_final(end)) {
         kd_turn_kill_pending(turn);
+        kd_turn_end_paused(turn, text);
+    }
     for (size_t i = 0; i < study->live_gangs.n; i++) {
         const struct kd_study_gang *gang = &study->gangs.items[study->live_gangs.items[i]];
         struct kd_study_attempt *attempt = kd_study_find_attempt(study, gang->fence);
+        bool waits_at_rung = attempt != NULL && kd_attempt_is_due(attempt) &&
+                             attempt->row.state == KD_ATTEMPT_LIVE && gang->one_trial_only;
         if (attempt != NULL && attempt->cause == KD_CAUSE_NONE)
             kd_turn_stop_attempt(turn, attempt,
                                  kd_study_is_final(end) ? KD_CAUSE_KILLED : KD_CAUSE_DRAIN);
+        else if (waits_at_rung && kd_study_is_final(end)) /* nobody will need its checkpoint */
+            kd_turn_stop_attempt(turn, attempt, attempt->cause);
     }
     kd_turn_save_experiment(turn);
 }
@@ -61,9 +67,9 @@ static bool goal_is_met(const struct kd_study *study)
     return study->experiment->objective.maximize ? best >= study->goal : best <= study->goal;
 }
 
-static int n_active(const struct kd_study *study)
+int kd_study_n_active(const struct kd_study *study)
 {
-    return (int)study->trials.n - kd_study_n_done(study);
+    return (int)study->trials.n - kd_study_n_done(study) - study->counts[KD_TRIAL_PAUSED];
 }
 
 /* Katib's order: goal, failures, budget, space. */
@@ -77,7 +83,7 @@ static void check_end(struct kd_turn *turn)
         kd_turn_end_study(turn, KD_STUDY_TOO_MANY_FAILED, "maxFailedTrialCount was reached");
     else if (study->max_trials >= 0 && kd_study_n_done(study) >= study->max_trials)
         kd_turn_end_study(turn, KD_STUDY_MAX_TRIALS, "maxTrialCount was reached");
-    else if (study->exhausted && n_active(study) == 0)
+    else if (study->exhausted && kd_study_n_active(study) == 0 && !study->schedules)
         kd_turn_end_study(turn, KD_STUDY_SPACE_END,
                           study->experiment->is_external ? "the strategy has no more points"
                                                          : "every point of the space was tried");
@@ -93,28 +99,34 @@ static int most_in_an_answer(const struct kd_study *study)
     return most < 1 ? 1 : most < 64 ? most : 64;
 }
 
+void kd_turn_ask(struct kd_turn *turn, int n)
+{
+    struct kd_study *study = turn->study;
+    study->asking = true;
+    study->ask_n = n;
+    study->ask_trials = (int)study->trials.n;
+    study->ask_done = study->history.n_done;
+    study->ask_halts = (int)study->halts.n;
+    kd_turn_act(turn, (struct kd_action){.kind = KD_DO_ASK, .trial = -1, .n = n});
+}
+
 static void ask(struct kd_turn *turn)
 {
     struct kd_study *study = turn->study;
     if (study->asking || study->exhausted)
         return;
     int most = most_in_an_answer(study);
-    int n = study->parallel - n_active(study);
+    int n = study->parallel - kd_study_n_active(study);
     if (n > most)
         n = most;
-    int enqueued = study->experiment->n_enqueued - (int)study->trials.n;
+    int enqueued = study->experiment->n_enqueued - (int)study->trials.n; /* here are no clones */
     if (study->experiment->is_external && enqueued > 0 && enqueued < n)
         n = enqueued; /* those are no business of an external strategy: a question of their own */
     int left = study->max_trials < 0 ? n : study->max_trials - (int)study->trials.n;
     if (left < n)
         n = left;
-    if (n <= 0)
-        return;
-    study->asking = true;
-    study->ask_n = n;
-    study->ask_trials = (int)study->trials.n;
-    study->ask_done = study->history.n_done;
-    kd_turn_act(turn, (struct kd_action){.kind = KD_DO_ASK, .trial = -1, .n = n});
+    if (n > 0)
+        kd_turn_ask(turn, n);
 }
 
 /* ---- placing ---- */
@@ -166,13 +178,15 @@ static bool goes_on(const struct kd_study *study)
     return !runs_trainer(study) && study->experiment->template.checkpoint.resumable;
 }
 
-/* Of the trainer its newest durable checkpoint; of a command that resumes the last step it reported. */
+/* Of the trainer its newest durable checkpoint; of a command that resumes the last step it reported; of a clone that has
+ * neither its parent's rung. */
 static int64_t step_to_go_on_from(const struct kd_study *study, const struct kd_trial *trial)
 {
+    int64_t saved = study->saved_step.items[trial->number];
     const struct kd_observation *seen = &study->history.trials[trial->number];
     if (goes_on(study) && seen->n_reports > 0)
         return seen->reports[seen->n_reports - 1].step;
-    return study->saved_step.items[trial->number];
+    return saved > 0 ? saved : trial->parent_step;
 }
 
 static struct kd_study_attempt *new_attempt(struct kd_turn *turn, struct kd_trial *trial,
@@ -318,10 +332,10 @@ void kd_turn_place(struct kd_turn *turn)
         return;
     if (study->end == KD_STUDY_RUNNING)
         check_end(turn);
-    if (study->end == KD_STUDY_RUNNING && !study->draining) {
-        ask(turn);
+    if (study->end == KD_STUDY_RUNNING && !study->draining)
+        (study->schedules ? kd_turn_schedule : ask)(turn);
+    if (study->end == KD_STUDY_RUNNING && !study->draining)
         place_pending(turn);
-    } else {
+    else
         wind_down(turn);
-    }
 }

@@ -18,7 +18,7 @@ struct kd_trial *kd_turn_trial_of(struct kd_turn *turn, const struct kd_study_at
     return &turn->study->trials.items[attempt->row.trial];
 }
 
-static void set_reason(struct kd_trial *trial, const char *text)
+void kd_turn_set_reason(struct kd_trial *trial, const char *text)
 {
     free(trial->reason);
     trial->reason = kd_strdup(text);
@@ -30,6 +30,8 @@ static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
                   const struct kd_point_report *report)
 {
     const struct kd_experiment *experiment = turn->study->experiment;
+    if (kd_attempt_is_due(attempt))
+        kd_turn_pass_rung(turn, attempt, report->step);
     if (experiment->stopper == NULL || attempt->cause != KD_CAUSE_NONE)
         return;
     if (report->step <= attempt->resumed_from)
@@ -38,13 +40,17 @@ static void judge(struct kd_turn *turn, struct kd_study_attempt *attempt,
     struct kd_report seen = {report->step, kd_study_flip(turn->study, 0, report->value)};
     enum kd_verdict verdict =
         kd_scheduler_judge(turn->study->scheduler, &turn->study->history, number, &seen);
+    if (verdict == KD_PAUSE)
+        kd_turn_reach_rung(turn, attempt, report->step);
+    if (verdict == KD_GO)
+        kd_turn_reach_end(turn, attempt, report->step);
     if (verdict != KD_STOP)
         return;
     char text[128], shown[KD_NUMBER_MAX];
     snprintf(text, sizeof text, "%s: stopped at step %lld with %s = %s", experiment->stopper->name,
              (long long)report->step, experiment->objective.metric,
              kd_number_text(report->value, shown));
-    set_reason(kd_turn_trial_of(turn, attempt), text);
+    kd_turn_set_reason(kd_turn_trial_of(turn, attempt), text);
     kd_turn_stop_attempt(turn, attempt, KD_CAUSE_EARLY);
 }
 
@@ -73,7 +79,7 @@ static enum kd_outcome outcome_of(const struct kd_trial *trial)
     }
 }
 
-static void move_trial(struct kd_turn *turn, struct kd_trial *trial, enum kd_trial_move move)
+void kd_turn_move_trial(struct kd_turn *turn, struct kd_trial *trial, enum kd_trial_move move)
 {
     enum kd_trial_state to;
     if (!kd_trial_next_state(trial->state, move, &to))
@@ -93,8 +99,8 @@ static void move_trial(struct kd_turn *turn, struct kd_trial *trial, enum kd_tri
     trial->done_seq = turn->study->history.trials[trial->number].done_seq;
 }
 
-static void end_attempt(struct kd_turn *turn, struct kd_study_attempt *attempt,
-                        struct kd_attempt_end end)
+void kd_turn_end_attempt(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                         struct kd_attempt_end end)
 {
     struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
     bool would_run_again = end.move == KD_MOVE_RETRIED || end.move == KD_MOVE_YIELDED;
@@ -105,8 +111,8 @@ static void end_attempt(struct kd_turn *turn, struct kd_study_attempt *attempt,
     free(attempt->row.outcome);
     attempt->row.outcome = kd_strdup(end.text);
     if (end.move != KD_MOVE_STOPPED || trial->reason == NULL)
-        set_reason(trial, end.text);
-    move_trial(turn, trial, end.move);
+        kd_turn_set_reason(trial, end.text);
+    kd_turn_move_trial(turn, trial, end.move);
     kd_turn_save_attempt(turn, attempt);
     kd_turn_save_trial(turn, trial);
 }
@@ -121,9 +127,15 @@ static char *describe_divergence(const struct kd_study *study, int number)
     return NULL;
 }
 
-/* It ran to its end. */
+/* It ran to its end: the whole one, or that of its rung. */
 static void end_naturally(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *seen)
 {
+    bool has_reports = turn->study->history.trials[attempt->row.trial].n_reports > 0;
+    bool has_rung = has_reports && kd_turn_trial_of(turn, attempt)->until > 0;
+    if (has_rung && !kd_turn_went_whole(turn, attempt)) {
+        kd_turn_stand(turn, attempt);
+        return;
+    }
     struct kd_attempt_end end = {KD_ATTEMPT_WON, KD_MOVE_FINISHED, "finished"};
     char *missing = kd_study_missing(turn->study, attempt->row.trial), *text = NULL;
     if (missing != NULL) {
@@ -134,7 +146,7 @@ static void end_naturally(struct kd_turn *turn, struct kd_study_attempt *attempt
         text = describe_divergence(turn->study, attempt->row.trial);
         end.text = text ? text : end.text;
     }
-    end_attempt(turn, attempt, end);
+    kd_turn_end_attempt(turn, attempt, end);
     free(missing);
     free(text);
 }
@@ -145,7 +157,7 @@ static void end_by_own_failure(struct kd_turn *turn, struct kd_study_attempt *at
     struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
     int most = turn->study->max_retries;
     bool again = ++trial->user_failures <= most;
-    end_attempt(
+    kd_turn_end_attempt(
         turn, attempt,
         (struct kd_attempt_end){KD_ATTEMPT_FAILED, again ? KD_MOVE_RETRIED : KD_MOVE_BROKE, text});
 }
@@ -158,7 +170,7 @@ static void end_by_infrastructure(struct kd_turn *turn, struct kd_study_attempt 
     if (counts)
         trial->infra_failures = got_further ? 1 : trial->infra_failures + 1;
     bool again = trial->infra_failures <= MOST_INFRA_FAILURES;
-    end_attempt(
+    kd_turn_end_attempt(
         turn, attempt,
         (struct kd_attempt_end){KD_ATTEMPT_LOST, again ? KD_MOVE_RETRIED : KD_MOVE_BROKE, text});
 }
@@ -178,8 +190,12 @@ static void end_by_cause(struct kd_turn *turn, struct kd_study_attempt *attempt)
         end_by_infrastructure(turn, attempt, "it made no progress and was killed", true);
     else if (attempt->cause == KD_CAUSE_NONE)
         end_by_infrastructure(turn, attempt, "it was asked to end by nobody known", true);
+    else if (attempt->cause == KD_CAUSE_WHOLE || kd_turn_went_whole(turn, attempt))
+        end_naturally(turn, attempt, NULL);
+    else if (attempt->cause == KD_CAUSE_RUNG)
+        kd_turn_stand(turn, attempt);
     else
-        end_attempt(turn, attempt, ends[attempt->cause]);
+        kd_turn_end_attempt(turn, attempt, ends[attempt->cause]);
 }
 
 static void on_succeeded(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *text)
@@ -200,7 +216,8 @@ static void on_diverged(struct kd_turn *turn, struct kd_study_attempt *attempt, 
     int64_t step = trial->n_reports ? trial->reports[trial->n_reports - 1].step + 1 : 1;
     kd_history_report(&turn->study->history, number, step, NAN);
     char *reason = kd_format("diverged: %s", text ? text : "the loss is not finite");
-    end_attempt(turn, attempt, (struct kd_attempt_end){KD_ATTEMPT_WON, KD_MOVE_FINISHED, reason});
+    kd_turn_end_attempt(turn, attempt,
+                        (struct kd_attempt_end){KD_ATTEMPT_WON, KD_MOVE_FINISHED, reason});
     free(reason);
 }
 
@@ -274,8 +291,8 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
             end_by_infrastructure(turn, attempt, event->text, true);
         break;
     default:
-        end_attempt(turn, attempt,
-                    (struct kd_attempt_end){KD_ATTEMPT_FAILED, KD_MOVE_BROKE, event->text});
+        kd_turn_end_attempt(turn, attempt,
+                            (struct kd_attempt_end){KD_ATTEMPT_FAILED, KD_MOVE_BROKE, event->text});
         break;
     }
 }
@@ -285,9 +302,9 @@ void kd_turn_kill_pending(struct kd_turn *turn)
     struct kd_study *study = turn->study;
     for (size_t i = 0; i < study->pending.n; i++) {
         struct kd_trial *trial = &study->trials.items[study->pending.items[i]];
-        set_reason(trial, trial->attempts > 0 ? "not run again: the experiment was over"
-                                              : "never started: the experiment was over");
-        move_trial(turn, trial, KD_MOVE_KILLED);
+        kd_turn_set_reason(trial, trial->attempts > 0 ? "not run again: the experiment was over"
+                                                      : "never started: the experiment was over");
+        kd_turn_move_trial(turn, trial, KD_MOVE_KILLED);
         kd_turn_save_trial(turn, trial);
     }
     kd_arr_clear(&study->pending);

@@ -52,6 +52,8 @@ enum kd_attempt_state {
     X(NO_METRIC, "ended without its objective")                                                    \
     X(RETRIED, "lost or failed, to be run again")                                                  \
     X(YIELDED, "gave up its gang, to be resumed")                                                  \
+    X(PAUSED, "stands at its rung, to go on if it is among the best")                              \
+    X(RESUMED, "is among the best, and goes on to a further rung")                                 \
     X(KILLED, "ended by the user or the experiment")
 
 enum kd_trial_move {
@@ -101,6 +103,7 @@ struct kd_trial {
     int n_more_objectives, n_constraints; /* as long as those are */
     int64_t until;                        /* fidelity to train to, 0 = to the end */
     int parent;                           /* trial number, -1 = none */
+    int64_t parent_step; /* the rung of the parent from whose checkpoint it starts, 0 = none */
     int attempts, user_failures, infra_failures;
     int64_t fence;    /* of the newest attempt, 0 = none */
     char *ask_basis;  /* JSON: what the strategy had seen: {"done":17,"running":[18,19]}; owned */

@@ -87,6 +87,26 @@ static bool same_measured(const struct kd_trial_info *row, const struct kd_trial
     return same;
 }
 
+/* A clone's point is the stopper's: nobody else remembers it. */
+static bool same_point(const struct kd_study *study, const struct kd_trial_info *row,
+                       const struct kd_trial *trial)
+{
+    const struct kd_space *space = &study->experiment->space;
+    for (int i = 0; i < row->n_params; i++) {
+        int at = kd_space_find(space, row->params[i].name);
+        char shown[KD_NUMBER_MAX];
+        double a, b;
+        if (at < 0)
+            return false;
+        const char *text = kd_param_text(&space->params[at], trial->values[at], shown);
+        bool are_numbers =
+            kd_number_parse(text, &a) == 0 && kd_number_parse(row->params[i].text, &b) == 0;
+        if (are_numbers ? a != b : strcmp(text, row->params[i].text) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* The trials' rows are what people read: they must say what the journal says. */
 static void compare_trials(struct kd_store *store, int64_t id, const struct kd_study *study,
                            struct kd_replay *replay)
@@ -99,7 +119,8 @@ static void compare_trials(struct kd_store *store, int64_t id, const struct kd_s
     for (int i = 0; i < n || i < (int)study->trials.n; i++) {
         const struct kd_trial *trial = i < (int)study->trials.n ? &study->trials.items[i] : NULL;
         bool same = trial != NULL && i < n && rows[i].state == trial->state &&
-                    rows[i].attempts == trial->attempts &&
+                    rows[i].attempts == trial->attempts && rows[i].until == trial->until &&
+                    rows[i].parent == trial->parent && same_point(study, &rows[i], trial) &&
                     rows[i].has_objective == trial->has_objective && same_measured(&rows[i], trial);
         if (!same && replay->n_differences++ == 0)
             replay->first_difference = kd_format("trial %d: its row says something else", i);

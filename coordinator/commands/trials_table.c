@@ -14,14 +14,20 @@ static int first_param(const struct kd_experiment_info *experiment)
     return KD_TRIALS_OBJECTIVE + experiment->n_objectives;
 }
 
-static int n_after_params(const struct kd_experiment_info *experiment)
+/* Of an experiment whose trials pause or are cloned. No parameter bears the name of a column of ours. */
+static bool has_schedule(const struct kd_table *table)
 {
-    return experiment->n_constraints > 0 ? 3 : 2;
+    return kd_table_find_column(table, "until") >= 0;
+}
+
+static int n_after_params(const struct kd_table *table, const struct kd_experiment_info *experiment)
+{
+    return 2 + 2 * has_schedule(table) + (experiment->n_constraints > 0);
 }
 
 static bool is_taken(const struct kd_table *table, const char *name)
 {
-    static const char *const later[] = {"feasible", "seconds", "reason"};
+    static const char *const later[] = {"until", "parent", "feasible", "seconds", "reason"};
     for (size_t i = 0; i < KD_COUNT(later); i++)
         if (strcmp(name, later[i]) == 0)
             return true;
@@ -61,11 +67,23 @@ static void add_param_columns(struct kd_table *table, const struct kd_experiment
     kd_table_release(&ours);
 }
 
+static void add_schedule_columns(struct kd_table *table, const struct kd_trial_info *trials, int n)
+{
+    bool any = false;
+    for (int i = 0; i < n; i++)
+        any = any || trials[i].until > 0 || trials[i].parent >= 0;
+    if (!any)
+        return;
+    kd_table_column(table, "until");
+    kd_table_column(table, "parent");
+}
+
 void kd_trials_table(struct kd_table *table, const struct kd_experiment_info *experiment,
                      const struct kd_trial_info *trials, int n)
 {
     add_own_columns(table, experiment);
     add_param_columns(table, experiment, trials, n);
+    add_schedule_columns(table, trials, n);
     if (experiment->n_constraints > 0)
         kd_table_column(table, "feasible");
     kd_table_column(table, "seconds");
@@ -116,10 +134,23 @@ static void add_feasible_cell(struct kd_table *table, const struct kd_trial_info
     kd_table_style(table, trial->is_feasible ? KD_STYLE_GOOD : KD_STYLE_WARN);
 }
 
+/* A whole trial has no `until`. */
+static void add_schedule_cells(struct kd_table *table, const struct kd_trial_info *trial)
+{
+    if (trial->until > 0)
+        kd_table_int(table, trial->until);
+    else
+        kd_table_none(table);
+    if (trial->parent >= 0)
+        kd_table_int(table, trial->parent);
+    else
+        kd_table_none(table);
+}
+
 void kd_trials_table_row(struct kd_table *table, const struct kd_experiment_info *experiment,
                          const struct kd_trial_info *trial)
 {
-    int end = table->n_columns - n_after_params(experiment);
+    int end = table->n_columns - n_after_params(table, experiment);
     kd_table_int(table, trial->number);
     kd_table_text(table, kd_trial_state_name(trial->state));
     kd_table_style(table, kd_state_style(trial->state));
@@ -130,6 +161,8 @@ void kd_trials_table_row(struct kd_table *table, const struct kd_experiment_info
             kd_table_none(table);
     for (int column = first_param(experiment); column < end; column++)
         add_param_cell(table, value_of(trial, table->columns[column]));
+    if (has_schedule(table))
+        add_schedule_cells(table, trial);
     if (experiment->n_constraints > 0)
         add_feasible_cell(table, trial);
     if (trial->finished_at > 0 && trial->started_at > 0)

@@ -268,6 +268,7 @@ static int try_point(struct kd_experiment *experiment, struct kd_image_map image
                                      .watcher = &watcher,
                                      .fixed_point = point};
     experiment->max_trials = experiment->parallel_trials = 1;
+    experiment->stopper = NULL; /* one trial, to its end */
     struct kd_run_result result;
     struct kd_error err = {0};
     enum kd_run_end end = kd_run(&options, &result, &err);

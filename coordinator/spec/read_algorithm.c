@@ -282,25 +282,3 @@ void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
     if (reader->findings->n_errors == n_before)
         try_stopper(reader, node, name->mark);
 }
-
-void kd_check_stopper_runs(struct kd_reader *reader)
-{
-    const struct kd_experiment *experiment = reader->experiment;
-    bool is_for_suggest = reader->options && reader->options->is_for_suggest;
-    if (experiment->stopper == NULL || is_for_suggest || reader->findings->n_errors > 0)
-        return;
-    unsigned can = kd_stopper_can(experiment->stopper, &experiment->stopper_settings);
-    const struct kd_node *spec = kd_node_get(reader->root, "spec");
-    const struct kd_node *name = kd_node_at(spec, "earlyStopping.algorithmName");
-    if (name == NULL)
-        name = kd_node_at(spec, "algorithm.algorithmName");
-    if (can & (KD_STOPPER_PAUSES | KD_STOPPER_CLONES))
-        kd_found_error(reader->findings, name->mark,
-                       "\"%s\" %s, which works in `katydid suggest`; running it comes with the "
-                       "trainer's pause and continue%s%s",
-                       name->text,
-                       can & KD_STOPPER_CLONES ? "lets a trial start from another one's checkpoint"
-                                               : "pauses trials and goes on with the best of them",
-                       experiment->stopper->instead ? ". To run it now, " : "",
-                       experiment->stopper->instead ? experiment->stopper->instead : "");
-}

@@ -111,12 +111,12 @@ static void a_listener_knows_what_the_study_knows_however_it_is_cut_into_message
         add_trials(&own);
         add_priors(&priors);
         /* Told up to a basis first, as an ASK is, and of the rest later. */
-        tell(&feed, &(struct kd_feed_source){&priors, &own, 5, 2}, most_bytes, &listener);
+        tell(&feed, &(struct kd_feed_source){&priors, &own, 5, 2, NULL, 0}, most_bytes, &listener);
         assert_int_equal(listener.n, 8);
         assert_int_equal(listener.n_prior, 3);
         assert_int_equal(listener.n_done, 5);
         assert_int_equal(listener.trials[3 + 0].outcome, KD_RUNNING);
-        tell(&feed, &(struct kd_feed_source){&priors, &own, 6, 4}, most_bytes, &listener);
+        tell(&feed, &(struct kd_feed_source){&priors, &own, 6, 4, NULL, 0}, most_bytes, &listener);
         assert_int_equal(listener.n, 3 + own.n);
         assert_int_equal(listener.n_distinct, own.n_distinct);
         for (int i = 0; i < own.n; i++)
@@ -125,6 +125,42 @@ static void a_listener_knows_what_the_study_knows_however_it_is_cut_into_message
             assert_same_trial(&priors, i, &listener, i);
         for (int i = 0; i < own.n_done; i++)
             assert_int_equal(listener.done[3 + i], 3 + own.done[i]);
+        kd_history_release(&own);
+        kd_history_release(&priors);
+        kd_history_release(&listener);
+    }
+}
+
+static void pauses_are_told_in_their_order_up_to_the_basis(void **state)
+{
+    (void)state;
+    static const struct kd_halt halts[] = {{.trial = 0, .step = 1, .value = 0.5},
+                                           {.trial = 1, .step = 1, .value = 1.0 / 3},
+                                           {.trial = 1, .goes_on = true, .step = 3},
+                                           {.trial = 1, .step = 3, .value = 0.125},
+                                           {.trial = 0, .goes_on = true}};
+    for (size_t most_bytes = 2; most_bytes < 2000; most_bytes = most_bytes * 3 + 1) {
+        struct kd_history own = new_history(1, 0), priors = new_history(1, 0),
+                          listener = new_history(1, 0);
+        struct kd_feed feed = {0};
+        kd_history_add_prior(&priors, (double[]){0.5, 3}, KD_COMPLETE, 1);
+        for (int i = 0; i < 3; i++)
+            kd_history_add(&own, (double[]){i / 7.0, i});
+        kd_history_schedule(&own, 2, 6, 1);
+        kd_history_finish(&own, 0, KD_COMPLETE, 0.25);
+        /* Told later than asked: what the study knows by then is not told. */
+        tell(&feed, &(struct kd_feed_source){&priors, &own, 2, 0, halts, 3}, most_bytes, &listener);
+        assert_true(listener.trials[1].is_paused);
+        assert_false(listener.trials[2].is_paused);
+        assert_int_equal(listener.trials[2].until, 3);
+        assert_int_equal(listener.trials[2].n_reports, 1);
+        assert_same_number(listener.trials[2].reports[0].value, 1.0 / 3);
+        tell(&feed, &(struct kd_feed_source){&priors, &own, 3, 1, halts, 5}, most_bytes, &listener);
+        assert_true(listener.trials[2].is_paused);
+        assert_int_equal(listener.trials[2].reports[1].step, 3);
+        assert_int_equal(listener.trials[1].outcome, KD_COMPLETE);
+        assert_int_equal(listener.trials[3].parent, 2);
+        assert_int_equal(kd_history_n_proposed(&listener, 9), 2);
         kd_history_release(&own);
         kd_history_release(&priors);
         kd_history_release(&listener);
@@ -145,6 +181,11 @@ static void entries_that_do_not_fit_are_refused(void **state)
         "[[\"add\",0,[0.5,1]],[\"done\",0,\"running\",[1,2],[],[0]]]",
         "[[\"add\",0,[0.5,1]],[\"done\",-1,\"complete\",[1,2],[],[0]]]",
         "[[\"forget\",0]]",
+        "[[\"paused\",0,1,0.5]]",
+        "[[\"add\",0,[0.5,1]],[\"paused\",0,1,\"x\"]]",
+        "[[\"add\",0,[0.5,1]],[\"resumed\",0,3]]",
+        "[[\"add\",0,[0.5,1],0]]",
+        "[[\"add\",0,[0.5,1]],[\"add\",1,[0.5,2],7]]",
         "[7]",
     };
     for (size_t i = 0; i < KD_COUNT(bad); i++) {
@@ -164,6 +205,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_listener_knows_what_the_study_knows_however_it_is_cut_into_messages),
+        cmocka_unit_test(pauses_are_told_in_their_order_up_to_the_basis),
         cmocka_unit_test(entries_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,8 @@
  *
  * An event is written as the journal keeps it; metrics also has "reports": [[step, value], ...], where a third item names
  * another watched metric than the first objective's. "more": [[metric, "minimize" | "maximize"], ...] are objectives after
- * it, "constraints": [[metric, most], ...]. KD_UPDATE=1 writes what follows now into the file: read the difference before you
+ * it, "constraints": [[metric, most], ...]. "stopper": true stops above 1, "pause" pauses above 1, a name is that stopper with
+ * "settings" and "fidelity_max". KD_UPDATE=1 writes what follows now into the file: read the difference before you
  * keep it. */
 #include <dirent.h>
 #include <setjmp.h>
@@ -46,6 +47,29 @@ static enum kd_verdict stop_above_one(void *self, const struct kd_history *histo
 
 static const struct kd_stopper stopper = {
     .name = "stop_above_one", .new = stopper_new, .judge = stop_above_one, .free = free};
+
+static enum kd_verdict pause_above_one(void *self, const struct kd_history *history, int number,
+                                       const struct kd_report *report)
+{
+    (void)self, (void)history, (void)number;
+    return report->value > 1 ? KD_PAUSE : KD_GO;
+}
+
+static struct kd_next resume_first(void *self, const struct kd_history *history, double *point)
+{
+    (void)self;
+    for (int i = 0; i < history->n; i++)
+        if (history->trials[i].is_paused)
+            return (struct kd_next){.kind = KD_NEXT_RESUME, .trial = i, .parent = -1};
+    return kd_next_plain(history, point);
+}
+
+static const struct kd_stopper pausing = {.name = "pause_above_one",
+                                          .can = KD_STOPPER_PAUSES,
+                                          .new = stopper_new,
+                                          .judge = pause_above_one,
+                                          .next = resume_first,
+                                          .free = free};
 
 static double number_of(const json_t *options, const char *key, double fallback)
 {
@@ -89,6 +113,27 @@ static void add_goals(struct kd_experiment *experiment, const json_t *options)
     }
 }
 
+static void add_stopper(struct kd_experiment *experiment, const json_t *options)
+{
+    const json_t *which = json_object_get(options, "stopper");
+    const char *name = json_string_value(which), *key;
+    json_t *value;
+    experiment->fidelity_max = number_of(options, "fidelity_max", 0);
+    if (json_is_true(which))
+        experiment->stopper = &stopper;
+    else if (name != NULL)
+        experiment->stopper = strcmp(name, "pause") == 0 ? &pausing : kd_stopper_find(name);
+    if (experiment->stopper == NULL)
+        return;
+    kd_settings_init(&experiment->stopper_settings, experiment->stopper->settings);
+    json_object_foreach(json_object_get(options, "settings"), key, value)
+    {
+        struct kd_error err;
+        if (kd_settings_set(&experiment->stopper_settings, key, json_string_value(value), &err))
+            fail_msg("%s", err.text);
+    }
+}
+
 static struct kd_experiment make_experiment(const json_t *options)
 {
     struct kd_experiment experiment = {
@@ -103,8 +148,7 @@ static struct kd_experiment make_experiment(const json_t *options)
                          kind_is(options, "trainer") ? KD_TEMPLATE_TRAINER : KD_TEMPLATE_COMMAND},
     };
     experiment.objective.pick = experiment.objective.maximize ? KD_PICK_MAX : KD_PICK_MIN;
-    if (json_is_true(json_object_get(options, "stopper")))
-        experiment.stopper = &stopper;
+    add_stopper(&experiment, options);
     experiment.template.checkpoint.resumable = json_is_true(json_object_get(options, "resumable"));
     add_goals(&experiment, options);
     experiment.space.n_params = 1;
@@ -135,6 +179,10 @@ static void print_trial(struct kd_str *out, const struct kd_trial *trial)
 {
     char number[KD_NUMBER_MAX];
     kd_str_addf(out, "    trial %d %s", trial->number, kd_trial_state_name(trial->state));
+    if (trial->until > 0)
+        kd_str_addf(out, " until=%lld", (long long)trial->until);
+    if (trial->parent >= 0)
+        kd_str_addf(out, " parent=%d@%lld", trial->parent, (long long)trial->parent_step);
     if (trial->has_objective)
         kd_str_addf(out, " objective=%s", kd_number_text(trial->objective, number));
     for (int i = 0; trial->has_objective && i < trial->n_more_objectives; i++)

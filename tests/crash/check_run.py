@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """check_run.py - what must hold of kill_loop.sh's experiment when it is over, read from the database and the logs.
 
-    check_run.py DATABASE N_TRIALS command|trainer
+    check_run.py DATABASE N_TRIALS command|trainer|promotion|population|copies
 
 Prints what it counted; exits 1 and names every violation."""
 import pathlib
@@ -76,16 +76,56 @@ def check_logs(db, path):
     return n_lines, len(attempts)
 
 
+def check_paused_trials(db, n_trials):
+    """Trials that pause are over when they succeeded, or stand where they were sent; nobody's end counts twice."""
+    rows = db.execute(
+        "SELECT t.number, t.state, t.until, t.reason, t.id, t.done_seq, (SELECT sum(state = 'won') FROM attempts a "
+        "WHERE a.trial_id = t.id) FROM trials t ORDER BY number"
+    ).fetchall()
+    check([row[0] for row in rows] == list(range(n_trials)), f"trials are not 0..{n_trials - 1}")
+    check(sorted(row[5] for row in rows) == list(range(n_trials)), "done_seq is not dense")
+    for number, state, until, reason, _, _, won in rows:
+        over = state == "Succeeded" and until is None or state == "EarlyStopped" and until is not None
+        check(over, f"trial {number} is {state}, until {until}: {reason}")
+        check((won or 0) == (state == "Succeeded"), f"trial {number} is {state} with {won} won attempts")
+    return rows
+
+
+def check_paused_curves(db, rows, name, whole):
+    """Each trial's steps are there once, from its parent's rung to its own."""
+    clones = "SELECT json_extract(data, '$.trial'), json_extract(data, '$.step') FROM events WHERE kind = 'do.clone'"
+    begins = dict(db.execute(clones).fetchall())
+    for number, _, until, _, trial, *_ in rows:
+        query = "SELECT step FROM metric WHERE trial_id = ? AND name = ? ORDER BY step"
+        steps = [row[0] for row in db.execute(query, (trial, name))]
+        expected = list(range(begins.get(number, 0) + 1, (until or whole) + 1))
+        check(steps == expected, f"trial {number}: steps of {name}: {steps}, expected {expected}")
+    for number, parent in db.execute("SELECT number, parent FROM trials WHERE parent IS NOT NULL"):
+        check(number in begins and parent < number, f"trial {number} has the parent {parent} and was never cloned")
+    return len(begins)
+
+
+def check_pauses(db, path, name, n_trials, whole):
+    rows = check_paused_trials(db, n_trials)
+    n_clones = check_paused_curves(db, rows, name, whole)
+    n_attempts, n_paused = db.execute("SELECT count(*), sum(state = 'yielded') FROM attempts").fetchone()
+    check(n_paused > 0, "nothing was ever paused")
+    print(f"{n_trials} trials, {n_clones} of them clones, {n_attempts} attempts, {n_paused} of them paused")
+
+
 def main():
     path, n_trials, what = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    rows = check_trials(db, n_trials)
-    if what == "command":
+    if what in ("promotion", "population", "copies"):
+        check_pauses(db, path, "loss" if what == "copies" else "val_loss", n_trials, 9)
+    elif what == "command":
+        rows = check_trials(db, n_trials)
         check_curves(db, rows, "loss")
         check_objectives(db)
         n_lines, n_attempts = check_logs(db, path)
         print(f"{n_trials} trials, {n_attempts} attempts, {n_lines} lines of output, all stored once")
     else:
+        rows = check_trials(db, n_trials)
         check_curves(db, rows, "val_loss")
         n_attempts, = db.execute("SELECT count(*) FROM attempts").fetchone()
         print(f"{n_trials} trials, {n_attempts} attempts")

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # kill_loop.sh - kill -9 at random moments of one experiment, then everything must be there, once.
 #
-#   tests/crash/kill_loop.sh WHOM WHAT [N]     WHOM: coordinator | rank | mpirun; WHAT: command | trainer; N kills, 20
+#   tests/crash/kill_loop.sh WHOM WHAT [N]     WHOM: coordinator | rank | mpirun; N kills, 20
+#                                              WHAT: command | trainer; promotion (asha), population (pbt): the trainer
+#                                              with trials that pause; copies (pbt): a command with a checkpoint
 #   KATYDID_SEED=7 ...                         other random moments; the seed is printed
 #
 # coordinator: `katydid run` is started, killed after a random while and started again, N times; after the last time
@@ -58,16 +60,53 @@ write_trainer() {
     [ -x "$KATYDID_BIN/katydid-trainer" ] || skip "this build has no trainer"
     write_spec val_loss
     head -400 "$KATYDID_SOURCE/examples/digits/digits.csv" >digits.csv
-    cat >>loop.yaml <<'YAML'
+    cat >>loop.yaml <<YAML
     trainer:
       data: {format: csv, path: digits.csv, label: label, split: {val: 0.2, seed: 1}}
       model: [{linear: {units: 32}}, {relu: {}}, {linear: {units: 10}}]
       loss: crossEntropy
-      optimizer: {name: adamw, lr: "${x}"}
+      optimizer: {name: adamw, lr: "\${x}"}
       batchSize: 32
-      epochs: 20
+      epochs: ${1:-20}
       report: {every: epoch}
 YAML
+}
+
+write_promotion() {
+    write_trainer 9
+    sed -i 's/^  algorithm:.*/  algorithm: {algorithmName: asha}\n  fidelity: {max: 9}/' loop.yaml
+}
+
+# Without a fidelity.max the generations go on for ever.
+breed() {
+    sed -i 's/^  algorithm:.*/  algorithm:\n    algorithmName: pbt\n    algorithmSettings: [{name: n_population, value: 4}, {name: interval, value: 3}, {name: truncation_threshold, value: 0.5}]/' loop.yaml
+}
+
+write_population() {
+    write_trainer 1000000
+    breed
+}
+
+# What it has saved is how far it came, so a clone that was not given its parent's checkpoint starts at 1, and shows.
+write_copies() {
+    write_spec loss
+    breed
+    cat >>loop.yaml <<'YAML'
+    command: [sh, count.sh, "${x}"]
+    checkpoint: {dir: "${trialDir}/checkpoint", resumable: true}
+YAML
+    cat >count.sh <<'SH'
+f=$KATYDID_CHECKPOINT_DIR/step
+i=0
+[ -e "$f" ] && i=$(cat "$f")
+while [ "$i" -lt "$KATYDID_BUDGET" ]; do
+    i=$((i + 1))
+    echo "step=$i loss=$1"
+    echo "$i" >"$f.new"
+    mv "$f.new" "$f"
+    sleep 0.01
+done
+SH
 }
 
 start_run() {

@@ -21,6 +21,8 @@ static const struct {
     {"UPDATE attempts SET state = 'won' WHERE fence = 5", "won_is_over"},
     {"UPDATE attempts SET state = 'lost' WHERE fence = 5", "running_is_attempted"},
     {"UPDATE attempts SET state = 'live' WHERE fence = 1", "attempted_is_running"},
+    {"UPDATE trials SET state = 'Paused' WHERE state = 'Running'", "paused_gave_way"},
+    {"UPDATE trials SET state = 'Paused' WHERE state = 'Pending'", "paused_gave_way"},
     {"UPDATE trials SET attempts = 3 WHERE number = 0", "attempts_are_counted"},
     {"UPDATE attempts SET n = 2 WHERE fence = 1", "attempts_are_counted"},
     {"UPDATE trials SET fence = 4 WHERE number = 0", "newest_fence_is_named"},
@@ -57,6 +59,11 @@ static const struct {
      "ended_experiments_rest"},
     {"UPDATE experiments SET state = 'Succeeded', reason = NULL; "
      "UPDATE trials SET state = 'Failed' WHERE state = 'Running'",
+     "ended_experiments_rest"},
+    {"UPDATE experiments SET state = 'Succeeded', reason = 'ExperimentGoalReached'; "
+     "UPDATE attempts SET state = 'yielded' WHERE fence = 5; "
+     "UPDATE trials SET state = 'Paused' WHERE state = 'Running'; "
+     "UPDATE trials SET state = 'Failed' WHERE state = 'Pending'",
      "ended_experiments_rest"},
 };
 
