@@ -3,10 +3,19 @@
 #include "trainer/models/describe.h"
 #include "trainer/models/layer.h"
 #include "trainer/models/plan_update.h"
+#include "trainer/models/preset.h"
 
 static const char deep[] = "[{'linear': {'units': 16}}, 'relu', {'dropout': {'p': 0.3}},"
                            " {'linear': {'units': 8}}, 'gelu', {'linear': {'units': 5}}]";
-static const struct shape_of_plan deep_shape = {.n_features = 6, .n_targets = 5, .max_batch = 32};
+#define deep_shape_values                                                                          \
+    {                                                                                              \
+        .n_features = 6, .n_targets = 5, .max_batch = 32                                           \
+    }
+#define tokens_of_eight                                                                            \
+    {                                                                                              \
+        .shape = {{8}, .n_dims = 1}, .tokens = true, .vocabulary = 50, .positions = 8               \
+    }
+static const struct shape_of_plan deep_shape = deep_shape_values;
 
 static void tensors_lie_in_reverse_layer_order(void **state)
 {
@@ -235,32 +244,68 @@ static void a_model_that_does_not_fit_into_memory_is_refused_not_fatal(void **st
     assert_non_null(strstr(err.text, "GB: use fewer units"));
 }
 
+/* Models that are learned by heart; every preset has one. */
+static const struct heart_case {
+    const char *preset, *model;
+    struct shape_of_plan shape;
+    float lr;
+} heart_cases[] = {
+    {"", "[{'linear': {'units': 32}}, 'relu', {'linear': {'units': 5}}]", deep_shape_values, 0.02f},
+    {"", "[{'linear': {'units': 32}}, 'gelu', {'linear': {'units': 5}}]", deep_shape_values, 0.02f},
+    {"", "[{'linear': {'units': 32}}, 'tanh', {'linear': {'units': 5}}]", deep_shape_values, 0.02f},
+    {"",
+     "[{'linear': {'units': 32}}, {'residual': {'layers': ['silu', {'linear': {'units': 32}}]}},"
+     " {'linear': {'units': 5}}]",
+     deep_shape_values, 0.02f},
+    {"mlp", "{'mlp': {'layers': 2, 'units': 24}}", deep_shape_values, 0.02f},
+    {"gpt",
+     "{'gpt': {'layers': 2, 'heads': 2, 'width': 32}}",
+     {.n_targets = 50, .max_batch = 32, .input = tokens_of_eight},
+     0.01f},
+    {"gpt",
+     "{'gpt': {'layers': 2, 'heads': 2, 'width': 32, 'rotary': true, 'tied': false}}",
+     {.n_targets = 50, .max_batch = 32, .input = tokens_of_eight},
+     0.01f},
+};
+
+static void learn_by_heart(const struct heart_case *c)
+{
+    struct kd_plan *plan = plan_of(c->model, c->shape);
+    struct sample_set set = sample_set_for(6, &c->shape);
+    struct kd_batch batch = batch_of(&set, 0, set.n);
+    struct kd_batch_result result = {0};
+    struct kd_hyper hyper = {
+        .lr = c->lr, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .clip = 1, .step = 1};
+    update_by(plan, "adamw");
+    for (; hyper.step <= 400; hyper.step++) {
+        kd_plan_backward(plan, &batch, &result);
+        kd_plan_update(plan, &hyper, false);
+    }
+    kd_plan_evaluate(plan, &batch, &result);
+    if (result.n_correct != batch.n_counted || result.loss_sum > 0.02 * (double)batch.n_counted)
+        fail_msg("%s: %d of %d right, loss %g", c->model, (int)result.n_correct,
+                 (int)batch.n_counted, result.loss_sum / (double)batch.n_counted);
+    sample_set_release(&set);
+    kd_plan_free(plan);
+}
+
 static void a_small_batch_is_learned_by_heart(void **state)
 {
     (void)state;
-    static const char *const models[] = {
-        "[{'linear': {'units': 32}}, 'relu', {'linear': {'units': 5}}]",
-        "[{'linear': {'units': 32}}, 'gelu', {'linear': {'units': 5}}]",
-        "[{'linear': {'units': 32}}, 'tanh', {'linear': {'units': 5}}]",
-    };
-    struct sample_set set = sample_set_new(16, 6, 5);
-    for (size_t m = 0; m < KD_COUNT(models); m++) {
-        struct kd_plan *plan = plan_of(models[m], deep_shape);
-        update_by(plan, "adamw");
-        struct kd_batch batch = batch_of(&set, 0, set.n);
-        struct kd_batch_result result = {0};
-        struct kd_hyper hyper = {
-            .lr = 0.02f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f, .step = 1};
-        for (; hyper.step <= 400; hyper.step++) {
-            kd_plan_backward(plan, &batch, &result);
-            kd_plan_update(plan, &hyper, false);
-        }
-        kd_plan_evaluate(plan, &batch, &result);
-        assert_int_equal(result.n_correct, set.n);
-        assert_true(result.loss_sum / (double)set.n < 0.02);
-        kd_plan_free(plan);
+    for (size_t c = 0; c < KD_COUNT(heart_cases); c++)
+        learn_by_heart(&heart_cases[c]);
+}
+
+static void every_preset_has_a_case_of_learning_by_heart(void **state)
+{
+    (void)state;
+    for (int i = 0; kd_presets[i]; i++) {
+        bool covered = false;
+        for (size_t c = 0; c < KD_COUNT(heart_cases); c++)
+            covered |= strcmp(heart_cases[c].preset, kd_presets[i]->name) == 0;
+        if (!covered)
+            fail_msg("add a case for the preset %s", kd_presets[i]->name);
     }
-    sample_set_release(&set);
 }
 
 static void nonfinite_values_are_found_by_name(void **state)
@@ -308,6 +353,7 @@ int main(void)
         cmocka_unit_test(a_gpt_learns_what_stood_two_tokens_before),
         cmocka_unit_test(a_model_that_does_not_fit_into_memory_is_refused_not_fatal),
         cmocka_unit_test(a_small_batch_is_learned_by_heart),
+        cmocka_unit_test(every_preset_has_a_case_of_learning_by_heart),
         cmocka_unit_test(nonfinite_values_are_found_by_name),
         cmocka_unit_test(every_layer_is_described_with_its_fields),
     };
