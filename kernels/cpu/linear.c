@@ -40,8 +40,10 @@ enum { BLOCK_FLOATS = 1 << 17, BLOCK_ROWS_MIN = 192 };
 
 static int64_t rows_of_block(const struct kd_op_linear *a)
 {
-    int64_t rows = BLOCK_FLOATS / (a->n_out > 0 ? a->n_out : 1);
-    return rows > BLOCK_ROWS_MIN ? rows : BLOCK_ROWS_MIN;
+    int64_t least = a->n_in > BLOCK_ROWS_MIN ? a->n_in : BLOCK_ROWS_MIN;
+    int64_t wanted = BLOCK_FLOATS / (a->n_out > 0 ? a->n_out : 1);
+    int64_t n_blocks = a->rows / (wanted > least ? wanted : least);
+    return n_blocks > 1 ? (a->rows + n_blocks - 1) / n_blocks : a->rows;
 }
 
 static void linear_block(struct kd_queue *queue, const struct kd_op_linear *a)
