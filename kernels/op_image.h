@@ -64,7 +64,7 @@ struct kd_op_batchnorm_sums {
 /* y = f((x - mean) rstd weight + bias), rstd = 1 / sqrt(variance + epsilon), f none or relu. Training: mean and (biased) variance
  * from the sums over all ranks; they are written to saved[0] = mean, saved[1] = rstd, and running = (1 - momentum) running +
  * momentum times them, the variance unbiased there (as PyTorch does). Else from running (sums and saved are not touched). A
- * global batch of one row trains with running, which then stays as it is. */
+ * global batch of one row trains with running (saved is of them), which then stays as it is. */
 struct kd_op_batchnorm {
     const float *x, *weight, *bias;
     float *y; /* may be x when not training */
@@ -90,7 +90,8 @@ struct kd_op_batchnorm_backward_sums {
     float beta;
 };
 
-/* dx = weight rstd (g - sums[0] / N - xhat sums[1] / N), the sums over all ranks, N = turn->n_global positions; + beta dx. */
+/* dx = weight rstd (g - sums[0] / N - xhat sums[1] / N), the sums over all ranks, N = turn->n_global positions; + beta dx. Where N is 1, the
+ * statistics were not the batch's: dx = weight rstd g. */
 struct kd_op_batchnorm_backward {
     const float *dy, *x, *y, *saved, *weight;
     const double *sums;
@@ -101,7 +102,8 @@ struct kd_op_batchnorm_backward {
     float beta;
 };
 
-/* y = the greatest value of the window, chosen[] = its place, i * kernel + j within the window (the first of equals; a NaN wins). */
+/* y = the greatest value of the window, chosen[] = its place, i * kernel + j within the window (the first of equals; a NaN wins).
+ * padding is at most kernel / 2, so that no window lies in it altogether; likewise below. */
 struct kd_op_max_pool {
     const float *x;
     float *y;

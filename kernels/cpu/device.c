@@ -9,6 +9,7 @@
 #endif
 
 #include "coordinator/base/mem.h"
+#include "kernels/cpu/convolution.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/table.h"
 
@@ -51,6 +52,7 @@ static int cpu_open(struct kd_queue **queue, struct kd_error *err)
 static void cpu_close(struct kd_queue *queue)
 {
     (void)queue;
+    kd_conv_release();
     kd_cpu_scratch_release();
 }
 
@@ -75,7 +77,7 @@ extern const struct kd_device kd_device_cpu;
 
 const struct kd_device kd_device_cpu = {
     .name = "cpu",
-    .summary = "oneDNN's matrix products and own vector loops, one thread a rank",
+    .summary = "oneDNN's products and convolutions, own vector loops, one thread a rank",
     .ops = &cpu_ops,
     .open = cpu_open,
     .close = cpu_close,

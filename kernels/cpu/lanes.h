@@ -8,12 +8,26 @@
 
 #include "kernels/cpu/simd.h"
 
+/* How vectors are passed depends on the instruction set, of which gcc warns; functions of vectors are inlined everywhere. */
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
 enum { KD_LANES = 16 };
 
 typedef float kd_lanes __attribute__((vector_size(64)));
 
 /* The same at any address: *(const kd_lanes_at *)x. */
 typedef float kd_lanes_at __attribute__((vector_size(64), aligned(4), may_alias));
+
+typedef int32_t kd_lanes_int
+    __attribute__((vector_size(64))); /* also what comparisons give: 0 or -1 */
+
+/* x where the mask is -1, elsewhere 0. */
+KD_INLINE kd_lanes kd_lanes_where(kd_lanes_int mask, kd_lanes x)
+{
+    return (kd_lanes)(mask & (kd_lanes_int)x);
+}
 
 /* n rounded up to, and down to, whole vectors. */
 KD_INLINE int64_t kd_lanes_up(int64_t n)

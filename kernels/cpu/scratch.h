@@ -8,6 +8,8 @@
 enum kd_scratch {
     KD_SCRATCH_ATTENTION, /* one head's packed operands */
     KD_SCRATCH_ROTARY,    /* cosines and sines */
+    KD_SCRATCH_CONV,      /* a gradient that is added to another */
+    KD_SCRATCH_BATCHNORM, /* what each channel is multiplied by and shifted by */
     KD_N_SCRATCHES
 };
 

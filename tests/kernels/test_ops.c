@@ -3,6 +3,7 @@
 #include "tests/kernels/buffer.h"
 #include "tests/kernels/check_data.h"
 #include "tests/kernels/check_dense.h"
+#include "tests/kernels/check_image.h"
 #include "tests/kernels/check_loss.h"
 #include "tests/kernels/check_sequence.h"
 #include "tests/kernels/check_update.h"
