@@ -38,10 +38,35 @@ static double attention_backward(const struct kd_call *call)
     return 4 * attention_product(a->n, a->length, a->n_heads, a->size);
 }
 
+static double convolution(const struct kd_window *w, int64_t c_out)
+{
+    int64_t pixels = w->n * kd_window_out(w, w->h) * kd_window_out(w, w->w);
+    return product(pixels, c_out, w->kernel * w->kernel * w->channels);
+}
+
+static double conv2d(const struct kd_call *call)
+{
+    return convolution(&call->args.conv2d.window, call->args.conv2d.c_out);
+}
+
+static double conv2d_backward_x(const struct kd_call *call)
+{
+    return convolution(&call->args.conv2d_backward_x.window, call->args.conv2d_backward_x.c_out);
+}
+
+static double conv2d_backward_weight(const struct kd_call *call)
+{
+    return convolution(&call->args.conv2d_backward_weight.window,
+                       call->args.conv2d_backward_weight.c_out);
+}
+
 /* The ops that are products; all others count as nothing. */
 static double (*const counts[KD_N_OPS])(const struct kd_call *call) = {
     [KD_OP_matmul] = matmul,
     [KD_OP_linear] = linear,
+    [KD_OP_conv2d] = conv2d,
+    [KD_OP_conv2d_backward_x] = conv2d_backward_x,
+    [KD_OP_conv2d_backward_weight] = conv2d_backward_weight,
     [KD_OP_attention] = attention,
     [KD_OP_attention_backward] = attention_backward,
 };
