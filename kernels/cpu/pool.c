@@ -5,6 +5,8 @@
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/table.h"
 
+enum { CHANNELS = 64 }; /* that max_pool has in hand at a time */
+
 typedef uint8_t lanes_byte __attribute__((vector_size(16)));
 
 /* The part of a window that lies in the image: rows i0 .. i1 - 1 and columns j0 .. j1 - 1 of the window, whose first pixel (in the
@@ -63,42 +65,51 @@ KD_INLINE kd_lanes load(const float *x, int64_t n)
 
 /* ---- max */
 
-/* The window's channels from c on, n <= KD_LANES of them. What is greater wins, and a NaN over anything but a NaN. */
-KD_INLINE void max_of_window(const struct kd_op_max_pool *a, const float *x, const struct part *p,
+/* One pixel of the window against the best of those before it. What is greater wins, and a NaN over anything but a NaN. */
+KD_INLINE void compete(const float *restrict x, int32_t place, float *restrict best,
+                       int32_t *restrict at, int64_t n)
+{
+    for (int64_t c = 0; c < n; c++) {
+        float before = best[c];
+        bool wins = !(x[c] <= before) & (before == before);
+        best[c] = wins ? x[c] : before;
+        at[c] = wins ? place : at[c];
+    }
+}
+
+/* n <= CHANNELS channels of a window. */
+KD_INLINE void max_of_window(const struct kd_window *window, const float *x, const struct part *p,
                              int64_t n, float *y, uint8_t *chosen)
 {
-    const struct kd_window *window = &a->window;
-    int32_t first = (int32_t)(p->i0 * window->kernel + p->j0);
-    kd_lanes best = load(x + pixel_at(window, p, p->i0, p->j0), n);
-    kd_lanes_int at = (kd_lanes_int){0} + first;
+    const float *first = x + pixel_at(window, p, p->i0, p->j0);
+    float best[CHANNELS];
+    int32_t at[CHANNELS];
+    for (int64_t c = 0; c < n; c++) {
+        best[c] = first[c];
+        at[c] = (int32_t)(p->i0 * window->kernel + p->j0);
+    }
     for (int64_t i = p->i0; i < p->i1; i++)
-        for (int64_t j = p->j0; j < p->j1; j++) {
-            kd_lanes value = load(x + pixel_at(window, p, i, j), n);
-            kd_lanes_int wins = ~(value <= best) & (best == best);
-            kd_lanes_int place = (kd_lanes_int){0} + (int32_t)(i * window->kernel + j);
-            best = (kd_lanes)((wins & (kd_lanes_int)value) | (~wins & (kd_lanes_int)best));
-            at = (wins & place) | (~wins & at);
-        }
-    lanes_byte bytes = __builtin_convertvector(at, lanes_byte);
-    memcpy(y, &best, (size_t)n * sizeof *y);
-    memcpy(chosen, &bytes, (size_t)n);
+        for (int64_t j = p->j0; j < p->j1; j++)
+            compete(x + pixel_at(window, p, i, j), (int32_t)(i * window->kernel + j), best, at, n);
+    for (int64_t c = 0; c < n; c++) {
+        y[c] = best[c];
+        chosen[c] = (uint8_t)at[c];
+    }
 }
 
 KD_SIMD static void max_pool(const struct kd_op_max_pool *a)
 {
     const struct kd_window *window = &a->window;
-    int64_t channels = window->channels, whole = kd_lanes_down(channels), out = 0;
+    int64_t channels = window->channels, out = 0;
     int64_t h_out = kd_window_out(window, window->h), w_out = kd_window_out(window, window->w);
     for (int64_t s = 0; s < window->n; s++)
         for (int64_t i = 0; i < h_out; i++)
             for (int64_t j = 0; j < w_out; j++, out += channels) {
                 const struct part part = part_of(window, i, j);
                 const float *x = a->x + s * size_of_sample(window);
-                for (int64_t c = 0; c < whole; c += KD_LANES)
-                    max_of_window(a, x + c, &part, KD_LANES, a->y + out + c, a->chosen + out + c);
-                if (whole < channels)
-                    max_of_window(a, x + whole, &part, channels - whole, a->y + out + whole,
-                                  a->chosen + out + whole);
+                for (int64_t c = 0; c < channels; c += CHANNELS)
+                    max_of_window(window, x + c, &part, least(channels - c, CHANNELS),
+                                  a->y + out + c, a->chosen + out + c);
             }
 }
 

@@ -13,7 +13,7 @@ static const char deep[] = "[{'linear': {'units': 16}}, 'relu', {'dropout': {'p'
     }
 #define tokens_of_eight                                                                            \
     {                                                                                              \
-        .shape = {{8}, .n_dims = 1}, .tokens = true, .vocabulary = 50, .positions = 8               \
+        .shape = {{8}, .n_dims = 1}, .tokens = true, .vocabulary = 50, .positions = 8              \
     }
 static const struct shape_of_plan deep_shape = deep_shape_values;
 
@@ -258,6 +258,16 @@ static const struct heart_case {
      " {'linear': {'units': 5}}]",
      deep_shape_values, 0.02f},
     {"mlp", "{'mlp': {'layers': 2, 'units': 24}}", deep_shape_values, 0.02f},
+    {"",
+     "[{'conv2d': {'channels': 8}}, 'batchnorm', 'relu', 'maxPool', {'conv2d': {'channels': 8}}, "
+     "'silu',"
+     " 'avgPool', 'flatten', {'linear': {'units': 5}}]",
+     {.n_targets = 5, .max_batch = 32, .input = {.shape = {{8, 8, 3}, .n_dims = 3}}},
+     0.01f},
+    {"resnet",
+     "{'resnet': {'depth': 8, 'width': 4}}",
+     {.n_targets = 5, .max_batch = 32, .input = {.shape = {{8, 8, 3}, .n_dims = 3}}},
+     0.01f},
     {"gpt",
      "{'gpt': {'layers': 2, 'heads': 2, 'width': 32}}",
      {.n_targets = 50, .max_batch = 32, .input = tokens_of_eight},
