@@ -100,6 +100,11 @@ f=$KATYDID_CHECKPOINT_DIR/step
 i=0
 [ -e "$f" ] && i=$(cat "$f")
 while [ "$i" -lt "$KATYDID_BUDGET" ]; do
+    if [ "${RANK:-0}" != 0 ]; then # it trains nothing, and waits for the one that does
+        sleep 0.01
+        i=$(cat "$f" 2>/dev/null || echo 0)
+        continue
+    fi
     i=$((i + 1))
     echo "step=$i loss=$1"
     echo "$i" >"$f.new"
@@ -155,7 +160,7 @@ kill_one() {
 }
 
 n_done() {
-    sql "SELECT count(*) FROM trials WHERE state = 'Succeeded'"
+    sql "SELECT count(*) FROM attempts WHERE state IN ('won', 'yielded')"
 }
 
 more_done_than() {
@@ -165,8 +170,8 @@ more_done_than() {
 kill_members() {
     local i
     case $whom-$what in
-    rank-command) victim="sh" ;;
-    rank-trainer) victim="katydid-trainer" ;;
+    rank-command | rank-copies) victim="sh" ;;
+    rank-*) victim="katydid-trainer" ;;
     *) victim="mpirun" ;;
     esac
     start_run
@@ -174,7 +179,7 @@ kill_members() {
         random_pause
         kill_one
         # Twice in a row may hit one trial, four times would use up what it has for failures that are not its own.
-        [ $((i % 2)) = 1 ] || wait_until 30 "another trial is done" more_done_than "$(n_done)"
+        [ $((i % 2)) = 1 ] || wait_until 30 "another trial is done or paused" more_done_than "$(n_done)"
         kill -0 $run 2>/dev/null || complain "the coordinator ended: $(tail -n 5 run.err)"
     done
     kill_run
