@@ -6,8 +6,8 @@
 #include "trainer/models/plan_update.h"
 
 static const char *const prefixes[KD_N_ARENAS] = {
-    [KD_ARENA_PARAMETERS] = "",           [KD_ARENA_SLOT_0] = "optimizer.0.",
-    [KD_ARENA_SLOT_1] = "optimizer.1.",   [KD_ARENA_AVERAGE] = "average.",
+    [KD_ARENA_PARAMETERS] = "",         [KD_ARENA_SLOT_0] = "optimizer.0.",
+    [KD_ARENA_SLOT_1] = "optimizer.1.", [KD_ARENA_AVERAGE] = "average.",
     [KD_ARENA_STATISTICS] = "",
 };
 
@@ -15,8 +15,7 @@ static void add_whole(struct kd_arena *arenas, int *n, enum kd_arena_kind kind, 
                       int64_t size)
 {
     if (values && size > 0)
-        arenas[(*n)++] =
-            (struct kd_arena){.kind = kind, .values = values, .n = size, .end = size};
+        arenas[(*n)++] = (struct kd_arena){.kind = kind, .values = values, .n = size, .end = size};
 }
 
 static void add_slot(struct kd_arena *arenas, int *n, struct kd_plan *plan, int slot)

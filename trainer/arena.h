@@ -23,7 +23,7 @@ enum kd_arena_kind {
 
 struct kd_arena {
     enum kd_arena_kind kind;
-    float *values;      /* of the plan: [begin, end) of the arena's n */
+    float *values; /* of the plan: [begin, end) of the arena's n */
     int64_t n;
     int64_t begin, end; /* what this rank holds */
     bool is_sharded;    /* over the ranks by kd_comm_share; else every rank holds all of it */

@@ -128,8 +128,7 @@ static int open_path(const struct kd_checkpoint_place *place, const char *path,
     if (kd_comm_any_failed(comm, failed, err))
         return -1;
     int fd = comm->rank == 0 ? checkpoint->file.fd : -1;
-    checkpoint->is_common =
-        !place->rank_0_alone && kd_common_file_open(comm, path, O_RDONLY, &fd);
+    checkpoint->is_common = !place->rank_0_alone && kd_common_file_open(comm, path, O_RDONLY, &fd);
     failed = open_on_others(checkpoint, path, fd, err) < 0 || check_share(checkpoint, err) < 0;
     return kd_comm_any_failed(comm, failed, err) ? -1 : 0;
 }
@@ -229,8 +228,8 @@ static int check_no_more(const struct kd_safetensors *file, const struct kd_aren
     const json_t *entry;
     json_object_foreach((json_t *)file->header, name, entry)
     {
-        bool known = !kd_arena_has_name(KD_ARENA_PARAMETERS, name) ||
-                     strcmp(name, "__metadata__") == 0;
+        bool known =
+            !kd_arena_has_name(KD_ARENA_PARAMETERS, name) || strcmp(name, "__metadata__") == 0;
         for (int a = 0; a < n && !known; a++)
             known = is_in(&arenas[a], plan, name);
         if (!known)
@@ -350,8 +349,8 @@ static int read_arena(const struct kd_checkpoint *checkpoint, const struct kd_ar
     return status;
 }
 
-static int read_arenas(const struct kd_checkpoint *checkpoint, const struct kd_arena *arenas,
-                       int n, int64_t mask, const struct kd_plan *plan, struct kd_error *err)
+static int read_arenas(const struct kd_checkpoint *checkpoint, const struct kd_arena *arenas, int n,
+                       int64_t mask, const struct kd_plan *plan, struct kd_error *err)
 {
     float *stage = checkpoint->is_common ? NULL : KD_NEW_ARRAY(float, STAGE);
     int status = 0;

@@ -63,7 +63,8 @@ int kd_checkpoint_restore(const struct kd_checkpoint *checkpoint, struct kd_plan
 /* ---- between checkpoint.c and checkpoint_save.c */
 
 char *kd_checkpoint_path(const char *folder, int64_t step); /* the caller frees */
-void kd_checkpoint_drop_leavings(const char *folder);       /* temporary files of writers that were killed */
+void kd_checkpoint_drop_leavings(
+    const char *folder); /* temporary files of writers that were killed */
 void kd_checkpoint_drop_others(const char *folder, const struct kd_kept *kept, size_t n);
 
 #endif

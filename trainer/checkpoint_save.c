@@ -155,10 +155,9 @@ static int write_arena(struct saving *saving, const struct kd_arena *arena, int6
     }
     int64_t first, end;
     share_of(saving, arena->n, &first, &end);
-    return is_writer(saving)
-               ? write_values(saving, arena->values + (first - arena->begin), at + first,
-                              end - first, err)
-               : 0;
+    return is_writer(saving) ? write_values(saving, arena->values + (first - arena->begin),
+                                            at + first, end - first, err)
+                             : 0;
 }
 
 static int write_arenas(struct saving *saving, struct kd_error *err)

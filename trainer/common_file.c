@@ -32,8 +32,8 @@ static void identify(int fd, struct identity *identity)
 
 static bool is_same(const struct identity *a, const struct identity *b)
 {
-    return a->boot[0] && memcmp(a->boot, b->boot, sizeof a->boot) == 0 &&
-           a->device == b->device && a->inode == b->inode;
+    return a->boot[0] && memcmp(a->boot, b->boot, sizeof a->boot) == 0 && a->device == b->device &&
+           a->inode == b->inode;
 }
 
 bool kd_common_file_open(struct kd_comm *comm, const char *path, int flags, int *fd)

@@ -15,7 +15,8 @@ struct kd_keeping {
 /* One that was written. */
 struct kd_kept {
     int64_t step; /* optimizer steps */
-    double score; /* the metric in the report of that very step; NaN: there was none, or it was not finite */
+    double
+        score; /* the metric in the report of that very step; NaN: there was none, or it was not finite */
 };
 
 /* Drops from kept[n], the oldest first, those that are not to stay; returns how many are left. Of equal scores the newer

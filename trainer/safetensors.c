@@ -201,10 +201,9 @@ static int check_head(struct kd_safetensors *file, char *head, struct kd_error *
     memcpy(seen, head + DIGITS_AT, DIGITS);
     put_digits(made, head_sum(head, file->data_at));
     if (memcmp(seen, made, DIGITS) != 0)
-        return kd_fail(err,
-                       "%s: its header, bytes 0 to %" PRId64
-                       ", is damaged: its checksum is %s, not %s",
-                       file->path, file->data_at - 1, made, seen);
+        return kd_fail(
+            err, "%s: its header, bytes 0 to %" PRId64 ", is damaged: its checksum is %s, not %s",
+            file->path, file->data_at - 1, made, seen);
     return 0;
 }
 
@@ -266,7 +265,7 @@ int kd_safetensors_open(const char *path, struct kd_safetensors *file, struct kd
 int kd_safetensors_open_fd(int fd, const char *path, struct kd_safetensors *file,
                            struct kd_error *err)
 {
-    int64_t n_bytes;
+    int64_t n_bytes = 0;
     *file = (struct kd_safetensors){.fd = fd, .path = kd_strdup(path)};
     char *head = measure(file, &n_bytes, err) == 0 ? read_head(file, n_bytes, err) : NULL;
     int status = head && check_head(file, head, err) == 0 && parse_head(file, head, err) == 0 &&
@@ -371,8 +370,7 @@ int kd_safetensors_find(const struct kd_safetensors *file, const struct kd_named
     const json_t *entry = json_object_get(file->header, wanted->name);
     const json_t *shape = json_object_get(entry, "shape");
     const char *type = json_string_value(json_object_get(entry, "dtype"));
-    int64_t begin =
-        json_integer_value(json_array_get(json_object_get(entry, "data_offsets"), 0));
+    int64_t begin = json_integer_value(json_array_get(json_object_get(entry, "data_offsets"), 0));
     if (!entry)
         return kd_fail(err, "it is of another model: it has no %s", wanted->name);
     if (!same_shape(shape, wanted))

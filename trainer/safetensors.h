@@ -67,7 +67,7 @@ struct kd_safetensors {
 /* Reads and checks the header, not the data. -1: what is wrong (missing, cut off, damaged, not ours). */
 int kd_safetensors_open(const char *path, struct kd_safetensors *file, struct kd_error *err);
 int kd_safetensors_open_fd(int fd, const char *path, struct kd_safetensors *file,
-                           struct kd_error *err); /* fd is closed in any case */
+                           struct kd_error *err);         /* fd is closed in any case */
 void kd_safetensors_release(struct kd_safetensors *file); /* one that is all zeros is fine */
 
 /* Are the data of chunks [begin, end) as they were written? The text says which bytes, and of which tensor. */

@@ -71,8 +71,9 @@ char *kd_training_state_text(const struct kd_training_state *state)
 static int read_number(const json_t *json, double *value)
 {
     *value = json_number_value(json);
-    return json_is_string(json) ? kd_number_parse(json_string_value(json), value)
-                                : json_is_number(json) ? 0 : -1;
+    return json_is_string(json)   ? kd_number_parse(json_string_value(json), value)
+           : json_is_number(json) ? 0
+                                  : -1;
 }
 
 static int read_window(const json_t *json, struct kd_report_window *window)
@@ -105,9 +106,9 @@ static int read_all(const json_t *json, struct kd_training_state *state)
     json_int_t step, updates, per_epoch;
     const char *seed;
     json_t *window, *kept, *reports;
-    if (json_unpack((json_t *)json, "{s:I, s:I, s:I, s:s, s:o, s:o, s:o}", "step", &step,
-                    "updates", &updates, "steps_per_epoch", &per_epoch, "seed", &seed, "window",
-                    &window, "kept", &kept, "reports", &reports) < 0)
+    if (json_unpack((json_t *)json, "{s:I, s:I, s:I, s:s, s:o, s:o, s:o}", "step", &step, "updates",
+                    &updates, "steps_per_epoch", &per_epoch, "seed", &seed, "window", &window,
+                    "kept", &kept, "reports", &reports) < 0)
         return -1;
     state->step = step;
     state->updates = updates;

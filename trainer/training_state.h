@@ -11,23 +11,24 @@
 
 /* What has been summed since the last report; all doubles. */
 struct kd_report_window {
-    double loss_sum, n_correct, n_seen; /* rows of the loss that count: samples, or their tokens */
-    double seconds;
+    double loss_sum, n_correct, n_top5;
+    double n_seen, n_samples; /* rows of the loss that counted; samples */
+    double seconds;           /* this rank's; all others are to be summed over the ranks */
 };
 enum { KD_WINDOW_VALUES = sizeof(struct kd_report_window) / sizeof(double) };
 
 struct kd_training_state {
-    int64_t step;            /* optimizer steps done */
-    int64_t updates;         /* since the optimizer's state was fresh: what its bias correction counts */
+    int64_t step;    /* optimizer steps done */
+    int64_t updates; /* since the optimizer's state was fresh: what its bias correction counts */
     int64_t steps_per_epoch; /* when it was saved */
     uint64_t seed;
-    const char *optimizer;   /* its name; borrowed, and like n_slots not touched by reading */
-    int n_slots;             /* of its state */
+    const char *optimizer; /* its name; borrowed, and like n_slots not touched by reading */
+    int n_slots;           /* of its state */
     struct kd_report_window window;
-    json_t *reports;              /* owned: kd_report_to_json of all so far, the oldest first */
-    KD_ARR(struct kd_kept) kept;  /* the checkpoints that stay, the oldest first */
-    double score;                 /* of keeping's metric in the report of step scored_step */
-    int64_t scored_step;          /* 0: no report yet; neither is saved */
+    json_t *reports;             /* owned: kd_report_to_json of all so far, the oldest first */
+    KD_ARR(struct kd_kept) kept; /* the checkpoints that stay, the oldest first */
+    double score;                /* of keeping's metric in the report of step scored_step */
+    int64_t scored_step;         /* 0: no report yet; neither is saved */
 };
 
 void kd_training_state_release(struct kd_training_state *state);
