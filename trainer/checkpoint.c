@@ -2,26 +2,39 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "coordinator/base/log.h"
-#include "coordinator/base/mem.h"
+#include "trainer/common_file.h"
+#include "trainer/models/plan_update.h"
 
-static const char PATTERN[] = "checkpoint-%012" PRId64 ".safetensors";
+enum { STAGE = 1 << 18 }; /* floats that rank 0 gives to all at once */
 
 /* ---- the folder */
 
-static int is_checkpoint(const struct dirent *entry)
+char *kd_checkpoint_path(const char *folder, int64_t step)
+{
+    return kd_format("%s/checkpoint-%012" PRId64 ".safetensors", folder, step);
+}
+
+/* The step, or -1 where the name is no checkpoint's. */
+static int64_t step_of(const char *name)
 {
     int64_t step;
     int length = 0;
-    return sscanf(entry->d_name, "checkpoint-%12" SCNd64 ".safetensors%n", &step, &length) == 1 &&
-           length > 0 && entry->d_name[length] == '\0';
+    bool is_one = sscanf(name, "checkpoint-%12" SCNd64 ".safetensors%n", &step, &length) == 1 &&
+                  length > 0 && name[length] == '\0';
+    return is_one ? step : -1;
+}
+
+static int is_checkpoint(const struct dirent *entry)
+{
+    return step_of(entry->d_name) >= 0;
 }
 
 /* Oldest first; the caller frees with free_names. */
@@ -45,18 +58,29 @@ static void remove_from(const char *folder, const char *name)
     free(path);
 }
 
-/* Steps can go down: a checkpoint of another batch size, or the one before a damaged one, was gone on from. What lies
- * beyond belongs to a line that was left, and would count as newest for ever. */
-static void drop_beyond(const char *folder, int64_t step)
+static bool is_kept(const struct kd_kept *kept, size_t n, int64_t step)
+{
+    for (size_t i = 0; i < n; i++)
+        if (kept[i].step == step)
+            return true;
+    return false;
+}
+
+/* Also those of a line that was left, which would count as newest for ever: steps can go down where a checkpoint of another
+ * batch size, or the one before a damaged one, was gone on from. */
+void kd_checkpoint_drop_others(const char *folder, const struct kd_kept *kept, size_t n)
 {
     struct dirent **names;
-    int n = list_names(folder, &names);
-    for (int i = 0; i < n; i++) {
-        int64_t at = 0;
-        if (sscanf(names[i]->d_name, "checkpoint-%12" SCNd64, &at) == 1 && at > step)
+    int n_names = list_names(folder, &names);
+    for (int i = 0; i < n_names; i++)
+        if (!is_kept(kept, n, step_of(names[i]->d_name)))
             remove_from(folder, names[i]->d_name);
-    }
-    free_names(names, n);
+    free_names(names, n_names);
+}
+
+void kd_checkpoint_clear(const char *folder)
+{
+    kd_checkpoint_drop_others(folder, NULL, 0);
 }
 
 static int is_leaving(const struct dirent *entry)
@@ -66,8 +90,7 @@ static int is_leaving(const struct dirent *entry)
            strcmp(entry->d_name + length - 4, ".tmp") == 0;
 }
 
-/* A writer that was killed leaves its temporary file; rank 0 is the only writer. */
-static void drop_leavings(const char *folder)
+void kd_checkpoint_drop_leavings(const char *folder)
 {
     struct dirent **names = NULL;
     int n = scandir(folder, &names, is_leaving, alphasort);
@@ -76,176 +99,302 @@ static void drop_leavings(const char *folder)
     free_names(names, n);
 }
 
-static void keep_newest(const char *folder, int64_t keep)
+/* ---- opening */
+
+static int open_on_others(struct kd_checkpoint *checkpoint, const char *path, int fd,
+                          struct kd_error *err)
 {
-    struct dirent **names;
-    int n = list_names(folder, &names);
-    for (int i = 0; i < n - keep; i++) {
-        remove_from(folder, names[i]->d_name);
-    }
-    free_names(names, n);
+    if (checkpoint->comm->rank == 0 || !checkpoint->is_common)
+        return 0;
+    return kd_safetensors_open_fd(fd, path, &checkpoint->file, err);
 }
 
-void kd_checkpoint_clear(const char *folder)
+static int check_share(const struct kd_checkpoint *checkpoint, struct kd_error *err)
 {
-    keep_newest(folder, 0);
+    int64_t first = 0, end = checkpoint->file.n_chunks;
+    if (checkpoint->is_common)
+        kd_comm_share(checkpoint->comm, checkpoint->file.n_chunks, &first, &end);
+    else if (checkpoint->comm->rank > 0)
+        return 0;
+    return kd_safetensors_check(&checkpoint->file, first, end, err);
 }
 
-static int make_folder(const char *folder, struct kd_error *err)
+/* The same path on every rank. */
+static int open_path(const struct kd_checkpoint_place *place, const char *path,
+                     struct kd_checkpoint *checkpoint, struct kd_error *err)
 {
-    char *path = kd_strdup(folder);
-    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash)
-            *slash = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST) {
-            kd_fail_errno(err, "%s: cannot create the checkpoint folder", path);
-            free(path);
-            return -1;
-        }
-        if (!slash)
-            break;
-        *slash = '/';
-    }
-    free(path);
-    return 0;
-}
-
-/* ---- tensors */
-
-static struct kd_named_tensor named(const struct kd_plan *plan, int i, int slot)
-{
-    struct kd_plan_tensor tensor = kd_plan_tensor_at(plan, i);
-    struct kd_named_tensor result = {.n_dims = tensor.n_dims};
-    memcpy(result.shape, tensor.shape, sizeof result.shape);
-    if (slot < 0)
-        snprintf(result.name, sizeof result.name, "%s", tensor.name);
-    else
-        snprintf(result.name, sizeof result.name, "optimizer.%d.%s", slot, tensor.name);
-    return result;
-}
-
-static float *values_of(struct kd_plan *plan, int i, int slot)
-{
-    float *arena = slot < 0 ? kd_plan_parameters(plan) : kd_plan_state(plan, slot);
-    return arena + kd_plan_tensor_at(plan, i).offset;
-}
-
-static struct kd_named_tensor *all_tensors(struct kd_plan *plan, int n_slots, int *n)
-{
-    int n_each = kd_plan_n_tensors(plan);
-    *n = n_each * (1 + n_slots);
-    struct kd_named_tensor *tensors = KD_NEW_ARRAY(struct kd_named_tensor, (size_t)*n);
-    for (int slot = -1, at = 0; slot < n_slots; slot++)
-        for (int i = 0; i < n_each; i++, at++) {
-            tensors[at] = named(plan, i, slot);
-            tensors[at].values = values_of(plan, i, slot);
-        }
-    return tensors;
-}
-
-/* ---- the state */
-
-static char *state_text(const struct kd_training_state *state)
-{
-    const struct kd_report_window *window = &state->window;
-    json_t *json = json_pack(
-        "{s:I, s:I, s:s, s:s, s:[f,f,f,f,f,f], s:O}", "step", (json_int_t)state->step,
-        "steps_per_epoch", (json_int_t)state->steps_per_epoch, "optimizer", state->optimizer,
-        "seed", "", "window", window->loss_sum, window->n_correct, window->n_top5, window->n_seen,
-        window->n_samples, window->seconds, "reports", state->reports);
-    kd_assert(json != NULL);
-    char seed[32]; /* as text: 64 bits do not fit JSON's numbers */
-    snprintf(seed, sizeof seed, "%" PRIu64, state->seed);
-    json_object_set_new(json, "seed", json_string(seed));
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    return text;
-}
-
-static int read_state(const json_t *json, struct kd_training_state *state, struct kd_error *err)
-{
-    json_int_t step, per_epoch;
-    const char *seed;
-    json_t *reports;
-    struct kd_report_window *window = &state->window;
-    if (json_unpack((json_t *)json, "{s:I, s:I, s:s, s:[F,F,F,F,F,F], s:o}", "step", &step,
-                    "steps_per_epoch", &per_epoch, "seed", &seed, "window", &window->loss_sum,
-                    &window->n_correct, &window->n_top5, &window->n_seen, &window->n_samples,
-                    &window->seconds, "reports", &reports) < 0 ||
-        step < 0 || per_epoch < 1 || !json_is_array(reports))
-        return kd_fail(err, "its state is not of the form that this version writes");
-    state->step = step;
-    state->steps_per_epoch = per_epoch;
-    state->seed = strtoull(seed, NULL, 10);
-    state->reports = json_incref(reports);
-    return 0;
-}
-
-/* ---- saving and restoring */
-
-int kd_checkpoint_save(const char *folder, struct kd_plan *plan,
-                       const struct kd_training_state *state, int64_t keep,
-                       struct kd_checkpoint_file *file, struct kd_error *err)
-{
-    char name[64];
-    snprintf(name, sizeof name, PATTERN, state->step);
-    if (make_folder(folder, err) < 0)
+    struct kd_comm *comm = place->comm;
+    bool failed = comm->rank == 0 && kd_safetensors_open(path, &checkpoint->file, err) < 0;
+    if (kd_comm_any_failed(comm, failed, err))
         return -1;
-    if (snprintf(file->path, sizeof file->path, "%s/%s", folder, name) >= (int)sizeof file->path)
-        return kd_fail(err, "%s: the path of the checkpoint folder is too long", folder);
-    int n;
-    struct kd_named_tensor *tensors = all_tensors(plan, state->n_slots, &n);
-    char *text = state_text(state);
-    int status =
-        kd_safetensors_write(file->path, tensors, n, text, &file->bytes, file->digest, err);
-    free(text);
-    free(tensors);
-    if (status == 0) {
-        drop_beyond(folder, state->step);
-        drop_leavings(folder);
-        keep_newest(folder, keep);
+    int fd = comm->rank == 0 ? checkpoint->file.fd : -1;
+    checkpoint->is_common = !place->rank_0_alone && kd_common_file_open(comm, path, O_RDONLY, &fd);
+    failed = open_on_others(checkpoint, path, fd, err) < 0 || check_share(checkpoint, err) < 0;
+    return kd_comm_any_failed(comm, failed, err) ? -1 : 0;
+}
+
+int kd_checkpoint_open(const struct kd_checkpoint_place *place, const char *path,
+                       struct kd_checkpoint *checkpoint, struct kd_error *err)
+{
+    *checkpoint = (struct kd_checkpoint){.comm = place->comm};
+    char *same = kd_comm_wait_text(place->comm, place->comm->rank == 0 ? path : NULL);
+    int status = open_path(place, same, checkpoint, err);
+    free(same);
+    if (status < 0)
+        kd_checkpoint_release(checkpoint);
+    return status;
+}
+
+void kd_checkpoint_release(struct kd_checkpoint *checkpoint)
+{
+    kd_safetensors_release(&checkpoint->file);
+}
+
+static void warn_of(const struct kd_error *problem, int64_t n_before)
+{
+    if (n_before > 0)
+        kd_warn("%s; the checkpoint before it is tried", problem->text);
+    else
+        kd_warn("%s; there is no checkpoint before it", problem->text);
+}
+
+/* names[n] are rank 0's; n is every rank's. */
+static int open_one_of(const struct kd_checkpoint_place *place, struct dirent **names, int64_t n,
+                       struct kd_checkpoint *checkpoint)
+{
+    bool is_root = place->comm->rank == 0;
+    for (int64_t i = n - 1; i >= 0; i--) {
+        struct kd_error problem;
+        char *path = is_root ? kd_format("%s/%s", place->folder, names[i]->d_name) : NULL;
+        int status = kd_checkpoint_open(place, path, checkpoint, &problem);
+        free(path);
+        if (status == 0)
+            return 1;
+        if (is_root)
+            warn_of(&problem, i);
+    }
+    return 0;
+}
+
+int kd_checkpoint_open_newest(const struct kd_checkpoint_place *place,
+                              struct kd_checkpoint *checkpoint, struct kd_error *err)
+{
+    struct kd_comm *comm = place->comm;
+    struct dirent **names = NULL;
+    int n_names = comm->rank == 0 ? list_names(place->folder, &names) : 0;
+    bool failed = n_names < 0 && errno != ENOENT;
+    if (failed)
+        kd_fail_errno(err, "%s: cannot list the checkpoint folder", place->folder);
+    if (kd_comm_any_failed(comm, failed, err))
+        return -1;
+    int64_t n = n_names > 0 ? n_names : 0;
+    comm->backend->broadcast(comm, 0, &n, sizeof n);
+    int found = open_one_of(place, names, n, checkpoint);
+    free_names(names, n_names);
+    return found;
+}
+
+/* ---- does it fit? (rank 0) */
+
+/* Every tensor of the arena is there, in its shape. */
+static int check_arena(const struct kd_safetensors *file, const struct kd_arena *arena,
+                       const struct kd_plan *plan, struct kd_error *err)
+{
+    for (int i = 0; i < kd_arena_n_tensors(arena, plan); i++) {
+        int64_t at, offset;
+        struct kd_named_tensor tensor = kd_arena_tensor_at(arena, plan, i, &offset);
+        if (kd_safetensors_find(file, &tensor, &at, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_in(const struct kd_arena *arena, const struct kd_plan *plan, const char *name)
+{
+    for (int i = 0; i < kd_arena_n_tensors(arena, plan); i++) {
+        int64_t offset;
+        struct kd_named_tensor tensor = kd_arena_tensor_at(arena, plan, i, &offset);
+        if (strcmp(tensor.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* And no weights or statistics beyond them: the model would be a smaller one that happens to have the same beginning. */
+static int check_no_more(const struct kd_safetensors *file, const struct kd_arena *arenas, int n,
+                         const struct kd_plan *plan, struct kd_error *err)
+{
+    const char *name;
+    const json_t *entry;
+    json_object_foreach((json_t *)file->header, name, entry)
+    {
+        bool known =
+            !kd_arena_has_name(KD_ARENA_PARAMETERS, name) || strcmp(name, "__metadata__") == 0;
+        for (int a = 0; a < n && !known; a++)
+            known = is_in(&arenas[a], plan, name);
+        if (!known)
+            return kd_fail(err, "it is of another model: it has %s, which this model has not",
+                           name);
+    }
+    return 0;
+}
+
+static bool has_average(const struct kd_safetensors *file)
+{
+    const char *name;
+    const json_t *entry;
+    json_object_foreach(file->header, name, entry)
+    {
+        if (kd_arena_has_name(KD_ARENA_AVERAGE, name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_same_optimizer(const struct kd_safetensors *file,
+                              const struct kd_training_state *state)
+{
+    const char *optimizer = json_string_value(json_object_get(file->state, "optimizer"));
+    return optimizer && strcmp(optimizer, state->optimizer) == 0;
+}
+
+/* *mask gets a bit for each of the arenas that is to be read. */
+static int choose_arenas(const struct kd_checkpoint *checkpoint, const struct kd_arena *arenas,
+                         int n, const struct kd_plan *plan, const struct kd_training_state *state,
+                         int64_t *mask, struct kd_error *err)
+{
+    const struct kd_safetensors *file = &checkpoint->file;
+    const bool wanted[KD_N_ARENAS] = {
+        [KD_ARENA_PARAMETERS] = true,
+        [KD_ARENA_SLOT_0] = is_same_optimizer(file, state),
+        [KD_ARENA_SLOT_1] = is_same_optimizer(file, state),
+        [KD_ARENA_AVERAGE] = has_average(file),
+        [KD_ARENA_STATISTICS] = true,
+    };
+    *mask = 0;
+    for (int a = 0; a < n; a++) {
+        if (!wanted[arenas[a].kind])
+            continue;
+        if (check_arena(file, &arenas[a], plan, err) < 0)
+            return -1;
+        *mask |= 1 << a;
+    }
+    return check_no_more(file, arenas, n, plan, err);
+}
+
+/* ---- reading */
+
+struct part {
+    const struct kd_arena *arena;
+    struct kd_named_tensor tensor;
+    int64_t offset, n; /* of the tensor, in the arena */
+};
+
+/* Values [begin, end) of the tensor that lie in what this rank holds. */
+static bool held_part(const struct part *part, int64_t *begin, int64_t *end)
+{
+    int64_t low = part->arena->begin - part->offset, high = part->arena->end - part->offset;
+    *begin = *begin > low ? *begin : low;
+    *end = *end < high ? *end : high;
+    return *begin < *end;
+}
+
+static float *place_in_arena(const struct part *part, int64_t value)
+{
+    return part->arena->values + (part->offset + value - part->arena->begin);
+}
+
+/* Rank 0 reads for all. */
+static int read_for_all(const struct kd_checkpoint *checkpoint, const struct part *part,
+                        float *stage, struct kd_error *err)
+{
+    struct kd_comm *comm = checkpoint->comm;
+    int status = 0;
+    for (int64_t at = 0, n; at < part->n; at += n) {
+        n = part->n - at < STAGE ? part->n - at : STAGE;
+        int64_t begin = at, end = at + n;
+        if (comm->rank == 0 && status == 0)
+            status = kd_safetensors_read(&checkpoint->file, &part->tensor, at, at + n, stage, err);
+        comm->backend->broadcast(comm, 0, stage, n * (int64_t)sizeof *stage);
+        if (held_part(part, &begin, &end))
+            memcpy(place_in_arena(part, begin), stage + (begin - at),
+                   (size_t)(end - begin) * sizeof *stage);
     }
     return status;
 }
 
-int kd_checkpoint_open_newest(const char *folder, struct kd_safetensors *file, struct kd_error *err)
+static int read_own(const struct kd_checkpoint *checkpoint, const struct part *part,
+                    struct kd_error *err)
 {
-    struct dirent **names;
-    int n = list_names(folder, &names), found = 0;
-    if (n < 0)
-        return errno == ENOENT
-                   ? 0
-                   : kd_fail_errno(err, "%s: cannot list the checkpoint folder", folder);
-    for (int i = n - 1; i >= 0 && !found; i--) {
-        struct kd_error problem;
-        char *path = kd_format("%s/%s", folder, names[i]->d_name);
-        found = kd_safetensors_read(path, file, &problem) == 0;
-        if (!found)
-            kd_warn("%s; trying the checkpoint before it", problem.text);
-        free(path);
-    }
-    free_names(names, n);
-    return found;
+    int64_t begin = 0, end = part->n;
+    if (!held_part(part, &begin, &end))
+        return 0;
+    return kd_safetensors_read(&checkpoint->file, &part->tensor, begin, end,
+                               place_in_arena(part, begin), err);
 }
 
-static int restore_slot(const struct kd_safetensors *file, struct kd_plan *plan, int slot,
-                        struct kd_error *err)
+static int read_arena(const struct kd_checkpoint *checkpoint, const struct kd_arena *arena,
+                      const struct kd_plan *plan, float *stage, struct kd_error *err)
 {
-    for (int i = 0; i < kd_plan_n_tensors(plan); i++) {
-        struct kd_named_tensor tensor = named(plan, i, slot);
-        if (kd_safetensors_get(file, &tensor, values_of(plan, i, slot), err) < 0)
-            return -1;
+    int status = 0;
+    for (int i = 0; i < kd_arena_n_tensors(arena, plan); i++) {
+        struct part part = {.arena = arena};
+        part.tensor = kd_arena_tensor_at(arena, plan, i, &part.offset);
+        part.n = kd_named_tensor_count(&part.tensor);
+        int done = checkpoint->is_common ? read_own(checkpoint, &part, err)
+                                         : read_for_all(checkpoint, &part, stage, err);
+        if (done < 0)
+            status = -1;
     }
+    return status;
+}
+
+static int read_arenas(const struct kd_checkpoint *checkpoint, const struct kd_arena *arenas, int n,
+                       int64_t mask, const struct kd_plan *plan, struct kd_error *err)
+{
+    float *stage = checkpoint->is_common ? NULL : KD_NEW_ARRAY(float, STAGE);
+    int status = 0;
+    for (int a = 0; a < n; a++)
+        if ((mask >> a & 1) && read_arena(checkpoint, &arenas[a], plan, stage, err) < 0)
+            status = -1;
+    free(stage);
+    return kd_comm_any_failed(checkpoint->comm, status < 0, err) ? -1 : 0;
+}
+
+static bool has_read(const struct kd_arena *arenas, int n, int64_t mask, enum kd_arena_kind kind)
+{
+    for (int a = 0; a < n; a++)
+        if (arenas[a].kind == kind && (mask >> a & 1))
+            return true;
+    return false;
+}
+
+static int read_state(const struct kd_checkpoint *checkpoint, struct kd_training_state *state,
+                      struct kd_error *err)
+{
+    if (kd_training_state_read(checkpoint->file.state, state, err) < 0)
+        return -1;
+    if (!is_same_optimizer(&checkpoint->file, state))
+        state->updates = 0;
     return 0;
 }
 
-int kd_checkpoint_restore(const struct kd_safetensors *file, struct kd_plan *plan,
+int kd_checkpoint_restore(const struct kd_checkpoint *checkpoint, struct kd_plan *plan,
                           struct kd_training_state *state, struct kd_error *err)
 {
-    const char *optimizer = json_string_value(json_object_get(file->state, "optimizer"));
-    bool same = optimizer && strcmp(optimizer, state->optimizer) == 0;
-    for (int slot = -1; slot < (same ? state->n_slots : 0); slot++)
-        if (restore_slot(file, plan, slot, err) < 0)
-            return -1;
-    return read_state(file->state, state, err);
+    struct kd_comm *comm = checkpoint->comm;
+    struct kd_arena arenas[KD_N_ARENAS];
+    int n = kd_arenas_of(plan, state->n_slots, arenas);
+    int64_t mask = 0;
+    bool is_root = comm->rank == 0;
+    bool failed = is_root && (choose_arenas(checkpoint, arenas, n, plan, state, &mask, err) < 0 ||
+                              read_state(checkpoint, state, err) < 0);
+    if (kd_comm_any_failed(comm, failed, err))
+        return -1;
+    comm->backend->broadcast(comm, 0, &mask, sizeof mask);
+    if (read_arenas(checkpoint, arenas, n, mask, plan, err) < 0)
+        return -1;
+    if (!has_read(arenas, n, mask, KD_ARENA_AVERAGE))
+        kd_plan_restart_average(plan);
+    return 0;
 }

@@ -39,19 +39,46 @@ static const struct kd_option report_options[] = {
     {0},
 };
 
+static const struct kd_option steps_options[] = {
+    {.name = "steps",
+     .kind = KD_OPTION_INT,
+     .required = true,
+     .min = 1,
+     .max = 1e12,
+     .help = "optimizer steps between checkpoints"},
+    {0},
+};
+
+static const char *const metrics[] = {
+#define KD_METRIC(constant, name, better, summary) name,
+#include "trainer/metrics.def"
+#undef KD_METRIC
+    NULL,
+};
+
 static const struct kd_option checkpoint_options[] = {
     {.name = "every",
-     .kind = KD_OPTION_INT,
+     .kind = KD_OPTION_OWN,
      .fallback = "1",
-     .min = 0,
-     .max = 1e9,
-     .help = "epochs between checkpoints; 0: only when asked for and at the end"},
+     .fields = steps_options,
+     .help = "epochs between checkpoints, or {steps: N}; 0: only when asked for and at the end"},
     {.name = "keep",
      .kind = KD_OPTION_INT,
      .fallback = "2",
      .min = 1,
      .max = 1e6,
      .help = "how many of the newest are kept"},
+    {.name = "best",
+     .kind = KD_OPTION_INT,
+     .fallback = "0",
+     .min = 0,
+     .max = 1e6,
+     .help = "how many of the best by the metric are kept besides"},
+    {.name = "metric",
+     .kind = KD_OPTION_CHOICE,
+     .fallback = "\"val_loss\"",
+     .choices = metrics,
+     .help = "what they are the best by, where it is in the report of the same step"},
     {0},
 };
 
@@ -237,11 +264,44 @@ static void read_report(struct kd_config *config, struct kd_problems *problems)
         config->report_steps = (int64_t)number;
 }
 
-static void read_checkpoint(struct kd_config *config)
+static bool is_whole(const json_t *number, double least, double most)
+{
+    double value = json_number_value(number);
+    return json_is_number(number) && value >= least && value <= most &&
+           value == (double)(int64_t)value;
+}
+
+static void read_every(struct kd_config *config, const json_t *every, struct kd_problems *problems)
+{
+    static const double MOST = 1e9;
+    config->checkpoint_epochs = 1;
+    if (json_is_object(every)) {
+        config->checkpoint_epochs = 0;
+        if (kd_options_check((const struct kd_option *const[]){steps_options, NULL}, every,
+                             "/checkpoint/every", problems))
+            config->checkpoint_steps = kd_option_int(steps_options, every, "steps");
+    } else if (every && !is_whole(every, 0, MOST)) {
+        kd_problems_add(problems, "/checkpoint/every",
+                        "must be a number of epochs from 0 to 1e9, or {steps: N}");
+    } else if (every) {
+        config->checkpoint_epochs = (int64_t)json_number_value(every);
+    }
+}
+
+static void read_checkpoint(struct kd_config *config, struct kd_problems *problems)
 {
     const json_t *block = json_object_get(config->block, "checkpoint");
-    config->checkpoint_every = kd_option_int(checkpoint_options, block, "every");
-    config->checkpoint_keep = kd_option_int(checkpoint_options, block, "keep");
+    int metric = kd_option_choice(checkpoint_options, block, "metric");
+    read_every(config, json_object_get(block, "every"), problems);
+    config->keeping = (struct kd_keeping){
+        .last = kd_option_int(checkpoint_options, block, "keep"),
+        .best = kd_option_int(checkpoint_options, block, "best"),
+        .metric = metric < 0 ? KD_METRIC_VAL_LOSS : (enum kd_metric_kind)metric,
+    };
+    if (kd_metrics[config->keeping.metric].better == KD_BETTER_NEITHER)
+        kd_problems_add(problems, "/checkpoint/metric",
+                        "no value of %s is better than another; take a loss or an accuracy",
+                        kd_metrics[config->keeping.metric].name);
 }
 
 static void refuse_unsupported(const struct kd_config *config, struct kd_problems *problems)
@@ -320,7 +380,7 @@ void kd_config_read(struct kd_config *config, json_t *block, const char *base_di
     read_update(config);
     read_length(config, problems);
     read_report(config, problems);
-    read_checkpoint(config);
+    read_checkpoint(config, problems);
     config->comm = kd_option_text(kd_config_options, config->block, "comm");
     refuse_unsupported(config, problems);
     if (json_object_get(block, "seed"))

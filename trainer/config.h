@@ -6,6 +6,7 @@
 #define KD_TRAINER_CONFIG_H
 
 #include "trainer/data/dataset.h"
+#include "trainer/keeping.h"
 #include "trainer/models/plan.h"
 #include "trainer/optim/optimizer.h"
 #include "trainer/problems.h"
@@ -33,12 +34,14 @@ struct kd_config {
     bool zero;          /* the optimizer's state is spread over the ranks */
     int64_t accumulate; /* micro-batches of a step */
     struct kd_schedule *schedule;
-    int64_t batch_size;                        /* of all ranks together */
-    int64_t epochs, steps;                     /* exactly one is not 0 */
-    int64_t report_steps;                      /* 0: report every epoch */
-    int64_t checkpoint_every, checkpoint_keep; /* in epochs (0: only when asked and at the end) */
-    const char *comm;                          /* auto, or a backend of the ranks */
-    int64_t seed;                              /* -1: the trial's own */
+    int64_t batch_size;    /* of all ranks together */
+    int64_t epochs, steps; /* exactly one is not 0 */
+    int64_t report_steps;  /* 0: report every epoch */
+    int64_t checkpoint_epochs,
+        checkpoint_steps; /* at most one is not 0; none: only when asked and at the end */
+    struct kd_keeping keeping;
+    const char *comm; /* auto, or a backend of the ranks */
+    int64_t seed;     /* -1: the trial's own */
 };
 
 /* Takes a reference to the block. Adds every problem that can be seen without reading the data files. The config is to be

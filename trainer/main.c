@@ -1,5 +1,6 @@
 /* main.c - katydid-trainer: reads the command line, opens the ranks' communicator, and runs one of its four modes. */
 #include <argp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,9 @@ static int run_ranks(const struct command_line *line)
 int main(int argc, char **argv)
 {
     struct command_line line = {.mode = MODE_TRAIN};
+    signal(
+        SIGXFSZ,
+        SIG_IGN); /* a checkpoint beyond a limit (ulimit -f) is one that is not written, not the end */
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&parser, argc, argv, 0, NULL, &line);
     int status = line.mode == MODE_DESCRIBE ? describe()

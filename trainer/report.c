@@ -6,7 +6,7 @@
 #include "coordinator/base/str.h"
 
 const struct kd_metric_name kd_metrics[KD_N_METRICS] = {
-#define KD_METRIC(constant, name, summary) {name, summary},
+#define KD_METRIC(constant, name, better, summary) {name, KD_BETTER_##better, summary},
 #include "trainer/metrics.def"
 #undef KD_METRIC
 };

@@ -10,14 +10,18 @@
 #include <stdint.h>
 
 enum kd_metric_kind {
-#define KD_METRIC(constant, name, summary) KD_METRIC_##constant,
+#define KD_METRIC(constant, name, better, summary) KD_METRIC_##constant,
 #include "trainer/metrics.def"
 #undef KD_METRIC
     KD_N_METRICS
 };
 
+enum kd_better { KD_BETTER_NEITHER, KD_BETTER_LESS, KD_BETTER_MORE };
+
 struct kd_metric_name {
-    const char *name, *summary;
+    const char *name;
+    enum kd_better better;
+    const char *summary;
 };
 extern const struct kd_metric_name kd_metrics[KD_N_METRICS];
 

@@ -1,7 +1,5 @@
 /* resume.c - how a trial starts and how it is saved: fresh weights, its own checkpoint, or another trial's. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <math.h>
 #include <sys/stat.h>
 
 #include "trainer/models/plan_update.h"
@@ -17,19 +15,61 @@ int64_t kd_training_units(const struct kd_training *t)
     return t->config->report_steps ? t->state.step : t->state.step / t->state.steps_per_epoch;
 }
 
+static struct kd_checkpoint_place own_place(const struct kd_training *t)
+{
+    return (struct kd_checkpoint_place){.folder = t->job->checkpoint_dir, .comm = t->session->comm};
+}
+
 /* ---- starting */
 
-/* 1: found, 0: not there, -1: err. */
-static int open_parent(const char *path, struct kd_safetensors *file, struct kd_error *err)
+/* What kind of thing the parent's path is, as rank 0 sees it. 1: a folder, 0: a file; -1: err, on every rank. */
+static int look_at_parent(const struct kd_training *t, struct kd_error *err)
 {
-    struct stat info;
-    if (stat(path, &info) < 0)
-        return kd_fail_errno(err, "%s: cannot open the parent's checkpoint", path);
-    if (!S_ISDIR(info.st_mode))
-        return kd_safetensors_read(path, file, err) == 0 ? 1 : -1;
-    int found = kd_checkpoint_open_newest(path, file, err);
-    return found != 0 ? found
-                      : kd_fail(err, "%s: there is no sound checkpoint of the parent", path);
+    struct kd_comm *comm = t->session->comm;
+    struct stat info = {0};
+    const char *path = t->job->parent_checkpoint;
+    bool failed = comm->rank == 0 && stat(path, &info) < 0;
+    if (failed)
+        kd_fail_errno(err, "%s: cannot open the parent's checkpoint", path);
+    if (kd_comm_any_failed(comm, failed, err))
+        return -1;
+    int64_t is_folder = S_ISDIR(info.st_mode);
+    comm->backend->broadcast(comm, 0, &is_folder, sizeof is_folder);
+    return (int)is_folder;
+}
+
+/* 1: found, -1: err. */
+static int open_parent(const struct kd_training *t, struct kd_checkpoint *checkpoint,
+                       struct kd_error *err)
+{
+    const struct kd_checkpoint_place place = {.folder = t->job->parent_checkpoint,
+                                              .comm = t->session->comm};
+    int is_folder = look_at_parent(t, err);
+    if (is_folder < 0)
+        return -1;
+    if (!is_folder)
+        return kd_checkpoint_open(&place, place.folder, checkpoint, err) == 0 ? 1 : -1;
+    int found = kd_checkpoint_open_newest(&place, checkpoint, err);
+    return found != 0
+               ? found
+               : kd_fail(err, "%s: there is no sound checkpoint of the parent", place.folder);
+}
+
+/* 1: found, 0: fresh weights, -1: err. *own: it is this trial's. */
+static int open_start(const struct kd_training *t, struct kd_checkpoint *checkpoint, bool *own,
+                      struct kd_error *err)
+{
+    struct kd_checkpoint_place place = own_place(t);
+    int found = 0;
+    *own = has_checkpoints(t) && t->job->resume;
+    if (*own)
+        found = kd_checkpoint_open_newest(&place, checkpoint, err);
+    else if (has_checkpoints(t) && place.comm->rank == 0)
+        kd_checkpoint_clear(place.folder);
+    if (found != 0 || !t->job->parent_checkpoint)
+        return found;
+    *own = false;
+    return open_parent(t, checkpoint, err);
 }
 
 /* An epoch may have another number of steps now (batch size, data): whole epochs are kept, in the new count. */
@@ -42,25 +82,33 @@ static void fit_to_epochs(struct kd_training_state *state, int64_t steps_per_epo
     state->window = (struct kd_report_window){0};
 }
 
-static int restore(struct kd_training *t, const struct kd_safetensors *file, bool own,
+/* The parent's reports, and which of its checkpoints stay, are the parent's. */
+static void leave_to_parent(struct kd_training_state *state)
+{
+    json_decref(state->reports);
+    state->reports = json_array();
+    state->window = (struct kd_report_window){0};
+    kd_arr_clear(&state->kept);
+}
+
+static int restore(struct kd_training *t, const struct kd_checkpoint *checkpoint, bool own,
                    struct kd_error *err)
 {
-    struct kd_training_state state = t->state;
-    state.reports = NULL;
-    if (kd_checkpoint_restore(file, t->plan, &state, err) < 0)
+    struct kd_training_state state = {.optimizer = t->state.optimizer, .n_slots = t->state.n_slots};
+    if (kd_checkpoint_restore(checkpoint, t->plan, &state, err) < 0) {
+        kd_training_state_release(&state);
         return kd_error_prefix(err, "%s: the checkpoint does not fit",
                                own ? t->job->checkpoint_dir : t->job->parent_checkpoint);
+    }
+    if (t->session->comm->rank > 0)
+        return 0;
     fit_to_epochs(&state, t->state.steps_per_epoch);
     state.seed = t->seed;
-    if (!own) { /* the parent's reports are the parent's */
-        json_decref(state.reports);
-        state.reports = json_array();
-        state.window = (struct kd_report_window){0};
-    }
-    json_decref(t->state.reports);
+    if (!own)
+        leave_to_parent(&state);
+    kd_training_state_release(&t->state);
     t->state = state;
     t->saved_step = own ? state.step : -1;
-    t->restored = true;
     return 0;
 }
 
@@ -78,86 +126,67 @@ static void send_reports_again(const struct kd_training *t)
     }
 }
 
-static int start_on_rank_0(struct kd_training *t, struct kd_error *err)
-{
-    struct kd_safetensors file = {0};
-    int found = 0;
-    bool own = has_checkpoints(t) && t->job->resume;
-    if (own)
-        found = kd_checkpoint_open_newest(t->job->checkpoint_dir, &file, err);
-    else if (has_checkpoints(t))
-        kd_checkpoint_clear(t->job->checkpoint_dir);
-    if (found == 0 && t->job->parent_checkpoint) {
-        own = false;
-        found = open_parent(t->job->parent_checkpoint, &file, err);
-    }
-    int status = found < 0 ? -1 : 0;
-    if (found > 0)
-        status = restore(t, &file, own, err);
-    kd_safetensors_release(&file);
-    if (status == 0)
-        send_reports_again(t);
-    return status;
-}
-
-static void broadcast_start(struct kd_training *t)
+/* What every rank counts; the rest of the state is rank 0's. */
+static void agree_on_counts(struct kd_training *t)
 {
     struct kd_comm *comm = t->session->comm;
-    int64_t n = kd_plan_n_parameters(t->plan) * (int64_t)sizeof(float);
-    int64_t message[3] = {t->state.step, t->saved_step, t->restored};
-    comm->backend->broadcast(comm, 0, message, sizeof message);
-    t->state.step = message[0];
-    t->saved_step = message[1];
-    if (!message[2]) /* fresh weights are the same everywhere */
-        return;
-    comm->backend->broadcast(comm, 0, kd_plan_parameters(t->plan), n);
-    for (int slot = 0; slot < t->config->optimizer->n_slots; slot++)
-        comm->backend->broadcast(comm, 0, kd_plan_state(t->plan, slot), n);
+    int64_t counts[] = {t->state.step, t->state.updates, t->saved_step};
+    comm->backend->broadcast(comm, 0, counts, sizeof counts);
+    t->state.step = counts[0];
+    t->state.updates = counts[1];
+    t->saved_step = counts[2];
 }
 
 int kd_training_start(struct kd_training *t, struct kd_error *err)
 {
-    struct kd_comm *comm = t->session->comm;
+    struct kd_checkpoint checkpoint = {0};
+    bool own;
     kd_plan_prepare_update(t->plan, &(struct kd_update_options){.optimizer = t->config->optimizer,
                                                                 .zero = t->config->zero,
                                                                 .averages = t->config->averages});
     kd_plan_reset(t->plan, t->seed);
-    bool failed = comm->rank == 0 && start_on_rank_0(t, err) < 0;
-    if (kd_comm_any_failed(comm, failed, err))
+    int found = open_start(t, &checkpoint, &own, err);
+    int status = found > 0 ? restore(t, &checkpoint, own, err) : found;
+    kd_checkpoint_release(&checkpoint);
+    if (status < 0)
         return -1;
-    broadcast_start(t);
+    agree_on_counts(t);
+    send_reports_again(t);
     return 0;
 }
 
 /* ---- saving */
 
-/* The sums since the last report go to rank 0, which writes them. */
+/* The sums since the last report go to rank 0, which writes them; each rank keeps its own seconds. */
 static void collect_window(struct kd_training *t)
 {
     struct kd_comm *comm = t->session->comm;
-    struct kd_report_window *window = &t->state.window;
-    double sums[5] = {window->loss_sum, window->n_correct, window->n_top5, window->n_seen,
-                      window->n_samples};
-    comm->backend->sum_doubles(comm, sums, 5);
-    double mine = comm->rank == 0 ? 1 : 0;
-    window->loss_sum = sums[0] * mine;
-    window->n_correct = sums[1] * mine;
-    window->n_top5 = sums[2] * mine;
-    window->n_seen = sums[3] * mine;
-    window->n_samples = sums[4] * mine;
+    double seconds = t->state.window.seconds;
+    if (comm->size > 1)
+        comm->backend->sum_doubles(comm, &t->state.window.loss_sum, KD_WINDOW_VALUES);
+    if (comm->rank > 0)
+        t->state.window = (struct kd_report_window){0};
+    t->state.window.seconds = seconds;
+}
+
+void kd_training_score(struct kd_training *t, const struct kd_report *report)
+{
+    enum kd_metric_kind metric = t->config->keeping.metric;
+    t->state.score = report->has[metric] ? report->values[metric] : NAN;
+    t->state.scored_step = t->state.step;
+    if (!isfinite(t->state.score))
+        t->state.score = NAN;
 }
 
 bool kd_training_save(struct kd_training *t, struct kd_error *err)
 {
+    struct kd_checkpoint_place place = own_place(t);
+    struct kd_checkpoint_file file;
     if (!has_checkpoints(t))
         return true;
     collect_window(t);
     t->saved_step = t->state.step;
-    if (t->session->comm->rank != 0)
-        return true;
-    struct kd_checkpoint_file file;
-    if (kd_checkpoint_save(t->job->checkpoint_dir, t->plan, &t->state, t->config->checkpoint_keep,
-                           &file, err) < 0)
+    if (kd_checkpoint_save(&place, t->plan, &t->state, &t->config->keeping, &file, err) < 0)
         return false;
     if (t->job->sink && t->job->sink->saved)
         t->job->sink->saved(t->job->sink->ud, kd_training_units(t), file.path, file.bytes,

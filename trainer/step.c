@@ -85,7 +85,7 @@ static void update(struct kd_training *t, bool with_norm)
     struct kd_hyper hyper = t->config->hyper;
     int64_t began = kd_profile_begin(t->job->profile);
     hyper.lr *= (float)kd_schedule_factor(t->config->schedule, t->state.step - 1, t->total_steps);
-    hyper.step = t->state.step;
+    hyper.step = ++t->state.updates;
     t->lr = hyper.lr;
     kd_plan_update(t->plan, &hyper, with_norm);
     kd_profile_end(t->job->profile, KD_PHASE_OPTIMIZER, began);

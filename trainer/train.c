@@ -172,6 +172,7 @@ static void report(struct kd_training *t)
     fill_validation(t, &report);
     report.at = kd_clock_real();
     send_report(t, &report);
+    kd_training_score(t, &report);
     double loss = report.values[KD_METRIC_TRAIN_LOSS];
     look_for_divergence(t, t->state.step, isfinite(loss) ? NULL : "train_loss");
     run_clock(t);
@@ -181,7 +182,9 @@ static void report(struct kd_training *t)
 
 static bool is_checkpoint_due(const struct kd_training *t)
 {
-    int64_t every = t->config->checkpoint_every * t->state.steps_per_epoch;
+    int64_t every = t->config->checkpoint_steps
+                        ? t->config->checkpoint_steps
+                        : t->config->checkpoint_epochs * t->state.steps_per_epoch;
     return every > 0 && t->state.step % every == 0;
 }
 
@@ -365,5 +368,5 @@ void kd_train(struct kd_session *session, const struct kd_job *job, struct kd_ou
         train(&t);
         kd_plan_profile(t.plan, NULL);
     }
-    json_decref(t.state.reports);
+    kd_training_state_release(&t.state);
 }

@@ -22,9 +22,8 @@ struct kd_training {
     struct kd_plan_tensor probe;   /* the output layer's smallest tensor: see step.c */
     float lr;
     struct kd_outcome *outcome;
-    bool restored; /* the weights are a checkpoint's */
-    bool warned;   /* that a checkpoint could not be written */
-    bool unsaved;  /* rank 0: the newest checkpoint could not be written */
+    bool warned;  /* that a checkpoint could not be written */
+    bool unsaved; /* rank 0: the newest checkpoint could not be written */
     bool over;
 };
 
@@ -43,7 +42,10 @@ void kd_training_evaluate(struct kd_training *t, struct kd_score *score);
 /* Fresh weights, or those of a checkpoint; collective. -1 on every rank, the text on every rank. */
 int kd_training_start(struct kd_training *t, struct kd_error *err);
 
-/* Rank 0 writes; collective. False: it could not be written (outcome says nothing yet; err does). */
+/* What a checkpoint of this very step counts for among the best ones. */
+void kd_training_score(struct kd_training *t, const struct kd_report *report);
+
+/* Collective. False: it could not be written (outcome says nothing yet; err does). */
 bool kd_training_save(struct kd_training *t, struct kd_error *err);
 
 int64_t kd_training_units(const struct kd_training *t); /* completed, in the unit of reports */

@@ -60,6 +60,20 @@ static inline void thread_gather_floats(struct kd_comm *comm, float *values, int
     pthread_barrier_wait(&world->barrier);
 }
 
+static inline void thread_broadcast(struct kd_comm *comm, int root, void *bytes, int64_t n)
+{
+    struct thread_world *world = ((struct thread_comm *)comm)->world;
+    thread_meet(comm, bytes);
+    if (comm->rank != root && n > 0)
+        memcpy(bytes, world->values[root], (size_t)n);
+    pthread_barrier_wait(&world->barrier);
+}
+
+static inline void thread_wait_broadcast(struct kd_comm *comm, void *bytes, int64_t n)
+{
+    thread_broadcast(comm, 0, bytes, n);
+}
+
 static inline void thread_nothing(struct kd_comm *comm)
 {
     (void)comm;
@@ -75,6 +89,8 @@ static const struct kd_comm_backend thread_backend = {
     .sum_floats = thread_sum_floats,
     .gather_floats = thread_gather_floats,
     .sum_doubles = thread_sum_doubles,
+    .broadcast = thread_broadcast,
+    .wait_broadcast = thread_wait_broadcast,
 };
 
 /* Runs one rank; ud is shared. */

@@ -13,7 +13,7 @@ static void run(struct kd_plan *plan, struct kd_call call)
 
 /* ---- what is there */
 
-static bool is_sharded(const struct kd_plan *plan)
+bool kd_plan_state_is_sharded(const struct kd_plan *plan)
 {
     return plan->update.zero && kd_plan_has_ranks(plan);
 }
@@ -22,7 +22,7 @@ void kd_plan_state_range(const struct kd_plan *plan, int64_t *begin, int64_t *en
 {
     *begin = 0;
     *end = plan->n_parameters;
-    if (is_sharded(plan))
+    if (kd_plan_state_is_sharded(plan))
         kd_comm_share(plan->comm, plan->n_parameters, begin, end);
 }
 
@@ -130,7 +130,7 @@ static void measure(struct kd_plan *plan)
     kd_plan_state_range(plan, &begin, &end);
     run(plan, KD_CALL(sum_squares, .x = plan->gradients + begin, .n = end - begin,
                       .sum = &control->sum_squares));
-    if (is_sharded(plan))
+    if (kd_plan_state_is_sharded(plan))
         plan->comm->backend->sum_doubles(plan->comm, &control->sum_squares, 1);
     run(plan, KD_CALL(clip, .sum_squares = &control->sum_squares, .scale = &control->gradient_scale,
                       .norm = &control->gradient_norm, .hyper = &control->hyper));
@@ -145,7 +145,7 @@ void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool wit
         measure(plan);
     struct kd_update_arena arena = own_part(plan, clips);
     plan->update.optimizer->step(&arena);
-    if (is_sharded(plan))
+    if (kd_plan_state_is_sharded(plan))
         plan->comm->backend->gather_floats(plan->comm, plan->parameters, plan->n_parameters);
     if (plan->average)
         run(plan, KD_CALL(average, .x = plan->parameters, .average = plan->average,
@@ -182,6 +182,6 @@ void kd_update_by(const struct kd_update_arena *arena, enum kd_op op)
 void kd_update_sum_norms(const struct kd_update_arena *arena)
 {
     struct kd_plan *plan = arena->plan;
-    if (is_sharded(plan))
+    if (kd_plan_state_is_sharded(plan))
         plan->comm->backend->sum_doubles(plan->comm, arena->norms, 2 * (int64_t)arena->n_ranges);
 }

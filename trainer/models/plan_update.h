@@ -32,6 +32,7 @@ double kd_plan_gradient_norm(const struct kd_plan *plan);
 
 /* The part of the arena whose state this rank holds: [*begin, *end); all of it without zero. */
 void kd_plan_state_range(const struct kd_plan *plan, int64_t *begin, int64_t *end);
+bool kd_plan_state_is_sharded(const struct kd_plan *plan);
 
 /* The average of the weights, n_parameters of them, or NULL. Exchanged with the parameters for an evaluation, and back. */
 float *kd_plan_average(struct kd_plan *plan);

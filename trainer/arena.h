@@ -1,0 +1,44 @@
+/* arena.h - what of a plan is saved: its flat arenas, and the named tensors that they are made of.
+ *
+ *     layers.3.weight                  a parameter
+ *     optimizer.0.layers.3.weight      the optimizer's state for it, slot 0
+ *     average.layers.3.weight          the moving average of it, where the trial keeps one
+ *     layers.4.running_mean            a running statistic, under its own name
+ *
+ * The tensors of an arena lie in it one after the other, so in a file that has them in this order an arena is one stretch. */
+#ifndef KD_TRAINER_ARENA_H
+#define KD_TRAINER_ARENA_H
+
+#include "trainer/models/plan.h"
+#include "trainer/safetensors.h"
+
+enum kd_arena_kind {
+    KD_ARENA_PARAMETERS,
+    KD_ARENA_SLOT_0,
+    KD_ARENA_SLOT_1,
+    KD_ARENA_AVERAGE,
+    KD_ARENA_STATISTICS,
+    KD_N_ARENAS
+};
+
+struct kd_arena {
+    enum kd_arena_kind kind;
+    float *values; /* of the plan: [begin, end) of the arena's n */
+    int64_t n;
+    int64_t begin, end; /* what this rank holds */
+    bool is_sharded;    /* over the ranks by kd_comm_share; else every rank holds all of it */
+};
+
+/* The arenas that this trial has; returns how many. */
+int kd_arenas_of(struct kd_plan *plan, int n_slots, struct kd_arena arenas[KD_N_ARENAS]);
+
+int kd_arena_n_tensors(const struct kd_arena *arena, const struct kd_plan *plan);
+
+/* *offset: where its values begin in the arena. */
+struct kd_named_tensor kd_arena_tensor_at(const struct kd_arena *arena, const struct kd_plan *plan,
+                                          int i, int64_t *offset);
+
+/* Does a tensor of this name belong to the arena's kind? */
+bool kd_arena_has_name(enum kd_arena_kind kind, const char *name);
+
+#endif
