@@ -1,8 +1,8 @@
-/* bench_step.c - time of one training step (forward, backward, optimizer) of three MLPs and a GPT on one thread.
+/* bench_step.c - time of one training step (forward, backward, optimizer) of MLPs, a CNN, a ResNet and a GPT on one thread.
  *
  *     bench_step [runs]      prints a table: the median, least and greatest over the runs
  *
- * tests/bench/peer_step.py and peer_gpt.py time the same in PyTorch, where it is installed. */
+ * tests/bench/peer_step.py, peer_cnn.py and peer_gpt.py time the same in PyTorch, where it is installed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -13,41 +13,50 @@
 #include "trainer/models/plan_update.h"
 #include "trainer/optim/optimizer.h"
 
-enum { FEATURES = 784, CLASSES = 10, BATCH_MAX = 256, LENGTH = 64, VOCABULARY = 65 };
+enum { FEATURES = 784, CLASSES = 10, BATCH_MAX = 256, LENGTH = 64, VOCABULARY = 65, IMAGE = 32 };
+
+enum input { TAKES_FEATURES, TAKES_IMAGES, TAKES_TOKENS };
 
 static const struct {
     const char *name, *model, *optimizer;
     int64_t batch;
     int steps; /* in a run */
-    bool tokens;
+    enum input input;
 } cases[] = {
     {"784-64-32-10, batch 32, sgd momentum",
      "[{\"linear\":{\"units\":64}},\"relu\",{\"linear\":{\"units\":32}},\"relu\","
      "{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 32, 200, false},
+     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 32, 200, TAKES_FEATURES},
     {"784-64-32-10, batch 32, adamw",
      "[{\"linear\":{\"units\":64}},\"relu\",{\"linear\":{\"units\":32}},\"relu\","
      "{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"adamw\"}", 32, 200, false},
+     "{\"name\":\"adamw\"}", 32, 200, TAKES_FEATURES},
     {"784-64-32-10, batch 32, gelu, dropout 0.1, adamw",
      "[{\"linear\":{\"units\":64}},\"gelu\",{\"dropout\":{\"p\":0.1}},{\"linear\":{\"units\":32}},"
      "\"gelu\",{\"dropout\":{\"p\":0.1}},{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"adamw\"}", 32, 200, false},
+     "{\"name\":\"adamw\"}", 32, 200, TAKES_FEATURES},
     {"784-256-128-10, batch 64, sgd momentum",
      "[{\"linear\":{\"units\":256}},\"relu\",{\"linear\":{\"units\":128}},\"relu\","
      "{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 64, 200, false},
+     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 64, 200, TAKES_FEATURES},
     {"784-1024-1024-10, batch 256, sgd momentum",
      "[{\"linear\":{\"units\":1024}},\"relu\",{\"linear\":{\"units\":1024}},\"relu\","
      "{\"linear\":{\"units\":10}}]",
-     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 256, 10, false},
+     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 256, 10, TAKES_FEATURES},
+    {"cnn 32-64 with batchnorm, 32x32x3, batch 64, sgd",
+     "[{\"conv2d\":{\"channels\":32,\"bias\":false}},\"batchnorm\",\"relu\",\"maxPool\","
+     "{\"conv2d\":{\"channels\":64,\"bias\":false}},\"batchnorm\",\"relu\",\"maxPool\","
+     "\"flatten\",{\"linear\":{\"units\":10}}]",
+     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 64, 10, TAKES_IMAGES},
+    {"resnet-20, 32x32x3, batch 64, sgd momentum", "{\"resnet\":{\"depth\":20}}",
+     "{\"name\":\"sgd\",\"lr\":0.01,\"momentum\":0.9}", 64, 2, TAKES_IMAGES},
     {"gpt L4 C128 T64, batch 12, adamw",
      "{\"gpt\":{\"layers\":4,\"heads\":4,\"width\":128,\"tied\":false}}", "{\"name\":\"adamw\"}",
-     12, 10, true},
+     12, 10, TAKES_TOKENS},
 };
 
 struct data {
-    float x[BATCH_MAX * FEATURES];
+    float x[BATCH_MAX * FEATURES]; /* 64 images take less */
     int32_t labels[BATCH_MAX];
     int32_t tokens[BATCH_MAX * LENGTH], next[BATCH_MAX * LENGTH];
     int64_t samples[BATCH_MAX];
@@ -98,7 +107,9 @@ static double time_run(struct kd_plan *plan, struct kd_hyper *hyper, struct kd_b
 
 static struct kd_input input_of(size_t c)
 {
-    if (cases[c].tokens)
+    if (cases[c].input == TAKES_IMAGES)
+        return (struct kd_input){.shape = {{IMAGE, IMAGE, 3}, .n_dims = 3}, .n_outputs = CLASSES};
+    if (cases[c].input == TAKES_TOKENS)
         return (struct kd_input){.shape = {{LENGTH}, .n_dims = 1},
                                  .tokens = true,
                                  .vocabulary = VOCABULARY,
@@ -109,14 +120,15 @@ static struct kd_input input_of(size_t c)
 
 static struct kd_batch batch_of(size_t c, const struct data *data)
 {
+    bool tokens = cases[c].input == TAKES_TOKENS;
     return (struct kd_batch){
-        .x = cases[c].tokens ? NULL : data->x,
-        .tokens = cases[c].tokens ? data->tokens : NULL,
-        .labels = cases[c].tokens ? data->next : data->labels,
+        .x = tokens ? NULL : data->x,
+        .tokens = tokens ? data->tokens : NULL,
+        .labels = tokens ? data->next : data->labels,
         .samples = data->samples,
         .n = cases[c].batch,
         .n_global = cases[c].batch,
-        .n_counted = cases[c].batch * (cases[c].tokens ? LENGTH : 1),
+        .n_counted = cases[c].batch * (tokens ? LENGTH : 1),
     };
 }
 
