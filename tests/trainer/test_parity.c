@@ -11,6 +11,15 @@ enum { STEPS = 20, SAMPLES_MAX = 12 };
 
 static const char mlp[] = "[{'linear': {'units': 16}}, 'relu', {'linear': {'units': 9}}, 'gelu',"
                           " {'linear': {'units': 8}}, 'silu', 'tanh', {'linear': {'units': 5}}]";
+static const char cnn[] =
+    "[{'conv2d': {'channels': 6, 'bias': false}}, 'batchnorm', 'relu', 'maxPool',"
+    " {'residual': {'layers': [{'conv2d': {'channels': 9, 'stride': 2, 'bias': false}}, "
+    "'batchnorm',"
+    " 'relu', {'conv2d': {'channels': 9, 'bias': false}}, 'batchnorm'],"
+    " 'shortcut': [{'conv2d': {'channels': 9, 'kernel': 1, 'stride': 2, 'bias': false}}, "
+    "'batchnorm']"
+    "}}, 'relu', {'avgPool': {'size': 3, 'stride': 1, 'padding': 1}}, 'globalAvgPool',"
+    " {'linear': {'units': 5}}]";
 static const char sgd[] = "{'name': 'sgd', 'lr': 0.1, 'momentum': 0.9}";
 static const char adamw[] = "{'name': 'adamw', 'lr': 0.01, 'weightDecay': 0}";
 
@@ -37,6 +46,7 @@ static const struct parity_case {
     {"mlp-adamw", mlp, adamw, 12, {.n_features = 10, .n_targets = 5}},
     {"gpt-tied", gpt_tied, adamw, 5, TEXT},
     {"gpt-rotary", gpt_rotary, adamw, 5, TEXT},
+    {"cnn-sgd", cnn, sgd, 12, {.n_targets = 5, .input = {.shape = {{9, 9, 3}, .n_dims = 3}}}},
 };
 
 /* ---- the formulas of make_parity.py */

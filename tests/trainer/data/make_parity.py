@@ -88,6 +88,26 @@ def gpt(p, tokens, rotary):
     return x @ head.T
 
 
+def conv(p, t, x, n_out, kernel, stride=1):
+    n_in = x.shape[1]
+    weight = p.get(t, (n_out, kernel, kernel, n_in), 1 / math.sqrt(kernel * kernel * n_in))
+    return F.conv2d(x, weight.permute(0, 3, 1, 2), stride=stride, padding=kernel // 2)
+
+
+def batchnorm(p, t, x):
+    n = x.shape[1]
+    return F.batch_norm(x, None, None, p.get(t, (n,), 0.1, 1.0), p.get(t + 1, (n,), 0.1), training=True)
+
+
+def cnn(p, x):
+    x = F.max_pool2d(F.relu(batchnorm(p, 1, conv(p, 0, x, 6, 3))), 2)
+    way = F.relu(batchnorm(p, 4, conv(p, 3, x, 9, 3, 2)))
+    way = batchnorm(p, 7, conv(p, 6, way, 9, 3))
+    x = F.relu(way + batchnorm(p, 10, conv(p, 9, x, 9, 1, 2)))
+    x = F.avg_pool2d(x, 3, 1, 1).mean((2, 3))
+    return linear(p, 12, x, 5)
+
+
 def sgd(parameters):
     return torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
 
@@ -104,6 +124,10 @@ def tokens(n):
     return ((torch.arange(n * LENGTH) * 5 + 1) % VOCABULARY).reshape(n, LENGTH)
 
 
+def images(n, size, channels):
+    return features(n, size * size * channels).reshape(n, size, size, channels).permute(0, 3, 1, 2)
+
+
 def labels(n, n_classes):
     return (torch.arange(n) * 7 + 3) % n_classes
 
@@ -117,6 +141,7 @@ CASES = {
     "mlp-adamw": (mlp, features(12, 10), labels(12, 5), adamw),
     "gpt-tied": (lambda p, x: gpt(p, x, False), tokens(5), labels(5 * LENGTH, VOCABULARY), adamw),
     "gpt-rotary": (lambda p, x: gpt(p, x, True), tokens(5), labels(5 * LENGTH, VOCABULARY), adamw),
+    "cnn-sgd": (cnn, images(12, 9, 3), labels(12, 5), sgd),
 }
 
 
