@@ -2,7 +2,7 @@
  *
  *     bench_step [runs]      prints a table: the median, least and greatest over the runs
  *
- * tests/bench/peer_step.py, peer_cnn.py and peer_gpt.py time the same in PyTorch, where it is installed. */
+ * tests/bench/bench_train.py compares whole steps with PyTorch. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
