@@ -77,6 +77,7 @@ static void a_product_starts_no_threads(void **state)
     struct bench bench = {.device = kd_device_find("cpu", &err), .rng = kd_rng_at(1, 1)};
     assert_int_equal(bench.device->open(&bench.queue, &err), 0);
     check_one_matmul(&bench, (struct kd_op_matmul){.m = 128, .n = 128, .k = 128});
+    check_one_conv2d(&bench, &(struct window_case){{8, 16, 16, 32, 3, 1, 1}, 32}, true);
     DIR *tasks = opendir("/proc/self/task");
     if (!tasks)
         skip();
@@ -85,6 +86,20 @@ static void a_product_starts_no_threads(void **state)
         n_threads += task->d_name[0] != '.';
     closedir(tasks);
     assert_int_equal(n_threads, 1);
+}
+
+/* The CPU keeps what was generated for 256 shapes. */
+static void more_shapes_of_convolutions_than_are_kept_are_right(void **state)
+{
+    (void)state;
+    struct kd_error err = {0};
+    struct bench bench = {.device = kd_device_find("cpu", &err), .rng = kd_rng_at(1, 1)};
+    assert_int_equal(bench.device->open(&bench.queue, &err), 0);
+    for (int i = 0; i < 600; i++)
+        check_one_conv2d(&bench, &(struct window_case){{1, 2, 1 + i % 300, 1, 1, 1, 0}, 2}, false);
+    for (int i = 0; i < 600; i++)
+        check_one_conv2d(&bench, &(struct window_case){{1, 2, 1 + i % 7, 1, 1, 1, 0}, 2}, i % 2);
+    bench.device->close(bench.queue);
 }
 
 static void an_unknown_device_is_named_with_those_there_are(void **state)
@@ -104,6 +119,7 @@ int main(void)
         cmocka_unit_test(a_row_with_a_nan_has_a_nan_loss_and_is_not_correct),
         cmocka_unit_test(a_forgotten_momentum_ends_at_zero),
         cmocka_unit_test(a_product_starts_no_threads),
+        cmocka_unit_test(more_shapes_of_convolutions_than_are_kept_are_right),
         cmocka_unit_test(an_unknown_device_is_named_with_those_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -205,6 +205,48 @@ static void errors_of_sequences_name_the_shape_got_and_the_shape_needed(void **s
     assert_null(plan_try("[{'linear': {'units': 5}}, 'tiedHead']", deep_shape, &err));
 }
 
+static const struct shape_of_plan image_shape = {
+    .n_targets = 5, .max_batch = 8, .input = {.shape = {{6, 5, 3}, .n_dims = 3}}};
+
+static void errors_of_images_name_the_shape_got_and_the_shape_needed(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"['flatten', {'conv2d': {'channels': 4}}]",
+         "/model/1/conv2d: is given 90, but needs an image, rows x columns x channels"},
+        {"[{'conv2d': {'channels': 4, 'kernel': 7, 'padding': 0}}]",
+         "/model/0/conv2d: is given 6x5x3, but a window of 7 x 7 with a padding of 0 needs at "
+         "least "
+         "7 rows and columns"},
+        {"['maxPool', 'maxPool', 'maxPool']", "/model/2/maxPool: is given 1x1x3, but a window of 2 "
+                                              "x 2 with a padding of 0 needs at least 2 "
+                                              "rows and columns"},
+        {"[{'avgPool': {'size': 2, 'padding': 2}}]",
+         "/model/0/avgPool: padding 2 is more than half of size 2, so that some windows would hold "
+         "nothing but padding"},
+        {"['globalAvgPool', 'globalAvgPool']",
+         "/model/1/globalAvgPool: is given 3, but needs an image, rows x columns x channels, or a "
+         "sequence, positions x values"},
+        {"[{'conv2d': {'channels': 3}}, {'residual': {'layers': [{'conv2d': {'channels': 4, "
+         "'stride': 2}}]}}]",
+         "/model/1/residual: its layers give 3x3x4 but the shortcut gives 6x5x3, and both are "
+         "added"},
+        {"['globalAvgPool', {'resnet': {'depth': 21}}]",
+         "/model/1/resnet: depth 21 is not 6 n + 2; the nearest that are: 20 and 26"},
+        {"[{'conv2d': {'kernel': 5}}]", "/model/0/conv2d/channels: is missing"},
+    };
+    for (size_t i = 0; i < KD_COUNT(cases); i++) {
+        struct kd_error err = {0};
+        assert_null(plan_try(cases[i][0], image_shape, &err));
+        if (strncmp(err.text, cases[i][1], strlen(cases[i][1])) != 0)
+            fail_msg("%s\ngot:    %s\nwanted: %s", cases[i][0], err.text, cases[i][1]);
+    }
+    struct kd_error err = {0};
+    assert_null(plan_try("{'resnet': {}}", deep_shape, &err));
+    assert_string_equal(err.text,
+                        "/model/resnet: is given 6, but needs images, rows x columns x channels");
+}
+
 /* The first two positions have their own tokens as labels. */
 static void a_gpt_learns_what_stood_two_tokens_before(void **state)
 {
@@ -360,6 +402,7 @@ int main(void)
         cmocka_unit_test(retune_refuses_another_shape),
         cmocka_unit_test(errors_point_at_the_layer),
         cmocka_unit_test(errors_of_sequences_name_the_shape_got_and_the_shape_needed),
+        cmocka_unit_test(errors_of_images_name_the_shape_got_and_the_shape_needed),
         cmocka_unit_test(a_gpt_learns_what_stood_two_tokens_before),
         cmocka_unit_test(a_model_that_does_not_fit_into_memory_is_refused_not_fatal),
         cmocka_unit_test(a_small_batch_is_learned_by_heart),
