@@ -341,6 +341,8 @@ static void schedules_take_their_values(void **state)
         {"{'name': 'oneCycle', 'initial': 2, 'final': 4}", 10, 10, 0.125},
         {"{'name': 'oneCycle', 'rise': 0}", 0, 10, 1},
         {"{'name': 'oneCycle', 'rise': 1}", 10, 10, 1},
+        {"{'name': 'oneCycle', 'initial': 4, 'warmup': 0.4}", 0, 10, 0.05},
+        {"{'name': 'oneCycle', 'initial': 4, 'warmup': 0.4}", 4, 10, 0.25},
         {"{'name': 'wsd'}", 8, 10, 1},
         {"{'name': 'wsd'}", 9, 10, 0.5},
         {"{'name': 'wsd', 'shape': 'sqrt', 'decay': 1, 'floor': 0.1}", 4, 16, 0.55},
@@ -357,16 +359,122 @@ static void schedules_take_their_values(void **state)
     }
 }
 
-static void every_schedule_stays_between_nothing_and_the_base_rate(void **state)
+/* ---- what every schedule promises */
+
+/* Where a schedule ends, from what its user wrote; every schedule has a line. */
+static double end_at_one(const double *v)
+{
+    (void)v;
+    return 1;
+}
+
+static double end_of_steps(const double *v)
+{
+    return pow(v[1], v[0]);
+}
+
+static double end_at_first(const double *v)
+{
+    return v[0];
+}
+
+static double end_of_power(const double *v)
+{
+    return v[0] > 0 ? v[1] : 1;
+}
+
+static double end_of_cycle(const double *v)
+{
+    return v[0] < 1 ? 1 / v[1] / v[2] : 1;
+}
+
+static double end_of_wsd(const double *v)
+{
+    return v[0] > 0 ? v[2] : 1;
+}
+
+static const struct {
+    const char *name;
+    double (*of)(const double *values);
+} ends[] = {
+    {"constant", end_at_one},     {"step", end_of_steps},     {"cosine", end_at_first},
+    {"linear", end_at_first},     {"oneCycle", end_of_cycle}, {"wsd", end_of_wsd},
+    {"polynomial", end_of_power},
+};
+
+static double end_of(const struct kd_schedule_kind *kind, const double *values)
+{
+    for (size_t i = 0; i < KD_COUNT(ends); i++)
+        if (strcmp(ends[i].name, kind->name) == 0)
+            return ends[i].of(values);
+    fail_msg("add to `ends` where the schedule %s ends", kind->name);
+    return NAN;
+}
+
+/* The field's default, its bounds, and what lies between, each schedule's fields in all combinations. */
+enum { N_CHOICES = 4 };
+
+static double choice_of(const struct kd_field *field, int choice)
+{
+    double most = field->max;
+    if (field->kind == KD_FIELD_SWITCH)
+        most = 1;
+    for (int i = 0; field->choices && field->choices[i]; i++)
+        most = i;
+    if (field->kind == KD_FIELD_INTEGER)
+        most = fmin(most, 7); /* a thousand drops are no other case */
+    const double all[N_CHOICES] = {field->fallback, field->min, most, (field->min + most) / 2};
+    return field->kind == KD_FIELD_NUMBER ? all[choice] : round(all[choice]);
+}
+
+static void check_schedule(const struct kd_schedule_kind *kind, const double *values)
+{
+    enum { POINTS = 1000 };
+    double factor = NAN, end = end_of(kind, values);
+    for (int i = 0; i <= POINTS; i++) {
+        factor = kind->factor(values, (double)i / POINTS);
+        if (!(factor >= 0 && factor <= 1))
+            fail_msg("%s: the factor at %d of %d is %.17g", kind->name, i, POINTS, factor);
+    }
+    if (fabs(factor - end) > 1e-9)
+        fail_msg("%s ends at %.9g, should at %.9g", kind->name, factor, end);
+}
+
+static void every_schedule_is_a_share_of_the_base_rate_and_ends_where_it_says(void **state)
 {
     (void)state;
-    for (int i = 0; kd_schedule_kinds[i]; i++) {
-        char *text = kd_format("{'name': '%s', 'warmup': 0.07}", kd_schedule_kinds[i]->name);
-        struct kd_schedule *schedule = read_schedule(text);
-        for (int64_t step = 0; step < 100; step++) {
-            double factor = kd_schedule_factor(schedule, step, 100);
-            assert_true(factor > 0 && factor <= 1);
+    for (int k = 0; kd_schedule_kinds[k]; k++) {
+        const struct kd_schedule_kind *kind = kd_schedule_kinds[k];
+        int n = 0, n_combinations = 1;
+        for (; kind->fields && kind->fields[n].name; n++)
+            n_combinations *= N_CHOICES;
+        for (int c = 0; c < n_combinations; c++) {
+            double values[KD_FIELDS_MAX] = {0};
+            for (int f = 0, rest = c; f < n; f++, rest /= N_CHOICES)
+                values[f] = choice_of(&kind->fields[f], rest % N_CHOICES);
+            check_schedule(kind, values);
         }
+    }
+}
+
+/* From step to step of ten thousand, where none of the default shapes is steeper than a rise within a tenth of the steps. */
+static void schedules_that_do_not_jump_change_little_from_step_to_step(void **state)
+{
+    (void)state;
+    enum { STEPS_IN_ALL = 10000 };
+    for (int k = 0; kd_schedule_kinds[k]; k++) {
+        char *text = kd_format("{'name': '%s', 'warmup': 0.07}", kd_schedule_kinds[k]->name);
+        struct kd_schedule *schedule = read_schedule(text);
+        double steepest = 0, before = 0;
+        for (int64_t step = 0; step < STEPS_IN_ALL; step++) {
+            double factor = kd_schedule_factor(schedule, step, STEPS_IN_ALL);
+            assert_true(factor > 0 && factor <= 1);
+            steepest = fmax(steepest, fabs(factor - before));
+            before = factor;
+        }
+        if ((steepest > 0.002) != kd_schedule_kinds[k]->jumps)
+            fail_msg("%s changes by %g from one step to the next", kd_schedule_kinds[k]->name,
+                     steepest);
         free(text);
         kd_schedule_free(schedule);
     }
@@ -426,7 +534,8 @@ int main(void)
         cmocka_unit_test(every_optimizer_has_a_case_and_defaults),
         cmocka_unit_test(optimizer_errors_point_at_the_field),
         cmocka_unit_test(schedules_take_their_values),
-        cmocka_unit_test(every_schedule_stays_between_nothing_and_the_base_rate),
+        cmocka_unit_test(every_schedule_is_a_share_of_the_base_rate_and_ends_where_it_says),
+        cmocka_unit_test(schedules_that_do_not_jump_change_little_from_step_to_step),
         cmocka_unit_test(schedule_errors_point_at_the_field),
         cmocka_unit_test(both_registries_are_described),
     };
