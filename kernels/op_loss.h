@@ -26,8 +26,9 @@ struct kd_loss_sums {
  *              before it. A row with a NaN is neither.
  * With `backward` the logits become the gradient of the sum over n_counted. */
 struct kd_op_cross_entropy {
-    float *logits;                        /* [rows][n_classes] */
-    const int32_t *labels, *other_labels; /* [rows]; other_labels may be NULL */
+    float *logits; /* [rows][n_classes] */
+    const int32_t *labels,
+        *other_labels; /* [rows]; other_labels may be NULL, or is not negative where the label is not */
     int64_t rows, n_classes;
     const float *smoothing; /* NULL: 0 */
     const struct kd_turn *turn;

@@ -32,11 +32,12 @@ struct kd_op_clip {
 /* One pass over the arena: p -= f(g, state), where g = gradient * *scale (scale NULL: 1). Weight decay is decoupled (Loshchilov,
  * Hutter: "Decoupled weight decay regularization", ICLR 2019): p (1 - lr weight_decay) before the step, where the range decays.
  *   sgd:   v = momentum v + g; p -= lr v; with hyper->nesterov p -= lr (g + momentum v) (Sutskever et al., 2013, as PyTorch writes
- *          it)                                                               state: v (may be NULL when momentum is 0)
+ *          it)                                      state: v (left alone, and may be NULL, when momentum is 0)
  *   adamw: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;                   state: m, v
  *          p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon), t = hyper->step
  *   lion:  p -= lr sign(b1 m + (1 - b1) g); m = b2 m + (1 - b2) g            state: m
- *          (Chen et al.: "Symbolic discovery of optimization algorithms", 2023, algorithm 2) */
+ *          (Chen et al.: "Symbolic discovery of optimization algorithms", 2023, algorithm 2; the sign of 0 is 0, that of an infinity is
+          a NaN, so that it shows) */
 struct kd_op_update {
     float *parameters;
     const float *gradients;

@@ -5,15 +5,15 @@
 #include "trainer/models/model.h"
 
 const struct kd_loss_kind kd_losses[] = {
-#define KD_LOSS(name, constant, classes, accuracy, summary)                                        \
-    {name, summary, constant, classes, accuracy},
+#define KD_LOSS(name, constant, classes, accuracy, shares, summary)                                \
+    {name, summary, constant, classes, accuracy, shares},
 #include "trainer/losses.def"
 #undef KD_LOSS
     {0},
 };
 
 static const char *const loss_names[] = {
-#define KD_LOSS(name, constant, classes, accuracy, summary) name,
+#define KD_LOSS(name, constant, classes, accuracy, shares, summary) name,
 #include "trainer/losses.def"
 #undef KD_LOSS
     NULL,
@@ -210,6 +210,7 @@ static void read_data(struct kd_config *config, struct kd_problems *problems)
 {
     const json_t *data = json_object_get(config->block, "data");
     config->data.classes = config->loss->classes;
+    config->data.shares = config->loss->shares;
     if (data)
         kd_data_check(data, config->base_dir, &config->data, problems);
 }

@@ -16,6 +16,7 @@ struct kd_loss_kind {
     enum kd_loss loss;
     bool classes;  /* labels; else targets */
     bool accuracy; /* hits are counted */
+    bool shares;   /* targets lie in 0 .. 1 */
 };
 
 extern const struct kd_loss_kind kd_losses[]; /* losses.def; ends with a NULL name */

@@ -1,4 +1,4 @@
-/* fastmath.h - exp, tanh and erf that vectorise, as libm's do not.
+/* fastmath.h - exp, log1p, tanh and erf that vectorise, as libm's do not.
  *
  * Straight-line code without branches or tables; relative error at most 4e-7 (tests/kernels/test_fastmath.c). A NaN
  * gives a NaN. The polynomials are fits of our own (Chebyshev; erf's least squares of the
@@ -39,6 +39,17 @@ KD_INLINE float kd_fast_exp(float x)
     p = 1.0f + r + r * r * p;
     /* n is a small whole number here unless x is a NaN, which must not reach the conversion. */
     return p * kd_exp2i((int32_t)(n == n ? n : 0.0f));
+}
+
+/* log(1 + x) for x in 0 .. 1: twice the inverse hyperbolic tangent of x / (2 + x), that is of at most 1/3. */
+KD_INLINE float kd_fast_log1p(float x)
+{
+    float s = x / (2.0f + x), u = s * s;
+    float p = 0.1343377411f;
+    p = p * u + 0.1411697807f;
+    p = p * u + 0.2000383542f;
+    p = p * u + 0.3333331983f;
+    return 2.0f * s + 2.0f * s * u * p;
 }
 
 KD_INLINE float kd_fast_tanh(float x)

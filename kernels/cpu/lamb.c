@@ -1,19 +1,18 @@
-/* lamb.c - both passes of LAMB. The norms between them are sums in double over a tensor. */
+/* lamb.c - both passes of LAMB, and the sum of squares. */
 #include <math.h>
 
+#include "kernels/cpu/squares.h"
 #include "kernels/cpu/table.h"
 #include "kernels/cpu/update.h"
-
-enum { BLOCK = 4096, LANES = 16 }; /* a block's sum in float is precise enough, and goes in lanes */
 
 struct factors {
     float c1, root, beta1, beta2, epsilon, decay, scale;
 };
 
-KD_SIMD static void direct(const float *restrict p, float *restrict u, float *restrict m,
-                           float *restrict v, int64_t n, const struct factors *factors)
+/* The direction of n <= KD_LANES parameters. */
+KD_INLINE void direct(const float *restrict p, float *restrict u, float *restrict m,
+                      float *restrict v, int64_t n, struct factors f)
 {
-    const struct factors f = *factors;
     for (int64_t i = 0; i < n; i++) {
         float gradient = u[i] * f.scale;
         m[i] = f.beta1 * m[i] + (1.0f - f.beta1) * gradient;
@@ -22,26 +21,29 @@ KD_SIMD static void direct(const float *restrict p, float *restrict u, float *re
     }
 }
 
-KD_SIMD static float block_squares(const float *x, int64_t n)
+/* Parameters [at, at + n), with the squares of them and of their direction while both are at hand. */
+KD_SIMD static void direct_range(const struct kd_op_lamb_direction *a, int64_t at, int64_t n,
+                                 const struct factors *factors, double norms[2])
 {
-    float lanes[LANES] = {0}, sum = 0.0f;
-    int64_t whole = n - n % LANES;
-    for (int64_t i = 0; i < whole; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            lanes[l] += x[i + l] * x[i + l];
-    for (int64_t i = whole; i < n; i++)
-        lanes[i - whole] += x[i] * x[i];
-    for (int l = 0; l < LANES; l++)
-        sum += lanes[l];
-    return sum;
+    const float *restrict p = a->parameters + at;
+    float *restrict u = a->gradients + at, *restrict m = a->state[0] + at,
+                    *restrict v = a->state[1] + at;
+    const struct factors f = *factors;
+    struct kd_squares weight = {{0}, {0}}, step = {{0}, {0}};
+    int64_t whole = kd_lanes_down(n), n_rest = n - whole;
+    for (int64_t i = 0; i < whole; i += KD_LANES) {
+        direct(p + i, u + i, m + i, v + i, KD_LANES, f);
+        kd_squares_add(&weight, (const kd_lanes_at *)(p + i));
+        kd_squares_add(&step, (const kd_lanes_at *)(u + i));
+    }
+    direct(p + whole, u + whole, m + whole, v + whole, n_rest, f);
+    norms[0] = kd_squares_sum(&weight) + kd_squares_of(p + whole, n_rest);
+    norms[1] = kd_squares_sum(&step) + kd_squares_of(u + whole, n_rest);
 }
 
-static double squares(const float *x, int64_t n)
+KD_SIMD static double squares(const float *x, int64_t n)
 {
-    double sum = 0.0;
-    for (int64_t at = 0; at < n; at += BLOCK)
-        sum += (double)block_squares(x + at, n - at < BLOCK ? n - at : BLOCK);
-    return sum;
+    return kd_squares_of(x, n);
 }
 
 void kd_cpu_sum_squares(struct kd_queue *queue, const struct kd_op_sum_squares *a)
@@ -71,10 +73,7 @@ void kd_cpu_lamb_direction(struct kd_queue *queue, const struct kd_op_lamb_direc
     for (int r = 0; r < a->n_ranges; r++) {
         int64_t n = a->ranges[r].n;
         factors.decay = a->ranges[r].decay ? a->hyper->weight_decay : 0.0f;
-        direct(a->parameters + at, a->gradients + at, a->state[0] + at, a->state[1] + at, n,
-               &factors);
-        a->norms[2 * r] = squares(a->parameters + at, n);
-        a->norms[2 * r + 1] = squares(a->gradients + at, n);
+        direct_range(a, at, n, &factors, a->norms + 2 * r);
         at += n;
     }
 }

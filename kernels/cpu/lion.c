@@ -5,10 +5,10 @@ struct factors {
     float keep, lr, beta1, beta2, scale;
 };
 
-/* The sign of 0 is 0, and that of a NaN is a NaN, so that it is found. */
+/* The sign of 0 is 0; that of a NaN or an infinity is a NaN, or nobody would hear of a gradient that blew up. */
 KD_INLINE float sign(float x)
 {
-    return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : x;
+    return (x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f) + (x - x);
 }
 
 KD_SIMD static void update(float *restrict p, const float *restrict g, float *restrict m, int64_t n,

@@ -45,7 +45,7 @@ void kd_cpu_sgd(struct kd_queue *queue, const struct kd_op_update *a)
         float *p = a->parameters + at;
         const float *g = a->gradients + at;
         factors.keep = kd_keep_of(&a->ranges[r], a->hyper);
-        if (a->state[0])
+        if (a->state[0] && factors.momentum != 0.0f)
             (a->hyper->nesterov ? with_nesterov : with_momentum)(p, g, a->state[0] + at, n,
                                                                  &factors);
         else

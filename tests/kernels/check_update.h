@@ -119,6 +119,7 @@ struct update_case {
     int n_slots;
     bool nesterov;
     float epsilon; /* 0: hyper's */
+    bool no_momentum;
 };
 
 static void check_one_update(struct bench *bench, int64_t n, const struct update_case *c)
@@ -126,6 +127,7 @@ static void check_one_update(struct bench *bench, int64_t n, const struct update
     struct arena arena = arena_new(bench, n);
     struct kd_hyper now = hyper;
     now.nesterov = c->nesterov;
+    now.momentum = c->no_momentum ? 0 : now.momentum;
     now.epsilon = c->epsilon != 0 ? c->epsilon : now.epsilon;
     for (int step = 0; step < UPDATE_STEPS; step++, now.step++) {
         bench->device->copy_in(bench->queue, arena.hyper, &now, sizeof now);
@@ -153,20 +155,28 @@ static void check_update(struct bench *bench, struct update_case c)
 
 static void check_sgd(struct bench *bench)
 {
-    check_update(bench, (struct update_case){KD_OP_sgd, scalar_plain_sgd, 0, false, 0});
-    check_update(bench, (struct update_case){KD_OP_sgd, scalar_sgd, 1, false, 0});
-    check_update(bench, (struct update_case){KD_OP_sgd, scalar_sgd, 1, true, 0});
+    check_update(bench,
+                 (struct update_case){
+                     .op = KD_OP_sgd, .step = scalar_plain_sgd, .n_slots = 1, .no_momentum = true});
+    check_update(bench,
+                 (struct update_case){.op = KD_OP_sgd, .step = scalar_plain_sgd, .n_slots = 0});
+    check_update(bench, (struct update_case){.op = KD_OP_sgd, .step = scalar_sgd, .n_slots = 1});
+    check_update(bench, (struct update_case){
+                            .op = KD_OP_sgd, .step = scalar_sgd, .n_slots = 1, .nesterov = true});
 }
 
 static void check_adamw(struct bench *bench)
 {
-    check_update(bench, (struct update_case){KD_OP_adamw, scalar_adamw, 2, false, 0});
-    check_update(bench, (struct update_case){KD_OP_adamw, scalar_adamw, 2, false, 1e-35f});
+    check_update(bench,
+                 (struct update_case){.op = KD_OP_adamw, .step = scalar_adamw, .n_slots = 2});
+    check_update(bench,
+                 (struct update_case){
+                     .op = KD_OP_adamw, .step = scalar_adamw, .n_slots = 2, .epsilon = 1e-35f});
 }
 
 static void check_lion(struct bench *bench)
 {
-    check_update(bench, (struct update_case){KD_OP_lion, scalar_lion, 1, false, 0});
+    check_update(bench, (struct update_case){.op = KD_OP_lion, .step = scalar_lion, .n_slots = 1});
 }
 
 /* ---- lamb */
@@ -215,10 +225,11 @@ static void check_lamb_direction(struct bench *bench)
     check_one_lamb(bench, n);
 }
 
-/* Together with the direction. */
+/* Together with the direction, and more than a block of it. */
 static void check_lamb_apply(struct bench *bench)
 {
     check_one_lamb(bench, 300);
+    check_one_lamb(bench, 9001);
 }
 
 /* ---- norms, clipping, the average */
@@ -226,16 +237,17 @@ static void check_lamb_apply(struct bench *bench)
 static void check_sum_squares(struct bench *bench)
 {
     static const int64_t more[] = {4095, 4096, 4097, 20000};
+    static const double scales[] = {3, 1e30, 1e-25}; /* squares that are no floats */
     double *sum = bench->device->alloc(sizeof *sum);
-    for (int k = 0; k < 2; k++)
-        for (size_t s = 0; s < (k ? KD_COUNT(more) : KD_COUNT(sizes)); s++) {
-            struct buffer x = buffer_random(bench, k ? more[s] : sizes[s], 3);
+    for (int k = 0; k < 6; k++)
+        for (size_t s = 0; s < (k % 2 ? KD_COUNT(more) : KD_COUNT(sizes)); s++) {
+            struct buffer x = buffer_random(bench, k % 2 ? more[s] : sizes[s], scales[k / 2]);
             double wanted = 0, got;
             for (int64_t i = 0; i < x.n; i++)
                 wanted += (double)x.host[i] * (double)x.host[i];
             run(bench, KD_CALL(sum_squares, .x = x.device, .n = x.n, .sum = sum));
             bench->device->copy_out(bench->queue, &got, sum, sizeof got);
-            assert_near(got, wanted, 1e-6 * wanted, "sum", (int64_t)s);
+            assert_true(fabs(got - wanted) <= 1e-12 * wanted);
             buffer_free(bench, &x);
         }
     bench->device->free(sum);

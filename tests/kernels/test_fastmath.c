@@ -17,6 +17,11 @@ static float call_exp(float x)
     return kd_fast_exp(x);
 }
 
+static float call_log1p(float x)
+{
+    return kd_fast_log1p(x);
+}
+
 static float call_tanh(float x)
 {
     return kd_fast_tanh(x);
@@ -47,6 +52,14 @@ static void exp_is_right_from_underflow_to_overflow(void **state)
     assert_true(kd_fast_exp(INFINITY) > 1e38f);
 }
 
+static void log1p_is_right_from_nothing_to_one(void **state)
+{
+    (void)state;
+    compare(call_log1p, log1p, 0, 1);
+    compare(call_log1p, log1p, 0, 1e-6);
+    assert_true(kd_fast_log1p(0.0f) == 0.0f);
+}
+
 static void tanh_is_right_near_zero_and_far_out(void **state)
 {
     (void)state;
@@ -67,6 +80,7 @@ static void a_nan_stays_a_nan(void **state)
 {
     (void)state;
     assert_true(isnan(kd_fast_exp(NAN)));
+    assert_true(isnan(kd_fast_log1p(NAN)));
     assert_true(isnan(kd_fast_tanh(NAN)));
     assert_true(isnan(kd_fast_erf(NAN)));
 }
@@ -75,6 +89,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exp_is_right_from_underflow_to_overflow),
+        cmocka_unit_test(log1p_is_right_from_nothing_to_one),
         cmocka_unit_test(tanh_is_right_near_zero_and_far_out),
         cmocka_unit_test(erf_is_right_near_zero_and_far_out),
         cmocka_unit_test(a_nan_stays_a_nan),

@@ -53,6 +53,35 @@ static void a_row_with_a_nan_has_a_nan_loss_and_is_not_correct(void **state)
     assert_true(isnan(logits[1]));
 }
 
+/* With all its weight on one class a row's loss is 0, and without any it is what the float allows. */
+static void logits_far_apart_give_losses_that_are_numbers(void **state)
+{
+    (void)state;
+    struct kd_error err = {0};
+    struct bench bench = {.device = kd_device_find("cpu", &err)};
+    float logits[] = {-1e30f, 1e30f, -INFINITY, -1e30f, 1e30f, -INFINITY};
+    const int32_t labels[] = {1, 0};
+    struct kd_loss_sums sums = {0};
+    const struct kd_turn turn = {.n_counted = 2};
+    run(&bench, KD_CALL(cross_entropy, .logits = logits, .labels = labels, .rows = 2,
+                        .n_classes = 3, .turn = &turn, .sums = &sums, .backward = true));
+    assert_true(fabs(sums.loss - 2 * (double)1e30f) < 1e24);
+    assert_int_equal(sums.n_correct, 1);
+    assert_int_equal(sums.n_top5, 2);
+    assert_true(logits[0] < 1e-30f && logits[1] == 0 && logits[3] == -0.5f && logits[4] == 0.5f);
+}
+
+static void an_infinite_gradient_does_not_hide_in_its_sign(void **state)
+{
+    (void)state;
+    struct kd_error err = {0};
+    struct bench bench = {.device = kd_device_find("cpu", &err)};
+    float p[3] = {0}, g[3] = {INFINITY, 0, -2}, m[3] = {0};
+    run(&bench, KD_CALL(lion, .parameters = p, .gradients = g, .state = {m},
+                        .ranges = &(struct kd_range){.n = 3}, .n_ranges = 1, .hyper = &hyper));
+    assert_true(isnan(p[0]) && p[1] == 0 && p[2] == hyper.lr);
+}
+
 /* On subnormal numbers an update would take ten times as long. */
 static void a_forgotten_momentum_ends_at_zero(void **state)
 {
@@ -117,6 +146,8 @@ int main(void)
 #include "kernels/ops.def"
 #undef KD_OP
         cmocka_unit_test(a_row_with_a_nan_has_a_nan_loss_and_is_not_correct),
+        cmocka_unit_test(logits_far_apart_give_losses_that_are_numbers),
+        cmocka_unit_test(an_infinite_gradient_does_not_hide_in_its_sign),
         cmocka_unit_test(a_forgotten_momentum_ends_at_zero),
         cmocka_unit_test(a_product_starts_no_threads),
         cmocka_unit_test(more_shapes_of_convolutions_than_are_kept_are_right),

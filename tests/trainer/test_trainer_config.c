@@ -45,6 +45,7 @@ static void every_case_gives_its_errors_and_no_others(void **unused)
     struct folder folder = folder_make();
     blobs_write(&folder, 60);
     text_write(&folder, "short.csv", "1,2,0\n1,2,1\n1,2\n");
+    text_write(&folder, "shares.csv", "1,2,0\n1,3,1\n2,2,0.5\n4,2,0.25\n3,1,1\n");
     json_error_t where;
     json_t *cases = json_load_file(KD_SOURCE_DIR "/tests/trainer/config_cases.json", 0, &where);
     if (!cases)

@@ -1,7 +1,7 @@
 /* One step of 1, 2 and 3 ranks under the real mpirun: the same loss and the same gradients, to 1e-5 in relative norm.
  *
  * The program starts itself under mpirun: `test_trainer_ranks --rank FOLDER CHANGES STEPS OUT` is one rank; rank 0 writes
- * the last step's loss and gradient arena to OUT. */
+ * the last step's losses, gradients and weights to OUT. */
 #include <math.h>
 
 #include "tests/trainer/mpirun.h"
@@ -10,27 +10,29 @@
 #define FROZEN "\"optimizer\": {\"name\": \"sgd\", \"lr\": 0}, \"report\": {\"every\": 1}"
 
 struct step {
-    double loss;
-    float *gradients; /* owned */
+    double loss, val_loss;
+    float *gradients, *weights; /* owned; gradients are what the optimizer left of them */
     size_t n;
 };
 
 /* ---- a rank */
 
-static double last_loss;
+static double last_losses[2];
 
 static void keep_loss(void *ud, const struct kd_report *report)
 {
     (void)ud;
-    last_loss = report->values[KD_METRIC_TRAIN_LOSS];
+    last_losses[0] = report->values[KD_METRIC_TRAIN_LOSS];
+    last_losses[1] = report->values[KD_METRIC_VAL_LOSS];
 }
 
 static int write_step(const struct kd_session *session, const char *path)
 {
     FILE *out = fopen(path, "wb");
     size_t n = (size_t)kd_plan_n_parameters(session->plan);
-    fwrite(&last_loss, sizeof last_loss, 1, out);
+    fwrite(last_losses, sizeof last_losses, 1, out);
     fwrite(kd_plan_gradients(session->plan), sizeof(float), n, out);
+    fwrite(kd_plan_parameters(session->plan), sizeof(float), n, out);
     return fclose(out);
 }
 
@@ -77,23 +79,32 @@ static struct step step_of(const struct folder *folder, int n_ranks, const char 
     struct stat info;
     assert_non_null(in);
     assert_int_equal(fstat(fileno(in), &info), 0);
-    step.n = ((size_t)info.st_size - sizeof step.loss) / sizeof(float);
+    step.n = ((size_t)info.st_size - 2 * sizeof(double)) / sizeof(float) / 2;
     step.gradients = KD_NEW_ARRAY(float, step.n);
-    assert_int_equal(fread(&step.loss, sizeof step.loss, 1, in), 1);
+    step.weights = KD_NEW_ARRAY(float, step.n);
+    assert_int_equal(fread(&step.loss, sizeof(double), 1, in), 1);
+    assert_int_equal(fread(&step.val_loss, sizeof(double), 1, in), 1);
     assert_int_equal(fread(step.gradients, sizeof(float), step.n, in), step.n);
+    assert_int_equal(fread(step.weights, sizeof(float), step.n, in), step.n);
     fclose(in);
     free(arguments);
     free(out);
     return step;
 }
 
-static double relative_distance(const struct step *a, const struct step *b)
+static void step_release(struct step *step)
+{
+    free(step->gradients);
+    free(step->weights);
+}
+
+static double relative_distance(const float *a, const float *b, size_t n)
 {
     double apart = 0, norm = 0;
-    for (size_t i = 0; i < a->n; i++) {
-        double off = (double)a->gradients[i] - b->gradients[i];
+    for (size_t i = 0; i < n; i++) {
+        double off = (double)a[i] - b[i];
         apart += off * off;
-        norm += (double)a->gradients[i] * a->gradients[i];
+        norm += (double)a[i] * a[i];
     }
     assert_true(norm > 0);
     return sqrt(apart / norm);
@@ -108,10 +119,10 @@ static void check_equal_at_any_number(const char *changes, int n_steps)
         struct step more = step_of(&folder, n_ranks, changes, n_steps);
         assert_int_equal(more.n, one.n);
         assert_true(fabs(more.loss - one.loss) <= 1e-5 * fabs(one.loss));
-        assert_true(relative_distance(&one, &more) <= 1e-5);
-        free(more.gradients);
+        assert_true(relative_distance(one.gradients, more.gradients, one.n) <= 1e-5);
+        step_release(&more);
     }
-    free(one.gradients);
+    step_release(&one);
     folder_remove(&folder);
 }
 
@@ -138,6 +149,41 @@ static void a_whole_training_ends_close_at_any_number_of_ranks(void **unused)
     (void)unused;
     check_equal_at_any_number(
         "{\"optimizer\": {\"name\": \"sgd\", \"lr\": 0.01}, \"report\": {\"every\": 1}}", 8);
+}
+
+/* The same ranks, so that only norms are summed in another order. The held-out loss is that of the average. */
+static void check_zero(const char *optimizer, int n_ranks)
+{
+    struct folder folder = folder_make();
+    struct step steps[2];
+    blobs_write(&folder, 150);
+    for (int zero = 0; zero < 2; zero++) {
+        char *changes =
+            kd_format("{\"optimizer\": %s, \"report\": {\"every\": 1}, \"clipNorm\": 0.1,"
+                      " \"average\": {\"decay\": 0.5}, \"zero\": %d}",
+                      optimizer, zero);
+        steps[zero] = step_of(&folder, n_ranks, changes, 8);
+        free(changes);
+    }
+    assert_int_equal(steps[0].n, steps[1].n);
+    assert_true(relative_distance(steps[0].weights, steps[1].weights, steps[0].n) <= 1e-6);
+    assert_true(fabs(steps[0].loss - steps[1].loss) <= 1e-6 * steps[0].loss);
+    assert_true(fabs(steps[0].val_loss - steps[1].val_loss) <= 1e-6 * steps[0].val_loss);
+    step_release(&steps[0]);
+    step_release(&steps[1]);
+    folder_remove(&folder);
+}
+
+static void state_spread_over_the_ranks_makes_the_same_steps(void **unused)
+{
+    (void)unused;
+    static const char *const optimizers[] = {
+        "{\"name\": \"adamw\", \"lr\": 0.01}",
+        "{\"name\": \"lamb\", \"lr\": 0.01}",
+    };
+    for (size_t i = 0; i < KD_COUNT(optimizers); i++)
+        for (int n_ranks = 2; n_ranks <= 3; n_ranks++)
+            check_zero(optimizers[i], n_ranks);
 }
 
 static void a_trial_may_choose_how_its_ranks_sum(void **unused)
@@ -167,6 +213,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_rank_may_have_no_sample_at_all),
         cmocka_unit_test(augmented_and_mixed_images_are_the_same_at_any_number_of_ranks),
         cmocka_unit_test(a_whole_training_ends_close_at_any_number_of_ranks),
+        cmocka_unit_test(state_spread_over_the_ranks_makes_the_same_steps),
         cmocka_unit_test(a_trial_may_choose_how_its_ranks_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

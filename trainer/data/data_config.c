@@ -99,8 +99,8 @@ static void check_file(void *ud, const char *field, const char *path)
 void kd_data_check(const json_t *block, const char *base_dir, struct kd_data_config *config,
                    struct kd_problems *problems)
 {
-    *config =
-        (struct kd_data_config){.block = block, .base_dir = base_dir, .classes = config->classes};
+    *config = (struct kd_data_config){
+        .block = block, .base_dir = base_dir, .classes = config->classes, .shares = config->shares};
     if (!json_is_object(block)) {
         kd_problems_add(problems, "/data", "must be an object, not %s", kd_json_kind_name(block));
         return;

@@ -10,12 +10,13 @@ struct kd_data_config {
     const json_t *block; /* borrowed */
     const char *base_dir;
     bool classes; /* the loss wants labels */
+    bool shares;  /* the loss wants targets in 0 .. 1 */
     struct kd_augment augment;
 };
 
 extern const struct kd_option kd_data_options[];
 
-/* Fills the config (`classes` is set already) and adds what is wrong with the block, the format's own fields included. */
+/* Fills the config (`classes` and `shares` are set already) and adds what is wrong with the block, the format's own fields included. */
 void kd_data_check(const json_t *block, const char *base_dir, struct kd_data_config *config,
                    struct kd_problems *problems);
 

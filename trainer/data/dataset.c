@@ -1,5 +1,6 @@
 #include "trainer/data/dataset.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,12 +18,27 @@ static bool has_validation_files(const struct kd_data_config *config)
     return field && json_object_get(config->block, field);
 }
 
+static int check_shares(const struct kd_table *table, struct kd_error *err)
+{
+    int64_t n = table->n * table->n_targets;
+    for (int64_t i = 0; table->targets && i < n; i++)
+        if (!(table->targets[i] >= 0 && table->targets[i] <= 1))
+            return kd_fail(err,
+                           "sample %" PRId64 ": target %" PRId64
+                           " is %g, but bce wants targets between 0 and 1; "
+                           "scale them, or use mse",
+                           i / table->n_targets, i % table->n_targets, (double)table->targets[i]);
+    return 0;
+}
+
 static int check_table(const struct kd_data_config *config, const struct kd_table *table,
                        struct kd_error *err)
 {
     if (table->n >= INT32_MAX)
         return kd_fail(err, "%lld samples: more than 2^31 are not supported%s", (long long)table->n,
                        kd_table_is_tokens(table) ? "; raise stride" : "");
+    if (config->shares && check_shares(table, err) < 0)
+        return -1;
     if (!kd_table_is_tokens(table))
         return kd_augment_check(&config->augment, table, err);
     const json_t *normalize = json_object_get(config->block, "normalize");
@@ -157,7 +173,7 @@ static char *key_of(const struct kd_data_config *config)
     json_t *block = json_copy((json_t *)config->block);
     json_object_del(block, "augment");
     char *text = json_dumps(block, JSON_COMPACT | JSON_SORT_KEYS);
-    kd_str_addf(&key, "%d %s", config->classes, text);
+    kd_str_addf(&key, "%d %d %s", config->classes, config->shares, text);
     free(text);
     json_decref(block);
     kd_data_each_file(config, add_to_key, &key);

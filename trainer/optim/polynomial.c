@@ -8,7 +8,11 @@ enum { POWER, FLOOR };
 extern const struct kd_schedule_kind kd_schedule_kind_polynomial;
 
 static const struct kd_field fields[] = {
-    {.name = "power", .fallback = 2, .min = 0, .max = 100, .help = "1 is a straight line"},
+    {.name = "power",
+     .fallback = 2,
+     .min = 0,
+     .max = 100,
+     .help = "1 is a straight line, 0 no fall"},
     KD_FLOOR_FIELD,
     {.name = NULL},
 };

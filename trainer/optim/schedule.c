@@ -94,11 +94,13 @@ struct kd_schedule *kd_schedule_read(const json_t *block, struct kd_error *err)
     return schedule;
 }
 
+/* The warm-up rises to where the schedule begins, which is the base rate but for oneCycle. */
 double kd_schedule_factor(const struct kd_schedule *schedule, int64_t step, int64_t total_steps)
 {
     int64_t warm = (int64_t)ceil(schedule->warmup * (double)total_steps);
     if (step < warm)
-        return (double)(step + 1) / (double)(warm + 1);
+        return schedule->kind->factor(schedule->values, 0.0) * (double)(step + 1) /
+               (double)(warm + 1);
     double rest = (double)(total_steps - warm);
     double progress = rest > 0 ? (double)(step - warm) / rest : 0.0;
     return schedule->kind->factor(schedule->values, fmin(progress, 1.0));

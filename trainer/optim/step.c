@@ -32,5 +32,6 @@ const struct kd_schedule_kind kd_schedule_kind_step = {
     .name = "step",
     .summary = "drops by a factor at equal distances",
     .fields = fields,
+    .jumps = true,
     .factor = factor,
 };

@@ -47,7 +47,7 @@ static double factor(const double *values, double progress)
     double stable = 1.0 - values[DECAY];
     if (progress <= stable)
         return 1.0;
-    double left = falls[(int)values[SHAPE]]((progress - stable) / values[DECAY]);
+    double left = falls[(int)values[SHAPE]](fmin((progress - stable) / values[DECAY], 1.0));
     return values[FLOOR] + (1.0 - values[FLOOR]) * left;
 }
 
