@@ -2,7 +2,7 @@
 # `cmake --build build --target bench`, run and printed as a table by tests/bench/run.sh.
 
 # The room whose library a benchmark needs, where it is not the coordinator's; one line per benchmark.
-set(KD_BENCH_ROOMS "ask:search" "judge:search" "step:trainer" "allreduce:trainer" "kernels:kernels")
+set(KD_BENCH_ROOMS "ask:search" "judge:search" "step:trainer" "allreduce:trainer" "kernels:kernels" "checkpoint:trainer")
 
 function(kd_bench_room name result)
   set(${result} coordinator PARENT_SCOPE)
