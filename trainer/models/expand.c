@@ -140,7 +140,10 @@ static int expand_preset(struct expansion *x, const struct kd_preset *preset,
         return -1;
     if (!x->input)
         return push_layer(x, preset->name, settings, at);
-    json_t *list = preset->layers(values, x->input, x->err);
+    struct kd_input input = *x->input;
+    if (input.n_outputs < 1) /* the data were only looked at: any number will do for the check */
+        input.n_outputs = 1;
+    json_t *list = preset->layers(values, &input, x->err);
     if (!list)
         return kd_error_prefix(x->err, "%s", at);
     json_array_append_new(x->entries->made, list);
