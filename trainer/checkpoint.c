@@ -78,11 +78,6 @@ void kd_checkpoint_drop_others(const char *folder, const struct kd_kept *kept, s
     free_names(names, n_names);
 }
 
-void kd_checkpoint_clear(const char *folder)
-{
-    kd_checkpoint_drop_others(folder, NULL, 0);
-}
-
 static int is_leaving(const struct dirent *entry)
 {
     size_t length = strlen(entry->d_name);
@@ -97,6 +92,12 @@ void kd_checkpoint_drop_leavings(const char *folder)
     for (int i = 0; i < n; i++)
         remove_from(folder, names[i]->d_name);
     free_names(names, n);
+}
+
+void kd_checkpoint_clear(const char *folder)
+{
+    kd_checkpoint_drop_others(folder, NULL, 0);
+    kd_checkpoint_drop_leavings(folder);
 }
 
 /* ---- opening */

@@ -1,8 +1,8 @@
 /* checkpoint.h - a training saved in a folder, to go on from: one safetensors file per checkpoint, newest last by name.
  *
  * checkpoint-<optimizer step, 12 digits>.safetensors holds the arenas (arena.h has the names) one after the other, and the
- * training's state as JSON. It does not say how many ranks wrote it: each writes its kd_comm_share of every arena and sums its
- * share of the chunks, straight from the arenas, and each reads what it holds, so it fits any number of ranks. Where the ranks
+ * training's state as JSON. It does not say how many ranks wrote it: each writes its kd_comm_share of every arena, straight
+ * from there, and each reads what it holds and checks its share of the chunks, so it fits any number of ranks. Where the ranks
  * cannot reach one file (several hosts), rank 0 writes and reads for all (common_file.h).
  *
  * It is written under a temporary name, fsynced, renamed, and the folder fsynced: the rename is the commit. One that is cut off or

@@ -10,8 +10,14 @@
 #include "trainer/checkpoint.h"
 #include "trainer/common_file.h"
 #include "trainer/file_io.h"
+#include "trainer/xxh64.h"
 
 enum { STAGE = 1 << 18 }; /* floats that go from one rank to rank 0 at once */
+
+/* An XXH64, as numbers that can be summed over the ranks: all are 0 where a rank does not know it. */
+struct sum {
+    double known, high, low; /* the upper and the lower 32 bits */
+};
 
 struct saving {
     const struct kd_checkpoint_place *place;
@@ -22,6 +28,7 @@ struct saving {
     char *path, *temporary;
     int fd; /* -1: none */
     bool is_common;
+    struct sum *sums; /* one a chunk */
 };
 
 static bool is_root(const struct saving *saving)
@@ -29,7 +36,7 @@ static bool is_root(const struct saving *saving)
     return saving->comm->rank == 0;
 }
 
-/* Does this rank write and sum? */
+/* Does this rank write? */
 static bool is_writer(const struct saving *saving)
 {
     return is_root(saving) || saving->is_common;
@@ -110,14 +117,37 @@ static int begin(struct saving *saving, const struct kd_plan *plan,
 
 /* ---- the values */
 
-/* The disk may begin at once with what this rank wrote, while the checksums are made; fsync then has less to wait for. */
-static int write_values(struct saving *saving, const float *values, int64_t at, int64_t n,
+/* Bytes [from, from + n) of the data, which lie in one chunk; its checksum is made while they are in the cache, if they are all
+ * of it. */
+static int write_piece(struct saving *saving, const char *bytes, int64_t from, int64_t n,
+                       struct kd_error *err)
+{
+    const struct kd_safetensors_head *head = &saving->head;
+    if (kd_file_write_at(saving->fd, saving->temporary, head->n + from, bytes, n, err) < 0)
+        return -1;
+    if (from % KD_CHUNK_BYTES == 0 && (n == KD_CHUNK_BYTES || from + n == head->n_data)) {
+        uint64_t sum = kd_xxh64(bytes, (size_t)n, 0);
+        saving->sums[from / KD_CHUNK_BYTES] =
+            (struct sum){1, (double)(sum >> 32), (double)(sum & UINT32_MAX)};
+    }
+    return 0;
+}
+
+/* Values that are number at, at + 1, ... of the data. The disk may begin with them at once: fsync then has less to wait for. A small
+ * part would only be one more order to the disk. */
+static int write_values(struct saving *saving, const float *values, int64_t at, int64_t n_values,
                         struct kd_error *err)
 {
-    int64_t size = sizeof(float), from = saving->head.n + at * size;
-    if (kd_file_write_at(saving->fd, saving->temporary, from, values, n * size, err) < 0)
-        return -1;
-    sync_file_range(saving->fd, from, n * size, SYNC_FILE_RANGE_WRITE);
+    const char *bytes = (const char *)values;
+    int64_t begin = at * (int64_t)sizeof *values, end = begin + n_values * (int64_t)sizeof *values;
+    for (int64_t i = begin, n; i < end; i += n) {
+        int64_t left = KD_CHUNK_BYTES - i % KD_CHUNK_BYTES;
+        n = left < end - i ? left : end - i;
+        if (write_piece(saving, bytes + (i - begin), i, n, err) < 0)
+            return -1;
+    }
+    if (end - begin >= KD_CHUNK_BYTES)
+        sync_file_range(saving->fd, saving->head.n + begin, end - begin, SYNC_FILE_RANGE_WRITE);
     return 0;
 }
 
@@ -164,6 +194,7 @@ static int write_arenas(struct saving *saving, struct kd_error *err)
 {
     int64_t at = 0;
     int status = 0;
+    saving->sums = KD_NEW_ARRAY(struct sum, (size_t)saving->head.n_chunks + 1);
     for (int a = 0; a < saving->n_arenas; a++) {
         if (write_arena(saving, &saving->arenas[a], at, err) < 0)
             status = -1;
@@ -174,32 +205,26 @@ static int write_arenas(struct saving *saving, struct kd_error *err)
 
 /* ---- the checksums */
 
-/* 64 bits go as two doubles, each of 32. */
-static void collect_sums(struct kd_comm *comm, uint64_t *sums, int64_t n)
-{
-    double *halves = KD_NEW_ARRAY(double, 2 * (size_t)n + 1);
-    for (int64_t i = 0; i < n; i++) {
-        halves[2 * i] = (double)(sums[i] >> 32);
-        halves[2 * i + 1] = (double)(sums[i] & UINT32_MAX);
-    }
-    comm->backend->sum_doubles(comm, halves, 2 * n);
-    for (int64_t i = 0; i < n; i++)
-        sums[i] = (uint64_t)halves[2 * i] << 32 | (uint64_t)halves[2 * i + 1];
-    free(halves);
-}
-
-static int make_sums(struct saving *saving, uint64_t *sums, struct kd_error *err)
+/* Who wrote a whole chunk has made its sum. Those that several ranks wrote, or that lie in two arenas, rank 0 reads again: a few
+ * for each rank and arena. */
+static int complete_sums(const struct saving *saving, uint64_t *sums, struct kd_error *err)
 {
     const struct kd_safetensors_head *head = &saving->head;
-    int64_t first, end;
-    share_of(saving, head->n_chunks, &first, &end);
-    bool failed = is_writer(saving) && kd_chunk_sums(saving->fd, saving->temporary, head->n,
-                                                     head->n_data, first, end, sums, err) < 0;
-    if (kd_comm_any_failed(saving->comm, failed, err))
-        return -1;
-    if (saving->comm->size > 1)
-        collect_sums(saving->comm, sums, head->n_chunks);
+    for (int64_t i = 0; i < head->n_chunks; i++) {
+        const struct sum *sum = &saving->sums[i];
+        sums[i] = (uint64_t)sum->high << 32 | (uint64_t)sum->low;
+        if (sum->known == 0 && kd_chunk_sums(saving->fd, saving->temporary, head->n, head->n_data,
+                                             i, i + 1, sums, err) < 0)
+            return -1;
+    }
     return 0;
+}
+
+static void collect_sums(struct saving *saving)
+{
+    int64_t n = saving->head.n_chunks * (int64_t)(sizeof *saving->sums / sizeof(double));
+    if (saving->comm->size > 1)
+        saving->comm->backend->sum_doubles(saving->comm, &saving->sums->known, n);
 }
 
 /* ---- the commit (rank 0) */
@@ -217,11 +242,15 @@ static int commit(struct saving *saving, struct kd_error *err)
     return kd_folder_sync(saving->place->folder, err);
 }
 
+/* Rank 0 alone may fail. */
 static int finish(struct saving *saving, struct kd_checkpoint_file *file, struct kd_error *err)
 {
+    collect_sums(saving);
+    if (!is_root(saving))
+        return 0;
     uint64_t *sums = KD_NEW_ARRAY(uint64_t, (size_t)saving->head.n_chunks + 1);
-    int status = make_sums(saving, sums, err);
-    if (status == 0 && is_root(saving)) {
+    int status = complete_sums(saving, sums, err);
+    if (status == 0) {
         snprintf(file->path, sizeof file->path, "%s", saving->path);
         file->bytes = saving->head.n + saving->head.n_data;
         kd_safetensors_head_seal(&saving->head, sums, file->digest);
@@ -242,6 +271,7 @@ static void end(struct saving *saving, int status)
             unlink(saving->temporary);
     }
     kd_safetensors_head_release(&saving->head);
+    free(saving->sums);
     free(saving->path);
     free(saving->temporary);
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <sys/stat.h>
 
+#include "coordinator/base/log.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/training.h"
 
@@ -169,9 +170,21 @@ static void collect_window(struct kd_training *t)
     t->state.window.seconds = seconds;
 }
 
+static void warn_of_no_score(const struct kd_training *t)
+{
+    const struct kd_keeping *keeping = &t->config->keeping;
+    if (keeping->best > 0 && has_checkpoints(t) && t->session->comm->rank == 0)
+        kd_warn(
+            "checkpoint.best is %lld, but this trial does not report %s (checkpoint.metric): no "
+            "checkpoint is kept as one of the best",
+            (long long)keeping->best, kd_metrics[keeping->metric].name);
+}
+
 void kd_training_score(struct kd_training *t, const struct kd_report *report)
 {
     enum kd_metric_kind metric = t->config->keeping.metric;
+    if (!report->has[metric] && t->state.scored_step == 0)
+        warn_of_no_score(t);
     t->state.score = report->has[metric] ? report->values[metric] : NAN;
     t->state.scored_step = t->state.step;
     if (!isfinite(t->state.score))

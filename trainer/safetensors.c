@@ -50,7 +50,7 @@ static int64_t chunk_bytes(int64_t n_data, int64_t chunk)
 int kd_chunk_sums(int fd, const char *path, int64_t data_at, int64_t n_data, int64_t begin,
                   int64_t end, uint64_t *sums, struct kd_error *err)
 {
-    char *bytes = kd_alloc(KD_CHUNK_BYTES);
+    char *bytes = kd_alloc((size_t)(n_data < KD_CHUNK_BYTES ? n_data : KD_CHUNK_BYTES) + 1);
     int status = 0;
     for (int64_t i = begin; i < end && status == 0; i++) {
         int64_t n = chunk_bytes(n_data, i);

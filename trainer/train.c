@@ -196,7 +196,7 @@ static bool save(struct kd_training *t, struct kd_error *err)
     hold_clock(t);
     bool saved = kd_training_save(t, err);
     t->unsaved = !saved;
-    if (!saved && !t->warned)
+    if (!saved && !t->warned && t->session->comm->rank == 0)
         kd_warn("%s; the training goes on without checkpoints while this lasts", err->text);
     t->warned = t->warned || !saved;
     run_clock(t);

@@ -35,6 +35,7 @@ static void what_is_saved_is_restored(void **unused)
     struct folder folder = folder_make();
     struct saver saver = {.folder = folder.path, .step = 42, .from = 0.1f};
     save(&saver, 1);
+    saver_release(&saver);
     restore(&saver, 1);
     assert_int_equal(saver.state.updates, 41);
     assert_true(saver.state.seed == UINT64_MAX - 5);
