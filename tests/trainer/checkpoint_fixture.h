@@ -8,6 +8,7 @@
 #include "tests/trainer/support.h"
 #include "tests/trainer/thread_comm.h"
 #include "trainer/checkpoint.h"
+#include "trainer/models/plan_arena.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/optim/optimizer.h"
 
@@ -17,7 +18,7 @@ static const char SMALL_MODEL[] = "[{\"linear\": {\"units\": 3}}, {\"relu\": {}}
 /* What a test saves or restores with. */
 struct saver {
     const char *folder, *model, *optimizer; /* NULL: SMALL_MODEL, adamw */
-    bool zero, averages, rank_0_alone;
+    bool zero, averages, statistics, rank_0_alone;
     int64_t step;
     double score;
     struct kd_keeping keeping; /* last = 0: two are kept */
@@ -28,6 +29,20 @@ struct saver {
     float from;                     /* values are made of it */
     unsigned fresh; /* kinds of arenas, as bits, that a restored plan has zeros in */
 };
+
+/* Running statistics as a layer would declare them. */
+static inline void add_statistics(struct kd_plan *plan)
+{
+    static const char *const names[] = {"mean", "variance"};
+    for (int i = 0; i < 2; i++) {
+        struct kd_plan_tensor tensor = {
+            .name = kd_format("layers.1.%s", names[i]), .offset = 3 * i, .shape = {3}, .n_dims = 1};
+        kd_arr_push(&plan->statistic_tensors, tensor);
+    }
+    plan->device->free(plan->statistics);
+    plan->n_statistics = 6;
+    plan->statistics = plan->device->alloc(6 * sizeof(float));
+}
 
 static inline struct kd_plan *checkpoint_plan(const struct saver *saver, struct kd_comm *comm)
 {
@@ -48,6 +63,8 @@ static inline struct kd_plan *checkpoint_plan(const struct saver *saver, struct 
                            &(struct kd_update_options){.optimizer = kd_optimizer_find(optimizer),
                                                        .zero = saver->zero,
                                                        .averages = saver->averages});
+    if (saver->statistics)
+        add_statistics(plan);
     return plan;
 }
 
