@@ -1,79 +1,71 @@
 #include "kernels/cpu/fastmath.h"
-#include "kernels/cpu/lanes.h"
 #include "kernels/cpu/table.h"
 
 enum { BLOCK = 4096 }; /* a float's precision is enough for a block's sum */
 
-/* Of a block. */
 struct sums {
-    kd_lanes loss;
-    kd_lanes_int right; /* below 0 */
+    double loss;
+    int64_t n_right;
 };
 
-/* With e = e^-|y| the loss is max(y, 0) - y t + log(1 + e), and the sigmoid 1 / (1 + e), or e / (1 + e) below 0: no overflow at either
- * end, and a NaN stays one. */
-KD_INLINE void add_lanes(struct sums *sums, float *y, const float *t, float factor)
+/* With e = e^-|y| the loss is max(y, 0) - y t + log(1 + e): no overflow at either end, and a NaN stays one. */
+KD_INLINE float loss_of(float y, float t, float e)
 {
-    float loss[KD_LANES], gradient[KD_LANES];
-    int32_t right[KD_LANES];
-    for (int l = 0; l < KD_LANES; l++) {
-        float e = kd_fast_exp(-fabsf(y[l]));
-        loss[l] = (y[l] < 0.0f ? 0.0f : y[l]) - y[l] * t[l] + kd_fast_log1p(e);
-        gradient[l] = ((y[l] < 0.0f ? e : 1.0f) / (1.0f + e) - t[l]) * factor;
-        right[l] = -(((y[l] > 0.0f) == (t[l] > 0.5f)) & (y[l] == y[l]));
+    return (y < 0.0f ? 0.0f : y) - y * t + kd_fast_log1p(e);
+}
+
+KD_INLINE int32_t is_right(float y, float t)
+{
+    return ((y > 0.0f) == (t > 0.5f)) & (y == y);
+}
+
+KD_SIMD static void add_block(const float *y, const float *t, int64_t n, struct sums *sums)
+{
+    float loss = 0.0f;
+    int32_t right = 0;
+#pragma omp simd reduction(+ : loss, right)
+    for (int64_t j = 0; j < n; j++) {
+        loss += loss_of(y[j], t[j], kd_fast_exp(-fabsf(y[j])));
+        right += is_right(y[j], t[j]);
     }
-    sums->loss += *(const kd_lanes_at *)loss;
-    sums->right += *(const kd_lanes_int *)right;
-    if (factor != 0.0f)
-        memcpy(y, gradient, sizeof gradient);
+    sums->loss += (double)loss;
+    sums->n_right += right;
 }
 
-/* The n < KD_LANES elements behind the whole vectors, filled up by ones that are sure of the right answer. */
-KD_INLINE void add_rest(struct sums *sums, float *y, const float *t, int64_t n, float factor)
+/* The same, and y becomes (sigmoid(y) - t) factor, the sigmoid being 1 or e over 1 + e. */
+KD_SIMD static void with_gradient(float *restrict y, const float *restrict t, int64_t n,
+                                  float factor, struct sums *sums)
 {
-    float y_rest[KD_LANES], t_rest[KD_LANES] = {0};
-    for (int l = 0; l < KD_LANES; l++)
-        y_rest[l] = -1e9f;
-    memcpy(y_rest, y, (size_t)n * sizeof *y);
-    memcpy(t_rest, t, (size_t)n * sizeof *t);
-    add_lanes(sums, y_rest, t_rest, factor);
-    sums->right[0] += (int32_t)(KD_LANES - n);
-    memcpy(y, y_rest, (size_t)n * sizeof *y);
-}
-
-KD_INLINE void take(struct sums *sums, double *loss, int64_t *n_right)
-{
-    *loss += (double)kd_lanes_sum((const kd_lanes_at *)&sums->loss);
-    for (int l = 0; l < KD_LANES; l++)
-        *n_right -= sums->right[l];
-}
-
-/* y becomes its gradient times factor where that is not 0. */
-KD_SIMD static double all(float *y, const float *t, int64_t n, float factor, int64_t *n_right)
-{
-    double loss = 0.0;
-    for (int64_t at = 0; at < n; at += BLOCK) {
-        struct sums sums = {{0}, {0}};
-        int64_t end = n - at < BLOCK ? n : at + BLOCK, whole = at + kd_lanes_down(end - at);
-        for (int64_t j = at; j < whole; j += KD_LANES)
-            add_lanes(&sums, y + j, t + j, factor);
-        if (whole < end)
-            add_rest(&sums, y + whole, t + whole, end - whole, factor);
-        take(&sums, &loss, n_right);
+    float loss = 0.0f;
+    int32_t right = 0;
+#pragma omp simd reduction(+ : loss, right)
+    for (int64_t j = 0; j < n; j++) {
+        float e = kd_fast_exp(-fabsf(y[j]));
+        loss += loss_of(y[j], t[j], e);
+        right += is_right(y[j], t[j]);
+        y[j] = ((y[j] < 0.0f ? e : 1.0f) / (1.0f + e) - t[j]) * factor;
     }
-    return loss;
+    sums->loss += (double)loss;
+    sums->n_right += right;
 }
 
 void kd_cpu_bce(struct kd_queue *queue, const struct kd_op_bce *a)
 {
     (void)queue;
-    int64_t n = a->rows * a->n_targets, n_right = 0;
-    if (n == 0)
+    struct sums sums = {0};
+    int64_t all = a->rows * a->n_targets;
+    if (all == 0)
         return;
-    double counted = (double)a->n_targets * (double)a->turn->n_counted;
-    double loss = all(a->y, a->targets, n, a->backward ? (float)(1.0 / counted) : 0.0f, &n_right);
-    a->sums->loss += loss / (double)a->n_targets;
-    a->sums->n_correct += n_right;
-    a->sums->n_top5 += n_right;
+    float factor = (float)(1.0 / ((double)a->n_targets * (double)a->turn->n_counted));
+    for (int64_t at = 0; at < all; at += BLOCK) {
+        int64_t n = all - at < BLOCK ? all - at : BLOCK;
+        if (a->backward)
+            with_gradient(a->y + at, a->targets + at, n, factor, &sums);
+        else
+            add_block(a->y + at, a->targets + at, n, &sums);
+    }
+    a->sums->loss += sums.loss / (double)a->n_targets;
+    a->sums->n_correct += sums.n_right;
+    a->sums->n_top5 += sums.n_right;
     a->sums->n_counted += a->rows;
 }

@@ -1,7 +1,6 @@
 /* lamb.c - both passes of LAMB, and the sum of squares. */
 #include <math.h>
 
-#include "kernels/cpu/squares.h"
 #include "kernels/cpu/table.h"
 #include "kernels/cpu/update.h"
 
@@ -9,41 +8,33 @@ struct factors {
     float c1, root, beta1, beta2, epsilon, decay, scale;
 };
 
-/* The direction of n <= KD_LANES parameters. */
-KD_INLINE void direct(const float *restrict p, float *restrict u, float *restrict m,
-                      float *restrict v, int64_t n, struct factors f)
+/* u, the gradient, becomes the direction; norms: the squares of p and of u, taken while both are at hand. */
+KD_SIMD static void direct(const float *restrict p, float *restrict u, float *restrict m,
+                           float *restrict v, int64_t n, const struct factors *factors,
+                           double norms[2])
 {
+    const struct factors f = *factors;
+    double weight = 0.0, step = 0.0;
+#pragma omp simd reduction(+ : weight, step)
     for (int64_t i = 0; i < n; i++) {
         float gradient = u[i] * f.scale;
         m[i] = f.beta1 * m[i] + (1.0f - f.beta1) * gradient;
         v[i] = f.beta2 * v[i] + (1.0f - f.beta2) * gradient * gradient;
         u[i] = m[i] * f.c1 / (sqrtf(v[i]) * f.root + f.epsilon) + f.decay * p[i];
+        weight += (double)p[i] * (double)p[i];
+        step += (double)u[i] * (double)u[i];
     }
-}
-
-/* Parameters [at, at + n), with the squares of them and of their direction while both are at hand. */
-KD_SIMD static void direct_range(const struct kd_op_lamb_direction *a, int64_t at, int64_t n,
-                                 const struct factors *factors, double norms[2])
-{
-    const float *restrict p = a->parameters + at;
-    float *restrict u = a->gradients + at, *restrict m = a->state[0] + at,
-                    *restrict v = a->state[1] + at;
-    const struct factors f = *factors;
-    struct kd_squares weight = {{0}, {0}}, step = {{0}, {0}};
-    int64_t whole = kd_lanes_down(n), n_rest = n - whole;
-    for (int64_t i = 0; i < whole; i += KD_LANES) {
-        direct(p + i, u + i, m + i, v + i, KD_LANES, f);
-        kd_squares_add(&weight, (const kd_lanes_at *)(p + i));
-        kd_squares_add(&step, (const kd_lanes_at *)(u + i));
-    }
-    direct(p + whole, u + whole, m + whole, v + whole, n_rest, f);
-    norms[0] = kd_squares_sum(&weight) + kd_squares_of(p + whole, n_rest);
-    norms[1] = kd_squares_sum(&step) + kd_squares_of(u + whole, n_rest);
+    norms[0] = weight;
+    norms[1] = step;
 }
 
 KD_SIMD static double squares(const float *x, int64_t n)
 {
-    return kd_squares_of(x, n);
+    double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
 }
 
 void kd_cpu_sum_squares(struct kd_queue *queue, const struct kd_op_sum_squares *a)
@@ -73,7 +64,8 @@ void kd_cpu_lamb_direction(struct kd_queue *queue, const struct kd_op_lamb_direc
     for (int r = 0; r < a->n_ranges; r++) {
         int64_t n = a->ranges[r].n;
         factors.decay = a->ranges[r].decay ? a->hyper->weight_decay : 0.0f;
-        direct_range(a, at, n, &factors, a->norms + 2 * r);
+        direct(a->parameters + at, a->gradients + at, a->state[0] + at, a->state[1] + at, n,
+               &factors, a->norms + 2 * r);
         at += n;
     }
 }

@@ -1,24 +1,29 @@
-#include "kernels/cpu/squares.h"
+#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
 
-/* The sum of (y - t)^2; y becomes (y - t) factor where that is not 0. */
-KD_SIMD static double squared_error(float *y, const float *t, int64_t n, float factor)
+KD_SIMD static double squared_error(const float *y, const float *t, int64_t n)
 {
-    struct kd_squares sum = {{0}, {0}};
-    double rest = 0.0;
-    int64_t whole = kd_lanes_down(n);
-    for (int64_t j = 0; j < whole; j += KD_LANES) {
-        kd_lanes error = *(const kd_lanes_at *)(y + j) - *(const kd_lanes_at *)(t + j);
-        kd_squares_add(&sum, (const kd_lanes_at *)&error);
-        if (factor != 0.0f)
-            *(kd_lanes_at *)(y + j) = error * factor;
+    double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < n; j++) {
+        double error = (double)(y[j] - t[j]);
+        sum += error * error;
     }
-    for (int64_t j = whole; j < n; j++) {
+    return sum;
+}
+
+/* The same, and y becomes (y - t) factor. */
+KD_SIMD static double with_gradient(float *restrict y, const float *restrict t, int64_t n,
+                                    float factor)
+{
+    double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < n; j++) {
         float error = y[j] - t[j];
-        rest += (double)error * (double)error;
-        y[j] = factor != 0.0f ? error * factor : y[j];
+        sum += (double)error * (double)error;
+        y[j] = error * factor;
     }
-    return kd_squares_sum(&sum) + rest;
+    return sum;
 }
 
 void kd_cpu_mse(struct kd_queue *queue, const struct kd_op_mse *a)
@@ -28,7 +33,8 @@ void kd_cpu_mse(struct kd_queue *queue, const struct kd_op_mse *a)
     if (n == 0)
         return;
     double counted = (double)a->n_targets * (double)a->turn->n_counted;
-    a->sums->loss += squared_error(a->y, a->targets, n, a->backward ? (float)(2.0 / counted) : 0) /
-                     (double)a->n_targets;
+    double sum = a->backward ? with_gradient(a->y, a->targets, n, (float)(2.0 / counted))
+                             : squared_error(a->y, a->targets, n);
+    a->sums->loss += sum / (double)a->n_targets;
     a->sums->n_counted += a->rows;
 }

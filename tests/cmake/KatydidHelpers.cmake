@@ -121,7 +121,7 @@ function(kd_launch_programs)
 endfunction()
 
 function(kd_trainer_rooms)
-  kd_room(kernels kernels kernels/cpu FLAGS -O3 -fno-math-errno -fno-trapping-math
+  kd_room(kernels kernels kernels/cpu FLAGS -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math
     -ffp-contract=fast LIBS kd_base ${DNNL_LIBRARY})
   kd_room(trainer trainer trainer/comm trainer/models trainer/optim trainer/data EXCEPT trainer/main.c
     LIBS kd_kernels kd_bus kd_yaml MPI::MPI_C)
