@@ -4,21 +4,6 @@
 
 #include "trainer/models/model.h"
 
-const struct kd_loss_kind kd_losses[] = {
-#define KD_LOSS(name, constant, classes, accuracy, shares, summary)                                \
-    {name, summary, constant, classes, accuracy, shares},
-#include "trainer/losses.def"
-#undef KD_LOSS
-    {0},
-};
-
-static const char *const loss_names[] = {
-#define KD_LOSS(name, constant, classes, accuracy, shares, summary) name,
-#include "trainer/losses.def"
-#undef KD_LOSS
-    NULL,
-};
-
 static const char *const precisions[] = {"fp32", "tf32", "fp16", "bf16", NULL};
 static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
 static const char *const comms[] = {
@@ -82,26 +67,6 @@ static const struct kd_option checkpoint_options[] = {
     {0},
 };
 
-static const struct kd_option loss_options[] = {
-    {.name = "name",
-     .kind = KD_OPTION_CHOICE,
-     .required = true,
-     .choices = loss_names,
-     .help = "which loss"},
-    {.name = "labelSmoothing",
-     .kind = KD_OPTION_NUMBER,
-     .fallback = "0",
-     .min = 0,
-     .max = 1,
-     .help = "crossEntropy: share of the target that goes to all classes alike, while training"},
-    {0},
-};
-
-static const struct kd_option loss_name_options[] = {
-    {.name = "loss", .kind = KD_OPTION_CHOICE, .choices = loss_names},
-    {0},
-};
-
 static const struct kd_option average_options[] = {
     {.name = "decay",
      .kind = KD_OPTION_NUMBER,
@@ -125,7 +90,7 @@ const struct kd_option kd_config_options[] = {
     {.name = "loss",
      .kind = KD_OPTION_OWN,
      .fallback = "\"crossEntropy\"",
-     .fields = loss_options,
+     .fields = kd_loss_options,
      .help = "what is minimised: a name, or {name: crossEntropy, labelSmoothing: 0.1}"},
     {.name = "optimizer",
      .kind = KD_OPTION_OWN,
@@ -316,46 +281,6 @@ static void refuse_unsupported(const struct kd_config *config, struct kd_problem
                         "cuda is not supported yet: this trainer runs on the CPU; use auto or cpu");
 }
 
-static void refuse_for_targets(const struct kd_config *config, const json_t *block,
-                               struct kd_problems *problems)
-{
-    if (!config->loss->classes && json_object_get(block, "labelSmoothing"))
-        kd_problems_add(problems, "/loss/labelSmoothing",
-                        "%s has no labels; this goes with crossEntropy", config->loss->name);
-}
-
-static void read_loss_block(struct kd_config *config, const json_t *block,
-                            struct kd_problems *problems)
-{
-    if (!kd_options_check((const struct kd_option *const[]){loss_options, NULL}, block, "/loss",
-                          problems))
-        return;
-    config->loss = &kd_losses[kd_option_choice(loss_options, block, "name")];
-    config->label_smoothing = (float)kd_option_number(loss_options, block, "labelSmoothing");
-    refuse_for_targets(config, block, problems);
-}
-
-/* The name alone is the whole block where nothing else is to be said. */
-static void read_loss_name(struct kd_config *config, const json_t *given,
-                           struct kd_problems *problems)
-{
-    json_t *block = json_pack("{s:O}", "loss", given);
-    if (kd_options_check((const struct kd_option *const[]){loss_name_options, NULL}, block, "",
-                         problems))
-        config->loss = &kd_losses[kd_option_choice(loss_name_options, block, "loss")];
-    json_decref(block);
-}
-
-static void read_loss(struct kd_config *config, struct kd_problems *problems)
-{
-    const json_t *given = json_object_get(config->block, "loss");
-    config->loss = &kd_losses[0];
-    if (json_is_object(given))
-        read_loss_block(config, given, problems);
-    else if (given)
-        read_loss_name(config, given, problems);
-}
-
 /* Mistakes in the layers that do not hang on the data's shape. */
 static void check_model(const struct kd_config *config, struct kd_problems *problems)
 {
@@ -373,7 +298,7 @@ void kd_config_read(struct kd_config *config, json_t *block, const char *base_di
                      problems);
     if (!json_is_object(block))
         return;
-    read_loss(config, problems);
+    kd_loss_read(json_object_get(block, "loss"), &config->loss, &config->label_smoothing, problems);
     config->model = json_object_get(block, "model");
     read_data(config, problems);
     check_model(config, problems);

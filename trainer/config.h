@@ -7,19 +7,10 @@
 
 #include "trainer/data/dataset.h"
 #include "trainer/keeping.h"
+#include "trainer/loss.h"
 #include "trainer/models/plan.h"
 #include "trainer/optim/optimizer.h"
 #include "trainer/problems.h"
-
-struct kd_loss_kind {
-    const char *name, *summary;
-    enum kd_loss loss;
-    bool classes;  /* labels; else targets */
-    bool accuracy; /* hits are counted */
-    bool shares;   /* targets lie in 0 .. 1 */
-};
-
-extern const struct kd_loss_kind kd_losses[]; /* losses.def; ends with a NULL name */
 
 struct kd_config {
     json_t *block; /* owned; what is borrowed below lives in it */
