@@ -23,18 +23,18 @@ static float scale_of(uint32_t threshold)
     return (float)(1.0 / (1.0 - threshold * 0x1p-16));
 }
 
-typedef uint32_t wide_words __attribute__((vector_size(64)));
+typedef uint32_t wide_words __attribute__((vector_size(64), may_alias));
 typedef float wide_floats __attribute__((vector_size(64)));
 typedef uint8_t wide_bytes __attribute__((vector_size(16)));
 
 /* One half word of each lane: whether the n elements of a row are kept, and what becomes of them. Written as vectors, which the
  * compiler does not make of it: x and y may be the same, and bytes could be anything. */
-KD_INLINE void drop_row(const float *x, float *y, uint8_t *kept, wide_words words, int shift,
+KD_INLINE void drop_row(const float *x, float *y, uint8_t *kept, const wide_words *words, int shift,
                         size_t n, const struct key *key)
 {
     wide_floats in = {0};
     memcpy(&in, x, n * sizeof *x);
-    wide_words is_kept = (wide_words)((words >> shift & 0xFFFF) >= key->threshold);
+    wide_words is_kept = (wide_words)((*words >> shift & 0xFFFF) >= key->threshold);
     wide_floats out = (wide_floats)((wide_words)(in * key->scale) & is_kept);
     wide_bytes bytes = __builtin_convertvector(is_kept & 1, wide_bytes);
     memcpy(y, &out, n * sizeof *y);
@@ -54,11 +54,11 @@ KD_SIMD static void drop_sample(const float *x, float *y, uint8_t *kept, int64_t
             int64_t from = at + h * KD_PHILOX_LANES;
             if (from + KD_PHILOX_LANES > size) {
                 if (from < size)
-                    drop_row(x + from, y + from, kept + from, words[h / 2], 16 * (h & 1),
+                    drop_row(x + from, y + from, kept + from, &words[h / 2], 16 * (h & 1),
                              (size_t)(size - from), &k);
                 break;
             }
-            drop_row(x + from, y + from, kept + from, words[h / 2], 16 * (h & 1), KD_PHILOX_LANES,
+            drop_row(x + from, y + from, kept + from, &words[h / 2], 16 * (h & 1), KD_PHILOX_LANES,
                      &k);
         }
     }

@@ -113,11 +113,11 @@ KD_INLINE void write_dx(const struct row *r, const float means[2], bool adds)
     float *dx = r->dx;
     float mean = r->mean, rstd = r->rstd, mean_g = means[0], mean_product = means[1];
     if (adds)
-#pragma GCC ivdep
+#pragma omp simd
         for (int64_t j = 0; j < r->n; j++)
             dx[j] += rstd * (dy[j] * weight[j] - mean_g - (x[j] - mean) * rstd * mean_product);
     else
-#pragma GCC ivdep
+#pragma omp simd
         for (int64_t j = 0; j < r->n; j++)
             dx[j] = rstd * (dy[j] * weight[j] - mean_g - (x[j] - mean) * rstd * mean_product);
 }
