@@ -6,8 +6,7 @@
 #include "kernels/cpu/fastmath.h"
 #include "kernels/cpu/table.h"
 
-enum { TOP = 5, BLOCK = 4096 }; /* a float's precision is enough for a block's sum */
-enum { SHORT = 16 };            /* up to so many classes a row is filled up to a whole vector */
+enum { TOP = 5, SHORT = 16 }; /* up to so many classes a row is filled up to a whole vector */
 
 /* A row of logits, and what it is reduced to. */
 struct row {
@@ -37,46 +36,35 @@ KD_INLINE void find_max(struct row *row, int64_t label)
         row->n_above += x[j] == value;
 }
 
-KD_INLINE float sum_of(const float *x, int64_t n)
+KD_INLINE double sum_of(const float *x, int64_t n)
 {
-    float sum = 0.0f;
+    double sum = 0.0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < n; j++)
-        sum += x[j];
+        sum += (double)x[j];
     return sum;
 }
 
-KD_INLINE float sum_exponentials(const float *x, float max, int64_t n)
+/* Of e^(x - max). */
+KD_INLINE double sum_exponentials(const float *x, float max, int64_t n)
 {
-    float sum = 0.0f;
+    double sum = 0.0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < n; j++)
-        sum += kd_fast_exp(x[j] - max);
+        sum += (double)kd_fast_exp(x[j] - max);
     return sum;
 }
 
 /* The same, and they take the logits' place. */
-KD_INLINE float exponentiate(float *x, float max, int64_t n)
+KD_INLINE double exponentiate(float *x, float max, int64_t n)
 {
-    float sum = 0.0f;
+    double sum = 0.0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < n; j++) {
         x[j] = kd_fast_exp(x[j] - max);
-        sum += x[j];
+        sum += (double)x[j];
     }
     return sum;
-}
-
-KD_INLINE void add_up(struct row *row, bool smooths, bool backward)
-{
-    row->sum = row->sum_exp = 0.0;
-    for (int64_t at = 0; at < row->n; at += BLOCK) {
-        float *x = row->x + at;
-        int64_t n = row->n - at < BLOCK ? row->n - at : BLOCK;
-        row->sum += smooths ? (double)sum_of(x, n < row->n_classes ? n : row->n_classes) : 0.0;
-        row->sum_exp +=
-            (double)(backward ? exponentiate(x, row->max, n) : sum_exponentials(x, row->max, n));
-    }
 }
 
 /* What all rows share. */
@@ -108,7 +96,9 @@ KD_INLINE void take_row(const struct kd_op_cross_entropy *a, int64_t i, const st
     int64_t label = a->labels[i], other = a->other_labels ? a->other_labels[i] : label;
     float wanted = row.x[label], mixed = row.x[other];
     find_max(&row, label);
-    add_up(&row, w->smoothing > 0.0f, a->backward);
+    row.sum = w->smoothing > 0.0f ? sum_of(row.x, row.n_classes) : 0.0;
+    row.sum_exp =
+        a->backward ? exponentiate(row.x, row.max, row.n) : sum_exponentials(row.x, row.max, row.n);
     bool sound = !isnan(row.sum_exp);
     a->sums->loss += loss_of(&row, wanted, mixed, w);
     a->sums->n_correct += sound && row.n_above == 0;

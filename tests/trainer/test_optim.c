@@ -335,6 +335,42 @@ static void every_optimizer_has_a_case_and_defaults(void **state)
     }
 }
 
+/* Half the squared distance to zero, after n steps of the optimizer's defaults on its gradient. */
+static double distance_after(const struct kd_optimizer *optimizer, int n_steps)
+{
+    char *text = kd_format("{'name': '%s'}", optimizer->name);
+    struct kd_hyper hyper;
+    struct kd_plan *plan = plan_of(model, shape);
+    int64_t n = kd_plan_n_parameters(plan);
+    double sum = 0;
+    read_optimizer(text, &hyper);
+    kd_plan_prepare_update(plan, &(struct kd_update_options){.optimizer = optimizer});
+    for (int64_t i = 0; i < n; i++)
+        kd_plan_parameters(plan)[i] = (float)cos((double)i);
+    for (; hyper.step <= n_steps; hyper.step++) {
+        memcpy(kd_plan_gradients(plan), kd_plan_parameters(plan), (size_t)n * sizeof(float));
+        kd_plan_update(plan, &hyper, false);
+    }
+    for (int64_t i = 0; i < n; i++)
+        sum += 0.5 * (double)kd_plan_parameters(plan)[i] * (double)kd_plan_parameters(plan)[i];
+    kd_plan_free(plan);
+    free(text);
+    return sum;
+}
+
+static void every_optimizer_goes_downhill_by_its_defaults_and_the_same_way_twice(void **state)
+{
+    (void)state;
+    for (int i = 0; kd_optimizers[i]; i++) {
+        double far = distance_after(kd_optimizers[i], 0);
+        double nearer = distance_after(kd_optimizers[i], 100);
+        double nearest = distance_after(kd_optimizers[i], 200);
+        if (!(nearest < nearer && nearer < 0.99 * far))
+            fail_msg("%s goes from %g to %g to %g", kd_optimizers[i]->name, far, nearer, nearest);
+        assert_true(nearest == distance_after(kd_optimizers[i], 200));
+    }
+}
+
 static void optimizer_errors_point_at_the_field(void **state)
 {
     (void)state;
@@ -394,6 +430,7 @@ int main(void)
         cmocka_unit_test(sharded_state_makes_the_same_steps),
         cmocka_unit_test(the_average_follows_the_weights_and_is_swapped_in_and_out),
         cmocka_unit_test(every_optimizer_has_a_case_and_defaults),
+        cmocka_unit_test(every_optimizer_goes_downhill_by_its_defaults_and_the_same_way_twice),
         cmocka_unit_test(optimizer_errors_point_at_the_field),
         cmocka_unit_test(both_registries_are_described),
     };
