@@ -17,8 +17,8 @@ struct kd_block_file {
     const char *path;
     const char *const *settings;
     char *text;
-    struct kd_node *root;
-    struct kd_node *block; /* in root */
+    struct kd_yaml *root;
+    struct kd_yaml *block; /* in root */
     struct kd_findings findings;
 };
 
@@ -87,7 +87,7 @@ static int load(struct kd_block_file *file)
 
 /* ---- the block in it */
 
-static int refuse_experiment(struct kd_block_file *file, const struct kd_node *sign)
+static int refuse_experiment(struct kd_block_file *file, const struct kd_yaml *sign)
 {
     const char *name = file->findings.source.file;
     kd_found_error(&file->findings, sign->key_mark,
@@ -101,13 +101,13 @@ static int refuse_experiment(struct kd_block_file *file, const struct kd_node *s
 static int find_block(struct kd_block_file *file)
 {
     static const char *const signs[] = {"apiVersion", "kind", "spec", "trialTemplate"};
-    struct kd_node *root = file->root;
+    struct kd_yaml *root = file->root;
     for (size_t i = 0; i < KD_COUNT(signs); i++) {
-        int at = kd_node_key_at(root, signs[i]);
+        int at = kd_yaml_key_at(root, signs[i]);
         if (at >= 0)
             return refuse_experiment(file, root->children.items[at]);
     }
-    int at = kd_node_key_at(root, "trainer");
+    int at = kd_yaml_key_at(root, "trainer");
     file->block = at >= 0 ? root->children.items[at] : root;
     for (size_t i = 0; at >= 0 && i < root->children.n; i++)
         if ((int)i != at)
@@ -118,7 +118,7 @@ static int find_block(struct kd_block_file *file)
     if (file->block->kind != KD_NODE_MAP)
         kd_found_error(&file->findings, file->block->mark,
                        "a trainer block must be a mapping of fields (data, model, ...), not %s",
-                       kd_node_kind_name(file->block));
+                       kd_yaml_kind_name(file->block));
     return file->findings.n_errors ? -1 : 0;
 }
 
@@ -137,7 +137,7 @@ static bool sets(const char *setting, const char *name, size_t length)
     return strncmp(setting, name, length) == 0 && setting[length] == '=';
 }
 
-static bool names_placeholder(const struct kd_node *node, const char *setting)
+static bool names_placeholder(const struct kd_yaml *node, const char *setting)
 {
     const char *cursor = node->kind == KD_NODE_STRING ? node->text : "";
     struct kd_piece piece;
@@ -162,7 +162,7 @@ static void apply_settings(struct kd_block_file *file)
 }
 
 /* The last one given; NULL and a finding when there is none. */
-static const char *value_of(struct kd_block_file *file, const struct kd_node *node,
+static const char *value_of(struct kd_block_file *file, const struct kd_yaml *node,
                             const struct kd_piece *piece)
 {
     const char *value = NULL;
@@ -177,7 +177,7 @@ static const char *value_of(struct kd_block_file *file, const struct kd_node *no
 }
 
 /* False: something was found. */
-static bool add_pieces(struct kd_block_file *file, const struct kd_node *node, struct kd_str *out)
+static bool add_pieces(struct kd_block_file *file, const struct kd_yaml *node, struct kd_str *out)
 {
     const char *cursor = node->text, *value;
     struct kd_piece piece;
@@ -199,7 +199,7 @@ static bool add_pieces(struct kd_block_file *file, const struct kd_node *node, s
     return true;
 }
 
-static json_t *filled_text(void *ud, const struct kd_node *node)
+static json_t *filled_text(void *ud, const struct kd_yaml *node)
 {
     struct kd_block_file *file = ud;
     struct kd_str text = {0};
@@ -229,7 +229,7 @@ void kd_block_file_free(struct kd_block_file *file)
 {
     if (file == NULL)
         return;
-    kd_node_free(file->root);
+    kd_yaml_free(file->root);
     free(file->text);
     free(file);
 }
@@ -239,7 +239,7 @@ json_t *kd_block_file_read(struct kd_block_file *file)
     json_t *json = NULL;
     if (load(file) == 0 && find_block(file) == 0) {
         apply_settings(file);
-        json = kd_node_json_with(file->block, filled_text, file);
+        json = kd_yaml_json_with(file->block, filled_text, file);
     }
     if (file->findings.n_errors == 0)
         return json;
@@ -252,7 +252,7 @@ void kd_block_file_refuse(struct kd_block_file *file, const struct kd_problems *
 {
     for (size_t i = 0; i < problems->list.n; i++) {
         const struct kd_problem *problem = &problems->list.items[i];
-        kd_found_error(&file->findings, kd_node_mark_at(file->block, problem->pointer), "%s%s%s",
+        kd_found_error(&file->findings, kd_yaml_mark_at(file->block, problem->pointer), "%s%s%s",
                        problem->pointer, *problem->pointer ? ": " : "", problem->message);
     }
     show(file);

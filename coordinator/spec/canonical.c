@@ -42,7 +42,7 @@ static enum how how_at(const char *path)
 }
 
 /* Where the value counts, a text that is a number is one. */
-static void write_scalar(struct kd_json *json, const struct kd_node *node, enum how how)
+static void write_scalar(struct kd_json *json, const struct kd_yaml *node, enum how how)
 {
     double number = node->number;
     bool is_number =
@@ -60,14 +60,14 @@ static void write_scalar(struct kd_json *json, const struct kd_node *node, enum 
         kd_json_string(json, node->text);
 }
 
-static void write_node(struct kd_json *json, const struct kd_node *node, const char *path);
+static void write_node(struct kd_json *json, const struct kd_yaml *node, const char *path);
 
 static int by_key(const void *a, const void *b)
 {
-    return strcmp((*(struct kd_node *const *)a)->key, (*(struct kd_node *const *)b)->key);
+    return strcmp((*(struct kd_yaml *const *)a)->key, (*(struct kd_yaml *const *)b)->key);
 }
 
-static void write_list(struct kd_json *json, const struct kd_node *list, const char *path)
+static void write_list(struct kd_json *json, const struct kd_yaml *list, const char *path)
 {
     char *below = kd_format("%s.[]", path);
     kd_json_open(json, '[');
@@ -77,10 +77,10 @@ static void write_list(struct kd_json *json, const struct kd_node *list, const c
     free(below);
 }
 
-static void write_map(struct kd_json *json, const struct kd_node *map, const char *path)
+static void write_map(struct kd_json *json, const struct kd_yaml *map, const char *path)
 {
     size_t n = map->children.n;
-    struct kd_node **sorted = KD_NEW_ARRAY(struct kd_node *, n + 1);
+    struct kd_yaml **sorted = KD_NEW_ARRAY(struct kd_yaml *, n + 1);
     for (size_t i = 0; i < n; i++)
         sorted[i] = map->children.items[i];
     qsort(sorted, n, sizeof *sorted, by_key);
@@ -97,7 +97,7 @@ static void write_map(struct kd_json *json, const struct kd_node *map, const cha
     free(sorted);
 }
 
-static void write_node(struct kd_json *json, const struct kd_node *node, const char *path)
+static void write_node(struct kd_json *json, const struct kd_yaml *node, const char *path)
 {
     if (node->kind == KD_NODE_MAP)
         write_map(json, node, path);
@@ -107,7 +107,7 @@ static void write_node(struct kd_json *json, const struct kd_node *node, const c
         write_scalar(json, node, how_at(path));
 }
 
-char *kd_canonical(const struct kd_node *spec)
+char *kd_canonical(const struct kd_yaml *spec)
 {
     struct kd_str out = {0};
     struct kd_json json = kd_json_to(&out);

@@ -4,16 +4,16 @@
 
 #include "coordinator/spec/read.h"
 
-static const struct kd_node *stopper_name(const struct kd_reader *reader)
+static const struct kd_yaml *stopper_name(const struct kd_reader *reader)
 {
-    const struct kd_node *spec = kd_node_get(reader->root, "spec");
-    const struct kd_node *name = kd_node_at(spec, "earlyStopping.algorithmName");
-    return name ? name : kd_node_at(spec, "algorithm.algorithmName");
+    const struct kd_yaml *spec = kd_yaml_get(reader->root, "spec");
+    const struct kd_yaml *name = kd_yaml_at(spec, "earlyStopping.algorithmName");
+    return name ? name : kd_yaml_at(spec, "algorithm.algorithmName");
 }
 
 /* ---- commands ---- */
 
-static void refuse_command(struct kd_reader *reader, const struct kd_node *name, unsigned can)
+static void refuse_command(struct kd_reader *reader, const struct kd_yaml *name, unsigned can)
 {
     const char *instead = reader->experiment->stopper->instead;
     kd_found_error(
@@ -32,7 +32,7 @@ static void refuse_command(struct kd_reader *reader, const struct kd_node *name,
 /* Trials that share a folder would go on from each other's checkpoints. */
 static void check_folder(struct kd_reader *reader)
 {
-    const struct kd_node *dir = kd_node_at(reader->root, "spec.trialTemplate.checkpoint.dir");
+    const struct kd_yaml *dir = kd_yaml_at(reader->root, "spec.trialTemplate.checkpoint.dir");
     if (dir != NULL && dir->text != NULL && strstr(dir->text, "${") == NULL)
         kd_found_error(reader->findings, dir->mark,
                        "all trials would save in \"%s\", and one goes on from what it finds there: "
@@ -40,7 +40,7 @@ static void check_folder(struct kd_reader *reader)
                        dir->text);
 }
 
-static void check_command(struct kd_reader *reader, const struct kd_node *name, unsigned can)
+static void check_command(struct kd_reader *reader, const struct kd_yaml *name, unsigned can)
 {
     if (!reader->experiment->template.checkpoint.resumable)
         refuse_command(reader, name, can);
@@ -56,9 +56,9 @@ static bool counts_steps(const json_t *trainer)
     return json_is_number(json_object_get(json_object_get(trainer, "report"), "every"));
 }
 
-static void check_unit(struct kd_reader *reader, const struct kd_node *name)
+static void check_unit(struct kd_reader *reader, const struct kd_yaml *name)
 {
-    const struct kd_node *unit = kd_node_at(reader->root, "spec.fidelity.unit");
+    const struct kd_yaml *unit = kd_yaml_at(reader->root, "spec.fidelity.unit");
     bool steps = counts_steps(reader->experiment->template.trainer);
     const char *counted = steps ? "step" : "epoch";
     bool fits = unit ? unit->text && strcmp(unit->text, counted) == 0 : !steps;
@@ -70,10 +70,10 @@ static void check_unit(struct kd_reader *reader, const struct kd_node *name)
 }
 
 /* A placeholder differs from trial to trial: then it is the trial that says where it ends. */
-static void check_length(struct kd_reader *reader, const struct kd_node *name)
+static void check_length(struct kd_reader *reader, const struct kd_yaml *name)
 {
     const struct kd_experiment *experiment = reader->experiment;
-    const struct kd_node *max = kd_node_at(reader->root, "spec.fidelity.max");
+    const struct kd_yaml *max = kd_yaml_at(reader->root, "spec.fidelity.max");
     const char *key = counts_steps(experiment->template.trainer) ? "steps" : "epochs";
     const json_t *length = json_object_get(experiment->template.trainer, key);
     if (!json_is_number(length) || experiment->fidelity_max <= 0 ||
@@ -103,7 +103,7 @@ void kd_check_stopper_runs(struct kd_reader *reader)
     if (experiment->stopper == NULL || is_for_suggest || reader->findings->n_errors > 0)
         return;
     unsigned can = kd_stopper_can(experiment->stopper, &experiment->stopper_settings);
-    const struct kd_node *name = stopper_name(reader);
+    const struct kd_yaml *name = stopper_name(reader);
     if ((can & (KD_STOPPER_PAUSES | KD_STOPPER_CLONES)) == 0)
         return;
     take_length(experiment);

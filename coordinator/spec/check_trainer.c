@@ -131,7 +131,7 @@ static json_t *ask(const char *program, const char *question, struct kd_error *e
 }
 
 /* The trainer is told its folder in JSON, which has no way to say a name that is not UTF-8. */
-static int check_folder(struct kd_reader *reader, const struct kd_node *block)
+static int check_folder(struct kd_reader *reader, const struct kd_yaml *block)
 {
     json_t *folder = json_string(reader->experiment->base_dir);
     bool is_utf8 = folder != NULL;
@@ -211,7 +211,7 @@ static char *question_at(const struct kd_experiment *experiment, const double *v
 }
 
 /* The block goes to its gang in one message of at most 1 MiB, other fields included. */
-static bool is_too_long(struct kd_reader *reader, const struct kd_node *block, const char *question)
+static bool is_too_long(struct kd_reader *reader, const struct kd_yaml *block, const char *question)
 {
     enum { LONGEST = 900 * 1024 };
     size_t length = strlen(question);
@@ -223,7 +223,7 @@ static bool is_too_long(struct kd_reader *reader, const struct kd_node *block, c
     return length > LONGEST;
 }
 
-static void report(struct kd_reader *reader, const struct kd_node *block, const json_t *answer)
+static void report(struct kd_reader *reader, const struct kd_yaml *block, const json_t *answer)
 {
     size_t i;
     json_t *item;
@@ -233,7 +233,7 @@ static void report(struct kd_reader *reader, const struct kd_node *block, const 
         const char *message = json_string_value(json_object_get(item, "message"));
         if (pointer && strncmp(pointer, "/trainer/", 9) == 0)
             pointer += 8;
-        kd_found_error(reader->findings, kd_node_mark_at(block, pointer), "trainer: %s",
+        kd_found_error(reader->findings, kd_yaml_mark_at(block, pointer), "trainer: %s",
                        message ? message : "refused without a reason");
     }
 }
@@ -244,7 +244,7 @@ void kd_check_trainer(struct kd_reader *reader)
     const char *program = reader->options ? reader->options->trainer_program : NULL;
     if (experiment->template.trainer == NULL)
         return;
-    const struct kd_node *block = kd_node_at(reader->root, "spec.trialTemplate.trainer");
+    const struct kd_yaml *block = kd_yaml_at(reader->root, "spec.trialTemplate.trainer");
     if (check_folder(reader, block) != 0 || program == NULL)
         return;
     double *values = KD_NEW_ARRAY(double, (size_t)experiment->space.n_params + 1);

@@ -22,7 +22,7 @@ static const struct kd_field *field_find(const struct kd_field *fields, const ch
     return NULL;
 }
 
-static void unknown_field(struct kd_reader *reader, const struct kd_node *value,
+static void unknown_field(struct kd_reader *reader, const struct kd_yaml *value,
                           const struct kd_field *fields, const char *where)
 {
     const char *names[MOST_FIELDS + 1];
@@ -41,7 +41,7 @@ static void unknown_field(struct kd_reader *reader, const struct kd_node *value,
     free(hint);
 }
 
-static bool is_accepted(struct kd_reader *reader, const struct kd_node *value,
+static bool is_accepted(struct kd_reader *reader, const struct kd_yaml *value,
                         const struct kd_field *field, const char *where)
 {
     if ((field->flags & KD_FIELD_OURS) && reader->experiment->is_katib) {
@@ -61,12 +61,12 @@ static bool is_accepted(struct kd_reader *reader, const struct kd_node *value,
     return true;
 }
 
-void kd_field_require(struct kd_reader *reader, const struct kd_node *map, const char *name,
+void kd_field_require(struct kd_reader *reader, const struct kd_yaml *map, const char *name,
                       const char *where)
 {
-    if (kd_node_get(map, name))
+    if (kd_yaml_get(map, name))
         return;
-    int at = kd_node_key_at(map, name);
+    int at = kd_yaml_key_at(map, name);
     struct kd_mark mark = at >= 0    ? map->children.items[at]->key_mark
                           : map->key ? map->key_mark
                                      : map->mark;
@@ -74,7 +74,7 @@ void kd_field_require(struct kd_reader *reader, const struct kd_node *map, const
                    at >= 0 ? "empty: give it a value" : "missing");
 }
 
-static void check_required(struct kd_reader *reader, const struct kd_node *map,
+static void check_required(struct kd_reader *reader, const struct kd_yaml *map,
                            const struct kd_field *fields, const char *where)
 {
     for (; fields->name; fields++)
@@ -82,13 +82,13 @@ static void check_required(struct kd_reader *reader, const struct kd_node *map,
             kd_field_require(reader, map, fields->name, where);
 }
 
-void kd_fields_read(struct kd_reader *reader, const struct kd_node *map,
+void kd_fields_read(struct kd_reader *reader, const struct kd_yaml *map,
                     const struct kd_field *fields, const char *where, void *into)
 {
-    if (!kd_node_expect(reader, map, KD_NODE_MAP, *where ? where : "an Experiment"))
+    if (!kd_yaml_expect(reader, map, KD_NODE_MAP, *where ? where : "an Experiment"))
         return;
     for (size_t i = 0; i < map->children.n; i++) {
-        const struct kd_node *value = map->children.items[i];
+        const struct kd_yaml *value = map->children.items[i];
         const struct kd_field *field = field_find(fields, value->key);
         if (field == NULL)
             unknown_field(reader, value, fields, where);
@@ -99,25 +99,25 @@ void kd_fields_read(struct kd_reader *reader, const struct kd_node *map,
     check_required(reader, map, fields, where);
 }
 
-static const char *label(const struct kd_node *value)
+static const char *label(const struct kd_yaml *value)
 {
     return value->key ? value->key : "a value of the list";
 }
 
-bool kd_node_expect(struct kd_reader *reader, const struct kd_node *value, enum kd_node_kind kind,
+bool kd_yaml_expect(struct kd_reader *reader, const struct kd_yaml *value, enum kd_yaml_kind kind,
                     const char *what)
 {
     if (value->kind == kind)
         return true;
-    struct kd_node wanted = {.kind = kind};
+    struct kd_yaml wanted = {.kind = kind};
     kd_found_error(reader->findings, value->mark, "%s must be %s, not %s", what,
-                   kd_node_kind_name(&wanted), kd_node_kind_name(value));
+                   kd_yaml_kind_name(&wanted), kd_yaml_kind_name(value));
     return false;
 }
 
-bool kd_node_expect_list(struct kd_reader *reader, const struct kd_node *value, const char *what)
+bool kd_yaml_expect_list(struct kd_reader *reader, const struct kd_yaml *value, const char *what)
 {
-    if (!kd_node_expect(reader, value, KD_NODE_LIST, what))
+    if (!kd_yaml_expect(reader, value, KD_NODE_LIST, what))
         return false;
     if (value->children.n <= KD_LIST_MAX)
         return true;
@@ -125,18 +125,18 @@ bool kd_node_expect_list(struct kd_reader *reader, const struct kd_node *value, 
     return false;
 }
 
-const char *kd_node_text(struct kd_reader *reader, const struct kd_node *value)
+const char *kd_yaml_text(struct kd_reader *reader, const struct kd_yaml *value)
 {
-    if (kd_node_is_scalar(value))
+    if (kd_yaml_is_scalar(value))
         return value->text;
     kd_found_error(reader->findings, value->mark, "%s must be a text, not %s", label(value),
-                   kd_node_kind_name(value));
+                   kd_yaml_kind_name(value));
     return NULL;
 }
 
-void kd_read_text(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_text(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
-    const char *text = kd_node_text(reader, value);
+    const char *text = kd_yaml_text(reader, value);
     char **slot = target;
     if (text == NULL)
         return;
@@ -148,23 +148,23 @@ void kd_read_text(struct kd_reader *reader, const struct kd_node *value, void *t
     *slot = kd_strdup(text);
 }
 
-void kd_read_bool(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_bool(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     if (value->kind == KD_NODE_BOOL)
         *(bool *)target = value->number != 0;
     else
         kd_found_error(reader->findings, value->mark, "%s must be true or false, not %s%s",
-                       label(value), value->text ? "" : kd_node_kind_name(value),
+                       label(value), value->text ? "" : kd_yaml_kind_name(value),
                        value->text ? value->text : "");
 }
 
-int kd_node_number(struct kd_reader *reader, const struct kd_node *value, double *number)
+int kd_yaml_number(struct kd_reader *reader, const struct kd_yaml *value, double *number)
 {
     if (value->kind == KD_NODE_NUMBER) {
         *number = value->number;
     } else if (value->kind != KD_NODE_STRING || kd_number_parse(value->text, number) != 0) {
         kd_found_error(reader->findings, value->mark, "%s must be a number, not %s%s%s",
-                       label(value), value->text ? "\"" : kd_node_kind_name(value),
+                       label(value), value->text ? "\"" : kd_yaml_kind_name(value),
                        value->text ? value->text : "", value->text ? "\"" : "");
         return -1;
     }
@@ -175,17 +175,17 @@ int kd_node_number(struct kd_reader *reader, const struct kd_node *value, double
     return -1;
 }
 
-void kd_read_number(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_number(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     double number;
-    if (kd_node_number(reader, value, &number) == 0)
+    if (kd_yaml_number(reader, value, &number) == 0)
         *(double *)target = number;
 }
 
-void kd_read_positive(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_positive(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     double number;
-    if (kd_node_number(reader, value, &number) != 0)
+    if (kd_yaml_number(reader, value, &number) != 0)
         return;
     if (number > 0)
         *(double *)target = number;
@@ -194,11 +194,11 @@ void kd_read_positive(struct kd_reader *reader, const struct kd_node *value, voi
                        value->text);
 }
 
-static void read_integer(struct kd_reader *reader, const struct kd_node *value, int least,
+static void read_integer(struct kd_reader *reader, const struct kd_yaml *value, int least,
                          int *target)
 {
     double number;
-    if (kd_node_number(reader, value, &number) != 0)
+    if (kd_yaml_number(reader, value, &number) != 0)
         return;
     if (number == floor(number) && number >= least && number <= INT_MAX)
         *target = (int)number;
@@ -208,20 +208,20 @@ static void read_integer(struct kd_reader *reader, const struct kd_node *value, 
                        value->text);
 }
 
-void kd_read_count(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_count(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     read_integer(reader, value, 1, target);
 }
 
-void kd_read_count0(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_count0(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     read_integer(reader, value, 0, target);
 }
 
 /* 0, or -1 and a finding. */
-static int read_duration(struct kd_reader *reader, const struct kd_node *value, double *seconds)
+static int read_duration(struct kd_reader *reader, const struct kd_yaml *value, double *seconds)
 {
-    const char *text = kd_node_text(reader, value);
+    const char *text = kd_yaml_text(reader, value);
     if (text == NULL)
         return -1;
     if (kd_duration_parse(text, seconds) != 0) {
@@ -237,14 +237,14 @@ static int read_duration(struct kd_reader *reader, const struct kd_node *value, 
     return -1;
 }
 
-void kd_read_seconds(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_seconds(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     double seconds;
     if (read_duration(reader, value, &seconds) == 0)
         *(double *)target = seconds;
 }
 
-void kd_read_seconds_above0(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_seconds_above0(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     double seconds;
     if (read_duration(reader, value, &seconds) != 0)
@@ -257,10 +257,10 @@ void kd_read_seconds_above0(struct kd_reader *reader, const struct kd_node *valu
                        label(value), value->text);
 }
 
-int kd_node_choice(struct kd_reader *reader, const struct kd_node *value, const char *what,
+int kd_yaml_choice(struct kd_reader *reader, const struct kd_yaml *value, const char *what,
                    const char *const *names)
 {
-    const char *text = kd_node_text(reader, value);
+    const char *text = kd_yaml_text(reader, value);
     if (text == NULL)
         return -1;
     for (int i = 0; names[i]; i++)

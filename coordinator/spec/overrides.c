@@ -4,17 +4,17 @@
 #include <string.h>
 
 /* `parameters.lr.max` means the feasibleSpace's. */
-static struct kd_node *through_space(struct kd_node *node, const char *step)
+static struct kd_yaml *through_space(struct kd_yaml *node, const char *step)
 {
     static const char *const fields[] = {"min", "max", "step", "list", "distribution"};
-    struct kd_node *space = kd_node_get(node, "feasibleSpace");
+    struct kd_yaml *space = kd_yaml_get(node, "feasibleSpace");
     for (size_t i = 0; space && i < KD_COUNT(fields); i++)
         if (strcmp(fields[i], step) == 0)
             return space;
     return node;
 }
 
-void kd_overrides_apply(struct kd_node *document, const char *const *overrides,
+void kd_overrides_apply(struct kd_yaml *document, const char *const *overrides,
                         struct kd_findings *findings)
 {
     static const char *const named_lists[] = {"parameters", "algorithmSettings", "metricStrategies",
@@ -23,7 +23,7 @@ void kd_overrides_apply(struct kd_node *document, const char *const *overrides,
                                                    .example = "parameters.lr.max=0.03",
                                                    .named_lists = named_lists,
                                                    .through = through_space};
-    struct kd_node *spec = kd_node_get(document, "spec");
+    struct kd_yaml *spec = kd_yaml_get(document, "spec");
     for (; spec && overrides && *overrides; overrides++)
         kd_override_apply(spec, *overrides, &rules, findings);
 }

@@ -8,7 +8,7 @@
 #include "coordinator/yaml/overrides.h"
 
 /* Changes the document's `spec`. What cannot be applied is found and left out. */
-void kd_overrides_apply(struct kd_node *document, const char *const *overrides,
+void kd_overrides_apply(struct kd_yaml *document, const char *const *overrides,
                         struct kd_findings *findings);
 
 #endif

@@ -6,40 +6,40 @@
 #include "coordinator/spec/fields.h"
 
 /* Readers of fields (fields.h); the target is the struct that the name says. */
-void kd_read_objective(struct kd_reader *, const struct kd_node *, void *objective);
-void kd_read_parameters(struct kd_reader *, const struct kd_node *, void *space);
-void kd_read_template(struct kd_reader *, const struct kd_node *, void *experiment);
-void kd_read_collector(struct kd_reader *, const struct kd_node *, void *collector); /* Katib's */
-void kd_read_metrics(struct kd_reader *, const struct kd_node *, void *collector);   /* ours */
-void kd_read_job(struct kd_reader *, const struct kd_node *, void *experiment);
-void kd_read_resources(struct kd_reader *, const struct kd_node *, void *resources);
-void kd_read_cpus(struct kd_reader *, const struct kd_node *, void *cpus);    /* double */
-void kd_read_memory(struct kd_reader *, const struct kd_node *, void *bytes); /* int64_t */
-void kd_read_limits(struct kd_reader *, const struct kd_node *, void *limits);
+void kd_read_objective(struct kd_reader *, const struct kd_yaml *, void *objective);
+void kd_read_parameters(struct kd_reader *, const struct kd_yaml *, void *space);
+void kd_read_template(struct kd_reader *, const struct kd_yaml *, void *experiment);
+void kd_read_collector(struct kd_reader *, const struct kd_yaml *, void *collector); /* Katib's */
+void kd_read_metrics(struct kd_reader *, const struct kd_yaml *, void *collector);   /* ours */
+void kd_read_job(struct kd_reader *, const struct kd_yaml *, void *experiment);
+void kd_read_resources(struct kd_reader *, const struct kd_yaml *, void *resources);
+void kd_read_cpus(struct kd_reader *, const struct kd_yaml *, void *cpus);    /* double */
+void kd_read_memory(struct kd_reader *, const struct kd_yaml *, void *bytes); /* int64_t */
+void kd_read_limits(struct kd_reader *, const struct kd_yaml *, void *limits);
 
-void kd_read_objectives(struct kd_reader *, const struct kd_node *, void *experiment);
-void kd_read_constraints(struct kd_reader *, const struct kd_node *, void *experiment);
-void kd_read_enqueue(struct kd_reader *, const struct kd_node *, void *experiment);
-void kd_read_warm_start(struct kd_reader *, const struct kd_node *, void *warm_start);
+void kd_read_objectives(struct kd_reader *, const struct kd_yaml *, void *experiment);
+void kd_read_constraints(struct kd_reader *, const struct kd_yaml *, void *experiment);
+void kd_read_enqueue(struct kd_reader *, const struct kd_yaml *, void *experiment);
+void kd_read_warm_start(struct kd_reader *, const struct kd_yaml *, void *warm_start);
 
 /* The conditions of the space's parameters, which stand in the list in the same order; is_sound: was the parameter itself
  * understood? */
-void kd_read_conditions(struct kd_reader *, const struct kd_node *list, struct kd_space *space,
+void kd_read_conditions(struct kd_reader *, const struct kd_yaml *list, struct kd_space *space,
                         const bool *is_sound);
 
 /* Helpers of the readers of objectives: a direction and what follows from it; a metric to be listened to. */
-void kd_read_direction(struct kd_reader *, const struct kd_node *, bool *maximize,
+void kd_read_direction(struct kd_reader *, const struct kd_yaml *, bool *maximize,
                        enum kd_metric_pick *pick);
-int kd_read_pick(struct kd_reader *, const struct kd_node *); /* enum kd_metric_pick, or -1 */
+int kd_read_pick(struct kd_reader *, const struct kd_yaml *); /* enum kd_metric_pick, or -1 */
 void kd_objective_also(struct kd_objective *objective, const char *metric);
 
 /* One variable of the trial; at: where it stands. */
-void kd_template_add_env(struct kd_reader *, const struct kd_node *at, const char *name,
+void kd_template_add_env(struct kd_reader *, const struct kd_yaml *at, const char *name,
                          const char *value);
 
 /* spec.algorithm and spec.earlyStopping; either node may be NULL. */
-void kd_read_algorithm(struct kd_reader *, const struct kd_node *);
-void kd_read_stopper(struct kd_reader *, const struct kd_node *);
+void kd_read_algorithm(struct kd_reader *, const struct kd_yaml *);
+void kd_read_stopper(struct kd_reader *, const struct kd_yaml *);
 
 /* -1 and a finding: "<where>: there is no parameter "x"; did you mean ...". */
 int kd_found_unknown_parameter(struct kd_reader *, struct kd_mark, const char *where,

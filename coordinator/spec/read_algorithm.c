@@ -69,7 +69,7 @@ static bool is_given(const struct tables *tables, const char *key)
            (tables->stopper && kd_settings_given(tables->stopper, key));
 }
 
-static void read_setting(struct kd_reader *reader, const struct kd_node *item,
+static void read_setting(struct kd_reader *reader, const struct kd_yaml *item,
                          const struct tables *tables)
 {
     static const struct kd_field fields[] = {
@@ -78,9 +78,9 @@ static void read_setting(struct kd_reader *reader, const struct kd_node *item,
         {0},
     };
     kd_fields_read(reader, item, fields, "algorithmSettings", NULL);
-    const struct kd_node *name = kd_node_get(item, "name"), *value = kd_node_get(item, "value");
-    const char *key = name ? kd_node_text(reader, name) : NULL;
-    const char *text = value ? kd_node_text(reader, value) : NULL;
+    const struct kd_yaml *name = kd_yaml_get(item, "name"), *value = kd_yaml_get(item, "value");
+    const char *key = name ? kd_yaml_text(reader, name) : NULL;
+    const char *text = value ? kd_yaml_text(reader, value) : NULL;
     struct kd_error err;
     if (key && is_given(tables, key))
         kd_found_error(reader->findings, name->mark, "the setting %s is given twice", key);
@@ -89,18 +89,18 @@ static void read_setting(struct kd_reader *reader, const struct kd_node *item,
                        "%s", err.text);
 }
 
-static void read_settings(struct kd_reader *reader, const struct kd_node *node,
+static void read_settings(struct kd_reader *reader, const struct kd_yaml *node,
                           struct tables tables)
 {
-    const struct kd_node *list = kd_node_get(node, "algorithmSettings");
-    if (list == NULL || !kd_node_expect_list(reader, list, "algorithmSettings"))
+    const struct kd_yaml *list = kd_yaml_get(node, "algorithmSettings");
+    if (list == NULL || !kd_yaml_expect_list(reader, list, "algorithmSettings"))
         return;
     for (size_t i = 0; i < list->children.n; i++)
         read_setting(reader, list->children.items[i], &tables);
 }
 
 /* required: KD_FIELD_REQUIRED or 0. */
-static const struct kd_node *read_name(struct kd_reader *reader, const struct kd_node *node,
+static const struct kd_yaml *read_name(struct kd_reader *reader, const struct kd_yaml *node,
                                        const char *where, unsigned required)
 {
     const struct kd_field fields[] = {
@@ -109,11 +109,11 @@ static const struct kd_node *read_name(struct kd_reader *reader, const struct kd
         {0},
     };
     kd_fields_read(reader, node, fields, where, NULL);
-    const struct kd_node *name = kd_node_get(node, "algorithmName");
-    return name && kd_node_text(reader, name) ? name : NULL;
+    const struct kd_yaml *name = kd_yaml_get(node, "algorithmName");
+    return name && kd_yaml_text(reader, name) ? name : NULL;
 }
 
-static void unknown_name(struct kd_reader *reader, const struct kd_node *name, const char *what,
+static void unknown_name(struct kd_reader *reader, const struct kd_yaml *name, const char *what,
                          const char *planned, const char *const *names)
 {
     if (planned) {
@@ -126,7 +126,7 @@ static void unknown_name(struct kd_reader *reader, const struct kd_node *name, c
     free(hint);
 }
 
-static void unknown_strategy(struct kd_reader *reader, const struct kd_node *name)
+static void unknown_strategy(struct kd_reader *reader, const struct kd_yaml *name)
 {
     const char *names[MOST_NAMES + 1] = {0};
     int n = 0;
@@ -139,7 +139,7 @@ static void unknown_strategy(struct kd_reader *reader, const struct kd_node *nam
     unknown_name(reader, name, "algorithm", kd_strategy_planned(name->text), names);
 }
 
-static void unknown_stopper(struct kd_reader *reader, const struct kd_node *name)
+static void unknown_stopper(struct kd_reader *reader, const struct kd_yaml *name)
 {
     const char *names[MOST_NAMES + 1] = {0};
     for (int i = 0; i < MOST_NAMES && kd_stoppers[i]; i++)
@@ -148,13 +148,13 @@ static void unknown_stopper(struct kd_reader *reader, const struct kd_node *name
 }
 
 /* Where the setting stands that a text like "gamma: ..." is about, among those of a node; else the mark itself. */
-static struct kd_mark blamed(const struct kd_node *node, struct kd_mark mark, const char *text)
+static struct kd_mark blamed(const struct kd_yaml *node, struct kd_mark mark, const char *text)
 {
-    const struct kd_node *list = kd_node_get(node, "algorithmSettings");
+    const struct kd_yaml *list = kd_yaml_get(node, "algorithmSettings");
     size_t length = strcspn(text, ":");
     for (size_t i = 0; list && i < list->children.n; i++) {
-        const struct kd_node *name = kd_node_get(list->children.items[i], "name");
-        const struct kd_node *value = kd_node_get(list->children.items[i], "value");
+        const struct kd_yaml *name = kd_yaml_get(list->children.items[i], "name");
+        const struct kd_yaml *value = kd_yaml_get(list->children.items[i], "value");
         if (name && value && name->text && strlen(name->text) == length &&
             strncasecmp(name->text, text, length) == 0)
             return value->mark;
@@ -163,7 +163,7 @@ static struct kd_mark blamed(const struct kd_node *node, struct kd_mark mark, co
 }
 
 /* The strategy's own check of task and settings together; a space that was refused already is not asked about. */
-static void try_strategy(struct kd_reader *reader, const struct kd_node *node, struct kd_mark mark)
+static void try_strategy(struct kd_reader *reader, const struct kd_yaml *node, struct kd_mark mark)
 {
     struct kd_error err = {{0}};
     if (reader->findings->n_errors > 0)
@@ -174,7 +174,7 @@ static void try_strategy(struct kd_reader *reader, const struct kd_node *node, s
     kd_sampler_free(sampler);
 }
 
-static void check_resource(struct kd_reader *reader, const struct kd_node *node,
+static void check_resource(struct kd_reader *reader, const struct kd_yaml *node,
                            struct kd_mark mark)
 {
     static const char name[] = "resource_name";
@@ -189,7 +189,7 @@ static void check_resource(struct kd_reader *reader, const struct kd_node *node,
                    name, kd_settings_text(settings, name));
 }
 
-static void try_stopper(struct kd_reader *reader, const struct kd_node *node, struct kd_mark mark)
+static void try_stopper(struct kd_reader *reader, const struct kd_yaml *node, struct kd_mark mark)
 {
     struct kd_error err = {{0}};
     struct kd_scheduler *scheduler = kd_experiment_scheduler(reader->experiment, &err);
@@ -202,7 +202,7 @@ static void try_stopper(struct kd_reader *reader, const struct kd_node *node, st
 
 static void missing_algorithm(struct kd_reader *reader)
 {
-    const struct kd_node *spec = kd_node_get(reader->root, "spec");
+    const struct kd_yaml *spec = kd_yaml_get(reader->root, "spec");
     if (reader->experiment->is_katib)
         kd_found_error(reader->findings, spec->key_mark, "spec: \"algorithm\" is missing");
 }
@@ -226,14 +226,14 @@ static int choose(struct kd_experiment *experiment)
     return 0;
 }
 
-void kd_read_algorithm(struct kd_reader *reader, const struct kd_node *node)
+void kd_read_algorithm(struct kd_reader *reader, const struct kd_yaml *node)
 {
     struct kd_experiment *experiment = reader->experiment;
     unsigned required = experiment->is_katib ? KD_FIELD_REQUIRED : 0;
-    const struct kd_node *name = node ? read_name(reader, node, "spec.algorithm", required) : NULL;
+    const struct kd_yaml *name = node ? read_name(reader, node, "spec.algorithm", required) : NULL;
     if (node == NULL)
         missing_algorithm(reader);
-    if (name == NULL && (experiment->is_katib || kd_node_get(node, "algorithmName")))
+    if (name == NULL && (experiment->is_katib || kd_yaml_get(node, "algorithmName")))
         return;
     experiment->algorithm = kd_strdup(name ? name->text : DEFAULT_ALGORITHM);
     if (choose(experiment) != 0) {
@@ -249,17 +249,17 @@ void kd_read_algorithm(struct kd_reader *reader, const struct kd_node *node)
     if (experiment->is_external)
         experiment->external_deadline_s =
             kd_settings_number(&experiment->strategy_settings, "deadline");
-    const struct kd_node *spec = kd_node_get(reader->root, "spec");
+    const struct kd_yaml *spec = kd_yaml_get(reader->root, "spec");
     struct kd_mark mark = name ? name->mark : spec->key_mark;
     try_strategy(reader, node, mark);
     if (is_pair && reader->findings->n_errors == 0)
         try_stopper(reader, node, mark);
 }
 
-void kd_read_stopper(struct kd_reader *reader, const struct kd_node *node)
+void kd_read_stopper(struct kd_reader *reader, const struct kd_yaml *node)
 {
     struct kd_experiment *experiment = reader->experiment;
-    const struct kd_node *name =
+    const struct kd_yaml *name =
         node ? read_name(reader, node, "spec.earlyStopping", KD_FIELD_REQUIRED) : NULL;
     if (name == NULL)
         return;

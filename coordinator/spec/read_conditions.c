@@ -15,12 +15,12 @@ static bool is_listed(const struct kd_condition *condition, double value)
     return false;
 }
 
-static int add_value(struct kd_reader *reader, const struct kd_node *item,
+static int add_value(struct kd_reader *reader, const struct kd_yaml *item,
                      const struct kd_param *parent, struct kd_condition *condition)
 {
     double value;
     struct kd_error err;
-    const char *text = kd_node_text(reader, item);
+    const char *text = kd_yaml_text(reader, item);
     if (text == NULL)
         return -1;
     if (kd_param_parse(parent, text, &value, &err) != 0) {
@@ -35,7 +35,7 @@ static int add_value(struct kd_reader *reader, const struct kd_node *item,
     return 0;
 }
 
-static int read_values(struct kd_reader *reader, const struct kd_node *list,
+static int read_values(struct kd_reader *reader, const struct kd_yaml *list,
                        const struct kd_param *parent, struct kd_condition *condition)
 {
     int bad = 0;
@@ -53,7 +53,7 @@ static int read_values(struct kd_reader *reader, const struct kd_node *list,
 }
 
 /* The parameter's condition, or NULL and findings. */
-static struct kd_condition *read_condition(struct kd_reader *reader, const struct kd_node *node,
+static struct kd_condition *read_condition(struct kd_reader *reader, const struct kd_yaml *node,
                                            const struct kd_space *space, const bool *is_sound)
 {
     static const struct kd_field fields[] = {
@@ -62,9 +62,9 @@ static struct kd_condition *read_condition(struct kd_reader *reader, const struc
         {0},
     };
     kd_fields_read(reader, node, fields, "condition", NULL);
-    const struct kd_node *name = kd_node_get(node, "parameter"), *list = kd_node_get(node, "in");
-    bool is_readable = list && kd_node_expect_list(reader, list, "in");
-    if (name == NULL || kd_node_text(reader, name) == NULL || !is_readable)
+    const struct kd_yaml *name = kd_yaml_get(node, "parameter"), *list = kd_yaml_get(node, "in");
+    bool is_readable = list && kd_yaml_expect_list(reader, list, "in");
+    if (name == NULL || kd_yaml_text(reader, name) == NULL || !is_readable)
         return NULL;
     int parent = kd_space_find(space, name->text);
     if (parent < 0) {
@@ -82,27 +82,27 @@ static struct kd_condition *read_condition(struct kd_reader *reader, const struc
 }
 
 /* kd_space_check begins its text with the parameter's name. */
-static void report_check(struct kd_reader *reader, const struct kd_node *list,
+static void report_check(struct kd_reader *reader, const struct kd_yaml *list,
                          const struct kd_space *space, const char *text)
 {
     struct kd_mark mark = list->key_mark;
     for (int i = 0; i < space->n_params; i++) {
         size_t length = strlen(space->params[i].name);
-        const struct kd_node *its = kd_node_at(list->children.items[i], "condition.parameter");
+        const struct kd_yaml *its = kd_yaml_at(list->children.items[i], "condition.parameter");
         if (its && strncmp(text, space->params[i].name, length) == 0 && text[length] == ':')
             mark = its->mark;
     }
     kd_found_error(reader->findings, mark, "%s", text);
 }
 
-void kd_read_conditions(struct kd_reader *reader, const struct kd_node *list,
+void kd_read_conditions(struct kd_reader *reader, const struct kd_yaml *list,
                         struct kd_space *space, const bool *is_sound)
 {
     struct kd_error err;
     int n_before = reader->findings->n_errors;
     bool is_whole = true;
     for (int i = 0; i < space->n_params; i++) {
-        const struct kd_node *node = kd_node_get(list->children.items[i], "condition");
+        const struct kd_yaml *node = kd_yaml_get(list->children.items[i], "condition");
         if (node)
             space->params[i].condition = read_condition(reader, node, space, is_sound);
         is_whole = is_whole && is_sound[i];

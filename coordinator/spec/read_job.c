@@ -19,17 +19,17 @@ struct job {
 struct job_field {
     const char *name; /* NULL ends the table */
     void (*read)(struct job *job,
-                 const struct kd_node *value); /* NULL: known, says nothing to us */
+                 const struct kd_yaml *value); /* NULL: known, says nothing to us */
 };
 
 /* What the table does not list goes to the list of unused fields. */
-static void walk(struct job *job, const struct kd_node *map, const struct job_field *fields,
+static void walk(struct job *job, const struct kd_yaml *map, const struct job_field *fields,
                  const char *path)
 {
-    if (!kd_node_expect(job->reader, map, KD_NODE_MAP, path))
+    if (!kd_yaml_expect(job->reader, map, KD_NODE_MAP, path))
         return;
     for (size_t i = 0; i < map->children.n; i++) {
-        const struct kd_node *value = map->children.items[i];
+        const struct kd_yaml *value = map->children.items[i];
         const struct job_field *field = fields;
         while (field->name && strcmp(field->name, value->key) != 0)
             field++;
@@ -40,18 +40,18 @@ static void walk(struct job *job, const struct kd_node *map, const struct job_fi
     }
 }
 
-static void add_words(struct job *job, const struct kd_node *value)
+static void add_words(struct job *job, const struct kd_yaml *value)
 {
     struct kd_template *template = &job->experiment->template;
     size_t n = 0;
-    if (!kd_node_expect(job->reader, value, KD_NODE_LIST, value->key))
+    if (!kd_yaml_expect(job->reader, value, KD_NODE_LIST, value->key))
         return;
     while (template->argv && template->argv[n])
         n++;
     template->argv =
         kd_realloc_array(template->argv, n + value->children.n + 1, sizeof *template->argv);
     for (size_t i = 0; i < value->children.n; i++) {
-        const char *text = kd_node_text(job->reader, value->children.items[i]);
+        const char *text = kd_yaml_text(job->reader, value->children.items[i]);
         template->argv[n++] = kd_strdup(text ? text : "");
     }
     template->argv[n] = NULL;
@@ -84,13 +84,13 @@ static char *field_value(struct job *job, const char *field)
     return value ? value : job_metadata(job, field, "metadata.annotations");
 }
 
-static char *env_value(struct job *job, const struct kd_node *item)
+static char *env_value(struct job *job, const struct kd_yaml *item)
 {
-    const struct kd_node *value = kd_node_get(item, "value"),
-                         *from = kd_node_get(item, "valueFrom");
-    const struct kd_node *field = kd_node_at(from, "fieldRef.fieldPath");
+    const struct kd_yaml *value = kd_yaml_get(item, "value"),
+                         *from = kd_yaml_get(item, "valueFrom");
+    const struct kd_yaml *field = kd_yaml_at(from, "fieldRef.fieldPath");
     if (value)
-        return kd_strdup(kd_node_text(job->reader, value));
+        return kd_strdup(kd_yaml_text(job->reader, value));
     if (from == NULL)
         return kd_strdup("");
     char *text = field && field->text ? field_value(job, field->text) : NULL;
@@ -101,12 +101,12 @@ static char *env_value(struct job *job, const struct kd_node *item)
     return text;
 }
 
-static void read_env(struct job *job, const struct kd_node *value)
+static void read_env(struct job *job, const struct kd_yaml *value)
 {
-    if (!kd_node_expect_list(job->reader, value, "env"))
+    if (!kd_yaml_expect_list(job->reader, value, "env"))
         return;
     for (size_t i = 0; i < value->children.n; i++) {
-        const struct kd_node *item = value->children.items[i], *name = kd_node_get(item, "name");
+        const struct kd_yaml *item = value->children.items[i], *name = kd_yaml_get(item, "name");
         if (name == NULL || name->text == NULL) {
             kd_found_error(job->reader->findings, item->mark, "env: \"name\" is missing");
             continue;
@@ -118,12 +118,12 @@ static void read_env(struct job *job, const struct kd_node *value)
     }
 }
 
-static void read_image(struct job *job, const struct kd_node *value)
+static void read_image(struct job *job, const struct kd_yaml *value)
 {
     kd_read_text(job->reader, value, &job->experiment->template.image);
 }
 
-static void read_working_dir(struct job *job, const struct kd_node *value)
+static void read_working_dir(struct job *job, const struct kd_yaml *value)
 {
     kd_read_text(job->reader, value, &job->experiment->template.working_dir);
 }
@@ -131,50 +131,50 @@ static void read_working_dir(struct job *job, const struct kd_node *value)
 /* What the user says in our own words goes before what the container says. */
 static bool is_said(struct job *job, const char *path)
 {
-    return kd_node_at(job->reader->root, path) != NULL;
+    return kd_yaml_at(job->reader->root, path) != NULL;
 }
 
-static void read_cpu(struct job *job, const struct kd_node *value)
+static void read_cpu(struct job *job, const struct kd_yaml *value)
 {
     if (!is_said(job, "spec.resources.cpus"))
         kd_read_cpus(job->reader, value, &job->experiment->resources.cpus);
 }
 
-static void read_memory(struct job *job, const struct kd_node *value)
+static void read_memory(struct job *job, const struct kd_yaml *value)
 {
     if (!is_said(job, "spec.resources.memory"))
         kd_read_memory(job->reader, value, &job->experiment->resources.memory_bytes);
 }
 
-static void read_gpus(struct job *job, const struct kd_node *value)
+static void read_gpus(struct job *job, const struct kd_yaml *value)
 {
     if (!is_said(job, "spec.resources.gpus"))
         kd_read_count0(job->reader, value, &job->experiment->resources.gpus);
 }
 
-static void read_limits(struct job *job, const struct kd_node *value)
+static void read_limits(struct job *job, const struct kd_yaml *value)
 {
     static const struct job_field fields[] = {
         {"cpu", read_cpu}, {"memory", read_memory}, {"nvidia.com/gpu", read_gpus}, {0}};
     walk(job, value, fields, "container.resources.limits");
 }
 
-static void read_resources(struct job *job, const struct kd_node *value)
+static void read_resources(struct job *job, const struct kd_yaml *value)
 {
     static const struct job_field fields[] = {{"limits", read_limits}, {0}};
     walk(job, value, fields, "container.resources");
 }
 
-static void check_container(struct job *job, const struct kd_node *container)
+static void check_container(struct job *job, const struct kd_yaml *container)
 {
-    const struct kd_node *name = kd_node_get(container, "name");
-    const struct kd_node *primary =
-        kd_node_at(job->reader->root, "spec.trialTemplate.primaryContainerName");
+    const struct kd_yaml *name = kd_yaml_get(container, "name");
+    const struct kd_yaml *primary =
+        kd_yaml_at(job->reader->root, "spec.trialTemplate.primaryContainerName");
     if (name == NULL)
         kd_found_error(job->reader->findings, container->mark, "container: \"name\" is missing");
     if (primary == NULL)
         kd_found_error(job->reader->findings,
-                       kd_node_at(job->reader->root, "spec.trialTemplate")->key_mark,
+                       kd_yaml_at(job->reader->root, "spec.trialTemplate")->key_mark,
                        "trialTemplate: \"primaryContainerName\" is missing");
     else if (name && name->text && primary->text && strcmp(name->text, primary->text) != 0)
         kd_found_error(job->reader->findings, primary->mark,
@@ -182,7 +182,7 @@ static void check_container(struct job *job, const struct kd_node *container)
                        name->text);
 }
 
-static void read_container(struct job *job, const struct kd_node *container)
+static void read_container(struct job *job, const struct kd_yaml *container)
 {
     static const struct job_field fields[] = {
         {"name", NULL},
@@ -198,8 +198,8 @@ static void read_container(struct job *job, const struct kd_node *container)
     walk(job, container, fields, "container");
     if (container->kind != KD_NODE_MAP)
         return;
-    const struct kd_node *command = kd_node_get(container, "command");
-    const struct kd_node *args = kd_node_get(container, "args");
+    const struct kd_yaml *command = kd_yaml_get(container, "command");
+    const struct kd_yaml *args = kd_yaml_get(container, "args");
     if (command)
         add_words(job, command);
     if (args)
@@ -211,9 +211,9 @@ static void read_container(struct job *job, const struct kd_node *container)
     check_container(job, container);
 }
 
-static void read_containers(struct job *job, const struct kd_node *value)
+static void read_containers(struct job *job, const struct kd_yaml *value)
 {
-    if (!kd_node_expect(job->reader, value, KD_NODE_LIST, "containers"))
+    if (!kd_yaml_expect(job->reader, value, KD_NODE_LIST, "containers"))
         return;
     if (value->children.n == 1)
         read_container(job, value->children.items[0]);
@@ -223,42 +223,42 @@ static void read_containers(struct job *job, const struct kd_node *value)
                        value->children.n);
 }
 
-static void refuse_init(struct job *job, const struct kd_node *value)
+static void refuse_init(struct job *job, const struct kd_yaml *value)
 {
     kd_found_error(job->reader->findings, value->key_mark, "initContainers is not supported yet");
 }
 
 /* A trial that fails is not started again by itself: what Never says. */
-static void read_restart_policy(struct job *job, const struct kd_node *value)
+static void read_restart_policy(struct job *job, const struct kd_yaml *value)
 {
     if (value->text == NULL || strcmp(value->text, "Never") != 0)
         kd_str_addf(&job->unused, "%spod.restartPolicy", job->unused.length ? ", " : "");
 }
 
-static void read_pod(struct job *job, const struct kd_node *value)
+static void read_pod(struct job *job, const struct kd_yaml *value)
 {
     static const struct job_field fields[] = {{"containers", read_containers},
                                               {"initContainers", refuse_init},
                                               {"restartPolicy", read_restart_policy},
                                               {0}};
     walk(job, value, fields, "pod");
-    if (value->kind == KD_NODE_MAP && kd_node_get(value, "containers") == NULL)
+    if (value->kind == KD_NODE_MAP && kd_yaml_get(value, "containers") == NULL)
         kd_found_error(job->reader->findings, value->key_mark, "\"containers\" is missing");
 }
 
-static void read_pod_template(struct job *job, const struct kd_node *value)
+static void read_pod_template(struct job *job, const struct kd_yaml *value)
 {
     static const struct job_field fields[] = {{"metadata", NULL}, {"spec", read_pod}, {0}};
     walk(job, value, fields, "template");
 }
 
-static void read_backoff(struct job *job, const struct kd_node *value)
+static void read_backoff(struct job *job, const struct kd_yaml *value)
 {
     if (!is_said(job, "spec.limits.maxRetries"))
         kd_read_count0(job->reader, value, &job->experiment->limits.max_retries);
 }
 
-static void read_deadline(struct job *job, const struct kd_node *value)
+static void read_deadline(struct job *job, const struct kd_yaml *value)
 {
     double seconds = 0;
     if (is_said(job, "spec.limits.trialTime"))
@@ -271,7 +271,7 @@ static void read_deadline(struct job *job, const struct kd_node *value)
                        "%s is %s, more than 10 years (3650d): give less", value->key, value->text);
 }
 
-static void read_job_spec(struct job *job, const struct kd_node *value)
+static void read_job_spec(struct job *job, const struct kd_yaml *value)
 {
     static const struct job_field fields[] = {{"template", read_pod_template},
                                               {"backoffLimit", read_backoff},
@@ -280,12 +280,12 @@ static void read_job_spec(struct job *job, const struct kd_node *value)
     walk(job, value, fields, "spec");
 }
 
-static void check_metadata(struct job *job, const struct kd_node *spec)
+static void check_metadata(struct job *job, const struct kd_yaml *spec)
 {
     static const char *const ours[] = {"name", "namespace"};
-    const struct kd_node *metadata = kd_node_get(spec, "metadata");
+    const struct kd_yaml *metadata = kd_yaml_get(spec, "metadata");
     for (size_t i = 0; i < KD_COUNT(ours); i++) {
-        const struct kd_node *node = kd_node_get(metadata, ours[i]);
+        const struct kd_yaml *node = kd_yaml_get(metadata, ours[i]);
         if (node)
             kd_found_error(job->reader->findings, node->key_mark,
                            "trialSpec.metadata.%s must be left out: each trial gets its own",
@@ -293,7 +293,7 @@ static void check_metadata(struct job *job, const struct kd_node *spec)
     }
 }
 
-static json_t *texts_of(const struct kd_node *map)
+static json_t *texts_of(const struct kd_yaml *map)
 {
     json_t *texts = json_object();
     for (size_t i = 0; map && map->kind == KD_NODE_MAP && i < map->children.n; i++)
@@ -304,27 +304,27 @@ static json_t *texts_of(const struct kd_node *map)
 }
 
 /* What ${trialSpec.X} may name; Name is the trial's. */
-static json_t *job_facts(struct job *job, const struct kd_node *spec)
+static json_t *job_facts(struct job *job, const struct kd_yaml *spec)
 {
-    const struct kd_node *space = kd_node_at(job->reader->root, "metadata.namespace");
-    const struct kd_node *version = kd_node_get(spec, "apiVersion");
+    const struct kd_yaml *space = kd_yaml_at(job->reader->root, "metadata.namespace");
+    const struct kd_yaml *version = kd_yaml_get(spec, "apiVersion");
     return json_pack("{s:s, s:s, s:s, s:o, s:o}", "Namespace",
                      space && space->text ? space->text : "default", "Kind", "Job", "APIVersion",
                      version && version->text ? version->text : "", "Labels",
-                     texts_of(kd_node_at(spec, "metadata.labels")), "Annotations",
-                     texts_of(kd_node_at(spec, "metadata.annotations")));
+                     texts_of(kd_yaml_at(spec, "metadata.labels")), "Annotations",
+                     texts_of(kd_yaml_at(spec, "metadata.annotations")));
 }
 
 /* true: a Job, to be read on. */
-static bool check_kind(struct kd_reader *reader, const struct kd_node *spec)
+static bool check_kind(struct kd_reader *reader, const struct kd_yaml *spec)
 {
-    const struct kd_node *kind = kd_node_get(spec, "kind"), *api = kd_node_get(spec, "apiVersion");
-    if (!kd_node_expect(reader, spec, KD_NODE_MAP, "trialSpec"))
+    const struct kd_yaml *kind = kd_yaml_get(spec, "kind"), *api = kd_yaml_get(spec, "apiVersion");
+    if (!kd_yaml_expect(reader, spec, KD_NODE_MAP, "trialSpec"))
         return false;
     if (kind == NULL || api == NULL)
         kd_found_error(reader->findings, spec->key_mark, "trialSpec: \"%s\" is missing",
                        kind ? "apiVersion" : "kind");
-    const char *name = kind ? kd_node_text(reader, kind) : NULL;
+    const char *name = kind ? kd_yaml_text(reader, kind) : NULL;
     if (name == NULL)
         return false;
     if (strcmp(name, "Job") != 0)
@@ -333,7 +333,7 @@ static bool check_kind(struct kd_reader *reader, const struct kd_node *spec)
     return strcmp(name, "Job") == 0;
 }
 
-void kd_read_job(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_job(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct job_field fields[] = {
         {"apiVersion", NULL}, {"kind", NULL}, {"metadata", NULL}, {"spec", read_job_spec}, {0}};
@@ -343,7 +343,7 @@ void kd_read_job(struct kd_reader *reader, const struct kd_node *value, void *ta
     job.experiment->template.job = job_facts(&job, value);
     check_metadata(&job, value);
     walk(&job, value, fields, "trialSpec");
-    if (kd_node_get(value, "spec") == NULL)
+    if (kd_yaml_get(value, "spec") == NULL)
         kd_found_error(reader->findings, value->key_mark, "trialSpec: \"spec\" is missing");
     if (job.unused.length > 0)
         kd_found_warning(reader->findings, value->key_mark,

@@ -6,9 +6,9 @@
 
 static const double most_cpus = 1e6;
 
-static int read_quantity(struct kd_reader *reader, const struct kd_node *value, double *quantity)
+static int read_quantity(struct kd_reader *reader, const struct kd_yaml *value, double *quantity)
 {
-    const char *text = kd_node_text(reader, value);
+    const char *text = kd_yaml_text(reader, value);
     if (text == NULL)
         return -1;
     if (kd_quantity_parse(text, quantity) == 0 && *quantity > 0)
@@ -19,7 +19,7 @@ static int read_quantity(struct kd_reader *reader, const struct kd_node *value, 
     return -1;
 }
 
-void kd_read_cpus(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_cpus(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     double cpus;
     if (read_quantity(reader, value, &cpus) != 0)
@@ -33,7 +33,7 @@ void kd_read_cpus(struct kd_reader *reader, const struct kd_node *value, void *t
         *(double *)target = cpus;
 }
 
-void kd_read_memory(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_memory(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     double bytes;
     if (read_quantity(reader, value, &bytes) != 0)
@@ -47,7 +47,7 @@ void kd_read_memory(struct kd_reader *reader, const struct kd_node *value, void 
 }
 
 #define AT(member) offsetof(struct kd_resources, member)
-void kd_read_resources(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_resources(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"gpus", kd_read_count0, AT(gpus), 0},
@@ -63,7 +63,7 @@ void kd_read_resources(struct kd_reader *reader, const struct kd_node *value, vo
 #undef AT
 
 #define AT(member) offsetof(struct kd_limits, member)
-void kd_read_limits(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_limits(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"trialTime", kd_read_seconds_above0, AT(trial_time_s), 0},

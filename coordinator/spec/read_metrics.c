@@ -8,11 +8,11 @@
 
 #define KATIB_FILE "/var/log/katib/metrics.log"
 
-static void add_filter(struct kd_reader *reader, const struct kd_node *value,
+static void add_filter(struct kd_reader *reader, const struct kd_yaml *value,
                        struct kd_metrics_collector *collector)
 {
     struct kd_error err;
-    const char *pattern = kd_node_text(reader, value);
+    const char *pattern = kd_yaml_text(reader, value);
     if (pattern == NULL)
         return;
     struct kd_filter *filter = kd_filter_new(pattern, &err);
@@ -24,26 +24,26 @@ static void add_filter(struct kd_reader *reader, const struct kd_node *value,
     collector->filters[collector->n_filters++] = kd_strdup(pattern);
 }
 
-static void read_filters(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_filters(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
-    if (kd_node_is_scalar(value))
+    if (kd_yaml_is_scalar(value))
         add_filter(reader, value, target);
-    else if (kd_node_expect_list(reader, value, "the filter"))
+    else if (kd_yaml_expect_list(reader, value, "the filter"))
         for (size_t i = 0; i < value->children.n; i++)
             add_filter(reader, value->children.items[i], target);
 }
 
-static void read_format(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_format(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const formats[] = {"TEXT", "JSON", NULL};
     static const char *const ours[] = {"text", "json", NULL};
     bool is_lower = value->text && value->text[0] >= 'a';
-    int format = kd_node_choice(reader, value, "format", is_lower ? ours : formats);
+    int format = kd_yaml_choice(reader, value, "format", is_lower ? ours : formats);
     if (format >= 0)
         *(enum kd_metric_format *)target = (enum kd_metric_format)format;
 }
 
-static void check_format(struct kd_reader *reader, const struct kd_node *value,
+static void check_format(struct kd_reader *reader, const struct kd_yaml *value,
                          const struct kd_metrics_collector *collector)
 {
     if (collector->format == KD_FORMAT_JSON && collector->n_filters > 0)
@@ -51,20 +51,20 @@ static void check_format(struct kd_reader *reader, const struct kd_node *value,
                        "a filter does not go with format JSON: a line is one object there");
 }
 
-static void read_filter_block(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_filter_block(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {{"metricsFormat", read_filters, 0, 0}, {0}};
     kd_fields_read(reader, value, fields, "filter", target);
 }
 
-static void read_path_kind(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_path_kind(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const kinds[] = {"File", "Directory", NULL};
     (void)target;
-    kd_node_choice(reader, value, "kind", kinds);
+    kd_yaml_choice(reader, value, "kind", kinds);
 }
 
-static void read_path(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_path(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     kd_read_text(reader, value, target);
     bool is_placed =
@@ -75,7 +75,7 @@ static void read_path(struct kd_reader *reader, const struct kd_node *value, voi
 }
 
 #define AT(member) offsetof(struct kd_metrics_collector, member)
-static void read_file_path(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_file_path(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"path", read_path, AT(file), 0},
@@ -86,7 +86,7 @@ static void read_file_path(struct kd_reader *reader, const struct kd_node *value
     kd_fields_read(reader, value, fields, "fileSystemPath", target);
 }
 
-static void read_source(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_source(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"fileSystemPath", read_file_path, 0, 0},
@@ -97,13 +97,13 @@ static void read_source(struct kd_reader *reader, const struct kd_node *value, v
     kd_fields_read(reader, value, fields, "source", target);
 }
 
-static void read_kind(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_kind(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     enum { STDOUT, FILE_KIND, N_BUILT };
     static const char *const kinds[] = {
         "StdOut", "File", "TensorFlowEvent", "PrometheusMetric", "Custom", "Push", "None", NULL};
     struct kd_metrics_collector *collector = target;
-    int kind = kd_node_choice(reader, value, "metrics collector", kinds);
+    int kind = kd_yaml_choice(reader, value, "metrics collector", kinds);
     if (kind >= N_BUILT)
         kd_found_error(reader->findings, value->mark,
                        "the metrics collector %s is not supported yet: print the metrics, or use "
@@ -116,7 +116,7 @@ static void read_kind(struct kd_reader *reader, const struct kd_node *value, voi
     }
 }
 
-static void read_kind_block(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_kind_block(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"kind", read_kind, 0, KD_FIELD_REQUIRED},
@@ -127,13 +127,13 @@ static void read_kind_block(struct kd_reader *reader, const struct kd_node *valu
 }
 
 /* The source first: the kind is checked against it, in whatever order they stand. */
-void kd_read_collector(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_collector(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"collector", NULL, 0, 0}, {"source", NULL, 0, 0}, {0}};
     kd_fields_read(reader, value, fields, "metricsCollectorSpec", target);
-    const struct kd_node *source = kd_node_get(value, "source");
-    const struct kd_node *kind = kd_node_get(value, "collector");
+    const struct kd_yaml *source = kd_yaml_get(value, "source");
+    const struct kd_yaml *kind = kd_yaml_get(value, "collector");
     if (source)
         read_source(reader, source, target);
     if (kind)
@@ -141,7 +141,7 @@ void kd_read_collector(struct kd_reader *reader, const struct kd_node *value, vo
     check_format(reader, value, target);
 }
 
-void kd_read_metrics(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_metrics(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"filter", read_filters, 0, 0},
@@ -149,7 +149,7 @@ void kd_read_metrics(struct kd_reader *reader, const struct kd_node *value, void
         {"file", kd_read_text, AT(file), 0},
         {0},
     };
-    const struct kd_node *katibs = kd_node_at(reader->root, "spec.metricsCollectorSpec");
+    const struct kd_yaml *katibs = kd_yaml_at(reader->root, "spec.metricsCollectorSpec");
     if (katibs) {
         kd_found_error(reader->findings, value->key_mark,
                        "metrics are described in metricsCollectorSpec (line %d) already: keep one",

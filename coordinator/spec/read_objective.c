@@ -8,28 +8,28 @@
 static const char *const directions[] = {"minimize", "maximize", NULL};
 static const char *const picks[] = {"min", "max", "latest", NULL}; /* enum kd_metric_pick */
 
-void kd_read_direction(struct kd_reader *reader, const struct kd_node *value, bool *maximize,
+void kd_read_direction(struct kd_reader *reader, const struct kd_yaml *value, bool *maximize,
                        enum kd_metric_pick *pick)
 {
-    *maximize = kd_node_choice(reader, value, "objective type", directions) == 1;
+    *maximize = kd_yaml_choice(reader, value, "objective type", directions) == 1;
     *pick = *maximize ? KD_PICK_MAX : KD_PICK_MIN;
 }
 
-int kd_read_pick(struct kd_reader *reader, const struct kd_node *value)
+int kd_read_pick(struct kd_reader *reader, const struct kd_yaml *value)
 {
-    return kd_node_choice(reader, value, "metric strategy", picks);
+    return kd_yaml_choice(reader, value, "metric strategy", picks);
 }
 
-static void read_type(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_type(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     struct kd_objective *objective = target;
     kd_read_direction(reader, value, &objective->maximize, &objective->pick);
 }
 
-static void read_goal(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_goal(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     struct kd_objective *objective = target;
-    objective->has_goal = kd_node_number(reader, value, &objective->goal) == 0;
+    objective->has_goal = kd_yaml_number(reader, value, &objective->goal) == 0;
 }
 
 static bool is_named(const struct kd_objective *objective, const char *name)
@@ -51,14 +51,14 @@ void kd_objective_also(struct kd_objective *objective, const char *metric)
     objective->additional[objective->n_additional++] = kd_strdup(metric);
 }
 
-static void read_additional(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_additional(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     struct kd_objective *objective = target;
-    if (!kd_node_expect_list(reader, value, "additionalMetricNames"))
+    if (!kd_yaml_expect_list(reader, value, "additionalMetricNames"))
         return;
     for (size_t i = 0; i < value->children.n; i++) {
-        const struct kd_node *item = value->children.items[i];
-        const char *name = kd_node_text(reader, item);
+        const struct kd_yaml *item = value->children.items[i];
+        const char *name = kd_yaml_text(reader, item);
         if (name && *name == '\0')
             kd_found_error(reader->findings, item->mark, "an empty metric name");
         else if (name && is_named(objective, name))
@@ -70,7 +70,7 @@ static void read_additional(struct kd_reader *reader, const struct kd_node *valu
     }
 }
 
-static void read_strategy(struct kd_reader *reader, const struct kd_node *item,
+static void read_strategy(struct kd_reader *reader, const struct kd_yaml *item,
                           struct kd_objective *objective)
 {
     static const struct kd_field fields[] = {
@@ -79,7 +79,7 @@ static void read_strategy(struct kd_reader *reader, const struct kd_node *item,
         {0},
     };
     kd_fields_read(reader, item, fields, "metricStrategies", NULL);
-    const struct kd_node *name = kd_node_get(item, "name"), *value = kd_node_get(item, "value");
+    const struct kd_yaml *name = kd_yaml_get(item, "name"), *value = kd_yaml_get(item, "value");
     int pick = value ? kd_read_pick(reader, value) : -1;
     if (name == NULL || name->text == NULL || pick < 0)
         return;
@@ -91,16 +91,16 @@ static void read_strategy(struct kd_reader *reader, const struct kd_node *item,
         objective->pick = (enum kd_metric_pick)pick;
 }
 
-static void read_strategies(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_strategies(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
-    if (!kd_node_expect_list(reader, value, "metricStrategies"))
+    if (!kd_yaml_expect_list(reader, value, "metricStrategies"))
         return;
     for (size_t i = 0; i < value->children.n; i++)
         read_strategy(reader, value->children.items[i], target);
 }
 
 /* The metrics' names first: the strategies must name one of them, wherever they stand. */
-void kd_read_objective(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_objective(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"type", read_type, 0, KD_FIELD_REQUIRED},
@@ -112,8 +112,8 @@ void kd_read_objective(struct kd_reader *reader, const struct kd_node *value, vo
         {0},
     };
     kd_fields_read(reader, value, fields, "spec.objective", target);
-    const struct kd_node *additional = kd_node_get(value, "additionalMetricNames");
-    const struct kd_node *strategies = kd_node_get(value, "metricStrategies");
+    const struct kd_yaml *additional = kd_yaml_get(value, "additionalMetricNames");
+    const struct kd_yaml *strategies = kd_yaml_get(value, "metricStrategies");
     if (additional)
         read_additional(reader, additional, target);
     if (strategies)

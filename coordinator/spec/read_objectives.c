@@ -7,16 +7,16 @@
 #include "coordinator/spec/read.h"
 
 struct draft {
-    const struct kd_node *type, *metric, *pick;
+    const struct kd_yaml *type, *metric, *pick;
 };
 
-static void keep_node(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void keep_node(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     (void)reader;
-    *(const struct kd_node **)target = value;
+    *(const struct kd_yaml **)target = value;
 }
 
-static void refuse_goal(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void refuse_goal(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     (void)target;
     kd_found_error(reader->findings, value->key_mark,
@@ -43,16 +43,16 @@ static bool is_objective(const struct kd_experiment *experiment, int n, const ch
 }
 
 /* The name of a metric, or NULL and a finding. */
-static const char *metric_of(struct kd_reader *reader, const struct kd_node *value)
+static const char *metric_of(struct kd_reader *reader, const struct kd_yaml *value)
 {
-    const char *name = value ? kd_node_text(reader, value) : NULL;
+    const char *name = value ? kd_yaml_text(reader, value) : NULL;
     if (name == NULL || *name != '\0')
         return name;
     kd_found_error(reader->findings, value->mark, "an empty metric name");
     return NULL;
 }
 
-static void read_one(struct kd_reader *reader, const struct kd_node *item, int at,
+static void read_one(struct kd_reader *reader, const struct kd_yaml *item, int at,
                      struct kd_more_objective *into)
 {
     struct draft draft = {0};
@@ -76,15 +76,15 @@ static void set_first(struct kd_objective *first, struct kd_more_objective *from
     first->metric = from->metric;
 }
 
-void kd_read_objectives(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_objectives(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     struct kd_experiment *experiment = target;
-    if (kd_node_get(kd_node_get(reader->root, "spec"), "objective")) {
+    if (kd_yaml_get(kd_yaml_get(reader->root, "spec"), "objective")) {
         kd_found_error(reader->findings, value->key_mark,
                        "\"objective\" and \"objectives\": give one of them");
         return;
     }
-    if (!kd_node_expect_list(reader, value, "objectives"))
+    if (!kd_yaml_expect_list(reader, value, "objectives"))
         return;
     if (value->children.n < 2) {
         kd_found_error(reader->findings, value->key_mark,
@@ -105,7 +105,7 @@ void kd_read_objectives(struct kd_reader *reader, const struct kd_node *value, v
     }
 }
 
-static void read_constraint(struct kd_reader *reader, const struct kd_node *item,
+static void read_constraint(struct kd_reader *reader, const struct kd_yaml *item,
                             struct kd_experiment *experiment)
 {
     static const struct kd_field fields[] = {
@@ -115,8 +115,8 @@ static void read_constraint(struct kd_reader *reader, const struct kd_node *item
         {0},
     };
     kd_fields_read(reader, item, fields, "constraints", NULL);
-    const struct kd_node *max = kd_node_get(item, "max"), *min = kd_node_get(item, "min");
-    const char *metric = metric_of(reader, kd_node_get(item, "metric"));
+    const struct kd_yaml *max = kd_yaml_get(item, "max"), *min = kd_yaml_get(item, "min");
+    const char *metric = metric_of(reader, kd_yaml_get(item, "metric"));
     if (item->kind != KD_NODE_MAP)
         return;
     if ((max == NULL) == (min == NULL)) {
@@ -126,7 +126,7 @@ static void read_constraint(struct kd_reader *reader, const struct kd_node *item
         return;
     }
     struct kd_constraint constraint = {.is_max = max != NULL};
-    if (metric == NULL || kd_node_number(reader, max ? max : min, &constraint.bound) != 0)
+    if (metric == NULL || kd_yaml_number(reader, max ? max : min, &constraint.bound) != 0)
         return;
     for (int i = 0; i < experiment->n_constraints; i++)
         if (experiment->constraints[i].is_max == constraint.is_max &&
@@ -138,10 +138,10 @@ static void read_constraint(struct kd_reader *reader, const struct kd_node *item
     kd_objective_also(&experiment->objective, metric);
 }
 
-void kd_read_constraints(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_constraints(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     struct kd_experiment *experiment = target;
-    if (!kd_node_expect_list(reader, value, "constraints"))
+    if (!kd_yaml_expect_list(reader, value, "constraints"))
         return;
     if (value->children.n == 0)
         kd_found_error(reader->findings, value->mark,

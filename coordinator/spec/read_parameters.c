@@ -14,27 +14,27 @@ static const char *const distributions[] = {"uniform", "logUniform", "normal", "
 struct draft {
     struct kd_param param;
     int type, distribution;
-    const struct kd_node *node, *min, *max, *step, *list;
+    const struct kd_yaml *node, *min, *max, *step, *list;
 };
 
-static void read_type(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_type(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
-    ((struct draft *)target)->type = kd_node_choice(reader, value, "parameterType", types);
+    ((struct draft *)target)->type = kd_yaml_choice(reader, value, "parameterType", types);
 }
 
-static void read_distribution(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_distribution(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
-    int distribution = kd_node_choice(reader, value, "distribution", distributions);
+    int distribution = kd_yaml_choice(reader, value, "distribution", distributions);
     ((struct draft *)target)->distribution = distribution;
 }
 
-static void keep_node(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void keep_node(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     (void)reader;
-    *(const struct kd_node **)target = value;
+    *(const struct kd_yaml **)target = value;
 }
 
-static void read_space(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_space(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"min", keep_node, offsetof(struct draft, min), 0},
@@ -60,7 +60,7 @@ static bool is_list_type(const struct draft *draft)
     return draft->type == KD_PARAM_DISCRETE || draft->type == KD_PARAM_CATEGORICAL;
 }
 
-static void forbid(struct kd_reader *reader, const struct draft *draft, const struct kd_node *node)
+static void forbid(struct kd_reader *reader, const struct draft *draft, const struct kd_yaml *node)
 {
     if (node)
         kd_found_error(reader->findings, node->key_mark, "the type %s takes no \"%s\": %s",
@@ -69,11 +69,11 @@ static void forbid(struct kd_reader *reader, const struct draft *draft, const st
 }
 
 static int read_bound(struct kd_reader *reader, const struct draft *draft, const char *name,
-                      const struct kd_node *node, double *value)
+                      const struct kd_yaml *node, double *value)
 {
     if (node)
-        return kd_node_number(reader, node, value);
-    const struct kd_node *space = kd_node_get(draft->node, "feasibleSpace");
+        return kd_yaml_number(reader, node, value);
+    const struct kd_yaml *space = kd_yaml_get(draft->node, "feasibleSpace");
     kd_found_error(reader->findings, space->key_mark,
                    "feasibleSpace: \"%s\" is missing: the type %s needs min and max", name,
                    types[draft->type]);
@@ -88,7 +88,7 @@ static int read_range(struct kd_reader *reader, struct draft *draft)
     bad |= read_bound(reader, draft, "min", draft->min, &param->min);
     bad |= read_bound(reader, draft, "max", draft->max, &param->max);
     if (draft->step)
-        bad |= kd_node_number(reader, draft->step, &param->step);
+        bad |= kd_yaml_number(reader, draft->step, &param->step);
     if (draft->step && !bad && param->step <= 0) {
         kd_found_error(reader->findings, draft->step->mark, "step must be above 0, not %s",
                        draft->step->text);
@@ -109,18 +109,18 @@ static void fix_value(struct draft *draft)
     param->n_choices = 1;
 }
 
-static int add_choice(struct kd_reader *reader, struct draft *draft, const struct kd_node *item)
+static int add_choice(struct kd_reader *reader, struct draft *draft, const struct kd_yaml *item)
 {
     struct kd_param *param = &draft->param;
-    if (!kd_node_is_scalar(item) || item->kind == KD_NODE_NULL) {
+    if (!kd_yaml_is_scalar(item) || item->kind == KD_NODE_NULL) {
         kd_found_error(reader->findings, item->mark,
                        "a value of the list must be a text or a "
                        "number, not %s",
-                       kd_node_kind_name(item));
+                       kd_yaml_kind_name(item));
         return -1;
     }
     if (draft->type == KD_PARAM_DISCRETE &&
-        kd_node_number(reader, item, &param->values[param->n_choices]) != 0)
+        kd_yaml_number(reader, item, &param->values[param->n_choices]) != 0)
         return -1;
     param->choices[param->n_choices++] = kd_strdup(item->text);
     return 0;
@@ -134,12 +134,12 @@ static int read_choices(struct kd_reader *reader, struct draft *draft)
     forbid(reader, draft, draft->step);
     int bad = draft->min || draft->max || draft->step ? -1 : 0;
     if (draft->list == NULL) {
-        kd_found_error(reader->findings, kd_node_get(draft->node, "feasibleSpace")->key_mark,
+        kd_found_error(reader->findings, kd_yaml_get(draft->node, "feasibleSpace")->key_mark,
                        "feasibleSpace: \"list\" is missing: the type %s needs its values",
                        types[draft->type]);
         return -1;
     }
-    if (!kd_node_expect(reader, draft->list, KD_NODE_LIST, "list"))
+    if (!kd_yaml_expect(reader, draft->list, KD_NODE_LIST, "list"))
         return -1;
     size_t n = draft->list->children.n;
     param->choices = KD_NEW_ARRAY(char *, n + 1);
@@ -153,11 +153,11 @@ static int read_choices(struct kd_reader *reader, struct draft *draft)
 /* kd_param_check names the field it complains of: "feasibleSpace.min: ...". */
 static void report_check(struct kd_reader *reader, const struct draft *draft, const char *text)
 {
-    const struct kd_node *space = kd_node_get(draft->node, "feasibleSpace"), *field = NULL;
+    const struct kd_yaml *space = kd_yaml_get(draft->node, "feasibleSpace"), *field = NULL;
     const char *name = strchr(text, '.'), *colon = strchr(text, ':');
     if (name && colon && name < colon) {
         char *key = kd_strndup(name + 1, (size_t)(colon - name - 1));
-        field = kd_node_get(space, key);
+        field = kd_yaml_get(space, key);
         free(key);
     }
     kd_found_error(reader->findings, field ? field->mark : space->key_mark, "%s: %s",
@@ -165,9 +165,9 @@ static void report_check(struct kd_reader *reader, const struct draft *draft, co
 }
 
 static void check_name(struct kd_reader *reader, const struct draft *draft, size_t at,
-                       const struct kd_node *list)
+                       const struct kd_yaml *list)
 {
-    const struct kd_node *name = kd_node_get(draft->node, "name");
+    const struct kd_yaml *name = kd_yaml_get(draft->node, "name");
     const char *text = draft->param.name;
     if (text == NULL)
         return;
@@ -181,9 +181,9 @@ static void check_name(struct kd_reader *reader, const struct draft *draft, size
                        "the name %s is taken: ${%s} has a meaning "
                        "of its own",
                        text, text);
-    int first = kd_node_named_at(list, text);
+    int first = kd_yaml_named_at(list, text);
     if (first >= 0 && (size_t)first < at) {
-        const struct kd_node *before = kd_node_get(list->children.items[first], "name");
+        const struct kd_yaml *before = kd_yaml_get(list->children.items[first], "name");
         kd_found_error(reader->findings, name->mark,
                        "the parameter %s is there twice: first in "
                        "line %d, column %d",
@@ -199,13 +199,13 @@ static void add_parameter(struct kd_space *space, struct kd_param *param)
 }
 
 /* Is what it may take understood and sound? */
-static bool read_parameter(struct kd_reader *reader, const struct kd_node *list, size_t at,
+static bool read_parameter(struct kd_reader *reader, const struct kd_yaml *list, size_t at,
                            struct kd_space *space)
 {
     struct draft draft = {.type = -1, .node = list->children.items[at]};
     kd_fields_read(reader, draft.node, parameter_fields, "parameters", &draft);
     check_name(reader, &draft, at, list);
-    const struct kd_node *its = kd_node_get(draft.node, "feasibleSpace");
+    const struct kd_yaml *its = kd_yaml_get(draft.node, "feasibleSpace");
     struct kd_error err;
     int bad = draft.type < 0 || draft.distribution < 0 || its == NULL || its->kind != KD_NODE_MAP;
     if (!bad) {
@@ -238,9 +238,9 @@ int kd_found_unknown_parameter(struct kd_reader *reader, struct kd_mark mark, co
     return -1;
 }
 
-void kd_read_parameters(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_parameters(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
-    if (!kd_node_expect_list(reader, value, "parameters"))
+    if (!kd_yaml_expect_list(reader, value, "parameters"))
         return;
     if (value->children.n == 0)
         kd_found_error(reader->findings, value->mark, "parameters is empty: name what to tune");

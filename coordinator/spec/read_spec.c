@@ -38,7 +38,7 @@ const char *kd_name_refused(const char *name)
     return name[length - 1] == '-' ? "must end with a letter or a digit" : NULL;
 }
 
-static void check_name(struct kd_reader *reader, const struct kd_node *value)
+static void check_name(struct kd_reader *reader, const struct kd_yaml *value)
 {
     const char *name = reader->experiment->name;
     const char *why = name ? kd_name_refused(name) : NULL;
@@ -46,14 +46,14 @@ static void check_name(struct kd_reader *reader, const struct kd_node *value)
         kd_found_error(reader->findings, value->mark, "the name \"%s\" %s", name, why);
 }
 
-static void read_metadata(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_metadata(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     kd_fields_read(reader, value, metadata_fields, "metadata", target);
-    const struct kd_node *name = kd_node_get(value, "name");
+    const struct kd_yaml *name = kd_yaml_get(value, "name");
     const char *instead = reader->options ? reader->options->name : NULL;
     struct kd_experiment *experiment = reader->experiment;
     if (instead) {
-        struct kd_node given = {.mark = {0, 0, "--name"}};
+        struct kd_yaml given = {.mark = {0, 0, "--name"}};
         free(experiment->name);
         experiment->name = kd_strdup(instead);
         check_name(reader, &given);
@@ -64,21 +64,21 @@ static void read_metadata(struct kd_reader *reader, const struct kd_node *value,
     }
 }
 
-static void read_api_version(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_api_version(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const versions[] = {"katydid/v1", "kubeflow.org/v1beta1", NULL};
     (void)target;
-    kd_node_choice(reader, value, "apiVersion", versions);
+    kd_yaml_choice(reader, value, "apiVersion", versions);
 }
 
-static void read_kind(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_kind(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const kinds[] = {"Experiment", NULL};
     (void)target;
-    kd_node_choice(reader, value, "kind", kinds);
+    kd_yaml_choice(reader, value, "kind", kinds);
 }
 
-static void read_parallel(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_parallel(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     bool is_auto = value->kind == KD_NODE_STRING && strcmp(value->text, "auto") == 0;
     if (is_auto && !reader->experiment->is_katib)
@@ -87,33 +87,33 @@ static void read_parallel(struct kd_reader *reader, const struct kd_node *value,
         kd_read_count(reader, value, target);
 }
 
-static void read_seed(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_seed(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     long long seed;
-    if (!kd_node_is_scalar(value) || kd_integer_parse(value->text, &seed) != 0 || seed < 0)
+    if (!kd_yaml_is_scalar(value) || kd_integer_parse(value->text, &seed) != 0 || seed < 0)
         kd_found_error(reader->findings, value->mark,
                        "seed must be a whole number from 0 to 2^63-1, not %s",
-                       value->text ? value->text : kd_node_kind_name(value));
+                       value->text ? value->text : kd_yaml_kind_name(value));
     else
         *(uint64_t *)target = (uint64_t)seed;
 }
 
-static void read_resume_policy(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_resume_policy(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const policies[] = {"Never", "LongRunning", "FromVolume", NULL};
     (void)target;
-    kd_node_choice(reader, value, "resumePolicy", policies);
+    kd_yaml_choice(reader, value, "resumePolicy", policies);
 }
 
-static void read_fidelity_unit(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_fidelity_unit(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const units[] = {"epoch", "step", "report", NULL};
-    int unit = kd_node_choice(reader, value, "unit", units);
+    int unit = kd_yaml_choice(reader, value, "unit", units);
     if (unit >= 0)
         *(enum kd_fidelity_unit *)target = (enum kd_fidelity_unit)unit;
 }
 
-static void read_fidelity(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_fidelity(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"unit", read_fidelity_unit, offsetof(struct kd_experiment, fidelity_unit), 0},
@@ -149,24 +149,24 @@ static const struct kd_field spec_fields[] = {
     {0},
 };
 
-static void read_spec(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_spec(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     bool is_ours = !reader->experiment->is_katib;
     kd_fields_read(reader, value, spec_fields, "spec", target);
     if (value->kind != KD_NODE_MAP)
         return;
-    if (kd_node_get(value, "objectives") == NULL)
+    if (kd_yaml_get(value, "objectives") == NULL)
         kd_field_require(reader, value, "objective", "spec");
     if (reader->options == NULL || !reader->options->is_for_suggest)
         kd_field_require(reader, value, "trialTemplate", "spec");
-    const struct kd_node *constraints = kd_node_get(value, "constraints");
-    const struct kd_node *enqueue = kd_node_get(value, "enqueue");
+    const struct kd_yaml *constraints = kd_yaml_get(value, "constraints");
+    const struct kd_yaml *enqueue = kd_yaml_get(value, "enqueue");
     if (constraints && is_ours)
         kd_read_constraints(reader, constraints, target);
     if (enqueue && is_ours)
         kd_read_enqueue(reader, enqueue, target);
-    kd_read_algorithm(reader, kd_node_get(value, "algorithm"));
-    kd_read_stopper(reader, kd_node_get(value, "earlyStopping"));
+    kd_read_algorithm(reader, kd_yaml_get(value, "algorithm"));
+    kd_read_stopper(reader, kd_yaml_get(value, "earlyStopping"));
     kd_check_stopper_runs(reader);
 }
 
@@ -182,7 +182,7 @@ static const struct kd_field document_fields[] = {
 static void set_defaults(struct kd_reader *reader)
 {
     struct kd_experiment *experiment = reader->experiment;
-    const struct kd_node *version = kd_node_get(reader->root, "apiVersion");
+    const struct kd_yaml *version = kd_yaml_get(reader->root, "apiVersion");
     experiment->is_katib =
         version && version->text && strncmp(version->text, "kubeflow.org/", 13) == 0;
     experiment->max_trials = experiment->max_failed = -1;
@@ -194,7 +194,7 @@ static void set_defaults(struct kd_reader *reader)
 static void check_at_most(struct kd_reader *reader, const char *field, int value)
 {
     int most = reader->experiment->max_trials;
-    const struct kd_node *node = kd_node_get(kd_node_get(reader->root, "spec"), field);
+    const struct kd_yaml *node = kd_yaml_get(kd_yaml_get(reader->root, "spec"), field);
     bool is_refused =
         reader->experiment->is_katib; /* Katib's rule; ours simply runs what there is */
     if (node && is_refused && most > 0 && value > most)
@@ -205,7 +205,7 @@ static void check_at_most(struct kd_reader *reader, const char *field, int value
 static void check_counts(struct kd_reader *reader)
 {
     struct kd_experiment *experiment = reader->experiment;
-    bool is_given = kd_node_at(reader->root, "spec.parallelTrialCount") != NULL;
+    bool is_given = kd_yaml_at(reader->root, "spec.parallelTrialCount") != NULL;
     check_at_most(reader, "parallelTrialCount", experiment->parallel_trials);
     check_at_most(reader, "maxFailedTrialCount", experiment->max_failed);
     if (!is_given && experiment->max_trials > 0 &&
@@ -214,7 +214,7 @@ static void check_counts(struct kd_reader *reader)
     bool is_run = reader->options == NULL || !reader->options->is_for_suggest;
     if (is_run && reader->findings->n_errors == 0 && experiment->max_trials < 0 &&
         experiment->limits.wall_time_s <= 0 && isinf(kd_space_size(&experiment->space)))
-        kd_found_warning(reader->findings, kd_node_at(reader->root, "spec")->key_mark,
+        kd_found_warning(reader->findings, kd_yaml_at(reader->root, "spec")->key_mark,
                          "no maxTrialCount and no limits.wallTime: this goes on until %s",
                          experiment->objective.has_goal ? "the goal is met" : "it is stopped");
 }
@@ -222,7 +222,7 @@ static void check_counts(struct kd_reader *reader)
 static void default_fidelity(struct kd_reader *reader)
 {
     struct kd_experiment *experiment = reader->experiment;
-    if (kd_node_at(reader->root, "spec.fidelity.unit") == NULL)
+    if (kd_yaml_at(reader->root, "spec.fidelity.unit") == NULL)
         experiment->fidelity_unit =
             experiment->template.kind == KD_TEMPLATE_TRAINER ? KD_UNIT_EPOCH : KD_UNIT_REPORT;
 }
@@ -231,14 +231,14 @@ void kd_read_document(struct kd_reader *reader)
 {
     set_defaults(reader);
     kd_fields_read(reader, reader->root, document_fields, "", reader->experiment);
-    if (kd_node_at(reader->root, "spec") == NULL ||
-        kd_node_at(reader->root, "spec")->kind != KD_NODE_MAP)
+    if (kd_yaml_at(reader->root, "spec") == NULL ||
+        kd_yaml_at(reader->root, "spec")->kind != KD_NODE_MAP)
         return;
     check_counts(reader);
     default_fidelity(reader);
     kd_check_uses(reader);
     if (reader->idle->length > 0)
-        kd_found_warning(reader->findings, kd_node_at(reader->root, "spec")->key_mark,
+        kd_found_warning(reader->findings, kd_yaml_at(reader->root, "spec")->key_mark,
                          "these fields have no effect without a cluster: %s",
                          kd_str_text(reader->idle));
 }

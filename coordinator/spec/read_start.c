@@ -8,7 +8,7 @@
 #include "coordinator/spec/read.h"
 
 /* 0, or -1 and a finding. A value that is null is one to be drawn. */
-static int read_value(struct kd_reader *reader, const struct kd_node *value,
+static int read_value(struct kd_reader *reader, const struct kd_yaml *value,
                       const struct kd_space *space, double *point)
 {
     struct kd_error err;
@@ -17,7 +17,7 @@ static int read_value(struct kd_reader *reader, const struct kd_node *value,
         return kd_found_unknown_parameter(reader, value->key_mark, "enqueue", value->key, space);
     if (value->kind == KD_NODE_NULL)
         return 0;
-    const char *text = kd_node_text(reader, value);
+    const char *text = kd_yaml_text(reader, value);
     if (text == NULL)
         return -1;
     if (kd_param_parse(&space->params[at], text, &point[at], &err) == 0)
@@ -36,14 +36,14 @@ static bool is_there(const struct kd_experiment *experiment, const double *point
 }
 
 /* Fills the point, NaN where the item says nothing. */
-static int read_point(struct kd_reader *reader, const struct kd_node *item,
+static int read_point(struct kd_reader *reader, const struct kd_yaml *item,
                       const struct kd_space *space, double *point)
 {
     struct kd_error err;
     int bad = 0, at;
     for (int i = 0; i < space->n_params; i++)
         point[i] = NAN;
-    if (!kd_node_expect(reader, item, KD_NODE_MAP, "a point of enqueue"))
+    if (!kd_yaml_expect(reader, item, KD_NODE_MAP, "a point of enqueue"))
         return -1;
     if (item->children.n == 0) {
         kd_found_error(reader->findings, item->mark,
@@ -55,21 +55,21 @@ static int read_point(struct kd_reader *reader, const struct kd_node *item,
         bad |= read_value(reader, item->children.items[i], space, point);
     if (bad || kd_point_check(space, point, &at, &err) == 0)
         return bad;
-    kd_found_error(reader->findings, kd_node_get(item, space->params[at].name)->key_mark,
+    kd_found_error(reader->findings, kd_yaml_get(item, space->params[at].name)->key_mark,
                    "enqueue: %s", err.text);
     return -1;
 }
 
 /* A space that was refused is not asked about. */
-void kd_read_enqueue(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_enqueue(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     struct kd_experiment *experiment = target;
     size_t n_params = (size_t)experiment->space.n_params;
-    if (!kd_node_expect_list(reader, value, "enqueue") || reader->findings->n_errors > 0)
+    if (!kd_yaml_expect_list(reader, value, "enqueue") || reader->findings->n_errors > 0)
         return;
     experiment->enqueued = KD_NEW_ARRAY(double, value->children.n *n_params + 1);
     for (size_t i = 0; i < value->children.n; i++) {
-        const struct kd_node *item = value->children.items[i];
+        const struct kd_yaml *item = value->children.items[i];
         double *point = &experiment->enqueued[(size_t)experiment->n_enqueued * n_params];
         if (read_point(reader, item, &experiment->space, point) != 0)
             continue;
@@ -80,7 +80,7 @@ void kd_read_enqueue(struct kd_reader *reader, const struct kd_node *value, void
     }
 }
 
-static void read_name(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_name(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     const char *own = reader->experiment->name;
     kd_read_text(reader, value, target);
@@ -90,7 +90,7 @@ static void read_name(struct kd_reader *reader, const struct kd_node *value, voi
                        value->text);
 }
 
-void kd_read_warm_start(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_warm_start(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"experiment", read_name, offsetof(struct kd_warm_start, experiment), KD_FIELD_REQUIRED},

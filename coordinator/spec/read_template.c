@@ -7,23 +7,23 @@
 #include "coordinator/spec/read.h"
 #include "coordinator/yaml/json.h"
 
-static void read_argv(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_argv(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     char ***argv = target;
-    if (kd_node_is_scalar(value)) {
+    if (kd_yaml_is_scalar(value)) {
         kd_found_error(reader->findings, value->mark,
                        "command must be a list of words, as in [python, train.py, \"${args}\"]: "
                        "no shell is involved");
         return;
     }
-    if (!kd_node_expect(reader, value, KD_NODE_LIST, "command"))
+    if (!kd_yaml_expect(reader, value, KD_NODE_LIST, "command"))
         return;
     if (value->children.n == 0)
         kd_found_error(reader->findings, value->mark, "command is empty: name the program to run");
     *argv = KD_NEW_ARRAY(char *, value->children.n + 1);
     for (size_t i = 0, n = 0; i < value->children.n; i++) {
-        const struct kd_node *item = value->children.items[i];
-        const char *text = kd_node_text(reader, item);
+        const struct kd_yaml *item = value->children.items[i];
+        const char *text = kd_yaml_text(reader, item);
         if (text && item->kind == KD_NODE_NULL)
             kd_found_error(reader->findings, item->mark, "an empty word: write \"\" for one");
         else if (text)
@@ -41,7 +41,7 @@ static const char *env_name_refused(const char *name)
 }
 
 /* Also the Job's reader: env is the same there. */
-void kd_template_add_env(struct kd_reader *reader, const struct kd_node *at, const char *name,
+void kd_template_add_env(struct kd_reader *reader, const struct kd_yaml *at, const char *name,
                          const char *value)
 {
     struct kd_template *template = &reader->experiment->template;
@@ -57,7 +57,7 @@ void kd_template_add_env(struct kd_reader *reader, const struct kd_node *at, con
     template->env[template->n_env++] = (struct kd_env_pair){kd_strdup(name), kd_strdup(value)};
 }
 
-static void read_env_item(struct kd_reader *reader, const struct kd_node *item)
+static void read_env_item(struct kd_reader *reader, const struct kd_yaml *item)
 {
     static const struct kd_field fields[] = {
         {"name", NULL, 0, KD_FIELD_REQUIRED},
@@ -65,23 +65,23 @@ static void read_env_item(struct kd_reader *reader, const struct kd_node *item)
         {0},
     };
     kd_fields_read(reader, item, fields, "env", NULL);
-    const struct kd_node *name = kd_node_get(item, "name"), *value = kd_node_get(item, "value");
-    const char *text = value ? kd_node_text(reader, value) : NULL;
-    if (name && text && kd_node_text(reader, name))
+    const struct kd_yaml *name = kd_yaml_get(item, "name"), *value = kd_yaml_get(item, "value");
+    const char *text = value ? kd_yaml_text(reader, value) : NULL;
+    if (name && text && kd_yaml_text(reader, name))
         kd_template_add_env(reader, name, name->text, text);
 }
 
-static void read_env(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_env(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     (void)target;
-    if (value->kind != KD_NODE_LIST && !kd_node_expect(reader, value, KD_NODE_MAP, "env"))
+    if (value->kind != KD_NODE_LIST && !kd_yaml_expect(reader, value, KD_NODE_MAP, "env"))
         return;
     if (value->children.n > KD_LIST_MAX)
         kd_found_error(reader->findings, value->mark, "more than %d variables", KD_LIST_MAX);
     for (size_t i = 0; i < value->children.n && i < KD_LIST_MAX; i++) {
-        const struct kd_node *item = value->children.items[i];
-        const char *text = value->kind == KD_NODE_MAP ? kd_node_text(reader, item) : NULL;
-        struct kd_node key = {.mark = item->key_mark};
+        const struct kd_yaml *item = value->children.items[i];
+        const char *text = value->kind == KD_NODE_MAP ? kd_yaml_text(reader, item) : NULL;
+        struct kd_yaml key = {.mark = item->key_mark};
         if (value->kind == KD_NODE_LIST)
             read_env_item(reader, item);
         else if (text)
@@ -89,22 +89,22 @@ static void read_env(struct kd_reader *reader, const struct kd_node *value, void
     }
 }
 
-static void read_env_policy(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_env_policy(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const policies[] = {"inherit", "clean", NULL};
-    int policy = kd_node_choice(reader, value, "envPolicy", policies);
+    int policy = kd_yaml_choice(reader, value, "envPolicy", policies);
     if (policy >= 0)
         *(enum kd_env_policy *)target = (enum kd_env_policy)policy;
 }
 
-static void read_params_from(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_params_from(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const sources[] = {"file", NULL};
-    if (kd_node_choice(reader, value, "paramsFrom", sources) == 0)
+    if (kd_yaml_choice(reader, value, "paramsFrom", sources) == 0)
         *(char **)target = kd_strdup("${trialDir}/params.json");
 }
 
-static void read_checkpoint(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_checkpoint(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const struct kd_field fields[] = {
         {"dir", kd_read_text, offsetof(struct kd_checkpoint_policy, dir), 0},
@@ -115,10 +115,10 @@ static void read_checkpoint(struct kd_reader *reader, const struct kd_node *valu
     kd_fields_read(reader, value, fields, "checkpoint", target);
 }
 
-static void read_trainer(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_trainer(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
-    if (kd_node_expect(reader, value, KD_NODE_MAP, "trainer"))
-        *(json_t **)target = kd_node_json(value);
+    if (kd_yaml_expect(reader, value, KD_NODE_MAP, "trainer"))
+        *(json_t **)target = kd_yaml_json(value);
 }
 
 static bool is_reference_to_job(const char *reference)
@@ -135,8 +135,8 @@ static bool is_reference_to_job(const char *reference)
     return is_map && reference[length - 2] == ']';
 }
 
-static void check_trial_parameter(struct kd_reader *reader, const struct kd_node *name,
-                                  const struct kd_node *reference)
+static void check_trial_parameter(struct kd_reader *reader, const struct kd_yaml *name,
+                                  const struct kd_yaml *reference)
 {
     const struct kd_template *template = &reader->experiment->template;
     if (strpbrk(name->text, "{}"))
@@ -158,7 +158,7 @@ static void check_trial_parameter(struct kd_reader *reader, const struct kd_node
                        reference->text);
 }
 
-static void read_trial_parameter(struct kd_reader *reader, const struct kd_node *item)
+static void read_trial_parameter(struct kd_reader *reader, const struct kd_yaml *item)
 {
     static const struct kd_field fields[] = {
         {"name", NULL, 0, KD_FIELD_REQUIRED},
@@ -168,9 +168,9 @@ static void read_trial_parameter(struct kd_reader *reader, const struct kd_node 
     };
     struct kd_template *template = &reader->experiment->template;
     kd_fields_read(reader, item, fields, "trialParameters", NULL);
-    const struct kd_node *name = kd_node_get(item, "name");
-    const struct kd_node *reference = kd_node_get(item, "reference");
-    if (!name || !reference || !kd_node_text(reader, name) || !kd_node_text(reader, reference))
+    const struct kd_yaml *name = kd_yaml_get(item, "name");
+    const struct kd_yaml *reference = kd_yaml_get(item, "reference");
+    if (!name || !reference || !kd_yaml_text(reader, name) || !kd_yaml_text(reader, reference))
         return;
     check_trial_parameter(reader, name, reference);
     template->trial_parameters =
@@ -181,18 +181,18 @@ static void read_trial_parameter(struct kd_reader *reader, const struct kd_node 
         kd_strdup(reference->text);
 }
 
-static void read_trial_parameters(struct kd_reader *reader, const struct kd_node *value,
+static void read_trial_parameters(struct kd_reader *reader, const struct kd_yaml *value,
                                   void *target)
 {
     (void)target;
-    if (!kd_node_expect_list(reader, value, "trialParameters"))
+    if (!kd_yaml_expect_list(reader, value, "trialParameters"))
         return;
     for (size_t i = 0; i < value->children.n; i++)
         read_trial_parameter(reader, value->children.items[i]);
 }
 
 /* Of Katib's GJSON conditions we know those that mean "the Job is Complete" and "the Job is Failed". */
-static void read_condition(struct kd_reader *reader, const struct kd_node *value, void *target)
+static void read_condition(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const known[] = {
         "status.conditions.#(type==\"Complete\")#|#(status==\"True\")#",
@@ -200,7 +200,7 @@ static void read_condition(struct kd_reader *reader, const struct kd_node *value
         "status.conditions.#(type==\"Failed\")#|#(status==\"True\")#",
     };
     (void)target;
-    const char *text = kd_node_text(reader, value);
+    const char *text = kd_yaml_text(reader, value);
     bool is_failure = strcmp(value->key, "failureCondition") == 0;
     for (size_t i = 0; text && i < KD_COUNT(known); i++)
         if (strcmp(text, known[i]) == 0 && (i == 2) == is_failure)
@@ -245,11 +245,11 @@ static const struct form {
     {"trialSpec", "write it in the container", {"env", "workingDir", NULL}},
 };
 
-static void check_form(struct kd_reader *reader, const struct kd_node *value)
+static void check_form(struct kd_reader *reader, const struct kd_yaml *value)
 {
-    const struct kd_node *first = NULL;
+    const struct kd_yaml *first = NULL;
     for (size_t i = 0; i < KD_COUNT(forms); i++) {
-        const struct kd_node *node = kd_node_get(value, forms[i].name);
+        const struct kd_yaml *node = kd_yaml_get(value, forms[i].name);
         if (node && first)
             kd_found_error(reader->findings, node->key_mark,
                            "trialTemplate has %s already: keep one of command, trainer, trialSpec",
@@ -259,28 +259,28 @@ static void check_form(struct kd_reader *reader, const struct kd_node *value)
             reader->experiment->template.kind = (enum kd_template_kind)i;
         }
     }
-    if (first == NULL && !kd_node_get(value, "configMap"))
+    if (first == NULL && !kd_yaml_get(value, "configMap"))
         kd_found_error(reader->findings, value->key_mark, "trialTemplate needs %s",
                        reader->experiment->is_katib ? "a trialSpec"
                                                     : "one of command, trainer, trialSpec");
 }
 
-static void check_companions(struct kd_reader *reader, const struct kd_node *value)
+static void check_companions(struct kd_reader *reader, const struct kd_yaml *value)
 {
     const struct form *form = &forms[reader->experiment->template.kind];
-    const struct kd_node *collector = kd_node_at(reader->root, "spec.metricsCollectorSpec");
+    const struct kd_yaml *collector = kd_yaml_at(reader->root, "spec.metricsCollectorSpec");
     if (collector && reader->experiment->template.kind == KD_TEMPLATE_TRAINER)
         kd_found_error(reader->findings, collector->key_mark,
                        "metricsCollectorSpec does not go with trainer: %s", form->instead);
     for (int i = 0; form->refused[i]; i++) {
-        const struct kd_node *node = kd_node_get(value, form->refused[i]);
+        const struct kd_yaml *node = kd_yaml_get(value, form->refused[i]);
         if (node)
             kd_found_error(reader->findings, node->key_mark, "%s does not go with %s: %s",
                            node->key, form->name, form->instead);
     }
 }
 
-void kd_read_template(struct kd_reader *reader, const struct kd_node *value, void *target)
+void kd_read_template(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     reader->experiment->template.checkpoint.keep = 3;
     kd_fields_read(reader, value, template_fields, "trialTemplate", target);

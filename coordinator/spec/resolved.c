@@ -3,7 +3,7 @@
 #include "coordinator/base/str.h"
 #include "coordinator/spec/digest.h"
 
-static void write_node(struct kd_json *json, const struct kd_node *node)
+static void write_node(struct kd_json *json, const struct kd_yaml *node)
 {
     switch (node->kind) {
     case KD_NODE_STRING:
@@ -31,7 +31,7 @@ static void write_node(struct kd_json *json, const struct kd_node *node)
     kd_json_close(json, is_map ? '}' : ']');
 }
 
-char *kd_resolved(const struct kd_node *root)
+char *kd_resolved(const struct kd_yaml *root)
 {
     struct kd_str out = {0};
     struct kd_json json = kd_json_to(&out);

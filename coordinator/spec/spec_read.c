@@ -20,7 +20,7 @@ static void check_image(struct kd_reader *reader)
 {
     const struct kd_image_map *images = reader->options ? reader->options->images : NULL;
     const struct kd_experiment *experiment = reader->experiment;
-    const struct kd_node *template = kd_node_at(reader->root, "spec.trialTemplate");
+    const struct kd_yaml *template = kd_yaml_at(reader->root, "spec.trialTemplate");
     struct kd_error err;
     if (images && template && experiment->template.kind == KD_TEMPLATE_JOB &&
         experiment->template.image &&
@@ -42,12 +42,12 @@ static void fill(struct kd_reader *reader)
     if (is_run)
         kd_check_trainer(reader);
     struct kd_experiment *experiment = reader->experiment;
-    experiment->canonical = kd_canonical(kd_node_get(reader->root, "spec"));
+    experiment->canonical = kd_canonical(kd_yaml_get(reader->root, "spec"));
     kd_sha256_hex(experiment->canonical, strlen(experiment->canonical), experiment->digest);
 }
 
 /* Overrides need a spec to change; without one the reading says what is missing. */
-static void read_root(struct kd_node *root, const struct kd_spec_options *options,
+static void read_root(struct kd_yaml *root, const struct kd_spec_options *options,
                       struct kd_experiment *experiment, struct kd_findings *findings)
 {
     struct kd_reader reader = {
@@ -67,7 +67,7 @@ int kd_spec_read_text(const char *text, size_t length, const char *file_name, co
     struct kd_findings findings = {.source = {file_name, whole, length, "an Experiment"}};
     *experiment = (struct kd_experiment){
         .text = whole, .file = kd_strdup(file_name), .base_dir = kd_strdup(base_dir)};
-    struct kd_node *root = kd_document_parse(&findings);
+    struct kd_yaml *root = kd_document_parse(&findings);
     if (root && findings.n_errors == 0)
         read_root(root, options, experiment, &findings);
     kd_problems_take(problems, &findings);
@@ -75,7 +75,7 @@ int kd_spec_read_text(const char *text, size_t length, const char *file_name, co
         free(experiment->text);
         experiment->text = kd_resolved(root);
     }
-    kd_node_free(root);
+    kd_yaml_free(root);
     if (problems->n_errors == 0)
         return 0;
     kd_experiment_release(experiment);

@@ -76,7 +76,7 @@ static void unknown_placeholder(struct uses *uses, struct kd_mark mark,
     free(name);
 }
 
-static void check_list_placeholder(struct uses *uses, const struct kd_node *node,
+static void check_list_placeholder(struct uses *uses, const struct kd_yaml *node,
                                    const struct kd_piece *piece)
 {
     bool is_alone = kd_placeholder_alone(uses->experiment, node->text).kind != KD_BIND_UNKNOWN;
@@ -88,7 +88,7 @@ static void check_list_placeholder(struct uses *uses, const struct kd_node *node
     all_used(uses);
 }
 
-static void check_piece(struct uses *uses, const struct kd_node *node, const struct kd_piece *piece)
+static void check_piece(struct uses *uses, const struct kd_yaml *node, const struct kd_piece *piece)
 {
     if (piece->kind == KD_PIECE_OPEN) {
         kd_found_error(uses->reader->findings, node->mark,
@@ -105,7 +105,7 @@ static void check_piece(struct uses *uses, const struct kd_node *node, const str
         check_list_placeholder(uses, node, piece);
 }
 
-static void check_text(struct uses *uses, const struct kd_node *node)
+static void check_text(struct uses *uses, const struct kd_yaml *node)
 {
     const char *cursor = node->text;
     struct kd_piece piece;
@@ -114,7 +114,7 @@ static void check_text(struct uses *uses, const struct kd_node *node)
             check_piece(uses, node, &piece);
 }
 
-static void check_tree(struct uses *uses, const struct kd_node *node)
+static void check_tree(struct uses *uses, const struct kd_yaml *node)
 {
     if (node && node->text)
         check_text(uses, node);
@@ -123,7 +123,7 @@ static void check_tree(struct uses *uses, const struct kd_node *node)
 }
 
 /* One trainer process serves many trials: what differs between them must not be in its environment. */
-static void check_trainer_env(struct uses *uses, const struct kd_node *env)
+static void check_trainer_env(struct uses *uses, const struct kd_yaml *env)
 {
     if (env && env->text && strstr(env->text, "${"))
         kd_found_error(uses->reader->findings, env->mark,
@@ -136,19 +136,19 @@ static void check_template(struct uses *uses)
 {
     static const char *const texts[] = {"env",       "workingDir",     "trainer",
                                         "trialSpec", "checkpoint.dir", "metrics.file"};
-    const struct kd_node *template = kd_node_at(uses->reader->root, "spec.trialTemplate");
+    const struct kd_yaml *template = kd_yaml_at(uses->reader->root, "spec.trialTemplate");
     uses->in_argv = true;
-    check_tree(uses, kd_node_get(template, "command"));
+    check_tree(uses, kd_yaml_get(template, "command"));
     /* ${args} in a Job of our own form: its command and args become argv too. */
     uses->in_argv = false;
     for (size_t i = 0; i < KD_COUNT(texts); i++) {
         uses->in_argv = strcmp(texts[i], "trialSpec") == 0;
-        check_tree(uses, kd_node_at(template, texts[i]));
+        check_tree(uses, kd_yaml_at(template, texts[i]));
     }
     if (uses->experiment->template.params_file)
         all_used(uses);
     if (uses->experiment->template.kind == KD_TEMPLATE_TRAINER)
-        check_trainer_env(uses, kd_node_get(template, "env"));
+        check_trainer_env(uses, kd_yaml_get(template, "env"));
 }
 
 static bool is_known_reference(const struct uses *uses, const char *reference)
@@ -159,12 +159,12 @@ static bool is_known_reference(const struct uses *uses, const char *reference)
 
 static void check_aliases(struct uses *uses)
 {
-    const struct kd_node *list =
-        kd_node_at(uses->reader->root, "spec.trialTemplate.trialParameters");
+    const struct kd_yaml *list =
+        kd_yaml_at(uses->reader->root, "spec.trialTemplate.trialParameters");
     for (size_t i = 0; list && list->kind == KD_NODE_LIST && i < list->children.n; i++) {
-        const struct kd_node *item = list->children.items[i];
-        const struct kd_node *name = kd_node_get(item, "name"),
-                             *its = kd_node_get(item, "reference");
+        const struct kd_yaml *item = list->children.items[i];
+        const struct kd_yaml *name = kd_yaml_get(item, "name"),
+                             *its = kd_yaml_get(item, "reference");
         if (!name || !name->text || !its || !its->text)
             continue;
         if (!is_known_reference(uses, its->text))
@@ -201,9 +201,9 @@ static void unused_parameter(struct uses *uses, struct kd_mark mark, const char 
 
 static void check_params(struct uses *uses)
 {
-    const struct kd_node *list = kd_node_at(uses->reader->root, "spec.parameters");
+    const struct kd_yaml *list = kd_yaml_at(uses->reader->root, "spec.parameters");
     for (int i = 0; i < uses->experiment->space.n_params; i++) {
-        const struct kd_node *its = kd_node_get(list->children.items[i], "name");
+        const struct kd_yaml *its = kd_yaml_get(list->children.items[i], "name");
         if (!uses->param_is_used[i] && its && its->text)
             unused_parameter(uses, its->mark, its->text);
     }
@@ -224,9 +224,9 @@ static bool names_file(const struct kd_template *template)
 static void check_metrics_file(struct uses *uses)
 {
     const struct kd_template *template = &uses->experiment->template;
-    const struct kd_node *root = uses->reader->root;
-    const struct kd_node *ours = kd_node_at(root, "spec.trialTemplate.metrics.file");
-    const struct kd_node *katibs = kd_node_at(root, "spec.metricsCollectorSpec");
+    const struct kd_yaml *root = uses->reader->root;
+    const struct kd_yaml *ours = kd_yaml_at(root, "spec.trialTemplate.metrics.file");
+    const struct kd_yaml *katibs = kd_yaml_at(root, "spec.metricsCollectorSpec");
     const char *file = template->collector.file;
     if (file == NULL || (ours == NULL && katibs == NULL))
         return;
@@ -260,7 +260,7 @@ static int conditional_in(const struct uses *uses, const char *text)
 }
 
 /* A path that a trial cannot do without. */
-static void check_path(struct uses *uses, const struct kd_node *node)
+static void check_path(struct uses *uses, const struct kd_yaml *node)
 {
     int at = node ? conditional_in(uses, node->text) : -1;
     if (at >= 0)
@@ -271,7 +271,7 @@ static void check_path(struct uses *uses, const struct kd_node *node)
 }
 
 /* `--momentum ${momentum}` in two words: only the second is left out. */
-static void check_flag(struct uses *uses, const struct kd_node *flag, const struct kd_node *word)
+static void check_flag(struct uses *uses, const struct kd_yaml *flag, const struct kd_yaml *word)
 {
     int at = word->text ? conditional_in(uses, word->text) : -1;
     bool is_alone =
@@ -287,14 +287,14 @@ static void check_flag(struct uses *uses, const struct kd_node *flag, const stru
 static void check_left_out(struct uses *uses)
 {
     static const char *const paths[] = {"workingDir", "checkpoint.dir", "metrics.file"};
-    const struct kd_node *template = kd_node_at(uses->reader->root, "spec.trialTemplate");
-    const struct kd_node *command = kd_node_get(template, "command");
+    const struct kd_yaml *template = kd_yaml_at(uses->reader->root, "spec.trialTemplate");
+    const struct kd_yaml *command = kd_yaml_get(template, "command");
     if (!kd_space_is_conditional(&uses->experiment->space))
         return;
     for (size_t i = 0; i < KD_COUNT(paths); i++)
-        check_path(uses, kd_node_at(template, paths[i]));
+        check_path(uses, kd_yaml_at(template, paths[i]));
     for (size_t i = 0; command && i < command->children.n; i++) {
-        const struct kd_node *word = command->children.items[i];
+        const struct kd_yaml *word = command->children.items[i];
         if (i > 0)
             check_flag(uses, command->children.items[i - 1], word);
         else if (conditional_in(uses, word->text) >= 0)

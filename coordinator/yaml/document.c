@@ -91,7 +91,7 @@ static void skip_byte_order_mark(struct kd_source *source)
     }
 }
 
-struct kd_node *kd_document_parse(struct kd_findings *findings)
+struct kd_yaml *kd_document_parse(struct kd_findings *findings)
 {
     if (findings->source.length > KD_TREE_MAX_BYTES) {
         kd_found_error(findings, whole_file, "has more than 1 MiB, which is too long for %s",
@@ -101,7 +101,7 @@ struct kd_node *kd_document_parse(struct kd_findings *findings)
     skip_byte_order_mark(&findings->source);
     if (check_text(findings) != 0)
         return NULL;
-    struct kd_node *root = kd_tree_parse(findings);
+    struct kd_yaml *root = kd_tree_parse(findings);
     bool is_empty = root == NULL || root->kind == KD_NODE_NULL;
     if (is_empty && findings->n_errors == 0)
         kd_found_error(findings, whole_file, "is empty: %s is expected", findings->source.what);

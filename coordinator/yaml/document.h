@@ -12,6 +12,6 @@ char *kd_document_read(const char *path, size_t *length, struct kd_error *err);
 char *kd_document_read_fd(int fd, size_t *length, struct kd_error *err);
 
 /* The tree of findings->source, which loses a byte order mark. NULL or an error in findings when it is none. */
-struct kd_node *kd_document_parse(struct kd_findings *findings);
+struct kd_yaml *kd_document_parse(struct kd_findings *findings);
 
 #endif

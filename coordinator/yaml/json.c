@@ -28,7 +28,7 @@ json_t *kd_typed_json(const char *text)
     return json_string(text);
 }
 
-static json_t *scalar_json(const struct kd_node *node, kd_text_json *text_json, void *ud)
+static json_t *scalar_json(const struct kd_yaml *node, kd_text_json *text_json, void *ud)
 {
     switch (node->kind) {
     case KD_NODE_NULL:
@@ -42,14 +42,14 @@ static json_t *scalar_json(const struct kd_node *node, kd_text_json *text_json, 
     }
 }
 
-json_t *kd_node_json_with(const struct kd_node *node, kd_text_json *text_json, void *ud)
+json_t *kd_yaml_json_with(const struct kd_yaml *node, kd_text_json *text_json, void *ud)
 {
-    if (kd_node_is_scalar(node))
+    if (kd_yaml_is_scalar(node))
         return scalar_json(node, text_json, ud);
     json_t *json = node->kind == KD_NODE_LIST ? json_array() : json_object();
     for (size_t i = 0; i < node->children.n; i++) {
-        const struct kd_node *child = node->children.items[i];
-        json_t *value = kd_node_json_with(child, text_json, ud);
+        const struct kd_yaml *child = node->children.items[i];
+        json_t *value = kd_yaml_json_with(child, text_json, ud);
         if (value && node->kind == KD_NODE_LIST)
             json_array_append_new(json, value);
         else if (value)
@@ -58,13 +58,13 @@ json_t *kd_node_json_with(const struct kd_node *node, kd_text_json *text_json, v
     return json;
 }
 
-static json_t *text_as_it_is(void *ud, const struct kd_node *text)
+static json_t *text_as_it_is(void *ud, const struct kd_yaml *text)
 {
     (void)ud;
     return json_string(text->text);
 }
 
-json_t *kd_node_json(const struct kd_node *node)
+json_t *kd_yaml_json(const struct kd_yaml *node)
 {
-    return kd_node_json_with(node, text_as_it_is, NULL);
+    return kd_yaml_json_with(node, text_as_it_is, NULL);
 }

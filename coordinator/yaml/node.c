@@ -8,9 +8,9 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 
-struct kd_node *kd_node_new(enum kd_node_kind kind, struct kd_mark mark)
+struct kd_yaml *kd_yaml_new(enum kd_yaml_kind kind, struct kd_mark mark)
 {
-    struct kd_node *node = KD_NEW(struct kd_node);
+    struct kd_yaml *node = KD_NEW(struct kd_yaml);
     node->kind = kind;
     node->mark = mark;
     return node;
@@ -18,7 +18,7 @@ struct kd_node *kd_node_new(enum kd_node_kind kind, struct kd_mark mark)
 
 static const struct word {
     const char *text;
-    enum kd_node_kind kind;
+    enum kd_yaml_kind kind;
     double number;
 } words[] = {
     {"", KD_NODE_NULL, 0},
@@ -76,7 +76,7 @@ static bool decimal(const char *text, double *value)
     return *p == '\0';
 }
 
-static void resolve_plain(struct kd_node *node)
+static void resolve_plain(struct kd_yaml *node)
 {
     for (size_t i = 0; i < KD_COUNT(words); i++) {
         if (strcmp(node->text, words[i].text) == 0) {
@@ -89,55 +89,55 @@ static void resolve_plain(struct kd_node *node)
         node->kind = KD_NODE_NUMBER;
 }
 
-struct kd_node *kd_node_new_scalar(const char *text, bool is_plain, struct kd_mark mark)
+struct kd_yaml *kd_yaml_new_scalar(const char *text, bool is_plain, struct kd_mark mark)
 {
-    struct kd_node *node = kd_node_new(KD_NODE_STRING, mark);
+    struct kd_yaml *node = kd_yaml_new(KD_NODE_STRING, mark);
     node->text = kd_strdup(text);
     if (is_plain)
         resolve_plain(node);
     return node;
 }
 
-struct kd_node *kd_node_copy(const struct kd_node *node)
+struct kd_yaml *kd_yaml_copy(const struct kd_yaml *node)
 {
-    struct kd_node *copy = kd_node_new(node->kind, node->mark);
+    struct kd_yaml *copy = kd_yaml_new(node->kind, node->mark);
     copy->text = kd_strdup(node->text);
     copy->number = node->number;
     copy->key = kd_strdup(node->key);
     copy->key_mark = node->key_mark;
     for (size_t i = 0; i < node->children.n; i++)
-        kd_arr_push(&copy->children, kd_node_copy(node->children.items[i]));
+        kd_arr_push(&copy->children, kd_yaml_copy(node->children.items[i]));
     return copy;
 }
 
-void kd_node_free(struct kd_node *node)
+void kd_yaml_free(struct kd_yaml *node)
 {
     if (node == NULL)
         return;
     for (size_t i = 0; i < node->children.n; i++)
-        kd_node_free(node->children.items[i]);
+        kd_yaml_free(node->children.items[i]);
     kd_arr_release(&node->children);
     free(node->text);
     free(node->key);
     free(node);
 }
 
-void kd_node_push(struct kd_node *list, struct kd_node **child)
+void kd_yaml_push(struct kd_yaml *list, struct kd_yaml **child)
 {
     kd_arr_push(&list->children, *child);
     *child = NULL;
 }
 
-void kd_node_put(struct kd_node *map, const char *key, struct kd_mark key_mark,
-                 struct kd_node **child)
+void kd_yaml_put(struct kd_yaml *map, const char *key, struct kd_mark key_mark,
+                 struct kd_yaml **child)
 {
-    int at = kd_node_key_at(map, key);
+    int at = kd_yaml_key_at(map, key);
     char *copy = kd_strdup(key);
     free((*child)->key);
     (*child)->key = copy;
     (*child)->key_mark = key_mark;
     if (at >= 0) {
-        kd_node_free(map->children.items[at]);
+        kd_yaml_free(map->children.items[at]);
         map->children.items[at] = *child;
     } else {
         kd_arr_push(&map->children, *child);
@@ -145,15 +145,15 @@ void kd_node_put(struct kd_node *map, const char *key, struct kd_mark key_mark,
     *child = NULL;
 }
 
-void kd_node_remove_at(struct kd_node *parent, size_t at)
+void kd_yaml_remove_at(struct kd_yaml *parent, size_t at)
 {
-    kd_node_free(parent->children.items[at]);
+    kd_yaml_free(parent->children.items[at]);
     parent->children.n--;
     memmove(&parent->children.items[at], &parent->children.items[at + 1],
             (parent->children.n - at) * sizeof *parent->children.items);
 }
 
-int kd_node_key_at(const struct kd_node *map, const char *key)
+int kd_yaml_key_at(const struct kd_yaml *map, const char *key)
 {
     if (map == NULL || map->kind != KD_NODE_MAP)
         return -1;
@@ -163,45 +163,45 @@ int kd_node_key_at(const struct kd_node *map, const char *key)
     return -1;
 }
 
-struct kd_node *kd_node_get(const struct kd_node *map, const char *key)
+struct kd_yaml *kd_yaml_get(const struct kd_yaml *map, const char *key)
 {
-    int at = kd_node_key_at(map, key);
+    int at = kd_yaml_key_at(map, key);
     if (at < 0 || map->children.items[at]->kind == KD_NODE_NULL)
         return NULL;
     return map->children.items[at];
 }
 
-struct kd_node *kd_node_at(const struct kd_node *root, const char *path)
+struct kd_yaml *kd_yaml_at(const struct kd_yaml *root, const char *path)
 {
-    const struct kd_node *node = root;
+    const struct kd_yaml *node = root;
     while (node && *path) {
         size_t length = strcspn(path, ".");
         char *key = kd_strndup(path, length);
-        node = kd_node_get(node, key);
+        node = kd_yaml_get(node, key);
         free(key);
         path += length + (path[length] == '.');
     }
-    return (struct kd_node *)node;
+    return (struct kd_yaml *)node;
 }
 
-int kd_node_named_at(const struct kd_node *list, const char *name)
+int kd_yaml_named_at(const struct kd_yaml *list, const char *name)
 {
     if (list == NULL || list->kind != KD_NODE_LIST)
         return -1;
     for (size_t i = 0; i < list->children.n; i++) {
-        const struct kd_node *its = kd_node_get(list->children.items[i], "name");
+        const struct kd_yaml *its = kd_yaml_get(list->children.items[i], "name");
         if (its && its->text && strcmp(its->text, name) == 0)
             return (int)i;
     }
     return -1;
 }
 
-bool kd_node_is_scalar(const struct kd_node *node)
+bool kd_yaml_is_scalar(const struct kd_yaml *node)
 {
     return node->kind != KD_NODE_LIST && node->kind != KD_NODE_MAP;
 }
 
-const char *kd_node_kind_name(const struct kd_node *node)
+const char *kd_yaml_kind_name(const struct kd_yaml *node)
 {
     static const char *const names[] = {
         [KD_NODE_NULL] = "nothing",    [KD_NODE_BOOL] = "true or false",
@@ -224,14 +224,14 @@ static const char *pointer_step(const char *pointer, struct kd_str *step)
     return pointer;
 }
 
-const struct kd_node *kd_node_pointer(const struct kd_node *root, const char *pointer)
+const struct kd_yaml *kd_yaml_pointer(const struct kd_yaml *root, const char *pointer)
 {
     struct kd_str step = {0};
     while (*pointer == '/') {
         pointer = pointer_step(pointer + 1, &step);
         long long at;
         if (root->kind == KD_NODE_MAP)
-            at = kd_node_key_at(root, kd_str_text(&step));
+            at = kd_yaml_key_at(root, kd_str_text(&step));
         else if (kd_integer_parse(kd_str_text(&step), &at) != 0)
             at = -1;
         if (at < 0 || at >= (long long)root->children.n)
@@ -242,9 +242,9 @@ const struct kd_node *kd_node_pointer(const struct kd_node *root, const char *po
     return root;
 }
 
-struct kd_mark kd_node_mark_at(const struct kd_node *root, const char *pointer)
+struct kd_mark kd_yaml_mark_at(const struct kd_yaml *root, const char *pointer)
 {
-    const struct kd_node *node = pointer ? kd_node_pointer(root, pointer) : root;
-    bool is_collection = !kd_node_is_scalar(node) && node->key;
+    const struct kd_yaml *node = pointer ? kd_yaml_pointer(root, pointer) : root;
+    bool is_collection = !kd_yaml_is_scalar(node) && node->key;
     return is_collection ? node->key_mark : node->mark;
 }

@@ -72,32 +72,32 @@ static int parse(struct override *o)
     return 0;
 }
 
-static int item_at(const struct kd_node *list, const char *step)
+static int item_at(const struct kd_yaml *list, const char *step)
 {
     long long index;
-    int named = kd_node_named_at(list, step);
+    int named = kd_yaml_named_at(list, step);
     if (named >= 0)
         return named;
     bool is_index = kd_integer_parse(step, &index) == 0 && index >= 0;
     return is_index && index < (long long)list->children.n ? (int)index : -1;
 }
 
-static int child_at(const struct kd_node *node, const char *step)
+static int child_at(const struct kd_yaml *node, const char *step)
 {
-    return node->kind == KD_NODE_LIST ? item_at(node, step) : kd_node_key_at(node, step);
+    return node->kind == KD_NODE_LIST ? item_at(node, step) : kd_yaml_key_at(node, step);
 }
 
-static struct kd_node *through(const struct override *o, struct kd_node *node, const char *step)
+static struct kd_yaml *through(const struct override *o, struct kd_yaml *node, const char *step)
 {
     return o->rules->through ? o->rules->through(node, step) : node;
 }
 
-static int no_such_step(const struct override *o, const struct kd_node *node, const char *step)
+static int no_such_step(const struct override *o, const struct kd_yaml *node, const char *step)
 {
     const char *names[MOST_NAMES + 1];
     int n = 0;
     for (size_t i = 0; i < node->children.n && n < MOST_NAMES; i++) {
-        const struct kd_node *name = kd_node_get(node->children.items[i], "name");
+        const struct kd_yaml *name = kd_yaml_get(node->children.items[i], "name");
         if (node->kind == KD_NODE_MAP)
             names[n++] = node->children.items[i]->key;
         else if (name && name->text)
@@ -111,11 +111,11 @@ static int no_such_step(const struct override *o, const struct kd_node *node, co
 }
 
 /* The node that holds the last step. Mappings on the way are made; list items are not. */
-static struct kd_node *descend(const struct override *o, struct kd_node *node)
+static struct kd_yaml *descend(const struct override *o, struct kd_yaml *node)
 {
     for (int i = 0; i + 1 < o->n_steps; i++) {
         node = through(o, node, o->steps[i]);
-        if (kd_node_is_scalar(node) && node->kind != KD_NODE_NULL)
+        if (kd_yaml_is_scalar(node) && node->kind != KD_NODE_NULL)
             return no_such_step(o, node, o->steps[i]), NULL;
         int at = child_at(node, o->steps[i]);
         bool may_make = node->kind != KD_NODE_LIST && o->verb != TAKE_OUT;
@@ -123,8 +123,8 @@ static struct kd_node *descend(const struct override *o, struct kd_node *node)
             return no_such_step(o, node, o->steps[i]), NULL;
         if (at < 0) {
             bool is_list = is_list_of_named(o, o->steps[i]);
-            struct kd_node *made = kd_node_new(is_list ? KD_NODE_LIST : KD_NODE_MAP, o->mark);
-            kd_node_put(node, o->steps[i], o->mark, &made);
+            struct kd_yaml *made = kd_yaml_new(is_list ? KD_NODE_LIST : KD_NODE_MAP, o->mark);
+            kd_yaml_put(node, o->steps[i], o->mark, &made);
             at = (int)node->children.n - 1;
         }
         node = node->children.items[at];
@@ -134,59 +134,59 @@ static struct kd_node *descend(const struct override *o, struct kd_node *node)
     return node;
 }
 
-static bool same_value(const struct kd_node *a, const struct kd_node *b)
+static bool same_value(const struct kd_yaml *a, const struct kd_yaml *b)
 {
-    json_t *x = kd_node_json(a), *y = kd_node_json(b);
+    json_t *x = kd_yaml_json(a), *y = kd_yaml_json(b);
     bool same = json_equal(x, y);
     json_decref(x);
     json_decref(y);
     return same;
 }
 
-static int take_out(const struct override *o, struct kd_node *parent, int at,
-                    const struct kd_node *value)
+static int take_out(const struct override *o, struct kd_yaml *parent, int at,
+                    const struct kd_yaml *value)
 {
     if (at < 0)
         return no_such_step(o, parent, o->steps[o->n_steps - 1]);
     if (value && !same_value(parent->children.items[at], value))
         return fail(o, "it has another value: leave out =value to remove it in any case");
-    kd_node_remove_at(parent, (size_t)at);
+    kd_yaml_remove_at(parent, (size_t)at);
     return 0;
 }
 
 /* A scalar given to a named item is its `value`: algorithm.algorithmSettings.gamma=0.3. */
-static void set_item(const struct override *o, struct kd_node *list, int at, struct kd_node **value)
+static void set_item(const struct override *o, struct kd_yaml *list, int at, struct kd_yaml **value)
 {
     const char *name = o->steps[o->n_steps - 1];
-    struct kd_node *item = at >= 0 ? list->children.items[at] : NULL;
-    if (item && !(item->kind == KD_NODE_MAP && kd_node_is_scalar(*value))) {
-        kd_node_free(item);
+    struct kd_yaml *item = at >= 0 ? list->children.items[at] : NULL;
+    if (item && !(item->kind == KD_NODE_MAP && kd_yaml_is_scalar(*value))) {
+        kd_yaml_free(item);
         list->children.items[at] = *value;
         *value = NULL;
         return;
     }
     if (item == NULL) {
-        item = (*value)->kind == KD_NODE_MAP ? *value : kd_node_new(KD_NODE_MAP, o->mark);
-        struct kd_node *its_name = kd_node_new_scalar(name, false, o->mark);
-        kd_node_put(item, "name", o->mark, &its_name);
+        item = (*value)->kind == KD_NODE_MAP ? *value : kd_yaml_new(KD_NODE_MAP, o->mark);
+        struct kd_yaml *its_name = kd_yaml_new_scalar(name, false, o->mark);
+        kd_yaml_put(item, "name", o->mark, &its_name);
         kd_arr_push(&list->children, item);
     }
     if (item == *value)
         *value = NULL;
     else
-        kd_node_put(item, "value", o->mark, value);
+        kd_yaml_put(item, "value", o->mark, value);
 }
 
-static int set(const struct override *o, struct kd_node *parent, int at, struct kd_node **value)
+static int set(const struct override *o, struct kd_yaml *parent, int at, struct kd_yaml **value)
 {
     const char *step = o->steps[o->n_steps - 1];
     long long index;
     if (o->verb == ADD && at >= 0)
         return fail(o, "it is there already: drop the + to change it");
-    if (kd_node_is_scalar(parent))
+    if (kd_yaml_is_scalar(parent))
         return no_such_step(o, parent, step);
     if (parent->kind == KD_NODE_MAP) {
-        kd_node_put(parent, step, o->mark, value);
+        kd_yaml_put(parent, step, o->mark, value);
         return 0;
     }
     if (at < 0 && (kd_integer_parse(step, &index) == 0 || !is_list_of_named(o, parent->key)))
@@ -195,14 +195,14 @@ static int set(const struct override *o, struct kd_node *parent, int at, struct 
     return 0;
 }
 
-static void apply(struct override *o, struct kd_node *root)
+static void apply(struct override *o, struct kd_yaml *root)
 {
-    struct kd_node *value = NULL;
+    struct kd_yaml *value = NULL;
     if (parse(o) != 0)
         return;
     if (o->value && (value = kd_tree_parse_value(o->value, o->text, o->findings)) == NULL)
         return;
-    struct kd_node *parent = descend(o, root);
+    struct kd_yaml *parent = descend(o, root);
     if (parent) {
         const char *last = o->steps[o->n_steps - 1];
         parent = through(o, parent, last);
@@ -212,10 +212,10 @@ static void apply(struct override *o, struct kd_node *root)
         else
             set(o, parent, at, &value);
     }
-    kd_node_free(value);
+    kd_yaml_free(value);
 }
 
-void kd_override_apply(struct kd_node *root, const char *text,
+void kd_override_apply(struct kd_yaml *root, const char *text,
                        const struct kd_override_rules *rules, struct kd_findings *findings)
 {
     struct override o = {.rules = rules, .text = text, .findings = findings, .mark = {0, 0, text}};

@@ -18,12 +18,12 @@ struct kd_override_rules {
         named_lists; /* NULL-terminated keys of lists of named things: an override may start one and add
                                        to it by name; or NULL */
     /* The mapping inside `node` that a step means; may be NULL. */
-    struct kd_node *(*through)(struct kd_node *node, const char *step);
+    struct kd_yaml *(*through)(struct kd_yaml *node, const char *step);
 };
 
 /* Changes the tree. What cannot be applied is found and left out; every mark it makes is `text`, which is to live as
  * long as the tree. */
-void kd_override_apply(struct kd_node *root, const char *text,
+void kd_override_apply(struct kd_yaml *root, const char *text,
                        const struct kd_override_rules *rules, struct kd_findings *findings);
 
 #endif

@@ -10,7 +10,7 @@
 
 struct anchor {
     char *name;
-    struct kd_node
+    struct kd_yaml
         *node; /* borrowed; NULL while it is being built: an alias to it would be a cycle */
 };
 
@@ -20,7 +20,7 @@ struct builder {
     struct kd_source source;
     const char *origin;
     KD_ARR(struct anchor) anchors;
-    KD_ARR(struct kd_node *) spare; /* keys and refused values: anchors may point into them */
+    KD_ARR(struct kd_yaml *) spare; /* keys and refused values: anchors may point into them */
     size_t n_nodes, n_aliases;
     int depth;
 };
@@ -92,7 +92,7 @@ static int next_event(struct builder *b, yaml_event_t *event)
     return -1;
 }
 
-static struct kd_node *refuse(struct builder *b, yaml_mark_t mark, const char *message)
+static struct kd_yaml *refuse(struct builder *b, yaml_mark_t mark, const char *message)
 {
     kd_found_error(b->findings, mark_of(b, mark), "%s", message);
     return NULL;
@@ -106,7 +106,7 @@ static int anchor_find(const struct builder *b, const char *name)
     return -1;
 }
 
-static size_t count_nodes(const struct kd_node *node)
+static size_t count_nodes(const struct kd_yaml *node)
 {
     size_t n = 1;
     for (size_t i = 0; i < node->children.n; i++)
@@ -114,7 +114,7 @@ static size_t count_nodes(const struct kd_node *node)
     return n;
 }
 
-static size_t tree_depth(const struct kd_node *node)
+static size_t tree_depth(const struct kd_yaml *node)
 {
     size_t deepest = 0;
     for (size_t i = 0; i < node->children.n; i++) {
@@ -124,7 +124,7 @@ static size_t tree_depth(const struct kd_node *node)
     return deepest + 1;
 }
 
-static struct kd_node *alias_node(struct builder *b, const yaml_event_t *event)
+static struct kd_yaml *alias_node(struct builder *b, const yaml_event_t *event)
 {
     const char *name = (const char *)event->data.alias.anchor;
     int at = anchor_find(b, name);
@@ -132,7 +132,7 @@ static struct kd_node *alias_node(struct builder *b, const yaml_event_t *event)
         return kd_found_error(b->findings, mark_of(b, event->start_mark),
                               "the alias *%s has no anchor &%s above it", name, name),
                NULL;
-    const struct kd_node *target = b->anchors.items[at].node;
+    const struct kd_yaml *target = b->anchors.items[at].node;
     if (target == NULL)
         return refuse(b, event->start_mark, "an alias inside its own anchor has no end");
     if (++b->n_aliases > KD_TREE_MAX_ALIASES)
@@ -142,13 +142,13 @@ static struct kd_node *alias_node(struct builder *b, const yaml_event_t *event)
         return refuse(b, event->start_mark, "the aliases expand to more than 200000 values");
     if (b->depth + tree_depth(target) > KD_TREE_MAX_DEPTH)
         return refuse(b, event->start_mark, "nested deeper than 64 levels");
-    struct kd_node *copy = kd_node_copy(target);
+    struct kd_yaml *copy = kd_yaml_copy(target);
     free(copy->key);
     copy->key = NULL;
     return copy;
 }
 
-static struct kd_node *scalar_node(struct builder *b, const yaml_event_t *event)
+static struct kd_yaml *scalar_node(struct builder *b, const yaml_event_t *event)
 {
     static const char core[] = "tag:yaml.org,2002:";
     const char *text = (const char *)event->data.scalar.value;
@@ -162,39 +162,39 @@ static struct kd_node *scalar_node(struct builder *b, const yaml_event_t *event)
                NULL;
     bool is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     bool is_string = tag && (!is_core || strcmp(tag + strlen(core), "str") == 0);
-    return kd_node_new_scalar(text, is_core ? !is_string : is_plain && !is_string,
+    return kd_yaml_new_scalar(text, is_core ? !is_string : is_plain && !is_string,
                               mark_of(b, event->start_mark));
 }
 
-static struct kd_node *build(struct builder *b, yaml_event_t *event);
+static struct kd_yaml *build(struct builder *b, yaml_event_t *event);
 
-static struct kd_node *next_node(struct builder *b, yaml_event_type_t end, bool *ended)
+static struct kd_yaml *next_node(struct builder *b, yaml_event_type_t end, bool *ended)
 {
     yaml_event_t event;
     if (next_event(b, &event) != 0)
         return NULL;
     *ended = event.type == end;
-    struct kd_node *node = *ended ? NULL : build(b, &event);
+    struct kd_yaml *node = *ended ? NULL : build(b, &event);
     yaml_event_delete(&event);
     return node;
 }
 
-static int fill_list(struct builder *b, struct kd_node *list)
+static int fill_list(struct builder *b, struct kd_yaml *list)
 {
     for (bool ended = false;;) {
-        struct kd_node *item = next_node(b, YAML_SEQUENCE_END_EVENT, &ended);
+        struct kd_yaml *item = next_node(b, YAML_SEQUENCE_END_EVENT, &ended);
         if (item == NULL)
             return ended ? 0 : -1;
-        kd_node_push(list, &item);
+        kd_yaml_push(list, &item);
     }
 }
 
 /* 0: use it; 1: a repeat, found and to be left out; -1: give up. */
-static int check_key(struct builder *b, const struct kd_node *map, const struct kd_node *key)
+static int check_key(struct builder *b, const struct kd_yaml *map, const struct kd_yaml *key)
 {
-    if (!kd_node_is_scalar(key))
+    if (!kd_yaml_is_scalar(key))
         return kd_found_error(b->findings, key->mark, "a key must be a plain text, not %s",
-                              kd_node_kind_name(key)),
+                              kd_yaml_kind_name(key)),
                -1;
     if (strcmp(key->text, "<<") == 0)
         return kd_found_error(b->findings, key->mark,
@@ -203,9 +203,9 @@ static int check_key(struct builder *b, const struct kd_node *map, const struct 
                -1;
     if (map->children.n >= KD_TREE_MAX_KEYS)
         return kd_found_error(b->findings, key->mark, "more than 1000 keys in one mapping"), -1;
-    int before = kd_node_key_at(map, key->text);
+    int before = kd_yaml_key_at(map, key->text);
     if (before >= 0) {
-        const struct kd_node *first = map->children.items[before];
+        const struct kd_yaml *first = map->children.items[before];
         kd_found_error(b->findings, key->mark,
                        "the key \"%s\" is there twice: first in line %d, column %d; keep one",
                        key->text, first->key_mark.line, first->key_mark.column);
@@ -213,36 +213,36 @@ static int check_key(struct builder *b, const struct kd_node *map, const struct 
     return before >= 0 ? 1 : 0;
 }
 
-static int fill_map(struct builder *b, struct kd_node *map)
+static int fill_map(struct builder *b, struct kd_yaml *map)
 {
     for (bool ended = false, never = false;;) {
-        struct kd_node *key = next_node(b, YAML_MAPPING_END_EVENT, &ended);
+        struct kd_yaml *key = next_node(b, YAML_MAPPING_END_EVENT, &ended);
         if (key == NULL)
             return ended ? 0 : -1;
         kd_arr_push(&b->spare, key);
         int verdict = check_key(b, map, key);
-        struct kd_node *value = verdict < 0 ? NULL : next_node(b, YAML_NO_EVENT, &never);
+        struct kd_yaml *value = verdict < 0 ? NULL : next_node(b, YAML_NO_EVENT, &never);
         if (value == NULL)
             return -1;
         if (verdict == 0)
-            kd_node_put(map, key->text, key->mark, &value);
+            kd_yaml_put(map, key->text, key->mark, &value);
         else
             kd_arr_push(&b->spare, value);
     }
 }
 
-static struct kd_node *collection(struct builder *b, const yaml_event_t *event)
+static struct kd_yaml *collection(struct builder *b, const yaml_event_t *event)
 {
     bool is_list = event->type == YAML_SEQUENCE_START_EVENT;
     if (b->depth >= KD_TREE_MAX_DEPTH)
         return refuse(b, event->start_mark, "nested deeper than 64 levels");
-    struct kd_node *node =
-        kd_node_new(is_list ? KD_NODE_LIST : KD_NODE_MAP, mark_of(b, event->start_mark));
+    struct kd_yaml *node =
+        kd_yaml_new(is_list ? KD_NODE_LIST : KD_NODE_MAP, mark_of(b, event->start_mark));
     b->depth++;
     int failed = is_list ? fill_list(b, node) : fill_map(b, node);
     b->depth--;
     if (failed) {
-        kd_node_free(node);
+        kd_yaml_free(node);
         return NULL;
     }
     return node;
@@ -262,7 +262,7 @@ static const char *anchor_of(const yaml_event_t *event)
     }
 }
 
-static struct kd_node *build(struct builder *b, yaml_event_t *event)
+static struct kd_yaml *build(struct builder *b, yaml_event_t *event)
 {
     if (++b->n_nodes > KD_TREE_MAX_NODES)
         return refuse(b, event->start_mark, "more than 200000 values");
@@ -270,7 +270,7 @@ static struct kd_node *build(struct builder *b, yaml_event_t *event)
     size_t at = b->anchors.n;
     if (name)
         kd_arr_push(&b->anchors, (struct anchor){kd_strdup(name), NULL});
-    struct kd_node *node = event->type == YAML_ALIAS_EVENT    ? alias_node(b, event)
+    struct kd_yaml *node = event->type == YAML_ALIAS_EVENT    ? alias_node(b, event)
                            : event->type == YAML_SCALAR_EVENT ? scalar_node(b, event)
                                                               : collection(b, event);
     if (name)
@@ -279,13 +279,13 @@ static struct kd_node *build(struct builder *b, yaml_event_t *event)
 }
 
 /* Up to the first node, which it builds; NULL without a finding when the stream is empty. */
-static struct kd_node *first_document(struct builder *b)
+static struct kd_yaml *first_document(struct builder *b)
 {
     for (;;) {
         yaml_event_t event;
         if (next_event(b, &event) != 0)
             return NULL;
-        struct kd_node *node = NULL;
+        struct kd_yaml *node = NULL;
         bool is_prologue =
             event.type == YAML_STREAM_START_EVENT || event.type == YAML_DOCUMENT_START_EVENT;
         if (!is_prologue && event.type != YAML_STREAM_END_EVENT)
@@ -315,44 +315,44 @@ static int end_of_stream(struct builder *b)
     }
 }
 
-static struct kd_node *parse(struct builder *b)
+static struct kd_yaml *parse(struct builder *b)
 {
     int n_before = b->findings->n_errors;
     yaml_parser_initialize(&b->parser);
     yaml_parser_set_encoding(&b->parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->source.text,
                                  b->source.length);
-    struct kd_node *node = first_document(b);
+    struct kd_yaml *node = first_document(b);
     if (node)
         end_of_stream(b);
     for (size_t i = 0; i < b->anchors.n; i++)
         free(b->anchors.items[i].name);
     kd_arr_release(&b->anchors);
     for (size_t i = 0; i < b->spare.n; i++)
-        kd_node_free(b->spare.items[i]);
+        kd_yaml_free(b->spare.items[i]);
     kd_arr_release(&b->spare);
     yaml_parser_delete(&b->parser);
     if (b->findings->n_errors > n_before) {
-        kd_node_free(node);
+        kd_yaml_free(node);
         return NULL;
     }
     return node;
 }
 
-struct kd_node *kd_tree_parse(struct kd_findings *findings)
+struct kd_yaml *kd_tree_parse(struct kd_findings *findings)
 {
     struct builder b = {.findings = findings, .source = findings->source};
     return parse(&b);
 }
 
-struct kd_node *kd_tree_parse_value(const char *text, const char *origin,
+struct kd_yaml *kd_tree_parse_value(const char *text, const char *origin,
                                     struct kd_findings *findings)
 {
     struct builder b = {
         .findings = findings, .origin = origin, .source = {origin, text, strlen(text), NULL}};
     int n_before = findings->n_errors;
-    struct kd_node *node = parse(&b);
+    struct kd_yaml *node = parse(&b);
     if (node == NULL && findings->n_errors == n_before)
-        node = kd_node_new_scalar("", false, (struct kd_mark){0, 0, origin});
+        node = kd_yaml_new_scalar("", false, (struct kd_mark){0, 0, origin});
     return node;
 }

@@ -19,10 +19,10 @@ enum {
 
 /* NULL when something was found (findings says what) or, without a finding, when the text holds no document.
  * findings->source is the text to parse. */
-struct kd_node *kd_tree_parse(struct kd_findings *findings);
+struct kd_yaml *kd_tree_parse(struct kd_findings *findings);
 
 /* The YAML value of an override: every mark is the override. NULL and a finding when it is no YAML. */
-struct kd_node *kd_tree_parse_value(const char *text, const char *origin,
+struct kd_yaml *kd_tree_parse_value(const char *text, const char *origin,
                                     struct kd_findings *findings);
 
 #endif

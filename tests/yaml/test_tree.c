@@ -22,10 +22,10 @@ static void keep_first(void *ud, bool is_warning, char *text)
 }
 
 /* The tree of a text, or NULL and its first problem, which the caller frees. */
-static struct kd_node *tree_of(const char *text, char **problem)
+static struct kd_yaml *tree_of(const char *text, char **problem)
 {
     struct kd_findings findings = {.source = {"t.yaml", text, strlen(text), "a test"}};
-    struct kd_node *node = kd_tree_parse(&findings);
+    struct kd_yaml *node = kd_tree_parse(&findings);
     *problem = NULL;
     int n_errors = kd_findings_show(&findings, keep_first, problem);
     assert_int_equal(n_errors > 0, *problem != NULL);
@@ -35,7 +35,7 @@ static struct kd_node *tree_of(const char *text, char **problem)
 static void refused_fast(const char *text, const char *because)
 {
     char *problem;
-    struct kd_node *node =
+    struct kd_yaml *node =
         tree_of(text, &problem); /* a bomb takes minutes: ctest's deadline says so */
     assert_null(node);
     assert_non_null(problem);
@@ -99,7 +99,7 @@ static void unquoted_scalars_follow_yaml_1_2_and_quoted_ones_are_texts(void **st
     (void)state;
     static const struct {
         const char *text;
-        enum kd_node_kind kind;
+        enum kd_yaml_kind kind;
         double number;
     } cases[] = {
         {"1e-5", KD_NODE_NUMBER, 1e-5},     {"0x10", KD_NODE_NUMBER, 16},
@@ -116,12 +116,12 @@ static void unquoted_scalars_follow_yaml_1_2_and_quoted_ones_are_texts(void **st
     };
     for (size_t i = 0; i < KD_COUNT(cases); i++) {
         char *problem;
-        struct kd_node *node = tree_of(cases[i].text, &problem);
+        struct kd_yaml *node = tree_of(cases[i].text, &problem);
         assert_non_null(node);
         assert_int_equal(node->kind, cases[i].kind);
         if (node->kind == KD_NODE_NUMBER || node->kind == KD_NODE_BOOL)
             assert_true(node->number == cases[i].number);
-        kd_node_free(node);
+        kd_yaml_free(node);
         free(problem);
     }
 }
@@ -130,12 +130,12 @@ static void marks_count_characters_from_one(void **state)
 {
     (void)state;
     char *problem;
-    struct kd_node *node = tree_of("a: 1\n\"\xc3\xa4\xc3\xb6\": {b: x}\n", &problem);
-    const struct kd_node *value = node->children.items[1];
+    struct kd_yaml *node = tree_of("a: 1\n\"\xc3\xa4\xc3\xb6\": {b: x}\n", &problem);
+    const struct kd_yaml *value = node->children.items[1];
     assert_int_equal(value->key_mark.line, 2);
     assert_int_equal(value->mark.column, 7);
-    assert_int_equal(kd_node_get(value, "b")->mark.column, 11);
-    kd_node_free(node);
+    assert_int_equal(kd_yaml_get(value, "b")->mark.column, 11);
+    kd_yaml_free(node);
     free(problem);
 }
 
@@ -143,9 +143,9 @@ static void anchors_in_keys_and_refused_values_do_not_dangle(void **state)
 {
     (void)state;
     char *problem;
-    struct kd_node *node = tree_of("&k key: 1\nb: *k\n", &problem);
-    assert_string_equal(kd_node_get(node, "b")->text, "key");
-    kd_node_free(node);
+    struct kd_yaml *node = tree_of("&k key: 1\nb: *k\n", &problem);
+    assert_string_equal(kd_yaml_get(node, "b")->text, "key");
+    kd_yaml_free(node);
     free(problem);
     refused_fast("a: 1\na: &x [1, 2]\nc: *x\n", "is there twice");
 }
@@ -154,14 +154,14 @@ static void a_pointer_finds_its_node_or_the_deepest_one_on_the_way(void **state)
 {
     (void)state;
     char *problem;
-    struct kd_node *node = tree_of("m: [{a/b: {c~: 1}}]\n", &problem);
-    assert_string_equal(kd_node_pointer(node, "/m/0/a~1b/c~0")->text, "1");
-    assert_string_equal(kd_node_pointer(node, "/m/0/a~1b/none/deeper")->key, "a/b");
-    assert_ptr_equal(kd_node_pointer(node, "/m/7"), kd_node_get(node, "m"));
-    assert_ptr_equal(kd_node_pointer(node, ""), node);
-    assert_int_equal(kd_node_mark_at(node, "/m/0/a~1b/c~0").column, 16);
-    assert_int_equal(kd_node_mark_at(node, "/m/0/a~1b").column, 6); /* of a mapping its key */
-    kd_node_free(node);
+    struct kd_yaml *node = tree_of("m: [{a/b: {c~: 1}}]\n", &problem);
+    assert_string_equal(kd_yaml_pointer(node, "/m/0/a~1b/c~0")->text, "1");
+    assert_string_equal(kd_yaml_pointer(node, "/m/0/a~1b/none/deeper")->key, "a/b");
+    assert_ptr_equal(kd_yaml_pointer(node, "/m/7"), kd_yaml_get(node, "m"));
+    assert_ptr_equal(kd_yaml_pointer(node, ""), node);
+    assert_int_equal(kd_yaml_mark_at(node, "/m/0/a~1b/c~0").column, 16);
+    assert_int_equal(kd_yaml_mark_at(node, "/m/0/a~1b").column, 6); /* of a mapping its key */
+    kd_yaml_free(node);
     free(problem);
 }
 
@@ -188,14 +188,14 @@ static void nodes_become_json_of_their_types(void **state)
 {
     (void)state;
     char *problem;
-    struct kd_node *node =
+    struct kd_yaml *node =
         tree_of("{a: [1, 1.0, 0.5, '1', ~, true, .inf, 1e20], b: {c: x}}\n", &problem);
-    json_t *json = kd_node_json(node);
+    json_t *json = kd_yaml_json(node);
     char *text = json_dumps(json, JSON_COMPACT);
     assert_string_equal(text, "{\"a\":[1,1,0.5,\"1\",null,true,\"inf\",1e20],\"b\":{\"c\":\"x\"}}");
     free(text);
     json_decref(json);
-    kd_node_free(node);
+    kd_yaml_free(node);
     free(problem);
 }
 
