@@ -31,12 +31,23 @@ static void describe_data(struct kd_json *json)
     kd_json_close(json, '}');
 }
 
+/* Settings of the long form, {name: crossEntropy, labelSmoothing: 0.1}, are for labels; its first field is the name. */
+static void describe_loss(struct kd_json *json, const struct kd_loss_kind *loss)
+{
+    kd_json_open(json, '{');
+    kd_json_add_string(json, "name", loss->name);
+    kd_json_add_string(json, "summary", loss->summary);
+    if (loss->classes)
+        kd_options_describe(kd_loss_options + 1, json);
+    kd_json_close(json, '}');
+}
+
 static void describe_losses(struct kd_json *json)
 {
     kd_json_key(json, "losses");
     kd_json_open(json, '[');
     for (int i = 0; kd_losses[i].name; i++)
-        describe_named(json, kd_losses[i].name, kd_losses[i].summary);
+        describe_loss(json, &kd_losses[i]);
     kd_json_close(json, ']');
 }
 
@@ -88,6 +99,8 @@ void kd_describe_trainer(struct kd_str *out)
     describe_data(&json);
     kd_json_key(&json, "layers");
     kd_models_describe(&json);
+    kd_json_key(&json, "presets");
+    kd_presets_describe(&json);
     describe_losses(&json);
     describe_optim(&json);
     describe_backends(&json);

@@ -1,4 +1,5 @@
-/* explain_command.c - `katydid explain`: topics, strategies and stoppers, from the registries themselves. */
+/* explain_command.c - `katydid explain`: topics, strategies, stoppers and what the built-in trainer knows, from the registries
+ * themselves. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@
 static int run(int argc, char **argv);
 
 const struct kd_command kd_command_explain = {
-    "explain", "[TOPIC]", "A topic, strategy or stopper; without a name, the list", run};
+    "explain", "[TOPIC]",
+    "A topic, strategy, stopper, layer, optimizer, data format ...; without a name, the list", run};
 
 static void print_list(const struct kd_topic *topics, enum kd_format format)
 {
@@ -86,19 +88,33 @@ static int print_topic(const struct kd_topic *topic, enum kd_format format)
     return code;
 }
 
+/* A name may stand for several things: linear is a layer and a schedule. */
+static int print_all_called(const struct kd_topic *topic, enum kd_format format)
+{
+    const char *name = topic->name;
+    int code = print_topic(topic, format);
+    while (code == KD_EXIT_OK && format == KD_FORMAT_AS_TABLE && (++topic)->name != NULL)
+        if (strcmp(topic->name, name) == 0) {
+            printf("\n");
+            code = print_topic(topic, format);
+        }
+    return code;
+}
+
 static int run(int argc, char **argv)
 {
     struct kd_usage usage = {
         .command = &kd_command_explain, .common = KD_OPTION_JSON | KD_OPTION_CSV, .max_words = 1};
     kd_usage_read(&usage, argc, argv);
-    struct kd_topic *topics = kd_topics_all();
+    struct kd_topics topics = kd_topics_all();
     int code = KD_EXIT_OK;
     if (usage.words[0] == NULL) {
-        print_list(topics, usage.format);
+        print_list(topics.items, usage.format);
     } else {
-        const struct kd_topic *topic = find(topics, usage.words[0]);
-        code = topic == NULL ? refuse(topics, usage.words[0]) : print_topic(topic, usage.format);
+        const struct kd_topic *topic = find(topics.items, usage.words[0]);
+        code = topic == NULL ? refuse(topics.items, usage.words[0])
+                             : print_all_called(topic, usage.format);
     }
-    free(topics);
+    kd_topics_release(&topics);
     return code;
 }

@@ -7,6 +7,7 @@
 #include "coordinator/base/arr.h"
 #include "coordinator/base/str.h"
 #include "coordinator/commands/command.h"
+#include "coordinator/commands/trainer_topics.h"
 #include "coordinator/spec/experiment.h"
 #include "coordinator/store/query.h"
 #include "coordinator/trial.h"
@@ -239,14 +240,23 @@ static int fill_stopper(const struct kd_topic *topic, struct kd_table *table, st
     return 0;
 }
 
-struct kd_topic *kd_topics_all(void)
+typedef KD_ARR(struct kd_topic) topic_list;
+
+static void push(void *ud, struct kd_topic topic)
+{
+    topic_list *list = ud;
+    kd_arr_push(list, topic);
+}
+
+struct kd_topics kd_topics_all(void)
 {
     static const struct kd_topic fixed[] = {
 #define X(function, name, summary) {name, "topic", summary, fill_##function, NULL},
 #include "coordinator/commands/topics.def"
 #undef X
     };
-    KD_ARR(struct kd_topic) all = {0};
+    topic_list all = {0};
+    json_t *description = kd_trainer_description();
     for (size_t i = 0; i < KD_COUNT(fixed); i++)
         kd_arr_push(&all, fixed[i]);
     for (int i = 0; kd_strategies[i] != NULL; i++)
@@ -263,6 +273,14 @@ struct kd_topic *kd_topics_all(void)
     for (int i = 0; kd_stoppers[i] != NULL; i++)
         kd_arr_push(&all, (struct kd_topic){kd_stoppers[i]->name, "stopper",
                                             kd_stoppers[i]->summary, fill_stopper, kd_stoppers[i]});
+    kd_trainer_topics(description, push, &all);
     kd_arr_push(&all, (struct kd_topic){0});
-    return all.items;
+    return (struct kd_topics){all.items, description};
+}
+
+void kd_topics_release(struct kd_topics *topics)
+{
+    free(topics->items);
+    json_decref(topics->description);
+    *topics = (struct kd_topics){0};
 }

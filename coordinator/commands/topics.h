@@ -8,10 +8,15 @@
 struct kd_topic {
     const char *name, *kind, *summary;
     int (*fill)(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err);
-    const void *about; /* the strategy or stopper */
+    const void *about; /* the strategy or stopper, or a part of the trainer's description */
 };
 
-/* All topics, in order; ends with a NULL name. Owned: free() it. */
-struct kd_topic *kd_topics_all(void);
+struct kd_topics {
+    struct kd_topic *items; /* in order; ends with a NULL name */
+    void *description;      /* of the trainer, which items borrow from */
+};
+
+struct kd_topics kd_topics_all(void);
+void kd_topics_release(struct kd_topics *topics);
 
 #endif

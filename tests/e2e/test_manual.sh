@@ -47,6 +47,21 @@ for field in $taken; do
     grep -qw "$field" fields || fail "katydid explain spec lacks the field $field"
 done
 
+# What the trainer's registries hold is explained too, by their names.
+if [ -x "$KATYDID_BIN/katydid-trainer" ]; then
+    katydid-trainer --describe | python3 -c 'import json, sys
+d = json.load(sys.stdin)
+for kind in ("layers", "presets", "losses", "optimizers", "schedules"):
+    print("\n".join(item["name"] for item in d[kind]))
+print("\n".join(item["name"] for item in d["data"]["formats"]))' >names
+    [ "$(wc -l <names)" -ge 40 ] || fail "too few names in katydid-trainer --describe"
+    while read -r name; do
+        katydid explain "$name" >about || fail "katydid explain $name says nothing"
+    done <names
+    expect_exit 0 katydid explain linear
+    expect_in out 'weighted sum' 'straight line'
+fi
+
 if command -v mandoc >/dev/null; then
     expect_exit 0 mandoc -Tlint -W warning "$manual"
 fi

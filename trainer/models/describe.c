@@ -18,6 +18,12 @@ void kd_models_describe(struct kd_json *json)
     kd_json_open(json, '[');
     for (int i = 0; kd_layers[i]; i++)
         describe(kd_layers[i]->name, kd_layers[i]->summary, kd_layers[i]->fields, json);
+    kd_json_close(json, ']');
+}
+
+void kd_presets_describe(struct kd_json *json)
+{
+    kd_json_open(json, '[');
     for (int i = 0; kd_presets[i]; i++)
         describe(kd_presets[i]->name, kd_presets[i]->summary, kd_presets[i]->fields, json);
     kd_json_close(json, ']');

@@ -5,6 +5,7 @@
 
 #include "coordinator/base/json.h"
 
-void kd_models_describe(struct kd_json *json);
+void kd_models_describe(struct kd_json *json); /* layers */
+void kd_presets_describe(struct kd_json *json);
 
 #endif
