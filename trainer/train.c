@@ -74,16 +74,6 @@ static void report_divergence(struct kd_training *t)
     send_report(t, &report);
 }
 
-static bool look_for_divergence(struct kd_training *t, int64_t step, const char *otherwise)
-{
-    const char *what = kd_plan_find_nonfinite(t->plan);
-    if (!what)
-        what = otherwise;
-    if (what)
-        diverge(t, step, what);
-    return what != NULL;
-}
-
 static bool ends_unit(const struct kd_training *t, int64_t step)
 {
     int64_t every = t->config->report_steps ? t->config->report_steps : t->state.steps_per_epoch;
@@ -94,7 +84,8 @@ static void take_step(struct kd_training *t)
 {
     if (kd_training_step(t, ends_unit(t, t->state.step + 1)))
         return;
-    look_for_divergence(t, t->state.step, "the loss");
+    const char *what = kd_plan_find_nonfinite(t->plan);
+    diverge(t, t->state.step, what ? what : "the loss");
     report_divergence(t);
 }
 
@@ -169,12 +160,16 @@ static void report(struct kd_training *t)
     struct kd_report report = {.step = unit_under_way(t)};
     hold_clock(t);
     fill_training(t, &report);
+    /* Now, since validation uses the gradients as room for the average. */
+    const char *what = kd_plan_find_nonfinite(t->plan);
     fill_validation(t, &report);
     report.at = kd_clock_real();
     send_report(t, &report);
     kd_training_score(t, &report);
-    double loss = report.values[KD_METRIC_TRAIN_LOSS];
-    look_for_divergence(t, t->state.step, isfinite(loss) ? NULL : "train_loss");
+    if (!what && !isfinite(report.values[KD_METRIC_TRAIN_LOSS]))
+        what = "train_loss";
+    if (what)
+        diverge(t, t->state.step, what);
     run_clock(t);
 }
 

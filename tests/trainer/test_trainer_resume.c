@@ -209,10 +209,37 @@ static void a_loss_that_is_not_finite_is_divergence_with_its_step(void **unused)
     trial_run(&trial, false, 0);
     assert_int_equal(trial.outcome.kind, KD_OUTCOME_DIVERGED);
     assert_non_null(strstr(trial.outcome.reason.text, "diverged in step "));
+    assert_non_null(strstr(trial.outcome.reason.text, " of layers.0."));
     const struct kd_report *last = &trial.listener.reports[trial.listener.n_reports - 1];
     assert_true(!isfinite(last->values[KD_METRIC_TRAIN_LOSS]) ||
                 !isfinite(last->values[KD_METRIC_VAL_LOSS]));
     trial_close(&trial);
+}
+
+/* The one step of the epoch overflows the weights, from a gradient that is finite; validation comes between that and the look. */
+static void an_overflow_is_named_for_what_it_is_with_an_average_too(void **unused)
+{
+    (void)unused;
+    static const char *const averages[] = {"", ", \"average\": {\"decay\": 0.9}"};
+    for (size_t i = 0; i < KD_COUNT(averages); i++) {
+        struct trial trial;
+        char *changes = kd_format(
+            "{\"optimizer\": {\"name\": \"sgd\", \"lr\": 1e6}, \"schedule\": {\"name\": "
+            "\"constant\"}, \"loss\": \"mse\", \"model\": [{\"linear\": {\"units\": 1}}],"
+            " \"data\": {\"format\": \"csv\", \"path\": \"huge.csv\", \"normalize\": \"none\"}%s}",
+            averages[i]);
+        trial_open(&trial, "{}");
+        text_write(&trial.folder, "huge.csv", "1e18,2\n2e18,3\n3e18,1\n4e18,2\n5e18,5\n");
+        kd_config_release(&trial.config);
+        config_make(&trial.config, &trial.folder, changes);
+        trial_run(&trial, false, 0);
+        assert_int_equal(trial.outcome.kind, KD_OUTCOME_DIVERGED);
+        if (!strstr(trial.outcome.reason.text,
+                    "step 1 (epoch 1): parameter of layers.0.weight (linear)"))
+            fail_msg("%s", trial.outcome.reason.text);
+        trial_close(&trial);
+        free(changes);
+    }
 }
 
 static void a_bad_data_file_fails_the_trial_and_not_the_session(void **unused)
@@ -257,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_trial_may_start_from_anothers_checkpoint),
         cmocka_unit_test(a_checkpoint_of_another_model_is_refused),
         cmocka_unit_test(a_loss_that_is_not_finite_is_divergence_with_its_step),
+        cmocka_unit_test(an_overflow_is_named_for_what_it_is_with_an_average_too),
         cmocka_unit_test(a_bad_data_file_fails_the_trial_and_not_the_session),
         cmocka_unit_test(a_report_comes_back_from_its_json),
     };
