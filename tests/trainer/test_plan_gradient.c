@@ -3,6 +3,7 @@
 #include "tests/trainer/fixture.h"
 
 #include "tests/trainer/thread_comm.h"
+#include "trainer/config.h"
 #include "trainer/models/layer.h"
 
 /* One model per layer kind, and mixtures: fused and not, activation first and last, both losses. input: five numbers where
@@ -149,6 +150,10 @@ static const struct gradient_case {
      .model = "[{'conv2d': {'channels': 5}}, 'tanh', 'globalAvgPool', {'linear': {'units': 4}}]",
      .loss = KD_LOSS_CROSS_ENTROPY,
      .input = {.shape = {{5, 6, 2}, .n_dims = 3}}},
+    {.layer = "linear",
+     .model = "[{'linear': {'units': 6}}, 'tanh', {'linear': {'units': 4}}]",
+     .loss = KD_LOSS_BCE},
+    {.layer = "tanh", .model = "[{'linear': {'units': 4}}, 'tanh']", .loss = KD_LOSS_BCE},
 };
 
 enum { SAMPLES = 11 };
@@ -222,6 +227,18 @@ static void every_layer_has_a_gradient_case(void **state)
             covered |= strcmp(cases[c].layer, kd_layers[i]->name) == 0;
         if (!covered)
             fail_msg("add a case for the layer %s", kd_layers[i]->name);
+    }
+}
+
+static void every_loss_has_a_gradient_case(void **state)
+{
+    (void)state;
+    for (int i = 0; kd_losses[i].name; i++) {
+        bool covered = false;
+        for (size_t c = 0; c < KD_COUNT(cases); c++)
+            covered |= cases[c].loss == kd_losses[i].loss;
+        if (!covered)
+            fail_msg("add a case for the loss %s", kd_losses[i].name);
     }
 }
 
@@ -368,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_agree_with_finite_differences),
         cmocka_unit_test(every_layer_has_a_gradient_case),
+        cmocka_unit_test(every_loss_has_a_gradient_case),
         cmocka_unit_test(any_split_of_a_batch_gives_the_step_of_the_whole),
         cmocka_unit_test(micro_batches_add_up_to_the_whole_batch),
         cmocka_unit_test(a_rank_without_samples_has_zero_gradients),
