@@ -38,6 +38,44 @@ static void a_warm_session_gives_the_same_bits_as_a_new_one(void **unused)
     trial_close(&trial);
 }
 
+/* One session for all of them, twice over: each finds what the others left (the plan, statistics, averages, the loader's memory). */
+static void what_a_session_trained_before_changes_no_bit(void **unused)
+{
+    (void)unused;
+    static const char data[] =
+        "\"data\": {\"format\": \"csv\", \"path\": \"blobs.csv\", \"split\": "
+        "{\"val\": 0.25}, \"augment\": {\"mixup\": 0.4}}";
+    static const char normed[] =
+        "\"model\": [{\"linear\": {\"units\": 16}}, {\"batchnorm\": {}}, \"relu\", "
+        "{\"linear\": {\"units\": 3}}]";
+    static const char *const changes[][2] = {
+        {"", ""},
+        {"\"loss\": {\"name\": \"crossEntropy\", \"labelSmoothing\": 0.2}", ""},
+        {"\"optimizer\": {\"name\": \"lamb\"}, \"average\": {\"decay\": 0.9}", ""},
+        {"\"optimizer\": {\"name\": \"sgd\", \"momentum\": 0.9}, \"clipNorm\": 0.1", ""},
+        {"\"optimizer\": {\"name\": \"lion\"}, \"accumulate\": 3", data},
+        {"\"batchSize\": 48", data},
+        {"\"average\": {\"decay\": 0.9}", normed},
+        {"\"accumulate\": 2, \"batchSize\": 7", normed},
+    };
+    struct trial trial;
+    trial_open(&trial, "{}");
+    for (size_t i = 0; i < 2 * KD_COUNT(changes); i++) {
+        const char *const *change = changes[i % KD_COUNT(changes)];
+        char *text = kd_format("{%s%s%s}", change[0], change[1][0] ? ", " : "", change[1]);
+        size_t bytes;
+        float *straight = straight_weights(text, &bytes);
+        kd_config_release(&trial.config);
+        config_make(&trial.config, &trial.folder, text);
+        trial.listener.n_reports = 0;
+        trial_run(&trial, false, 0);
+        assert_weights(&trial, straight, bytes);
+        free(straight);
+        free(text);
+    }
+    trial_close(&trial);
+}
+
 static void resuming_after_every_epoch_gives_the_same_bits(void **unused)
 {
     (void)unused;
@@ -275,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trial_learns_and_reports_every_epoch),
         cmocka_unit_test(a_warm_session_gives_the_same_bits_as_a_new_one),
+        cmocka_unit_test(what_a_session_trained_before_changes_no_bit),
         cmocka_unit_test(resuming_after_every_epoch_gives_the_same_bits),
         cmocka_unit_test(killing_a_trial_after_any_report_loses_nothing),
         cmocka_unit_test(reports_by_steps_count_steps_and_resume_inside_an_epoch),
