@@ -38,7 +38,8 @@ static void a_warm_session_gives_the_same_bits_as_a_new_one(void **unused)
     trial_close(&trial);
 }
 
-/* One session for all of them, twice over: each finds what the others left (the plan, statistics, averages, the loader's memory). */
+/* One session for all of them, twice over: each finds what the others left (the plan, statistics,
+ * averages, the loader's memory). */
 static void what_a_session_trained_before_changes_no_bit(void **unused)
 {
     (void)unused;
@@ -254,7 +255,7 @@ static void a_loss_that_is_not_finite_is_divergence_with_its_step(void **unused)
     trial_close(&trial);
 }
 
-/* The one step of the epoch overflows the weights, from a gradient that is finite; validation comes between that and the look. */
+/* The one step of an epoch overflows the weights, from a gradient that is finite. */
 static void an_overflow_is_named_for_what_it_is_with_an_average_too(void **unused)
 {
     (void)unused;
