@@ -155,6 +155,16 @@ static void fill_validation(struct kd_training *t, struct kd_report *report)
     fill_score(t, &validation_names, &score, report);
 }
 
+/* Its name, or NULL. The same on all ranks, as are the losses. */
+static const char *nonfinite_loss(const struct kd_report *report)
+{
+    static const enum kd_metric_kind losses[] = {KD_METRIC_TRAIN_LOSS, KD_METRIC_VAL_LOSS};
+    for (size_t i = 0; i < KD_COUNT(losses); i++)
+        if (report->has[losses[i]] && !isfinite(report->values[losses[i]]))
+            return kd_metrics[losses[i]].name;
+    return NULL;
+}
+
 static void report(struct kd_training *t)
 {
     struct kd_report report = {.step = unit_under_way(t)};
@@ -166,8 +176,8 @@ static void report(struct kd_training *t)
     report.at = kd_clock_real();
     send_report(t, &report);
     kd_training_score(t, &report);
-    if (!what && !isfinite(report.values[KD_METRIC_TRAIN_LOSS]))
-        what = "train_loss";
+    if (!what)
+        what = nonfinite_loss(&report);
     if (what)
         diverge(t, t->state.step, what);
     run_clock(t);
