@@ -110,6 +110,9 @@ static int restore(struct kd_training *t, const struct kd_checkpoint *checkpoint
     kd_training_state_release(&t->state);
     t->state = state;
     t->saved_step = own ? state.step : -1;
+    if (own)
+        kd_log(KD_LOG_INFO, "goes on after step %lld, from %s", (long long)state.step,
+               t->job->checkpoint_dir);
     return 0;
 }
 

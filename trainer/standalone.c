@@ -90,12 +90,16 @@ static int read_config(struct kd_comm *comm, struct kd_block_file *file, json_t 
     return any_failed ? -1 : 0;
 }
 
+/* In full, so that a message about a path in it can be followed from anywhere. */
 static char *folder_of(const char *path)
 {
     char *copy = kd_strdup(strcmp(path, "-") == 0 ? "./-" : path);
-    char *folder = kd_strdup(dirname(copy));
+    const char *folder = dirname(copy);
+    char *full = realpath(folder, NULL);
+    char *result = kd_strdup(full ? full : folder);
+    free(full);
     free(copy);
-    return folder;
+    return result;
 }
 
 /* ---- running */

@@ -227,9 +227,24 @@ static void default_fidelity(struct kd_reader *reader)
             experiment->template.kind == KD_TEMPLATE_TRAINER ? KD_UNIT_EPOCH : KD_UNIT_REPORT;
 }
 
+/* What katydid-trainer trains by itself: as an Experiment, all of it would be unknown or missing. */
+static bool refuse_trainer_block(struct kd_reader *reader)
+{
+    const struct kd_yaml *block = kd_yaml_get(reader->root, "trainer");
+    if (block == NULL || kd_yaml_get(reader->root, "spec") != NULL)
+        return false;
+    kd_found_error(reader->findings, block->key_mark,
+                   "\"trainer\" at the top is one configuration, not an Experiment: train it with "
+                   "katydid-trainer, or search with an Experiment that has it under "
+                   "spec.trialTemplate");
+    return true;
+}
+
 void kd_read_document(struct kd_reader *reader)
 {
     set_defaults(reader);
+    if (refuse_trainer_block(reader))
+        return;
     kd_fields_read(reader, reader->root, document_fields, "", reader->experiment);
     if (kd_yaml_at(reader->root, "spec") == NULL ||
         kd_yaml_at(reader->root, "spec")->kind != KD_NODE_MAP)

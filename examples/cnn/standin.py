@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Made-up pictures in the files of CIFAR-10's binary version, so that the example runs without a network.
+"""standin.py - made-up pictures in the files of CIFAR-10's binary version, so that the example runs without a network.
 
-    standin.py FOLDER [pictures for training] [for the test]       default 2000 and 500
+    standin.py [-n PICTURES] [-t TEST_PICTURES] [FOLDER]
 
 Ten classes of shapes, each picture with its own place, size, colours, contrast and noise: learnable, and harder for a linear model
 than for a convolution. It says nothing about the real CIFAR-10. Layout of a record: one byte of label, then 1024 bytes each of red,
 green and blue, row by row (https://www.cs.toronto.edu/~kriz/cifar.html)."""
+import argparse
 import math
 import pathlib
 import random
 import sys
 
 SIZE, CLASSES, BATCHES = 32, 10, 5
+REAL_BYTES = 10000 * (1 + 3 * SIZE * SIZE)  # of each file of the real set
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def disc(x, y):
@@ -88,18 +91,27 @@ def write(path, rng, n):
     path.write_bytes(b"".join(record(rng, label) for label in labels))
 
 
+def options():
+    parser = argparse.ArgumentParser(description="Made-up pictures in CIFAR-10's files.")
+    parser.add_argument("folder", nargs="?", type=pathlib.Path, default=HERE / "data" / "cifar-10-batches-bin")
+    parser.add_argument("-n", type=int, default=2000, metavar="PICTURES", help="to train on (default 2000)")
+    parser.add_argument("-t", type=int, default=500, metavar="PICTURES", help="to test on (default 500)")
+    given = parser.parse_args()
+    if given.n < BATCHES or given.t < 1:
+        parser.error(f"at least {BATCHES} pictures to train on and 1 to test on are wanted")
+    if any(path.stat().st_size == REAL_BYTES for path in given.folder.glob("*.bin")):
+        parser.error(f"{given.folder} holds files of the real set's size: give another folder, or remove that one first")
+    return given
+
+
 def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    folder = pathlib.Path(sys.argv[1])
-    n_train = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
-    n_test = int(sys.argv[3]) if len(sys.argv) > 3 else 500
-    folder.mkdir(parents=True, exist_ok=True)
+    given = options()
+    given.folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(1)
     for i in range(BATCHES):
-        write(folder / f"data_batch_{i + 1}.bin", rng, n_train // BATCHES)
-    write(folder / "test_batch.bin", rng, n_test)
-    print(f"{folder}: {n_train // BATCHES * BATCHES} pictures to train on, {n_test} to test on")
+        write(given.folder / f"data_batch_{i + 1}.bin", rng, given.n // BATCHES)
+    write(given.folder / "test_batch.bin", rng, given.t)
+    print(f"{given.folder}: {given.n // BATCHES * BATCHES} pictures to train on, {given.t} to test on")
 
 
 main()

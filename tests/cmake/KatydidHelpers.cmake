@@ -97,12 +97,14 @@ function(kd_program name main)
   install(TARGETS ${name} DESTINATION ${PROGRAM_DESTINATION})
 endfunction()
 
-# What is installed beside the programs: the manual, and under share/doc/katydid the README, the licence and the examples.
+# What is installed beside the programs: the manual, and under share/doc/katydid the README, the licence and the examples without
+# what was fetched or made in them.
 function(kd_install_documents)
   install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
   install(FILES ${CMAKE_SOURCE_DIR}/coordinator/katydid.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
-    USE_SOURCE_PERMISSIONS PATTERN quickstart.sh EXCLUDE)
+    USE_SOURCE_PERMISSIONS PATTERN quickstart.sh EXCLUDE
+    PATTERN data EXCLUDE PATTERN input.txt* EXCLUDE PATTERN katydid.db* EXCLUDE PATTERN checkpoints EXCLUDE)
 endfunction()
 
 function(kd_coordinator_room)
