@@ -73,12 +73,14 @@ static int open_start(const struct kd_training *t, struct kd_checkpoint *checkpo
     return open_parent(t, checkpoint, err);
 }
 
-/* An epoch may have another number of steps now (batch size, data): whole epochs are kept, in the new count. */
-static void fit_to_epochs(struct kd_training_state *state, int64_t steps_per_epoch)
+/* An epoch may have another number of steps now (batch size, data). Progress is kept in the unit that is reported, which is also
+ * the coordinator's: whole epochs in the new count, or steps as they are. */
+static void fit_to_epochs(struct kd_training_state *state, int64_t steps_per_epoch, bool in_steps)
 {
     if (state->steps_per_epoch == steps_per_epoch)
         return;
-    state->step = state->step / state->steps_per_epoch * steps_per_epoch;
+    if (!in_steps)
+        state->step = state->step / state->steps_per_epoch * steps_per_epoch;
     state->steps_per_epoch = steps_per_epoch;
     state->window = (struct kd_report_window){0};
 }
@@ -103,7 +105,7 @@ static int restore(struct kd_training *t, const struct kd_checkpoint *checkpoint
     }
     if (t->session->comm->rank > 0)
         return 0;
-    fit_to_epochs(&state, t->state.steps_per_epoch);
+    fit_to_epochs(&state, t->state.steps_per_epoch, t->config->report_steps > 0);
     state.seed = t->seed;
     if (!own)
         leave_to_parent(&state);

@@ -121,6 +121,23 @@ static void a_clone_may_have_another_batch_size(void **unused)
     trial_close(&parent);
 }
 
+/* The coordinator counts in the unit of reports: a parent's six steps are six steps of its clone, however long those are. */
+static void steps_stay_steps_with_another_batch_size(void **unused)
+{
+    (void)unused;
+    struct trial parent, child;
+    trial_open(&parent, "{\"report\": {\"every\": 1}}");
+    trial_run(&parent, false, 6);
+    trial_open(&child, "{\"report\": {\"every\": 1}, \"batchSize\": 10}");
+    child.parent = parent.checkpoints;
+    trial_run(&child, false, 8);
+    expect_success(&child);
+    assert_int_equal(child.listener.n_reports, 2);
+    assert_int_equal(child.listener.reports[0].step, 7);
+    trial_close(&child);
+    trial_close(&parent);
+}
+
 static void a_parent_that_is_not_there_or_damaged_is_named(void **unused)
 {
     (void)unused;
@@ -180,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_clone_has_its_parents_weights_and_its_own_settings),
         cmocka_unit_test(a_clone_with_another_optimizer_begins_its_state_anew),
         cmocka_unit_test(a_clone_may_have_another_batch_size),
+        cmocka_unit_test(steps_stay_steps_with_another_batch_size),
         cmocka_unit_test(a_parent_that_is_not_there_or_damaged_is_named),
         cmocka_unit_test(the_best_by_a_metric_stay),
     };

@@ -139,7 +139,8 @@ static void lay_out_activations(struct kd_plan *plan)
 /* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
 static int check_memory(const struct kd_plan *plan, struct kd_error *err)
 {
-    double floats = 4.0 * (double)plan->n_parameters + (double)plan->n_activations;
+    double arenas = 5.0; /* parameters, gradients, two slots of state and an average at most */
+    double floats = arenas * (double)plan->n_parameters + (double)plan->n_activations;
     double bytes = floats * sizeof(float);
     double held = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (bytes <= held)
