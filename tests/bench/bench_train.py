@@ -3,8 +3,9 @@ brings. Both sides run one after the other, several times, in the same minutes; 
 
     bench_train.py [runs] [case ...]
 
-The trainer's step is its whole step, batch gathered and augmented included, by its own samples_per_second of the quietest report;
-PyTorch's is forward, backward and optimizer on one batch in memory. The peer needs an interpreter with torch:
+Times are CPU times, which a busy machine changes little. The trainer's step is its whole step, batch gathered included, as the
+difference of a longer and a shorter training; PyTorch's is forward, backward and optimizer on one batch in memory. The two ranks are
+measured in wall time and want two idle cores. The peer needs an interpreter with torch:
 KATYDID_PEER_PYTHON (default python3); the best of OPENBLAS_CORETYPE unset, Haswell and SkylakeX counts."""
 import json
 import os
@@ -33,6 +34,8 @@ CNN = [{"conv2d": {"channels": 32}}, "batchnorm", "relu", "maxPool", {"conv2d": 
        "maxPool", "flatten", {"linear": {"units": 10}}]
 GPT = {"gpt": {"layers": 4, "heads": 4, "width": 128, "tied": False}}
 
+REPORTS = 6
+
 # name: (data, model, optimizer, batch, steps of a report, times faster than PyTorch, also on two ranks)
 CASES = {
     "mlp-small": (FEATURES, mlp(64, 32, 10), SGD, 32, 1000, 4, False),
@@ -41,17 +44,14 @@ CASES = {
     "cnn": (IMAGES, CNN, SGD, 64, 10, 1.5, True),
     "gpt": (TOKENS, GPT, ADAMW, 12, 10, 1.5, True),
 }
-REPORTS = 6
-
-
-def block_of(case):
+def block_of(case, n_reports=REPORTS):
     data, model, optimizer, batch, steps, _, _ = CASES[case]
     return {"data": {"format": "synthetic", "split": {"val": 0}, **data}, "model": model, "optimizer": optimizer,
-            "batchSize": batch, "steps": steps * REPORTS, "report": {"every": steps}}
+            "batchSize": batch, "steps": steps * n_reports, "report": {"every": steps}}
 
 
-def train(case, n_ranks, env):
-    """Samples a second of the best report."""
+def samples_a_second(case, n_ranks, env):
+    """Of the best report, in wall time: what ranks are for."""
     pathlib.Path("train.json").write_text(json.dumps(block_of(case)))
     command = [str(BIN / "katydid-trainer"), "train.json"]
     if n_ranks > 1:
@@ -64,14 +64,24 @@ def train(case, n_ranks, env):
     return max(rates[1:])
 
 
-def own_memory(case, env):
-    """Peak MiB of one training, told by a child of its own, since RUSAGE_CHILDREN only grows."""
-    pathlib.Path("train.json").write_text(json.dumps(block_of(case)))
-    program = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], capture_output=True); " \
-              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+def run_alone(case, n_reports, env):
+    """(CPU seconds, peak MiB) of a training on one rank, told by a child of its own, since RUSAGE_CHILDREN only grows."""
+    pathlib.Path("train.json").write_text(json.dumps(block_of(case, n_reports)))
+    program = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], capture_output=True, check=True); " \
+              "u = resource.getrusage(resource.RUSAGE_CHILDREN); print(u.ru_utime + u.ru_stime, u.ru_maxrss)"
     done = subprocess.run([sys.executable, "-c", program, str(BIN / "katydid-trainer"), "train.json"],
                           capture_output=True, text=True, env=env)
-    return int(done.stdout) / 1024
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+    seconds, memory = done.stdout.split()
+    return float(seconds), int(memory) / 1024
+
+
+def step_ms(case, env):
+    """CPU time of a step: what a longer training takes more than a shorter one, so that starting is left out."""
+    short, _ = run_alone(case, 1, env)
+    long, memory = run_alone(case, REPORTS, env)
+    return (long - short) / (CASES[case][4] * (REPORTS - 1)) * 1e3, memory
 
 
 def peer(case, core):
@@ -88,24 +98,25 @@ def best_core(case):
 
 
 def bench_case(case, n_runs, env):
-    _, _, _, batch, _, bar, on_ranks = CASES[case]
+    _, _, _, _, _, bar, on_ranks = CASES[case]
     core = best_core(case)
-    ours, theirs, two = [], [], []
+    ours, theirs, one, two = [], [], [], []
     for _ in range(n_runs):
-        ours.append(train(case, 1, env))
+        ours.append(step_ms(case, env))
         theirs.append(peer(case, core) if core is not None else ())
         if on_ranks:
-            two.append(train(case, 2, env))
-    ms = median([batch / rate * 1e3 for rate in ours])
-    row(f"{case}: a step, median of {n_runs} runs", ms, "ms")
-    memory = own_memory(case, env)
+            one.append(samples_a_second(case, 1, env))
+            two.append(samples_a_second(case, 2, env))
+    ms = median([t[0] for t in ours])
+    row(f"{case}: CPU time of a step, median of {n_runs} runs", ms, "ms")
     if core is not None:
         peer_ms = median([t[0] for t in theirs])
         row(f"{case}: PyTorch, OPENBLAS_CORETYPE={core or '(unset)'}", peer_ms, "ms")
         row(f"{case}: faster by", peer_ms / ms, "times", f"at least {bar}")
-        row(f"{case}: peak memory, PyTorch's {median([t[1] for t in theirs]):.0f} MiB", memory, "MiB", "no more")
+        row(f"{case}: peak memory, PyTorch's {median([t[1] for t in theirs]):.0f} MiB", median([t[1] for t in ours]), "MiB",
+            "no more")
     if on_ranks:
-        row(f"{case}: samples a second, two ranks over one", median(two) / median(ours), "times", "at least 1.8")
+        row(f"{case}: samples a second, two ranks over one", median(two) / median(one), "times", "at least 1.8")
 
 
 def main():
