@@ -30,7 +30,6 @@ struct strip {
     int64_t right_row, c_row;
     int64_t columns, k;
     bool adds;
-    bool pairs; /* of vectors, where there are registers for them */
 };
 
 /* ---- tiles */
@@ -83,7 +82,7 @@ KD_INLINE int64_t fitting(int64_t j, int64_t columns)
 KD_INLINE void strip(const struct strip *s, int rows, bool k_first)
 {
     int64_t j = 0;
-    if (rows <= PAIR_ROWS_MAX && s->pairs)
+    if (rows <= PAIR_ROWS_MAX)
         for (; j + KD_LANES < s->columns; j += 2 * KD_LANES) {
             int64_t last = fitting(j + KD_LANES, s->columns);
             tile(s, rows, 2, k_first, j, last, j + KD_LANES - last);
@@ -94,28 +93,24 @@ KD_INLINE void strip(const struct strip *s, int rows, bool k_first)
     }
 }
 
-/* Higher strips than six have registers with AVX-512 only. */
-#define LOW_STRIPS(X)  X(1) X(2) X(3) X(4) X(5) X(6)
-#define HIGH_STRIPS(X) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)
+#define STRIPS(X)                                                                                  \
+    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)
 
-#define DEFINE_STRIP(simd, rows)                                                                   \
-    simd static void strip_##rows(const struct strip *s)                                           \
+#define DEFINE_STRIP(rows)                                                                         \
+    KD_SIMD_512 static void strip_##rows(const struct strip *s)                                    \
     {                                                                                              \
         strip(s, rows, false);                                                                     \
     }                                                                                              \
-    simd static void strip_k_first_##rows(const struct strip *s)                                   \
+    KD_SIMD_512 static void strip_k_first_##rows(const struct strip *s)                            \
     {                                                                                              \
         strip(s, rows, true);                                                                      \
     }
-#define DEFINE_LOW(rows)  DEFINE_STRIP(KD_SIMD, rows)
-#define DEFINE_HIGH(rows) DEFINE_STRIP(KD_SIMD_512, rows)
-LOW_STRIPS(DEFINE_LOW)
-HIGH_STRIPS(DEFINE_HIGH)
+STRIPS(DEFINE_STRIP)
 
 typedef void strip_fn(const struct strip *s);
 
 #define NAME_STRIP(rows) [rows] = {strip_##rows, strip_k_first_##rows},
-static strip_fn *const strips[ROWS_MAX + 1][2] = {LOW_STRIPS(NAME_STRIP) HIGH_STRIPS(NAME_STRIP)};
+static strip_fn *const strips[ROWS_MAX + 1][2] = {STRIPS(NAME_STRIP)};
 
 /* ---- transposing */
 
@@ -124,11 +119,12 @@ KD_INLINE void transpose_edge(const float *x, int64_t x_row, int64_t rows, int64
                               float *y, int64_t y_row)
 {
     float padded[KD_LANES * KD_LANES] __attribute__((aligned(64))) = {0};
+    float turned[KD_LANES * KD_LANES] __attribute__((aligned(64)));
     for (int64_t i = 0; i < rows; i++)
         memcpy(padded + i * KD_LANES, x + i * x_row, (size_t)columns * sizeof *x);
-    kd_lanes_transpose(padded, KD_LANES, padded, KD_LANES);
+    kd_lanes_transpose(padded, KD_LANES, turned, KD_LANES);
     for (int64_t j = 0; j < columns; j++)
-        *(kd_lanes_at *)(y + j * y_row) = *(kd_lanes_at *)(padded + j * KD_LANES);
+        *(kd_lanes_at *)(y + j * y_row) = *(kd_lanes_at *)(turned + j * KD_LANES);
 }
 
 /* y[columns][rows, at least 16] = x[rows][columns] transposed. Tiles at the edges begin where they fit. */
@@ -169,26 +165,6 @@ static int64_t cost(const struct side *left, const struct side *right, int64_t k
     return left->n * kd_lanes_up(right->n) * k + TRANSPOSING * transposed;
 }
 
-/* What this CPU has registers for: rows of a tile, and whether it may be two vectors wide; and up to how many multiply-adds
- * products are small. With AVX-512 that is measured; below, it only lets the tests come here. */
-struct reach {
-    int64_t rows;
-    bool pairs;
-    int64_t work;
-};
-
-static struct reach reach_of_cpu(void)
-{
-#if defined(KD_SIMD_CLONES)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return (struct reach){ROWS_MAX, true, INT64_C(1) << 21};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return (struct reach){6, false, INT64_C(1) << 17};
-#endif
-    return (struct reach){3, false, INT64_C(1) << 17};
-}
-
 /* Long sums are sums of these: rounding errors grow with the length. */
 enum { K_BLOCK = 256 };
 
@@ -207,9 +183,7 @@ static void add_block(struct strip s, const struct side *left, int64_t k_from, i
 
 static void product(struct strip s, const struct side *left, int64_t k)
 {
-    struct reach reach = reach_of_cpu();
-    s.pairs = reach.pairs && s.columns > KD_LANES;
-    int64_t most = s.pairs && reach.rows > PAIR_ROWS_MAX ? PAIR_ROWS_MAX : reach.rows;
+    int64_t most = s.columns > KD_LANES ? PAIR_ROWS_MAX : ROWS_MAX;
     s.left = left->x;
     s.left_row = left->k_first ? left->n : k;
     for (int64_t at = 0; at < k; at += K_BLOCK, s.right += K_BLOCK * s.right_row) {
@@ -281,17 +255,30 @@ void kd_cpu_matmul_small(const struct kd_op_matmul *a)
         multiply(&of_a, &of_b, a, false);
 }
 
+/* Up to how many multiply-adds oneDNN is not clearly better. Its code for AVX2 is far better than what the compiler makes of
+ * tiles there. */
+static int64_t work_max(void)
+{
+#if defined(KD_SIMD_CLONES)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return INT64_C(1) << 21;
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return INT64_C(1) << 17; /* slow, but the sanitizers see it */
+#endif
+    return 0;
+}
+
 /* Of rows times transposed weights oneDNN is slow for a few, and has code of its own for fewer than these. */
 enum { FEW_ROWS_MIN = 12, FEW_ROWS_MAX = 32, LONG_ENOUGH = 100 };
 
 bool kd_cpu_matmul_is_small(const struct kd_op_matmul *a)
 {
-    struct reach reach = reach_of_cpu();
-    int64_t work = a->m * a->n * a->k;
+    int64_t work = a->m * a->n * a->k, most = work_max();
     if (!a->transpose_b)
-        return work <= reach.work;
+        return work <= most;
     if (a->m < FEW_ROWS_MIN && !a->transpose_a)
         return false;
     bool few = a->m <= FEW_ROWS_MAX && a->n >= LONG_ENOUGH && a->k >= LONG_ENOUGH;
-    return work <= (few ? 4 * reach.work : reach.work);
+    return work <= (few ? 4 * most : most);
 }

@@ -10,7 +10,7 @@
 /* Whether kd_cpu_matmul_small is the faster one. */
 bool kd_cpu_matmul_is_small(const struct kd_op_matmul *a);
 
-/* Any m, n, k > 0, and beta 0 or 1. Each element is a sum over k in order, whatever the shape. */
+/* Any m, n, k > 0. Each element is the sum of blocks of 256 products, each summed in order, whatever the shape. */
 void kd_cpu_matmul_small(const struct kd_op_matmul *a);
 
 #endif
