@@ -1,11 +1,13 @@
 /* matmul.c - matrix products through oneDNN, whose code is generated for the CPU it finds.
  *
  * Of the libraries that Debian ships it is the one that is fast as installed: 160 to 190 GFLOP/s on one AVX-512 core,
- * where OpenBLAS mistakes newer cores for old ones and runs at a quarter. A call costs about 0.5 us. */
+ * where OpenBLAS mistakes newer cores for old ones and runs at a quarter. A call costs about 0.5 us, and the first one of a
+ * process 23 ms, in which the code is generated. Small products have code of their own. */
 #include <dnnl.h>
 #include <string.h>
 
 #include "coordinator/base/error.h"
+#include "kernels/cpu/matmul_small.h"
 #include "kernels/cpu/table.h"
 
 void kd_cpu_matmul(struct kd_queue *queue, const struct kd_op_matmul *a)
@@ -16,6 +18,10 @@ void kd_cpu_matmul(struct kd_queue *queue, const struct kd_op_matmul *a)
     if (a->k == 0) {
         if (a->beta == 0.0f)
             memset(a->c, 0, (size_t)(a->m * a->n) * sizeof *a->c);
+        return;
+    }
+    if (kd_cpu_matmul_is_small(a)) {
+        kd_cpu_matmul_small(a);
         return;
     }
     dnnl_status_t status = dnnl_sgemm(a->transpose_a ? 'T' : 'N', a->transpose_b ? 'T' : 'N', a->m,

@@ -10,6 +10,7 @@ enum kd_scratch {
     KD_SCRATCH_ROTARY,    /* cosines and sines */
     KD_SCRATCH_CONV,      /* a gradient that is added to another */
     KD_SCRATCH_BATCHNORM, /* what each channel is multiplied by and shifted by */
+    KD_SCRATCH_MATMUL,    /* operands and results of small products, transposed */
     KD_N_SCRATCHES
 };
 

@@ -13,9 +13,17 @@
 #include "trainer/models/plan_update.h"
 #include "trainer/optim/optimizer.h"
 
-enum { FEATURES = 784, CLASSES = 10, BATCH_MAX = 256, LENGTH = 64, VOCABULARY = 65, IMAGE = 32 };
+enum {
+    FEATURES = 784,
+    PIXELS = 64,
+    CLASSES = 10,
+    BATCH_MAX = 256,
+    LENGTH = 64,
+    VOCABULARY = 65,
+    IMAGE = 32
+};
 
-enum input { TAKES_FEATURES, TAKES_IMAGES, TAKES_TOKENS };
+enum input { TAKES_FEATURES, TAKES_PIXELS, TAKES_IMAGES, TAKES_TOKENS };
 
 static const struct {
     const char *name, *model, *optimizer;
@@ -23,6 +31,10 @@ static const struct {
     int steps; /* in a run */
     enum input input;
 } cases[] = {
+    {"64-200-200-10, batch 16, dropout 0.2, adamw",
+     "[{\"repeat\":{\"times\":2,\"layers\":[{\"linear\":{\"units\":200}},\"relu\","
+     "{\"dropout\":{\"p\":0.2}}]}},{\"linear\":{\"units\":10}}]",
+     "{\"name\":\"adamw\"}", 16, 200, TAKES_PIXELS},
     {"784-64-32-10, batch 32, sgd momentum",
      "[{\"linear\":{\"units\":64}},\"relu\",{\"linear\":{\"units\":32}},\"relu\","
      "{\"linear\":{\"units\":10}}]",
@@ -115,7 +127,8 @@ static struct kd_input input_of(size_t c)
                                  .vocabulary = VOCABULARY,
                                  .n_outputs = VOCABULARY,
                                  .positions = LENGTH};
-    return (struct kd_input){.shape = {{FEATURES}, .n_dims = 1}, .n_outputs = CLASSES};
+    int64_t n_features = cases[c].input == TAKES_PIXELS ? PIXELS : FEATURES;
+    return (struct kd_input){.shape = {{n_features}, .n_dims = 1}, .n_outputs = CLASSES};
 }
 
 static struct kd_batch batch_of(size_t c, const struct data *data)

@@ -42,23 +42,42 @@ static void check_one_matmul(struct bench *bench, struct kd_op_matmul matmul)
     buffer_free(bench, &a), buffer_free(bench, &b), buffer_free(bench, &c);
 }
 
+/* All transpose combinations, with beta 0 and 1. */
+static void check_matmuls(struct bench *bench, int64_t m, int64_t n, int64_t k)
+{
+    for (int flags = 0; flags < 8; flags++)
+        check_one_matmul(bench, (struct kd_op_matmul){
+                                    .m = m,
+                                    .n = n,
+                                    .k = k,
+                                    .transpose_a = flags & 1,
+                                    .transpose_b = flags & 2,
+                                    .beta = flags & 4 ? 1.0f : 0.0f,
+                                });
+}
+
+/* The last shapes are on both sides of what the CPU device takes for small. Then every number of rows and columns that can be
+ * left over beside whole tiles, and sums of one block and a bit. */
 static void check_matmul(struct bench *bench)
 {
     static const int64_t shapes[][3] = {
-        {0, 3, 2},    {3, 0, 2},     {3, 2, 0},    {1, 1, 1},     {5, 1, 9},    {1, 17, 3},
-        {4, 4, 4},    {13, 9, 31},   {16, 16, 16}, {32, 10, 33},  {33, 65, 17}, {64, 48, 100},
-        {10, 32, 32}, {32, 64, 784}, {7, 784, 5},  {70, 30, 260}, {1, 300, 64}, {129, 3, 129},
+        {0, 3, 2},      {3, 0, 2},      {3, 2, 0},     {1, 1, 1},       {5, 1, 9},
+        {1, 17, 3},     {4, 4, 4},      {13, 9, 31},   {16, 16, 16},    {32, 10, 33},
+        {33, 65, 17},   {64, 48, 100},  {10, 32, 32},  {32, 64, 784},   {7, 784, 5},
+        {70, 30, 260},  {1, 300, 64},   {129, 3, 129}, {16, 10, 200},   {16, 200, 200},
+        {200, 200, 16}, {10, 200, 16},  {20, 20, 257}, {20, 130, 129},  {33, 200, 330},
+        {24, 256, 300}, {40, 260, 210}, {11, 96, 300}, {128, 128, 130},
     };
     for (size_t s = 0; s < KD_COUNT(shapes); s++)
-        for (int flags = 0; flags < 8; flags++)
-            check_one_matmul(bench, (struct kd_op_matmul){
-                                        .m = shapes[s][0],
-                                        .n = shapes[s][1],
-                                        .k = shapes[s][2],
-                                        .transpose_a = flags & 1,
-                                        .transpose_b = flags & 2,
-                                        .beta = flags & 4 ? 1.0f : 0.0f,
-                                    });
+        check_matmuls(bench, shapes[s][0], shapes[s][1], shapes[s][2]);
+    for (int64_t rest = 1; rest < 16; rest++) {
+        check_matmuls(bench, rest, 33, 20);
+        check_matmuls(bench, 16 + rest, 7, 16 + rest);
+        check_matmuls(bench, 20, rest, 19);
+        check_matmuls(bench, 17, 32 + rest, 3);
+        check_matmuls(bench, 18, 16 + rest, 256 + rest);
+        check_matmuls(bench, 32 + rest, 32 + rest, rest);
+    }
 }
 
 static double f(enum kd_activation activation, double x)
