@@ -43,7 +43,7 @@ static int map_file(struct kd_mapping *mapping, const struct kd_mapped_file *fil
                     struct kd_error *err)
 {
     struct stat info;
-    int fd = open(file->path, O_RDONLY | O_CLOEXEC), status = -1;
+    int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status = -1;
     if (fd < 0)
         return kd_fail_errno(err, "%s: cannot open the data file", file->path);
     if (fstat(fd, &info) < 0 || info.st_size != file->bytes)
