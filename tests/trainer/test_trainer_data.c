@@ -50,6 +50,21 @@ static void a_binary_file_is_no_csv(void **unused)
     folder_remove(&folder);
 }
 
+/* Opening a pipe would wait for its writer. */
+static void a_pipe_that_nobody_writes_to_is_no_data_file(void **unused)
+{
+    (void)unused;
+    struct folder folder = folder_make();
+    struct kd_error err = {0};
+    char path[512], *bytes;
+    size_t n;
+    snprintf(path, sizeof path, "%s/pipe", folder.path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(kd_data_read(path, 0, &bytes, &n, &err), -1);
+    assert_non_null(strstr(err.text, "not a regular file"));
+    folder_remove(&folder);
+}
+
 static void columns_are_taken_by_index_and_by_name(void **unused)
 {
     (void)unused;
@@ -198,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_csv_mistake_names_file_line_and_what_was_seen),
         cmocka_unit_test(a_binary_file_is_no_csv),
+        cmocka_unit_test(a_pipe_that_nobody_writes_to_is_no_data_file),
         cmocka_unit_test(columns_are_taken_by_index_and_by_name),
         cmocka_unit_test(the_split_is_a_function_of_its_seed_alone),
         cmocka_unit_test(the_scale_is_learnt_from_the_training_part_only),
