@@ -87,9 +87,8 @@ static int read_header(const struct kd_mapped_file *file, const unsigned char *b
         return 0;
     return kd_fail(err,
                    "%s: byte 8: the header promises %" PRId32 " tokens, the file has %" PRId64
-                   " and %" PRId64 " bytes; is it cut off?",
-                   file->path, header[2], there,
-                   (file->bytes - HEADER_BYTES) % kd_element_bytes(content->element));
+                   "; is it cut off?",
+                   file->path, header[2], there);
 }
 
 static int look_at(const struct kd_data_source *source, struct kd_table *table, size_t i,
