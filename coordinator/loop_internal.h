@@ -1,6 +1,6 @@
 /* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages of gangs), loop_ask.c (the
  * strategy), loop_launch.c (starting
- * gangs), loop_gang.c (reading and ending them), loop_checkpoint.c (what clones start from), loop_recover.c (gangs of a
+ * gangs), loop_gang.c (reading and ending them), loop_checkpoint.c (what clones start from), loop_disk.c (a full disk), loop_recover.c (gangs of a
  * coordinator before), loop_start.c (opening, resuming, closing). */
 #ifndef KD_LOOP_INTERNAL_H
 #define KD_LOOP_INTERNAL_H
@@ -50,6 +50,11 @@ struct kd_loop_strategy {
     char last_refusal[256];
 };
 
+/* When the disk was last looked at, and since when it is full (monotonic; 0 = it is not). */
+struct kd_loop_disk {
+    int64_t looked_us, full_us;
+};
+
 struct kd_loop {
     const struct kd_run_options *options; /* borrowed */
     const struct kd_experiment *experiment;
@@ -66,6 +71,7 @@ struct kd_loop {
     struct kd_router *router;
     struct kd_worker *worker; /* NULL: the strategy is external */
     struct kd_loop_strategy strategy;
+    struct kd_loop_disk disk;
     json_t *priors; /* owned; what an earlier experiment teaches this one; NULL = nothing to say */
 
     KD_ARR(struct kd_live_gang) gangs;
@@ -98,6 +104,9 @@ void kd_loop_note(const struct kd_loop *loop, const char *format, ...)
 
 /* Removes a folder after this turn's commit: until then its exit record may be needed again. */
 void kd_loop_remove_later(struct kd_loop *loop, const char *path);
+
+/* loop_disk.c. -1: it has been full for too long; the text says what to do. */
+int kd_loop_watch_disk(struct kd_loop *loop);
 
 /* loop_bus.c */
 int kd_loop_read_bus(struct kd_loop *loop);

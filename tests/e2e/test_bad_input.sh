@@ -263,6 +263,15 @@ SH
     case $? in 1 | 4) ;; *) complain "disk full: exit code" ;; esac
     expect_in err 'full|no space'
     expect_in integrity '^ok$'
+    # More output than there is room for: the trials stand still, and nothing else is to be saved. The run says so and ends.
+    cat >output.sh <<'SH'
+mount -t tmpfs -o size=1m katydid-test small || exit 99
+sed 's/echo loss=/yes | head -c 3000000; echo loss=/' good.yaml >large.yaml
+timeout 60 katydid run large.yaml --db small/full.db
+SH
+    timeout 90 unshare --mount bash output.sh >out 2>err </dev/null
+    case $? in 1 | 4) ;; *) complain "disk full of output: exit code" ;; esac
+    expect_in err 'full|no space'
     cat >readonly.sh <<'SH'
 mount -t tmpfs -o size=1m,ro katydid-test small || exit 99
 timeout 60 katydid run good.yaml --db small/ro.db
