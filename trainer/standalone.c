@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/base/error.h"
 #include "coordinator/base/log.h"
 #include "trainer/block_file.h"
 #include "trainer/models/profile.h"
@@ -20,10 +21,24 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
+/* A stack for handlers, unless there is one: oneDNN's products use the stack pointer as one more register, so a handler
+ * on the stack of the thread that they interrupt writes into the arenas and the heap. */
+static void use_signal_stack(void)
+{
+    static char room[1 << 16]; /* with the widest registers a frame takes 11 KB */
+    stack_t stack = {0};
+    if (sigaltstack(NULL, &stack) == 0 && !(stack.ss_flags & SS_DISABLE))
+        return;
+    stack = (stack_t){.ss_sp = room, .ss_size = sizeof room};
+    if (sigaltstack(&stack, NULL) < 0)
+        kd_bug("sigaltstack failed");
+}
+
 /* The first signal ends the training at the next step, saved where it can be; the second ends it at once. */
 static void catch_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK};
+    use_signal_stack();
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
