@@ -175,6 +175,23 @@ static void every_format_gives_samples_of_the_shape_that_a_peek_promises(void **
     }
 }
 
+/* A peek looks at one row, and that may have the ignored label. */
+static void a_peek_at_synthetic_data_takes_any_ignored_label(void **unused)
+{
+    (void)unused;
+    struct folder folder = folder_make();
+    struct loaded loaded;
+    struct kd_data_shape shape;
+    load_sound(&loaded, &folder,
+               "{'format': 'synthetic', 'kind': 'features', 'shape': [4], 'classes': 3,"
+               " 'samples': 30, 'ignoreLabel': 0}",
+               true);
+    if (kd_data_peek(&loaded.config, &shape, &loaded.err) < 0)
+        fail_msg("%s", loaded.err.text);
+    unload(&loaded);
+    folder_remove(&folder);
+}
+
 /* Opens it: the samples are sound, or the message names a file. */
 static void open_damaged(const struct folder *folder, size_t i, const char *file)
 {
@@ -325,6 +342,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_format_has_a_case),
         cmocka_unit_test(every_format_gives_samples_of_the_shape_that_a_peek_promises),
+        cmocka_unit_test(a_peek_at_synthetic_data_takes_any_ignored_label),
         cmocka_unit_test(a_damaged_file_is_refused_or_gives_sound_samples),
         cmocka_unit_test(a_missing_or_compressed_file_is_named_with_what_to_do),
         cmocka_unit_test(synthetic_data_are_a_function_of_their_seed),
