@@ -124,7 +124,8 @@ static void a_token_mistake_names_file_and_byte(void **unused)
     struct folder folder = folder_make();
     const char *block = "{'format': 'tokens', 'path': 't.bin', 'length': 10, 'vocabulary': 50}";
     llmc_write(&folder, "t.bin", 20240520, 1, 61, 60);
-    assert_refused(&folder, block, true, "promises 61 tokens, the file has 60; is it cut off?");
+    assert_refused(&folder, block, true,
+                   "promises 61 tokens (1146 bytes in all), the file has 60 (1144 bytes); is it");
     llmc_write(&folder, "t.bin", 20240520, 7, 60, 60);
     assert_refused(&folder, block, true, "t.bin: byte 4: version 7 where magic 20240520 has 1");
     llmc_write(&folder, "t.bin", 123, 1, 60, 60);

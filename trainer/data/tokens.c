@@ -81,14 +81,15 @@ static int read_header(const struct kd_mapped_file *file, const unsigned char *b
         return kd_fail(err, "%s: byte 4: version %" PRId32 " where magic %" PRId32 " has %" PRId32,
                        file->path, header[1], header[0], headers[kind].version);
     *content = (struct content){HEADER_BYTES, header[2], headers[kind].element};
-    int64_t there = (file->bytes - HEADER_BYTES) / kd_element_bytes(content->element);
-    if (header[2] >= 0 &&
-        file->bytes == HEADER_BYTES + header[2] * kd_element_bytes(content->element))
+    int64_t size = kd_element_bytes(content->element);
+    int64_t promised = HEADER_BYTES + header[2] * size;
+    if (header[2] >= 0 && file->bytes == promised)
         return 0;
     return kd_fail(err,
-                   "%s: byte 8: the header promises %" PRId32 " tokens, the file has %" PRId64
-                   "; is it cut off?",
-                   file->path, header[2], there);
+                   "%s: byte 8: the header promises %" PRId32 " tokens (%" PRId64
+                   " bytes in all), the file has %" PRId64 " (%" PRId64 " bytes); is it cut off?",
+                   file->path, header[2], promised, (file->bytes - HEADER_BYTES) / size,
+                   file->bytes);
 }
 
 static int look_at(const struct kd_data_source *source, struct kd_table *table, size_t i,
