@@ -179,12 +179,32 @@ static void files_that_cannot_be_read_are_named(void **unused)
     folder_remove(&folder);
 }
 
+static void a_file_that_is_too_long_is_said_to_be_so(void **unused)
+{
+    (void)unused;
+    static const char *const names[] = {"t.json", "t.yaml"};
+    struct folder folder = folder_make();
+    char output[8192];
+    char *text = kd_alloc((2 << 20) + 1);
+    memset(text, ' ', 2 << 20);
+    text[0] = '{', text[(2 << 20) - 1] = '}', text[2 << 20] = '\0';
+    for (size_t i = 0; i < KD_COUNT(names); i++) {
+        text_write(&folder, names[i], text);
+        assert_int_equal(program_run(&folder, names[i], output), 2);
+        if (!strstr(output, "error: has more than 1 MiB"))
+            fail_msg("%s: %s", names[i], output);
+    }
+    free(text);
+    folder_remove(&folder);
+}
+
 int main(void)
 {
     unsetenv("OMPI_COMM_WORLD_SIZE");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(yaml_and_json_train_alike),
         cmocka_unit_test(placeholders_are_filled_from_the_command_line),
+        cmocka_unit_test(a_file_that_is_too_long_is_said_to_be_so),
         cmocka_unit_test(settings_change_fields_by_their_path),
         cmocka_unit_test(a_problem_is_shown_at_its_place),
         cmocka_unit_test(a_model_that_does_not_fit_is_shown_at_its_place),
