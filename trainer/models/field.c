@@ -53,9 +53,11 @@ static int refuse_unknown_keys(const struct kd_field *fields, const json_t *obje
 static int fail_type(const struct kd_field *field, const json_t *given, const char *at,
                      struct kd_error *err)
 {
+    static const char *const wanted[] = {[KD_FIELD_NUMBER] = "a number",
+                                         [KD_FIELD_INTEGER] = "a whole number",
+                                         [KD_FIELD_SWITCH] = "true or false"};
     char *text = json_dumps(given, JSON_ENCODE_ANY | JSON_COMPACT);
-    kd_fail(err, "%s/%s: %s is not a %snumber", at, field->name, text ? text : "this",
-            field->kind == KD_FIELD_INTEGER ? "whole " : "");
+    kd_fail(err, "%s/%s: %s is not %s", at, field->name, text ? text : "this", wanted[field->kind]);
     free(text);
     return -1;
 }
@@ -66,7 +68,7 @@ static int read_switch(const struct kd_field *field, const json_t *given, const 
     double number = json_is_boolean(given) ? json_is_true(given) : json_number_value(given);
     bool sound = json_is_boolean(given) || (json_is_number(given) && (number == 0 || number == 1));
     *value = number;
-    return sound ? 0 : kd_fail(err, "%s/%s: must be true or false", at, field->name);
+    return sound ? 0 : fail_type(field, given, at, err);
 }
 
 static int read_choice(const struct kd_field *field, const json_t *given, const char *at,
