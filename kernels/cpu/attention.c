@@ -16,7 +16,7 @@ struct forward {
 
 static struct forward forward_memory(int64_t length, int64_t size)
 {
-    int64_t rows = kd_lanes_up(length), width = kd_lanes_up(size);
+    int64_t rows = kd_block_up(length), width = kd_lanes_up(size);
     int64_t n = 3 * rows * width + KD_BLOCK * (rows + width);
     float *memory = kd_cpu_scratch(KD_SCRATCH_ATTENTION, (size_t)n * sizeof(float));
     return (struct forward){
@@ -51,23 +51,23 @@ KD_INLINE float exp_and_sum(float *x, float max, int64_t n)
     return kd_lanes_sum(&sum);
 }
 
-/* A row's n scores to weights (not yet over their sum); of the last KD_LANES only the first n_seen are seen. */
+/* A row's n scores to weights (not yet over their sum); of the last KD_BLOCK only the first n_seen are seen. */
 KD_INLINE float to_weights(float *scores, int64_t n_seen, int64_t n, float *log_sum)
 {
-    float *last = scores + n - KD_LANES;
-    kd_lanes_cut(last, n_seen, -INFINITY);
+    float *last = scores + n - KD_BLOCK;
+    kd_cut_block(last, n_seen, -INFINITY);
     float max = max_of(scores, n);
     float sum = exp_and_sum(scores, max, n);
-    kd_lanes_cut(last, n_seen, 0.0f);
+    kd_cut_block(last, n_seen, 0.0f);
     *log_sum = max + logf(sum);
     return sum;
 }
 
-KD_SIMD static void forward_head(const struct kd_op_attention *a, const float *qkv, float *y,
-                                 float *log_sum, const struct forward *f)
+static void forward_head(const struct kd_op_attention *a, const float *qkv, float *y,
+                         float *log_sum, const struct forward *f)
 {
     int64_t model = a->n_heads * a->size, width = kd_lanes_up(a->size);
-    int64_t scores_row = kd_lanes_up(a->length);
+    int64_t scores_row = kd_block_up(a->length);
     struct kd_head head = {qkv, 3 * model, a->length, a->size};
     kd_pack(head, 1.0f / sqrtf((float)a->size), f->q);
     head.values = qkv + model;
@@ -88,7 +88,7 @@ KD_SIMD static void forward_head(const struct kd_op_attention *a, const float *q
     }
 }
 
-void kd_cpu_attention(struct kd_queue *queue, const struct kd_op_attention *a)
+KD_EACH_ISA(kd_cpu_attention, struct kd_queue *queue, const struct kd_op_attention *a)
 {
     (void)queue;
     int64_t model = a->n_heads * a->size;

@@ -17,7 +17,7 @@ struct backward {
 
 static struct backward backward_memory(int64_t length, int64_t size)
 {
-    int64_t rows = kd_lanes_up(length), width = kd_lanes_up(size), head = rows * width;
+    int64_t rows = kd_block_up(length), width = kd_lanes_up(size), head = rows * width;
     int64_t n = 7 * head + KD_BLOCK * (2 * rows + width);
     float *memory = kd_cpu_scratch(KD_SCRATCH_ATTENTION, (size_t)n * sizeof(float));
     float *blocks = memory + 7 * head;
@@ -53,7 +53,7 @@ KD_INLINE float dot(const float *x, const float *y, int64_t n)
 }
 
 /* A row of scores to weights p, and of p's gradients to the scores': p (dp - sum of p dp), the sum being that of dy y. Of the
- * last KD_LANES only the first n_seen are seen. */
+ * last KD_BLOCK only the first n_seen are seen. */
 KD_INLINE void to_differences(float *restrict p, float *restrict dp, float log_sum, float mean,
                               int64_t n_seen, int64_t n)
 {
@@ -62,8 +62,8 @@ KD_INLINE void to_differences(float *restrict p, float *restrict dp, float log_s
             p[j + l] = kd_fast_exp(p[j + l] - log_sum);
             dp[j + l] = p[j + l] * (dp[j + l] - mean);
         }
-    kd_lanes_cut(p + n - KD_LANES, n_seen, 0.0f);
-    kd_lanes_cut(dp + n - KD_LANES, n_seen, 0.0f);
+    kd_cut_block(p + n - KD_BLOCK, n_seen, 0.0f);
+    kd_cut_block(dp + n - KD_BLOCK, n_seen, 0.0f);
 }
 
 KD_INLINE void pack(const struct kd_op_attention_backward *a, const struct place *at,
@@ -84,7 +84,7 @@ KD_INLINE void pack(const struct kd_op_attention_backward *a, const struct place
 KD_INLINE void block_differences(const struct kd_op_attention_backward *a, const struct place *at,
                                  const struct backward *b, int64_t from)
 {
-    int64_t width = kd_lanes_up(a->size), row = kd_lanes_up(a->length);
+    int64_t width = kd_lanes_up(a->size), row = kd_block_up(a->length);
     int64_t model = a->n_heads * a->size, n_keys = from + KD_BLOCK;
     struct kd_left q = {b->q + from * width, width, 1}, dy = {b->dy + from * width, width, 1};
     kd_product(q, b->keys, row, b->weights, row, KD_BLOCK, n_keys, a->size, false);
@@ -125,15 +125,15 @@ KD_INLINE void write_rows(const float *from, float factor, float *to, int64_t st
         kd_scale_row(from + t * kd_lanes_up(size), factor, to + t * stride, size);
 }
 
-KD_SIMD static void backward_head(const struct kd_op_attention_backward *a, const struct place *at,
-                                  const struct backward *b)
+static void backward_head(const struct kd_op_attention_backward *a, const struct place *at,
+                          const struct backward *b)
 {
     int64_t model = a->n_heads * a->size, width = kd_lanes_up(a->size);
     pack(a, at, b);
     for (int64_t from = 0; from < a->length; from += KD_BLOCK) {
         int64_t n_rows = a->length - from < KD_BLOCK ? a->length - from : KD_BLOCK;
         block_differences(a, at, b, from);
-        block_gradients(b, from, width, kd_lanes_up(a->length));
+        block_gradients(b, from, width, kd_block_up(a->length));
         write_rows(b->dq, 1.0f / sqrtf((float)a->size), at->dqkv + from * 3 * model, 3 * model,
                    n_rows, a->size);
     }
@@ -151,7 +151,8 @@ static void prefetch_next(const struct kd_op_attention_backward *a, int64_t samp
     kd_prefetch_part(a->dy + (sample + 1) * n, n, head, a->n_heads);
 }
 
-void kd_cpu_attention_backward(struct kd_queue *queue, const struct kd_op_attention_backward *a)
+KD_EACH_ISA(kd_cpu_attention_backward, struct kd_queue *queue,
+            const struct kd_op_attention_backward *a)
 {
     (void)queue;
     int64_t model = a->n_heads * a->size;

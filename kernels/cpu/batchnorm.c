@@ -12,7 +12,7 @@
 
 enum { TILE_ROWS = 64 }; /* of 32 channels they fill a sixth of the first cache */
 
-typedef double eight __attribute__((vector_size(64)));
+typedef double half_doubles __attribute__((vector_size(4 * KD_LANES))); /* of half the lanes */
 
 /* What belongs to a channel, as far as the pass has it. */
 enum { MEAN, SCALE, SHIFT, SLOPE, N_FACTORS };
@@ -117,27 +117,27 @@ static double total_of(const struct pass *p, int which, int64_t channel)
 
 /* ---- The sums of the forward pass */
 
-KD_INLINE void add_eights(kd_lanes x, eight sum[2])
+KD_INLINE void add_doubles(kd_lanes x, half_doubles sum[2])
 {
     kd_half_lanes halves[2];
     memcpy(halves, &x, sizeof halves);
-    sum[0] += __builtin_convertvector(halves[0], eight);
-    sum[1] += __builtin_convertvector(halves[1], eight);
+    sum[0] += __builtin_convertvector(halves[0], half_doubles);
+    sum[1] += __builtin_convertvector(halves[1], half_doubles);
 }
 
-KD_INLINE void add_squares(kd_lanes x, eight sum[2])
+KD_INLINE void add_squares(kd_lanes x, half_doubles sum[2])
 {
     kd_half_lanes halves[2];
     memcpy(halves, &x, sizeof halves);
-    eight low = __builtin_convertvector(halves[0], eight);
-    eight high = __builtin_convertvector(halves[1], eight);
+    half_doubles low = __builtin_convertvector(halves[0], half_doubles);
+    half_doubles high = __builtin_convertvector(halves[1], half_doubles);
     sum[0] += low * low;
     sum[1] += high * high;
 }
 
-KD_INLINE void add_to(double *sums, const eight sum[2])
+KD_INLINE void add_to(double *sums, const half_doubles sum[2])
 {
-    eight before[2];
+    half_doubles before[2];
     memcpy(before, sums, sizeof before);
     before[0] += sum[0];
     before[1] += sum[1];
@@ -147,22 +147,22 @@ KD_INLINE void add_to(double *sums, const eight sum[2])
 KD_INLINE void sums_tile(const struct pass *p, int64_t at, int64_t column, int64_t rows,
                          int64_t stride)
 {
-    eight sum[2] = {{0}}, squares[2] = {{0}};
+    half_doubles sum[2] = {{0}}, squares[2] = {{0}};
     for (int64_t i = 0; i < rows; i++) {
         kd_lanes x = *(const kd_lanes_at *)(p->x + at + i * stride);
-        add_eights(x, sum);
+        add_doubles(x, sum);
         add_squares(x, squares);
     }
     add_to(p->sums[0] + column, sum);
     add_to(p->sums[1] + column, squares);
 }
 
-KD_SIMD static void forward_sums(const struct pass *p)
+static void forward_sums(const struct pass *p)
 {
     each_tile(p, sums_tile);
 }
 
-void kd_cpu_batchnorm_sums(struct kd_queue *queue, const struct kd_op_batchnorm_sums *a)
+KD_EACH_ISA(kd_cpu_batchnorm_sums, struct kd_queue *queue, const struct kd_op_batchnorm_sums *a)
 {
     (void)queue;
     if (a->channels == 0)
@@ -222,12 +222,12 @@ KD_INLINE void forward_tile(const struct pass *p, int64_t at, int64_t column, in
     }
 }
 
-KD_SIMD static void forward(const struct pass *p)
+static void forward(const struct pass *p)
 {
     each_tile(p, forward_tile);
 }
 
-void kd_cpu_batchnorm(struct kd_queue *queue, const struct kd_op_batchnorm *a)
+KD_EACH_ISA(kd_cpu_batchnorm, struct kd_queue *queue, const struct kd_op_batchnorm *a)
 {
     (void)queue;
     if (a->channels == 0)
@@ -263,17 +263,17 @@ KD_INLINE void backward_sums_tile(const struct pass *p, int64_t at, int64_t colu
                                   int64_t stride)
 {
     kd_lanes mean = *(const kd_lanes_at *)(p->factors[MEAN] + column);
-    eight sum[2] = {{0}}, products[2] = {{0}};
+    half_doubles sum[2] = {{0}}, products[2] = {{0}};
     for (int64_t i = 0; i < rows; i++) {
         kd_lanes g = gradient_at(p, at + i * stride);
-        add_eights(g, sum);
-        add_eights(g * (*(const kd_lanes_at *)(p->x + at + i * stride) - mean), products);
+        add_doubles(g, sum);
+        add_doubles(g * (*(const kd_lanes_at *)(p->x + at + i * stride) - mean), products);
     }
     add_to(p->sums[0] + column, sum);
     add_to(p->sums[1] + column, products);
 }
 
-KD_SIMD static void backward_sums(const struct pass *p)
+static void backward_sums(const struct pass *p)
 {
     each_tile(p, backward_sums_tile);
 }
@@ -284,8 +284,8 @@ static void take_sum(double sum, double *sums, float *gradient, float beta)
     *gradient = (float)sum + (beta == 0.0f ? 0.0f : *gradient);
 }
 
-void kd_cpu_batchnorm_backward_sums(struct kd_queue *queue,
-                                    const struct kd_op_batchnorm_backward_sums *a)
+KD_EACH_ISA(kd_cpu_batchnorm_backward_sums, struct kd_queue *queue,
+            const struct kd_op_batchnorm_backward_sums *a)
 {
     (void)queue;
     int64_t n = a->channels;
@@ -323,12 +323,13 @@ KD_INLINE void backward_tile(const struct pass *p, int64_t at, int64_t column, i
     }
 }
 
-KD_SIMD static void backward(const struct pass *p)
+static void backward(const struct pass *p)
 {
     each_tile(p, backward_tile);
 }
 
-void kd_cpu_batchnorm_backward(struct kd_queue *queue, const struct kd_op_batchnorm_backward *a)
+KD_EACH_ISA(kd_cpu_batchnorm_backward, struct kd_queue *queue,
+            const struct kd_op_batchnorm_backward *a)
 {
     (void)queue;
     int64_t channels = a->channels;

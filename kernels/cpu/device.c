@@ -10,6 +10,7 @@
 
 #include "coordinator/base/mem.h"
 #include "kernels/cpu/convolution.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/table.h"
 
@@ -42,7 +43,8 @@ static void flush_subnormals(void)
 
 static int cpu_open(struct kd_queue **queue, struct kd_error *err)
 {
-    (void)err;
+    if (kd_isa_check(err) < 0)
+        return -1;
     stay_single_threaded();
     flush_subnormals();
     *queue = NULL;

@@ -23,42 +23,50 @@ static float scale_of(uint32_t threshold)
     return (float)(1.0 / (1.0 - threshold * 0x1p-16));
 }
 
-typedef uint32_t wide_words __attribute__((vector_size(64), may_alias));
-typedef float wide_floats __attribute__((vector_size(64)));
-typedef uint8_t wide_bytes __attribute__((vector_size(16)));
-
-/* One half word of each lane: whether the n elements of a row are kept, and what becomes of them. Written as vectors, which the
- * compiler does not make of it: x and y may be the same, and bytes could be anything. */
-KD_INLINE void drop_row(const float *x, float *y, uint8_t *kept, const wide_words *words, int shift,
-                        size_t n, const struct key *key)
+/* One half word of each of n <= KD_LANES lanes: whether an element is kept, and what becomes of it. Written as vectors, which
+ * the compiler does not make of it: x and y may be the same, and bytes could be anything. */
+KD_INLINE void drop_lanes(const float *x, float *y, uint8_t *kept, const uint32_t *words, int shift,
+                          size_t n, const struct key *key)
 {
-    wide_floats in = {0};
+    kd_lanes in = {0};
+    kd_lanes_int halves;
     memcpy(&in, x, n * sizeof *x);
-    wide_words is_kept = (wide_words)((*words >> shift & 0xFFFF) >= key->threshold);
-    wide_floats out = (wide_floats)((wide_words)(in * key->scale) & is_kept);
-    wide_bytes bytes = __builtin_convertvector(is_kept & 1, wide_bytes);
+    memcpy(&halves, words, sizeof halves);
+    kd_lanes_int is_kept = (halves >> shift & 0xFFFF) >= (int32_t)key->threshold;
+    kd_lanes out = kd_lanes_where(is_kept, in * key->scale);
+    kd_lanes_byte bytes = __builtin_convertvector(is_kept & 1, kd_lanes_byte);
     memcpy(y, &out, n * sizeof *y);
     memcpy(kept, &bytes, n);
 }
 
+KD_INLINE void drop_row(const float *x, float *y, uint8_t *kept, const uint32_t *words, int shift,
+                        int64_t n, const struct key *key)
+{
+    int64_t whole = kd_lanes_down(n);
+    for (int64_t i = 0; i < whole; i += KD_LANES)
+        drop_lanes(x + i, y + i, kept + i, words + i, shift, KD_LANES, key);
+    if (whole < n)
+        drop_lanes(x + whole, y + whole, kept + whole, words + whole, shift, (size_t)(n - whole),
+                   key);
+}
+
 /* Rows of a constant length become vectors; only the last one of a sample may be shorter. */
-KD_SIMD static void drop_sample(const float *x, float *y, uint8_t *kept, int64_t size,
-                                uint64_t sample, const struct key *key)
+static void drop_sample(const float *x, float *y, uint8_t *kept, int64_t size, uint64_t sample,
+                        const struct key *key)
 {
     const struct key k = *key;
     for (int64_t at = 0; at < size; at += GROUP) {
-        wide_words words[4];
-        kd_philox_lanes(k.seed, sample, k.step << 32 | (uint64_t)(at / HALVES),
-                        (uint32_t(*)[KD_PHILOX_LANES])words);
+        uint32_t words[4][KD_PHILOX_LANES];
+        kd_philox_lanes(k.seed, sample, k.step << 32 | (uint64_t)(at / HALVES), words);
         for (int h = 0; h < HALVES; h++) {
             int64_t from = at + h * KD_PHILOX_LANES;
             if (from + KD_PHILOX_LANES > size) {
                 if (from < size)
-                    drop_row(x + from, y + from, kept + from, &words[h / 2], 16 * (h & 1),
-                             (size_t)(size - from), &k);
+                    drop_row(x + from, y + from, kept + from, words[h / 2], 16 * (h & 1),
+                             size - from, &k);
                 break;
             }
-            drop_row(x + from, y + from, kept + from, &words[h / 2], 16 * (h & 1), KD_PHILOX_LANES,
+            drop_row(x + from, y + from, kept + from, words[h / 2], 16 * (h & 1), KD_PHILOX_LANES,
                      &k);
         }
     }
@@ -74,7 +82,7 @@ static void keep_all(const struct kd_op_dropout *a)
         memcpy(a->y, a->x, n * sizeof *a->y);
 }
 
-void kd_cpu_dropout(struct kd_queue *queue, const struct kd_op_dropout *a)
+KD_EACH_ISA(kd_cpu_dropout, struct kd_queue *queue, const struct kd_op_dropout *a)
 {
     (void)queue;
     struct key key = {
@@ -92,14 +100,13 @@ void kd_cpu_dropout(struct kd_queue *queue, const struct kd_op_dropout *a)
                     (uint64_t)a->samples[s], &key);
 }
 
-KD_SIMD static void backward(const float *dy, const uint8_t *kept, float *dx, int64_t n,
-                             float scale)
+static void backward(const float *dy, const uint8_t *kept, float *dx, int64_t n, float scale)
 {
     for (int64_t i = 0; i < n; i++)
         dx[i] = kept[i] ? dy[i] * scale : 0.0f;
 }
 
-void kd_cpu_dropout_backward(struct kd_queue *queue, const struct kd_op_dropout_backward *a)
+KD_EACH_ISA(kd_cpu_dropout_backward, struct kd_queue *queue, const struct kd_op_dropout_backward *a)
 {
     (void)queue;
     backward(a->dy, a->kept, a->dx, a->n, scale_of(threshold_of(a->rate)));

@@ -1,11 +1,12 @@
-/* lanes.h - sixteen floats as one value, for loops that the compiler does not make vectors of by itself: sums over rows and
- * tiles of products. On CPUs with narrower vectors one such value is several of theirs. */
+/* lanes.h - as many floats as a vector of the CPU holds, as one value, for loops that the compiler does not make vectors of by
+ * itself: sums over rows and tiles of products. A file that includes it is compiled for each instruction set (isa.h). */
 #ifndef KD_KERNELS_CPU_LANES_H
 #define KD_KERNELS_CPU_LANES_H
 
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/simd.h"
 
 /* How vectors are passed depends on the instruction set, of which gcc warns; functions of vectors are inlined everywhere. */
@@ -13,20 +14,46 @@
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
+/* Wider vectors than the CPU's gcc 12 keeps in memory. */
+#if defined(__AVX512F__)
 enum { KD_LANES = 16 };
+#elif defined(__AVX2__)
+enum { KD_LANES = 8 };
+#else
+enum { KD_LANES = 4 };
+#endif
 
-typedef float kd_lanes __attribute__((vector_size(64)));
+typedef float kd_lanes __attribute__((vector_size(4 * KD_LANES)));
 
 /* The same at any address: *(const kd_lanes_at *)x. */
-typedef float kd_lanes_at __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float kd_lanes_at __attribute__((vector_size(4 * KD_LANES), aligned(4), may_alias));
 
-typedef int32_t kd_lanes_int
-    __attribute__((vector_size(64))); /* also what comparisons give: 0 or -1 */
+/* Also what comparisons give: 0 or -1. */
+typedef int32_t kd_lanes_int __attribute__((vector_size(4 * KD_LANES)));
+
+/* As many bytes. */
+typedef uint8_t kd_lanes_byte __attribute__((vector_size(KD_LANES)));
+
+/* x where the mask is -1, elsewhere other. */
+KD_INLINE kd_lanes kd_lanes_choose(kd_lanes_int mask, kd_lanes x, kd_lanes other)
+{
+    return (kd_lanes)((mask & (kd_lanes_int)x) | (~mask & (kd_lanes_int)other));
+}
 
 /* x where the mask is -1, elsewhere 0. */
 KD_INLINE kd_lanes kd_lanes_where(kd_lanes_int mask, kd_lanes x)
 {
     return (kd_lanes)(mask & (kd_lanes_int)x);
+}
+
+/* Each lane's own number. */
+KD_INLINE kd_lanes_int kd_lanes_index(void)
+{
+    kd_lanes_int index;
+#pragma GCC unroll 16
+    for (int l = 0; l < KD_LANES; l++)
+        index[l] = l;
+    return index;
 }
 
 /* n rounded up to, and down to, whole vectors. */
@@ -40,54 +67,42 @@ KD_INLINE int64_t kd_lanes_down(int64_t n)
     return n - n % KD_LANES;
 }
 
-typedef float kd_half_lanes __attribute__((vector_size(32)));
-typedef float kd_quarter_lanes __attribute__((vector_size(16)));
+typedef float kd_half_lanes __attribute__((vector_size(2 * KD_LANES)));
+typedef int32_t kd_half_int __attribute__((vector_size(2 * KD_LANES)));
+typedef float kd_quad __attribute__((vector_size(16)));
 
-/* By halves: sixteen additions one after the other would take as long as a row of a few hundred. */
+/* By halves: additions one after the other would take as long as a row of a few hundred. */
 KD_INLINE float kd_lanes_sum(const kd_lanes_at *lanes)
 {
-    kd_half_lanes halves[2], half;
-    kd_quarter_lanes quarters[2], quarter;
-    memcpy(halves, lanes, sizeof halves);
-    half = halves[0] + halves[1];
-    memcpy(quarters, &half, sizeof quarters);
-    quarter = quarters[0] + quarters[1];
-    return (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
+    kd_quad quads[KD_LANES / 4];
+    memcpy(quads, lanes, sizeof quads);
+#pragma GCC unroll 2
+    for (int n = KD_LANES / 8; n; n /= 2)
+#pragma GCC unroll 2
+        for (int i = 0; i < n; i++)
+            quads[i] += quads[i + n];
+    return (quads[0][0] + quads[0][1]) + (quads[0][2] + quads[0][3]);
 }
-
-typedef int32_t kd_lanes_indices __attribute__((vector_size(64)));
-typedef int32_t kd_half_indices __attribute__((vector_size(32)));
 
 /* The greatest; a NaN is not told from other values. */
 KD_INLINE float kd_lanes_max(const kd_lanes_at *lanes)
 {
     kd_half_lanes halves[2];
     memcpy(halves, lanes, sizeof halves);
-    kd_half_indices first = halves[0] > halves[1];
-    kd_half_indices bits =
-        ((kd_half_indices)halves[0] & first) | ((kd_half_indices)halves[1] & ~first);
-    kd_half_lanes half = (kd_half_lanes)bits;
-    float max[4];
+    kd_half_int first = halves[0] > halves[1];
+    kd_half_int bits = ((kd_half_int)halves[0] & first) | ((kd_half_int)halves[1] & ~first);
+    float max[KD_LANES / 2];
+    memcpy(max, &bits, sizeof max);
+#pragma GCC unroll 3
+    for (int n = KD_LANES / 4; n; n /= 2)
 #pragma GCC unroll 4
-    for (int l = 0; l < 4; l++)
-        max[l] = half[l] > half[l + 4] ? half[l] : half[l + 4];
-    float even = max[0] > max[2] ? max[0] : max[2], odd = max[1] > max[3] ? max[1] : max[3];
-    return even > odd ? even : odd;
+        for (int l = 0; l < n; l++)
+            max[l] = max[l] > max[l + n] ? max[l] : max[l + n];
+    return max[0];
 }
 
-/* x[n .. 15] = other. */
-KD_INLINE void kd_lanes_cut(float *x, int64_t n, float other)
-{
-    const kd_lanes_indices index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    kd_lanes_indices kept = index < (kd_lanes_indices){0} + (int32_t)n;
-    kd_lanes others = (kd_lanes){0} + other;
-    kd_lanes_indices bits =
-        ((kd_lanes_indices) * (const kd_lanes_at *)x & kept) | ((kd_lanes_indices)others & ~kept);
-    *(kd_lanes_at *)x = (kd_lanes)bits;
-}
-
-/* y[16][16] = x[16][16] transposed, their rows x_row and y_row apart: blocks of 8, 4, 2 and 1 change places (Eklundh: "A fast
- * computer method for matrix transposing", 1972). */
+/* y[KD_LANES][KD_LANES] = x[KD_LANES][KD_LANES] transposed, their rows x_row and y_row apart: blocks of 8, 4, 2 and 1 change
+ * places (Eklundh: "A fast computer method for matrix transposing", 1972). */
 #if defined(__clang__)
 KD_INLINE void kd_lanes_transpose(const float *x, int64_t x_row, float *y, int64_t y_row)
 {
@@ -104,7 +119,7 @@ KD_INLINE void kd_lanes_transpose(const float *x, int64_t x_row, float *y, int64
         rows[i] = *(const kd_lanes_at *)(x + i * x_row);
 #pragma GCC unroll 4
     for (int size = KD_LANES / 2; size; size /= 2) {
-        kd_lanes_indices upper, lower;
+        kd_lanes_int upper, lower;
 #pragma GCC unroll 16
         for (int l = 0; l < KD_LANES; l++) {
             upper[l] = l & size ? KD_LANES + l - size : l;

@@ -39,7 +39,7 @@ KD_INLINE float variance_of(const float *x, float mean, int64_t n)
     return kd_lanes_sum(&sum) / (float)n;
 }
 
-KD_SIMD static void forward(const struct kd_op_layernorm *a)
+static void forward(const struct kd_op_layernorm *a)
 {
     const float *restrict weight = a->weight, *restrict bias = a->bias;
     int64_t n = a->columns;
@@ -60,7 +60,7 @@ KD_SIMD static void forward(const struct kd_op_layernorm *a)
     }
 }
 
-void kd_cpu_layernorm(struct kd_queue *queue, const struct kd_op_layernorm *a)
+KD_EACH_ISA(kd_cpu_layernorm, struct kd_queue *queue, const struct kd_op_layernorm *a)
 {
     (void)queue;
     forward(a);
@@ -122,7 +122,7 @@ KD_INLINE void write_dx(const struct row *r, const float means[2], bool adds)
             dx[j] = rstd * (dy[j] * weight[j] - mean_g - (x[j] - mean) * rstd * mean_product);
 }
 
-KD_SIMD static void backward(const struct kd_op_layernorm_backward *a)
+static void backward(const struct kd_op_layernorm_backward *a)
 {
     for (int64_t i = 0; i < a->rows; i++) {
         const struct row row = {
@@ -147,7 +147,8 @@ KD_SIMD static void backward(const struct kd_op_layernorm_backward *a)
     }
 }
 
-void kd_cpu_layernorm_backward(struct kd_queue *queue, const struct kd_op_layernorm_backward *a)
+KD_EACH_ISA(kd_cpu_layernorm_backward, struct kd_queue *queue,
+            const struct kd_op_layernorm_backward *a)
 {
     (void)queue;
     size_t bytes = (size_t)a->columns * sizeof(float);

@@ -1,6 +1,6 @@
 /* matmul_small.c - products in tiles of registers, of operands that are packed only where they lie the wrong way.
  *
- * A tile is up to 16 rows of one vector of the result, or up to 12 rows of two. One step of k multiplies, for each row, one
+ * A tile is up to 16 rows of one vector of the result, or up to 12 rows of two (without AVX-512: 12 and 6). One step of k multiplies, for each row, one
  * element of the left operand, which may lie anywhere, with vectors of the right one, whose columns must lie side by side. A
  * right operand that does not is transposed; or the product is computed as its transpose, in which the operands change
  * places, if that means less to transpose: y = x W^T of a few rows x transposes x and y, not W.
@@ -13,7 +13,8 @@
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/scratch.h"
 
-enum { ROWS_MAX = 16, PAIR_ROWS_MAX = 12 };
+/* What fits the registers: 32 with AVX-512, 16 without. */
+enum { ROWS_MAX = KD_LANES == 16 ? 16 : 12, PAIR_ROWS_MAX = KD_LANES == 16 ? 12 : 6 };
 
 /* An operand: n rows of k elements each, stored so, or with k first. */
 struct side {
@@ -37,8 +38,7 @@ struct strip {
 /* 0 in the lanes below `first`. */
 KD_INLINE kd_lanes from_lane(kd_lanes x, int64_t first)
 {
-    const kd_lanes_int index = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return kd_lanes_where(index >= (kd_lanes_int){0} + (int32_t)first, x);
+    return kd_lanes_where(kd_lanes_index() >= (kd_lanes_int){0} + (int32_t)first, x);
 }
 
 /* Columns j .. of all rows; of the last vector the lanes below `done` are there already. */
@@ -93,15 +93,19 @@ KD_INLINE void strip(const struct strip *s, int rows, bool k_first)
     }
 }
 
-#define STRIPS(X)                                                                                  \
-    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)
+#define STRIPS_12(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#if defined(__AVX512F__)
+#define STRIPS(X) STRIPS_12(X) X(13) X(14) X(15) X(16)
+#else
+#define STRIPS(X) STRIPS_12(X)
+#endif
 
 #define DEFINE_STRIP(rows)                                                                         \
-    KD_SIMD_512 static void strip_##rows(const struct strip *s)                                    \
+    static void strip_##rows(const struct strip *s)                                                \
     {                                                                                              \
         strip(s, rows, false);                                                                     \
     }                                                                                              \
-    KD_SIMD_512 static void strip_k_first_##rows(const struct strip *s)                            \
+    static void strip_k_first_##rows(const struct strip *s)                                        \
     {                                                                                              \
         strip(s, rows, true);                                                                      \
     }
@@ -114,7 +118,7 @@ static strip_fn *const strips[ROWS_MAX + 1][2] = {STRIPS(NAME_STRIP)};
 
 /* ---- transposing */
 
-/* Tiles at the edge of fewer than 16 rows or columns, with zeros around. */
+/* Tiles at the edge of fewer than KD_LANES rows or columns, with zeros around. */
 KD_INLINE void transpose_edge(const float *x, int64_t x_row, int64_t rows, int64_t columns,
                               float *y, int64_t y_row)
 {
@@ -127,9 +131,9 @@ KD_INLINE void transpose_edge(const float *x, int64_t x_row, int64_t rows, int64
         *(kd_lanes_at *)(y + j * y_row) = *(kd_lanes_at *)(turned + j * KD_LANES);
 }
 
-/* y[columns][rows, at least 16] = x[rows][columns] transposed. Tiles at the edges begin where they fit. */
-KD_SIMD static void transpose(const float *x, int64_t x_row, int64_t rows, int64_t columns,
-                              float *y, int64_t y_row)
+/* y[columns][rows, at least KD_LANES] = x[rows][columns] transposed. Tiles at the edges begin where they fit. */
+static void transpose(const float *x, int64_t x_row, int64_t rows, int64_t columns, float *y,
+                      int64_t y_row)
 {
     for (int64_t i = 0; i < rows; i += KD_LANES)
         for (int64_t j = 0; j < columns; j += KD_LANES) {
@@ -148,8 +152,8 @@ KD_SIMD static void transpose(const float *x, int64_t x_row, int64_t rows, int64
 /* ---- a product */
 
 /* c[rows][columns] (+)= x, of which rows are at least a vector apart. */
-KD_SIMD static void copy_out(const float *x, int64_t x_row, int64_t rows, int64_t columns, float *c,
-                             bool adds)
+static void copy_out(const float *x, int64_t x_row, int64_t rows, int64_t columns, float *c,
+                     bool adds)
 {
     for (int64_t i = 0; i < rows; i++, x += x_row, c += columns)
         for (int64_t j = 0; j < columns; j++)
@@ -246,39 +250,12 @@ static void multiply(const struct side *left, const struct side *right,
         put(a, result, width, swapped, result + n_result);
 }
 
-void kd_cpu_matmul_small(const struct kd_op_matmul *a)
+KD_EACH_ISA(kd_cpu_matmul_small, struct kd_queue *queue, const struct kd_op_matmul *a)
 {
+    (void)queue;
     struct side of_a = {a->a, a->m, a->transpose_a}, of_b = {a->b, a->n, !a->transpose_b};
     if (cost(&of_b, &of_a, a->k, true) < cost(&of_a, &of_b, a->k, false))
         multiply(&of_b, &of_a, a, true);
     else
         multiply(&of_a, &of_b, a, false);
-}
-
-/* Up to how many multiply-adds oneDNN is not clearly better. Its code for AVX2 is far better than what the compiler makes of
- * tiles there. */
-static int64_t work_max(void)
-{
-#if defined(KD_SIMD_CLONES)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return INT64_C(1) << 21;
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return INT64_C(1) << 17; /* slow, but the sanitizers see it */
-#endif
-    return 0;
-}
-
-/* Of rows times transposed weights oneDNN is slow for a few, and has code of its own for fewer than these. */
-enum { FEW_ROWS_MIN = 12, FEW_ROWS_MAX = 32, LONG_ENOUGH = 100 };
-
-bool kd_cpu_matmul_is_small(const struct kd_op_matmul *a)
-{
-    int64_t work = a->m * a->n * a->k, most = work_max();
-    if (!a->transpose_b)
-        return work <= most;
-    if (a->m < FEW_ROWS_MIN && !a->transpose_a)
-        return false;
-    bool few = a->m <= FEW_ROWS_MAX && a->n >= LONG_ENOUGH && a->k >= LONG_ENOUGH;
-    return work <= (few ? 4 * most : most);
 }

@@ -3,14 +3,11 @@
 #ifndef KD_KERNELS_CPU_MATMUL_SMALL_H
 #define KD_KERNELS_CPU_MATMUL_SMALL_H
 
-#include <stdbool.h>
-
 #include "kernels/op_dense.h"
 
-/* Whether kd_cpu_matmul_small is the faster one. */
-bool kd_cpu_matmul_is_small(const struct kd_op_matmul *a);
+struct kd_queue;
 
 /* Any m, n, k > 0. Each element is the sum of blocks of 256 products, each summed in order, whatever the shape. */
-void kd_cpu_matmul_small(const struct kd_op_matmul *a);
+void kd_cpu_matmul_small(struct kd_queue *queue, const struct kd_op_matmul *a);
 
 #endif

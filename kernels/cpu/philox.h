@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "kernels/cpu/simd.h"
+#include "kernels/cpu/lanes.h"
 
 enum { KD_PHILOX_LANES = 16, KD_PHILOX_WORDS = 4 * KD_PHILOX_LANES };
 
@@ -36,20 +36,23 @@ KD_INLINE void kd_philox_many(uint64_t seed, uint64_t stream, uint64_t position,
     }
 }
 
-typedef uint64_t kd_wide __attribute__((vector_size(64)));
+typedef uint64_t kd_wide __attribute__((vector_size(4 * KD_LANES)));
 
 /* words[k][l] = word k of kd_philox(seed, stream, position + l), for all lanes; position is a multiple of KD_PHILOX_LANES. Words
  * stand alone in 64 bits, of which the upper half is rubbish that a product's `& low` leaves out. */
 KD_INLINE void kd_philox_lanes(uint64_t seed, uint64_t stream, uint64_t position,
                                uint32_t words[4][KD_PHILOX_LANES])
 {
-    enum { WIDTH = 8 };
-    const kd_wide zero = {0}, count = {0, 1, 2, 3, 4, 5, 6, 7}, low = zero + 0xFFFFFFFFu;
+    enum { WIDTH = KD_LANES / 2 };
+    const kd_wide zero = {0}, low = zero + 0xFFFFFFFFu;
     const kd_wide m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
     for (int at = 0; at < KD_PHILOX_LANES; at += WIDTH) {
         kd_wide key0 = zero + (uint32_t)seed, key1 = zero + (seed >> 32);
-        kd_wide c0 = count + ((uint32_t)position + (uint64_t)at), c1 = zero + (position >> 32);
+        kd_wide c0 = zero + ((uint32_t)position + (uint64_t)at), c1 = zero + (position >> 32);
         kd_wide c2 = zero + (uint32_t)stream, c3 = zero + (stream >> 32);
+#pragma GCC unroll 8
+        for (int l = 0; l < WIDTH; l++)
+            c0[l] += (uint64_t)l;
 #pragma GCC unroll 10
         for (int round = 0; round < 10; round++) {
             kd_wide p0 = (c0 & low) * m0, p1 = (c2 & low) * m1;

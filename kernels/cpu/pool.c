@@ -7,8 +7,6 @@
 
 enum { CHANNELS = 64 }; /* that max_pool has in hand at a time */
 
-typedef uint8_t lanes_byte __attribute__((vector_size(16)));
-
 /* The part of a window that lies in the image: rows i0 .. i1 - 1 and columns j0 .. j1 - 1 of the window, whose first pixel (in the
  * image or not) is at h, w. */
 struct part {
@@ -97,7 +95,7 @@ KD_INLINE void max_of_window(const struct kd_window *window, const float *x, con
     }
 }
 
-KD_SIMD static void max_pool(const struct kd_op_max_pool *a)
+static void max_pool(const struct kd_op_max_pool *a)
 {
     const struct kd_window *window = &a->window;
     int64_t channels = window->channels, out = 0;
@@ -113,7 +111,7 @@ KD_SIMD static void max_pool(const struct kd_op_max_pool *a)
             }
 }
 
-void kd_cpu_max_pool(struct kd_queue *queue, const struct kd_op_max_pool *a)
+KD_EACH_ISA(kd_cpu_max_pool, struct kd_queue *queue, const struct kd_op_max_pool *a)
 {
     (void)queue;
     max_pool(a);
@@ -123,7 +121,7 @@ void kd_cpu_max_pool(struct kd_queue *queue, const struct kd_op_max_pool *a)
 KD_INLINE void spread_max(const struct kd_window *window, const struct part *p, const float *dy,
                           const uint8_t *chosen, int64_t n, float *dx, bool overlap)
 {
-    lanes_byte bytes = {0};
+    kd_lanes_byte bytes = {0};
     memcpy(&bytes, chosen, (size_t)n);
     kd_lanes_int at = __builtin_convertvector(bytes, kd_lanes_int);
     kd_lanes gradient = load(dy, n);
@@ -158,7 +156,7 @@ KD_INLINE void max_sample_backward(const struct kd_op_max_pool_backward *a, int6
 }
 
 /* Sample by sample, so that what was cleared is still in cache when it is added to. */
-KD_SIMD static void max_pool_backward(const struct kd_op_max_pool_backward *a)
+static void max_pool_backward(const struct kd_op_max_pool_backward *a)
 {
     int64_t size = size_of_sample(&a->window);
     bool overlap = a->window.stride < a->window.kernel, clears = !tiles(&a->window);
@@ -172,7 +170,8 @@ KD_SIMD static void max_pool_backward(const struct kd_op_max_pool_backward *a)
     }
 }
 
-void kd_cpu_max_pool_backward(struct kd_queue *queue, const struct kd_op_max_pool_backward *a)
+KD_EACH_ISA(kd_cpu_max_pool_backward, struct kd_queue *queue,
+            const struct kd_op_max_pool_backward *a)
 {
     (void)queue;
     max_pool_backward(a);
@@ -186,7 +185,7 @@ KD_INLINE void add_scaled(const float *restrict from, float *restrict to, float 
         to[c] += factor * from[c];
 }
 
-KD_SIMD static void avg_pool(const struct kd_op_avg_pool *a)
+static void avg_pool(const struct kd_op_avg_pool *a)
 {
     const struct kd_window *window = &a->window;
     int64_t channels = window->channels;
@@ -206,13 +205,13 @@ KD_SIMD static void avg_pool(const struct kd_op_avg_pool *a)
             }
 }
 
-void kd_cpu_avg_pool(struct kd_queue *queue, const struct kd_op_avg_pool *a)
+KD_EACH_ISA(kd_cpu_avg_pool, struct kd_queue *queue, const struct kd_op_avg_pool *a)
 {
     (void)queue;
     avg_pool(a);
 }
 
-KD_SIMD static void avg_pool_backward(const struct kd_op_avg_pool_backward *a)
+static void avg_pool_backward(const struct kd_op_avg_pool_backward *a)
 {
     const struct kd_window *window = &a->window;
     int64_t channels = window->channels, size = size_of_sample(window);
@@ -232,7 +231,8 @@ KD_SIMD static void avg_pool_backward(const struct kd_op_avg_pool_backward *a)
     }
 }
 
-void kd_cpu_avg_pool_backward(struct kd_queue *queue, const struct kd_op_avg_pool_backward *a)
+KD_EACH_ISA(kd_cpu_avg_pool_backward, struct kd_queue *queue,
+            const struct kd_op_avg_pool_backward *a)
 {
     (void)queue;
     avg_pool_backward(a);
@@ -240,7 +240,7 @@ void kd_cpu_avg_pool_backward(struct kd_queue *queue, const struct kd_op_avg_poo
 
 /* ---- mean over all positions */
 
-KD_SIMD static void mean_pool(const struct kd_op_mean_pool *a)
+static void mean_pool(const struct kd_op_mean_pool *a)
 {
     float share = a->positions ? 1.0f / (float)a->positions : 0.0f;
     for (int64_t s = 0; s < a->n; s++) {
@@ -252,13 +252,13 @@ KD_SIMD static void mean_pool(const struct kd_op_mean_pool *a)
     }
 }
 
-void kd_cpu_mean_pool(struct kd_queue *queue, const struct kd_op_mean_pool *a)
+KD_EACH_ISA(kd_cpu_mean_pool, struct kd_queue *queue, const struct kd_op_mean_pool *a)
 {
     (void)queue;
     mean_pool(a);
 }
 
-KD_SIMD static void mean_pool_backward(const struct kd_op_mean_pool_backward *a)
+static void mean_pool_backward(const struct kd_op_mean_pool_backward *a)
 {
     float share = a->positions ? 1.0f / (float)a->positions : 0.0f;
     for (int64_t s = 0; s < a->n; s++) {
@@ -271,7 +271,8 @@ KD_SIMD static void mean_pool_backward(const struct kd_op_mean_pool_backward *a)
     }
 }
 
-void kd_cpu_mean_pool_backward(struct kd_queue *queue, const struct kd_op_mean_pool_backward *a)
+KD_EACH_ISA(kd_cpu_mean_pool_backward, struct kd_queue *queue,
+            const struct kd_op_mean_pool_backward *a)
 {
     (void)queue;
     mean_pool_backward(a);

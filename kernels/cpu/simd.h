@@ -3,8 +3,8 @@
  * KD_SIMD before a function definition compiles it for AVX-512, AVX2 and the baseline, and picks one when the program
  * starts; where the compiler cannot do that it is one plain function. What such a function calls in its loops is
  * KD_INLINE, so that it is compiled along with it. A sum or a maximum over a loop has `#pragma omp simd reduction` before it
- * (-fopenmp-simd: no threads), since the compiler must not reorder it by itself. KD_SIMD_512 compiles for AVX-512 alone, and
- * KD_SIMD_CLONES is defined where the caller then has to ask what the CPU has. */
+ * (-fopenmp-simd: no threads), since the compiler must not reorder it by itself. Loops that
+ * are written in vectors by hand have isa.h instead. */
 #ifndef KD_KERNELS_CPU_SIMD_H
 #define KD_KERNELS_CPU_SIMD_H
 
@@ -13,15 +13,10 @@
 #if !defined(__x86_64__) || !defined(__GNUC__) || defined(__clang__) ||                            \
     defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KD_SIMD
-#define KD_SIMD_512
 #elif __GNUC__ >= 12
-#define KD_SIMD_CLONES
-#define KD_SIMD_512 __attribute__((target("arch=x86-64-v4")))
-#define KD_SIMD     __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define KD_SIMD __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
-#define KD_SIMD_CLONES
-#define KD_SIMD_512 __attribute__((target("avx512f")))
-#define KD_SIMD     __attribute__((target_clones("avx512f", "avx2", "default")))
+#define KD_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
 
 /* Some of these reductions clang leaves as they are, and says so. */
