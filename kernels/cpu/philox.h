@@ -3,6 +3,9 @@
 #define KD_KERNELS_CPU_PHILOX_H
 
 #include <stdint.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
 
 #include "kernels/cpu/lanes.h"
 
@@ -37,15 +40,29 @@ KD_INLINE void kd_philox_many(uint64_t seed, uint64_t stream, uint64_t position,
 }
 
 typedef uint64_t kd_wide __attribute__((vector_size(4 * KD_LANES)));
+typedef uint32_t kd_half_words __attribute__((vector_size(2 * KD_LANES)));
+
+/* The products of the lower halves of the lanes, for which CPUs have an instruction that gcc 12 does not think of. */
+KD_INLINE kd_wide kd_wide_product(kd_wide a, kd_wide b)
+{
+#if defined(__AVX512F__)
+    return (kd_wide)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+    return (kd_wide)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return (kd_wide)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+    return (a & 0xFFFFFFFFu) * (b & 0xFFFFFFFFu);
+#endif
+}
 
 /* words[k][l] = word k of kd_philox(seed, stream, position + l), for all lanes; position is a multiple of KD_PHILOX_LANES. Words
- * stand alone in 64 bits, of which the upper half is rubbish that a product's `& low` leaves out. */
+ * stand alone in 64 bits, of which the upper half is rubbish that products leave out. */
 KD_INLINE void kd_philox_lanes(uint64_t seed, uint64_t stream, uint64_t position,
                                uint32_t words[4][KD_PHILOX_LANES])
 {
     enum { WIDTH = KD_LANES / 2 };
-    const kd_wide zero = {0}, low = zero + 0xFFFFFFFFu;
-    const kd_wide m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
+    const kd_wide zero = {0}, m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
     for (int at = 0; at < KD_PHILOX_LANES; at += WIDTH) {
         kd_wide key0 = zero + (uint32_t)seed, key1 = zero + (seed >> 32);
         kd_wide c0 = zero + ((uint32_t)position + (uint64_t)at), c1 = zero + (position >> 32);
@@ -55,7 +72,7 @@ KD_INLINE void kd_philox_lanes(uint64_t seed, uint64_t stream, uint64_t position
             c0[l] += (uint64_t)l;
 #pragma GCC unroll 10
         for (int round = 0; round < 10; round++) {
-            kd_wide p0 = (c0 & low) * m0, p1 = (c2 & low) * m1;
+            kd_wide p0 = kd_wide_product(c0, m0), p1 = kd_wide_product(c2, m1);
             c0 = (p1 >> 32) ^ c1 ^ key0;
             c2 = (p0 >> 32) ^ c3 ^ key1;
             c1 = p1;
@@ -63,11 +80,11 @@ KD_INLINE void kd_philox_lanes(uint64_t seed, uint64_t stream, uint64_t position
             key0 += 0x9E3779B9u;
             key1 += 0xBB67AE85u;
         }
-        for (int l = 0; l < WIDTH; l++) {
-            words[0][at + l] = (uint32_t)c0[l];
-            words[1][at + l] = (uint32_t)c1[l];
-            words[2][at + l] = (uint32_t)c2[l];
-            words[3][at + l] = (uint32_t)c3[l];
+        const kd_wide results[4] = {c0, c1, c2, c3};
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++) {
+            kd_half_words half = __builtin_convertvector(results[k], kd_half_words);
+            memcpy(words[k] + at, &half, sizeof half);
         }
     }
 }
