@@ -1,7 +1,6 @@
 #include "kernels/cpu/attention.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "kernels/cpu/fastmath.h"
 #include "kernels/cpu/scratch.h"
@@ -31,12 +30,12 @@ static struct forward forward_memory(int64_t length, int64_t size)
 /* A NaN is never the greatest; it comes back in the sum of the exponentials. */
 KD_INLINE float max_of(const float *x, int64_t n)
 {
-    float lanes[KD_LANES];
-    memcpy(lanes, x, sizeof lanes);
-    for (int64_t j = KD_LANES; j < n; j += KD_LANES)
-        for (int l = 0; l < KD_LANES; l++)
-            lanes[l] = x[j + l] > lanes[l] ? x[j + l] : lanes[l];
-    return kd_lanes_max((const kd_lanes_at *)lanes);
+    kd_lanes max = *(const kd_lanes_at *)x;
+    for (int64_t j = KD_LANES; j < n; j += KD_LANES) {
+        kd_lanes next = *(const kd_lanes_at *)(x + j);
+        max = kd_lanes_choose(next > max, next, max);
+    }
+    return kd_lanes_max(&max);
 }
 
 /* x = e^(x - max); the sum of them. */
