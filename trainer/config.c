@@ -44,9 +44,13 @@ static const char *const metrics[] = {
 static const struct kd_option checkpoint_options[] = {
     {.name = "every",
      .kind = KD_OPTION_OWN,
-     .fallback = "1",
+     .fallback = "\"auto\"",
      .fields = steps_options,
-     .help = "epochs between checkpoints, or {steps: N}; 0: only when asked for and at the end"},
+     .help =
+         "epochs between checkpoints, or {steps: N}; 0: only when asked for and at the end; auto: "
+         "after a report when the last one is a second old, or at most a minute into an epoch, "
+         "unless saving would take more than a twentieth of the time; each epoch where best ones "
+         "are kept"},
     {.name = "keep",
      .kind = KD_OPTION_INT,
      .fallback = "2",
@@ -240,16 +244,19 @@ static bool is_whole(const json_t *number, double least, double most)
 static void read_every(struct kd_config *config, const json_t *every, struct kd_problems *problems)
 {
     static const double MOST = 1e9;
-    config->checkpoint_epochs = 1;
-    if (json_is_object(every)) {
-        config->checkpoint_epochs = 0;
+    bool by_time =
+        !every || (json_is_string(every) && strcmp(json_string_value(every), "auto") == 0);
+    if (by_time) {
+        config->checkpoint_by_time = config->keeping.best == 0;
+        config->checkpoint_epochs = config->keeping.best > 0;
+    } else if (json_is_object(every)) {
         if (kd_options_check((const struct kd_option *const[]){steps_options, NULL}, every,
                              "/checkpoint/every", problems))
             config->checkpoint_steps = kd_option_int(steps_options, every, "steps");
-    } else if (every && !is_whole(every, 0, MOST)) {
+    } else if (!is_whole(every, 0, MOST)) {
         kd_problems_add(problems, "/checkpoint/every",
-                        "must be a number of epochs from 0 to 1e9, or {steps: N}");
-    } else if (every) {
+                        "must be a number of epochs from 0 to 1e9, {steps: N} or auto");
+    } else {
         config->checkpoint_epochs = (int64_t)json_number_value(every);
     }
 }
@@ -258,12 +265,12 @@ static void read_checkpoint(struct kd_config *config, struct kd_problems *proble
 {
     const json_t *block = json_object_get(config->block, "checkpoint");
     int metric = kd_option_choice(checkpoint_options, block, "metric");
-    read_every(config, json_object_get(block, "every"), problems);
     config->keeping = (struct kd_keeping){
         .last = kd_option_int(checkpoint_options, block, "keep"),
         .best = kd_option_int(checkpoint_options, block, "best"),
         .metric = metric < 0 ? KD_METRIC_VAL_LOSS : (enum kd_metric_kind)metric,
     };
+    read_every(config, json_object_get(block, "every"), problems);
     if (kd_metrics[config->keeping.metric].better == KD_BETTER_NEITHER)
         kd_problems_add(problems, "/checkpoint/metric",
                         "no value of %s is better than another; take a loss or an accuracy",

@@ -31,6 +31,8 @@ struct kd_config {
     int64_t report_steps;  /* 0: report every epoch */
     int64_t checkpoint_epochs,
         checkpoint_steps; /* at most one is not 0; none: only when asked and at the end */
+    bool
+        checkpoint_by_time; /* then none is set: now and then, as the time that saving takes allows */
     struct kd_keeping keeping;
     const char *comm; /* auto, or a backend of the ranks */
     int64_t seed;     /* -1: the trial's own */

@@ -16,6 +16,12 @@ void kd_control_init(struct kd_control *control, struct kd_comm *comm, const str
                                    .next_step = step + 1};
 }
 
+void kd_control_hear(struct kd_control *control, enum kd_word word)
+{
+    if (word > control->heard)
+        control->heard = word;
+}
+
 void kd_control_listen(struct kd_control *control, int64_t step)
 {
     if (!control->sink || !control->sink->poll)
@@ -24,9 +30,7 @@ void kd_control_listen(struct kd_control *control, int64_t step)
     if (now - control->listened_us < LISTEN_US)
         return;
     control->listened_us = now;
-    enum kd_word word = control->sink->poll(control->sink->ud, step + control->beats);
-    if (word > control->heard)
-        control->heard = word;
+    kd_control_hear(control, control->sink->poll(control->sink->ud, step + control->beats));
 }
 
 /* Never more than twice as many steps as the last time: a pace that slows down is noticed within a second. */

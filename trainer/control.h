@@ -22,6 +22,9 @@ struct kd_control {
 void kd_control_init(struct kd_control *control, struct kd_comm *comm, const struct kd_sink *sink,
                      int64_t step);
 
+/* Rank 0 has a word of its own: as if it came from outside. Heavier ones go before it. */
+void kd_control_hear(struct kd_control *control, enum kd_word word);
+
 /* Rank 0 listens, when it is time; nothing on other ranks. */
 void kd_control_listen(struct kd_control *control, int64_t step);
 

@@ -12,6 +12,10 @@
 
 enum { REPORTS_KEPT = 4096 };
 
+/* How long a training of no set rhythm goes on between checkpoints, at the end of a unit of reports and within one; and how
+ * many times as long as the last checkpoint took, so that saving takes at most one twentieth of the time. */
+enum { SAVE_AT_REPORT_US = 1000000, SAVE_BETWEEN_US = 60000000, SAVE_PAUSES = 20 };
+
 const char *kd_outcome_name(enum kd_outcome_kind kind)
 {
     static const char *const names[] = {
@@ -193,13 +197,28 @@ static bool is_checkpoint_due(const struct kd_training *t)
     return every > 0 && t->state.step % every == 0;
 }
 
+/* Rank 0's clock says when, and a word tells the others, for theirs say something else. */
+static void ask_for_checkpoint(struct kd_training *t, bool at_boundary)
+{
+    int64_t pause = at_boundary ? SAVE_AT_REPORT_US : SAVE_BETWEEN_US;
+    if (!t->config->checkpoint_by_time || t->session->comm->rank != 0)
+        return;
+    if (pause < t->save_took_us * SAVE_PAUSES)
+        pause = t->save_took_us * SAVE_PAUSES;
+    if (kd_clock_mono_us() - t->saved_us >= pause)
+        kd_control_hear(&t->control, KD_WORD_CHECKPOINT);
+}
+
 /* A training that cannot be saved goes on: it loses only what it would have to repeat. */
 static bool save(struct kd_training *t, struct kd_error *err)
 {
     if (t->saved_step == t->state.step)
         return t->unsaved ? kd_fail(err, "no checkpoint could be written") == 0 : true;
     hold_clock(t);
+    int64_t began_us = kd_clock_mono_us();
     bool saved = kd_training_save(t, err);
+    t->saved_us = kd_clock_mono_us();
+    t->save_took_us = t->saved_us - began_us;
     t->unsaved = !saved;
     if (!saved && !t->warned && t->session->comm->rank == 0)
         kd_warn("%s; the training goes on without checkpoints while this lasts", err->text);
@@ -235,6 +254,8 @@ static void obey(struct kd_training *t, enum kd_word word)
         yield(t);
         break;
     case KD_WORD_STOP:
+        if (t->config->checkpoint_by_time)
+            save(t, &ignored);
         kd_fail(&t->outcome->reason, "stopped on request after step %lld",
                 (long long)t->state.step);
         end_with(t, KD_OUTCOME_STOPPED);
@@ -261,6 +282,7 @@ static void after_step(struct kd_training *t)
         return;
     if (is_checkpoint_due(t))
         save(t, &ignored);
+    ask_for_checkpoint(t, boundary);
     kd_control_listen(&t->control, t->state.step);
     if (t->state.step < t->end_step)
         obey(t, kd_control_agree(&t->control, t->state.step, boundary));
@@ -278,6 +300,7 @@ static void succeed(struct kd_training *t)
 static void train(struct kd_training *t)
 {
     run_clock(t);
+    t->saved_us = t->clock_us;
     while (!t->over && t->state.step < t->end_step) {
         take_step(t);
         if (!t->over)

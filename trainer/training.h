@@ -18,8 +18,10 @@ struct kd_training {
     int64_t total_steps, end_step; /* the schedule's length; where this attempt ends */
     int64_t order_epoch;           /* whose permutation session->order is; -1: none */
     int64_t saved_step;            /* of the newest checkpoint; -1: none */
-    int64_t clock_us;              /* since when the window's time is running */
-    struct kd_plan_tensor probe;   /* the output layer's smallest tensor: see step.c */
+    int64_t saved_us,
+        save_took_us; /* when that was, or the start; how long it took; each rank's own */
+    int64_t clock_us; /* since when the window's time is running */
+    struct kd_plan_tensor probe; /* the output layer's smallest tensor: see step.c */
     float lr;
     struct kd_outcome *outcome;
     bool warned;  /* that a checkpoint could not be written */

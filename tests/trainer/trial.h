@@ -14,7 +14,7 @@ struct listener {
     struct kd_report reports[MAX_REPORTS];
     int n_reports, n_saved;
     int die_after; /* 0: never */
-    enum kd_word word;
+    enum kd_word word, word_once_saved;
 };
 
 static inline void listener_report(void *ud, const struct kd_report *report)
@@ -34,6 +34,8 @@ static inline void listener_saved(void *ud, int64_t step, const char *path, int6
     assert_int_equal(access(path, R_OK), 0);
     assert_int_equal(strlen(digest), 16);
     listener->n_saved++;
+    if (listener->word_once_saved)
+        listener->word = listener->word_once_saved;
 }
 
 static inline enum kd_word listener_poll(void *ud, int64_t step)
