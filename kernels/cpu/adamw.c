@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "kernels/cpu/lanes.h"
 #include "kernels/cpu/table.h"
 #include "kernels/cpu/update.h"
 
@@ -9,16 +10,45 @@ struct factors {
     float keep, rate, root, beta1, beta2, epsilon, scale;
 };
 
-KD_SIMD static void update(float *restrict p, const float *restrict g, float *restrict m,
-                           float *restrict v, int64_t n, const struct factors *factors)
+KD_INLINE void update_lanes(kd_lanes *p, kd_lanes g, kd_lanes *m, kd_lanes *v,
+                            const struct factors *f)
+{
+    kd_lanes gradient = g * f->scale;
+    *m = f->beta1 * *m + (1.0f - f->beta1) * gradient;
+    *v = f->beta2 * *v + (1.0f - f->beta2) * gradient * gradient;
+    *p = *p * f->keep - f->rate * *m / (kd_lanes_sqrt(*v) * f->root + f->epsilon);
+}
+
+/* The elements behind the last whole vector, with zeros around. */
+static void update_rest(float *p, const float *g, float *m, float *v, int64_t n,
+                        const struct factors *factors)
+{
+    size_t bytes = (size_t)n * sizeof(float);
+    kd_lanes some_p = {0}, some_g = {0}, some_m = {0}, some_v = {0};
+    memcpy(&some_p, p, bytes);
+    memcpy(&some_g, g, bytes);
+    memcpy(&some_m, m, bytes);
+    memcpy(&some_v, v, bytes);
+    update_lanes(&some_p, some_g, &some_m, &some_v, factors);
+    memcpy(p, &some_p, bytes);
+    memcpy(m, &some_m, bytes);
+    memcpy(v, &some_v, bytes);
+}
+
+static void update(float *restrict p, const float *restrict g, float *restrict m, float *restrict v,
+                   int64_t n, const struct factors *factors)
 {
     const struct factors f = *factors;
-    for (int64_t i = 0; i < n; i++) {
-        float gradient = g[i] * f.scale;
-        m[i] = f.beta1 * m[i] + (1.0f - f.beta1) * gradient;
-        v[i] = f.beta2 * v[i] + (1.0f - f.beta2) * gradient * gradient;
-        p[i] = p[i] * f.keep - f.rate * m[i] / (sqrtf(v[i]) * f.root + f.epsilon);
+    int64_t i = 0;
+    for (; i < kd_lanes_down(n); i += KD_LANES) {
+        kd_lanes some_p = *(kd_lanes_at *)(p + i), some_m = *(kd_lanes_at *)(m + i);
+        kd_lanes some_v = *(kd_lanes_at *)(v + i);
+        update_lanes(&some_p, *(const kd_lanes_at *)(g + i), &some_m, &some_v, &f);
+        *(kd_lanes_at *)(p + i) = some_p;
+        *(kd_lanes_at *)(m + i) = some_m;
+        *(kd_lanes_at *)(v + i) = some_v;
     }
+    update_rest(p + i, g + i, m + i, v + i, n - i, &f);
 }
 
 static struct factors factors_of(const struct kd_op_update *a)
@@ -36,7 +66,7 @@ static struct factors factors_of(const struct kd_op_update *a)
     };
 }
 
-void kd_cpu_adamw(struct kd_queue *queue, const struct kd_op_update *a)
+KD_EACH_ISA(kd_cpu_adamw, struct kd_queue *queue, const struct kd_op_update *a)
 {
     (void)queue;
     struct factors factors = factors_of(a);

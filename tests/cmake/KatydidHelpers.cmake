@@ -124,7 +124,7 @@ function(kd_launch_programs)
 endfunction()
 
 # The files of kernels/cpu that are written in vectors (kernels/cpu/isa.h): a file that uses KD_EACH_ISA is named here.
-set(KD_ISA_FILES attention attention_backward batchnorm dropout layernorm matmul_small pool)
+set(KD_ISA_FILES adamw attention attention_backward batchnorm dropout layernorm matmul_small pool)
 # What they are compiled for besides the baseline; kernels/cpu/isa.c asks the CPU for what these levels have.
 set(KD_ISAS "avx2:x86-64-v3" "avx512:x86-64-v4")
 
