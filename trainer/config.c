@@ -128,10 +128,11 @@ const struct kd_option kd_config_options[] = {
      .help = "a moving average of the weights, which is what is validated"},
     {.name = "zero",
      .kind = KD_OPTION_INT,
-     .fallback = "0",
      .min = 0,
      .max = 1,
-     .help = "1: the optimizer's state is spread over the ranks (ZeRO stage 1); 0: each has all"},
+     .help = "1: the optimizer's state is spread over the ranks (ZeRO stage 1); 0: each has all; "
+             "without "
+             "it 1 where ranks sum in memory that they share, where it is also faster"},
     {.name = "epochs",
      .kind = KD_OPTION_INT,
      .min = 1,
@@ -201,7 +202,9 @@ static void read_update(struct kd_config *config)
 {
     const json_t *average = json_object_get(config->block, "average");
     config->hyper.clip = (float)kd_option_number(kd_config_options, config->block, "clipNorm");
-    config->zero = kd_option_int(kd_config_options, config->block, "zero") != 0;
+    config->zero = -1;
+    if (json_object_get(config->block, "zero"))
+        config->zero = (int)kd_option_int(kd_config_options, config->block, "zero");
     config->accumulate = kd_option_int(kd_config_options, config->block, "accumulate");
     config->averages = average != NULL;
     if (average)

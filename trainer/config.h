@@ -21,9 +21,9 @@ struct kd_config {
     float label_smoothing;
     const struct kd_optimizer *optimizer;
     struct kd_hyper
-        hyper;          /* with the base learning rate, the norm to clip to, the average's decay */
-    bool averages;      /* an average of the weights is kept, and validated */
-    bool zero;          /* the optimizer's state is spread over the ranks */
+        hyper;     /* with the base learning rate, the norm to clip to, the average's decay */
+    bool averages; /* an average of the weights is kept, and validated */
+    int zero;      /* 1: the optimizer's state is spread over the ranks; -1: where that is faster */
     int64_t accumulate; /* micro-batches of a step */
     struct kd_schedule *schedule;
     int64_t batch_size;    /* of all ranks together */

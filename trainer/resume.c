@@ -143,12 +143,17 @@ static void agree_on_counts(struct kd_training *t)
     t->saved_step = counts[2];
 }
 
+static bool spreads_state(const struct kd_training *t)
+{
+    return t->config->zero < 0 ? t->session->comm->backend->shares_memory : t->config->zero == 1;
+}
+
 int kd_training_start(struct kd_training *t, struct kd_error *err)
 {
     struct kd_checkpoint checkpoint = {0};
     bool own;
     kd_plan_prepare_update(t->plan, &(struct kd_update_options){.optimizer = t->config->optimizer,
-                                                                .zero = t->config->zero,
+                                                                .zero = spreads_state(t),
                                                                 .averages = t->config->averages});
     kd_plan_reset(t->plan, t->seed);
     int found = open_start(t, &checkpoint, &own, err);

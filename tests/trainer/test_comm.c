@@ -118,6 +118,39 @@ static bool buckets_give_the_same_bits_each_time(struct kd_comm *comm)
     return good;
 }
 
+/* As a plan does whose optimizer's state is spread: bucket by bucket, each rank looking at its share alone. */
+static bool each_rank_gets_the_sums_of_its_share(struct kd_comm *comm, float *values, int64_t n)
+{
+    int64_t begin, end;
+    float *whole = KD_NEW_ARRAY(float, (size_t)n + 1);
+    fill(comm, whole, n);
+    CALL(comm, sum_floats, whole, n);
+    fill(comm, values, n);
+    for (int64_t at = 0, length = 1; at < n; at += length, length = length * 3 + 2)
+        CALL(comm, start_sum_of_shares, values, n, at, length < n - at ? length : n - at);
+    CALL(comm, finish_sums);
+    kd_comm_share(comm, n, &begin, &end);
+    bool good = true;
+    for (int64_t i = begin; i < end; i++)
+        good = fabsf(values[i] - whole[i]) <= 1e-5f * (1 + fabsf(whole[i])) && good;
+    free(whole);
+    return good;
+}
+
+static bool shares_are_summed_in_buckets(struct kd_comm *comm)
+{
+    bool good = true;
+    for (size_t k = 0; k < KD_COUNT(sizes); k++) {
+        float *liked = CALL(comm, alloc_floats, sizes[k]);
+        float *other = KD_NEW_ARRAY(float, (size_t)sizes[k] + 1);
+        good = each_rank_gets_the_sums_of_its_share(comm, liked, sizes[k]) && good;
+        good = each_rank_gets_the_sums_of_its_share(comm, other, sizes[k]) && good;
+        CALL(comm, free_floats, liked);
+        free(other);
+    }
+    return good;
+}
+
 static bool doubles_are_summed_in_any_number(struct kd_comm *comm)
 {
     static const int64_t counts[] = {0, 1, 3, 64, 2047, 2048, 2049, 5001};
@@ -235,6 +268,7 @@ static bool self_is_for_one_rank_alone(struct kd_comm *comm)
     X(sums_are_right_and_the_same_on_every_rank)                                                   \
     X(memory_of_any_kind_can_be_summed)                                                            \
     X(buckets_give_the_same_bits_each_time)                                                        \
+    X(shares_are_summed_in_buckets)                                                                \
     X(doubles_are_summed_in_any_number)                                                            \
     X(every_part_reaches_every_rank)                                                               \
     X(memory_comes_zeroed_and_goes_again)                                                          \

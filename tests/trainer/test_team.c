@@ -114,7 +114,7 @@ static void gather_again_and_again(struct kd_team *team, struct world *world)
 {
     float *mine = world->copies[team->rank];
     for (int k = 0; k < TIMES; k++) {
-        struct kd_team_job job = {.copies = world->copies, .gather = true};
+        struct kd_team_job job = {.copies = world->copies, .work = KD_TEAM_GIVE};
         job.begin = (int64_t)N * team->rank / team->size;
         job.end = (int64_t)N * (team->rank + 1) / team->size;
         for (int64_t i = 0; i < N; i++)

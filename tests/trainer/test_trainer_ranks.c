@@ -58,6 +58,9 @@ static int be_a_rank(char **arguments)
     int status = outcome.kind == KD_OUTCOME_SUCCEEDED ? 0 : 1;
     if (status)
         fprintf(stderr, "rank %d: %s\n", comm.rank, outcome.reason.text);
+    if (status == 0) /* a rank may have the sums of its share alone */
+        comm.backend->gather_floats(&comm, kd_plan_gradients(session.plan),
+                                    kd_plan_n_parameters(session.plan));
     if (status == 0 && comm.rank == 0)
         status = write_step(&session, arguments[3]);
     kd_config_release(&config);

@@ -2,6 +2,7 @@
 #ifndef KD_TESTS_TRAINER_THREAD_COMM_H
 #define KD_TESTS_TRAINER_THREAD_COMM_H
 
+#include <math.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -74,6 +75,18 @@ static inline void thread_wait_broadcast(struct kd_comm *comm, void *bytes, int6
     thread_broadcast(comm, 0, bytes, n);
 }
 
+/* What a rank is not promised is a NaN afterwards. */
+static inline void thread_sum_of_shares(struct kd_comm *comm, float *all, int64_t n_all, int64_t at,
+                                        int64_t n)
+{
+    int64_t begin, end;
+    thread_sum_floats(comm, all + at, n);
+    kd_comm_share_within(comm, n_all, at, n, &begin, &end);
+    for (int64_t i = 0; i < n; i++)
+        if (i < begin || i >= end)
+            all[at + i] = NAN;
+}
+
 static inline void thread_nothing(struct kd_comm *comm)
 {
     (void)comm;
@@ -84,6 +97,7 @@ static const struct kd_comm_backend thread_backend = {
     .alloc_floats = kd_comm_alloc_plain,
     .free_floats = kd_comm_free_plain,
     .start_sum = thread_sum_floats,
+    .start_sum_of_shares = thread_sum_of_shares,
     .progress = thread_nothing,
     .finish_sums = thread_nothing,
     .sum_floats = thread_sum_floats,

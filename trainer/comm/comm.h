@@ -35,6 +35,8 @@ struct kd_comm {
 
 struct kd_comm_backend {
     const char *name, *summary;
+    bool
+        shares_memory; /* ranks read each other's: giving a share away costs no more than summing it for all */
     bool (*is_wanted)(void); /* did its launcher start this process? NULL: it has no launcher */
     /* A launcher's backend sets rank and size; another one finds them set, and its launcher's backend open. -1 on all
      * ranks or on none, with the text on each. */
@@ -54,6 +56,10 @@ struct kd_comm_backend {
      * start_sum are a stretch of one allocation of alloc_floats, at the same place on every rank, or other memory on
      * every rank (slower). Other calls may come between start_sum and finish_sums. */
     void (*start_sum)(struct kd_comm *comm, float *values, int64_t n);
+    /* The same for all[at .. at + n), except that each rank gets the sums of its share (kd_comm_share) of all[0 .. n_all) only;
+     * in the other shares' parts of the stretch anything may stand afterwards. */
+    void (*start_sum_of_shares)(struct kd_comm *comm, float *all, int64_t n_all, int64_t at,
+                                int64_t n);
     void (*progress)(struct kd_comm *comm);
     void (*finish_sums)(struct kd_comm *comm);
     void (*sum_floats)(struct kd_comm *comm, float *values, int64_t n);
@@ -89,6 +95,11 @@ void kd_comm_share(const struct kd_comm *comm, int64_t n, int64_t *begin, int64_
 
 /* The same for any of `size` ranks. */
 void kd_comm_share_of(int rank, int size, int64_t n, int64_t *begin, int64_t *end);
+
+/* This rank's share of n things, cut to the stretch [at, at + n_here) of them and counted from `at`; empty where they are
+ * apart. */
+void kd_comm_share_within(const struct kd_comm *comm, int64_t n, int64_t at, int64_t n_here,
+                          int64_t *begin, int64_t *end);
 
 /* alloc_floats and free_floats of backends that like any memory. */
 float *kd_comm_alloc_plain(struct kd_comm *comm, int64_t n);

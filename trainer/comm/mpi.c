@@ -81,6 +81,14 @@ static void start_sum(struct kd_comm *comm, float *values, int64_t n)
     }
 }
 
+/* MPI 3 has no reduction in place into parts that differ by rank and lie where the values are. */
+static void start_sum_of_shares(struct kd_comm *comm, float *all, int64_t n_all, int64_t at,
+                                int64_t n)
+{
+    (void)n_all;
+    start_sum(comm, all + at, n);
+}
+
 static void forget_sums(struct kd_mpi *mpi)
 {
     mpi->sums.n = 0;
@@ -187,6 +195,7 @@ const struct kd_comm_backend kd_comm_mpi = {
     .alloc_floats = kd_comm_alloc_plain,
     .free_floats = kd_comm_free_plain,
     .start_sum = start_sum,
+    .start_sum_of_shares = start_sum_of_shares,
     .progress = progress,
     .finish_sums = finish_sums,
     .sum_floats = sum_floats,

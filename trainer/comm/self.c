@@ -19,6 +19,12 @@ static void start_sum(struct kd_comm *comm, float *values, int64_t n)
     (void)comm, (void)values, (void)n;
 }
 
+static void start_sum_of_shares(struct kd_comm *comm, float *all, int64_t n_all, int64_t at,
+                                int64_t n)
+{
+    (void)comm, (void)all, (void)n_all, (void)at, (void)n;
+}
+
 static void progress(struct kd_comm *comm)
 {
     (void)comm;
@@ -67,6 +73,7 @@ const struct kd_comm_backend kd_comm_self = {
     .alloc_floats = kd_comm_alloc_plain,
     .free_floats = kd_comm_free_plain,
     .start_sum = start_sum,
+    .start_sum_of_shares = start_sum_of_shares,
     .progress = progress,
     .finish_sums = finish_sums,
     .sum_floats = sum_floats,

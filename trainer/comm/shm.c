@@ -293,6 +293,20 @@ static void start_sum(struct kd_comm *comm, float *values, int64_t n)
     }
 }
 
+static void start_sum_of_shares(struct kd_comm *comm, float *all, int64_t n_all, int64_t at,
+                                int64_t n)
+{
+    struct kd_shm *shm = own_of(comm);
+    struct segment *segment = segment_of(shm, all);
+    struct kd_team_job job = {.work = KD_TEAM_SUM_FOR_ONE};
+    if (!segment) {
+        start_sum(comm, all + at, n);
+    } else if (n > 0) {
+        kd_comm_share_within(comm, n_all, at, n, &job.begin, &job.end);
+        start_in_segment(shm, segment, all + at, job);
+    }
+}
+
 static void progress(struct kd_comm *comm)
 {
     kd_team_progress(&own_of(comm)->team);
@@ -314,27 +328,18 @@ static void sum_doubles(struct kd_comm *comm, double *values, int64_t n)
     kd_team_sum_doubles(&own_of(comm)->team, values, n);
 }
 
-static int64_t within(int64_t value, int64_t low, int64_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
 static void gather_floats(struct kd_comm *comm, float *values, int64_t n)
 {
     struct kd_shm *shm = own_of(comm);
     struct segment *segment = segment_of(shm, values);
-    struct kd_team_job job = {.gather = true};
-    int64_t begin, end;
-    kd_comm_share(comm, n, &begin, &end);
+    struct kd_team_job job = {.work = KD_TEAM_GIVE};
     if (segment && n > 0) {
-        job.begin = begin;
-        job.end = end;
+        kd_comm_share(comm, n, &job.begin, &job.end);
         start_in_segment(shm, segment, values, job);
     }
     for (int64_t at = 0; !segment && at < n; at += STAGE) {
         int64_t n_here = smaller(n - at, STAGE);
-        job.begin = within(begin - at, 0, n_here);
-        job.end = within(end - at, 0, n_here);
+        kd_comm_share_within(comm, n, at, n_here, &job.begin, &job.end);
         do_elsewhere(shm, values + at, n_here, job);
     }
     finish_sums(comm);
@@ -360,11 +365,13 @@ static void barrier(struct kd_comm *comm)
 const struct kd_comm_backend kd_comm_shm = {
     .name = "shm",
     .summary = "ranks of one host, in memory that they share",
+    .shares_memory = true,
     .open = open_shm,
     .close = close_shm,
     .alloc_floats = alloc_floats,
     .free_floats = free_floats,
     .start_sum = start_sum,
+    .start_sum_of_shares = start_sum_of_shares,
     .progress = progress,
     .finish_sums = finish_sums,
     .sum_floats = sum_floats,

@@ -130,24 +130,30 @@ static void wait_until_all(struct kd_team *team, enum kd_team_count count, uint6
  * because no compiler can know that the copies are apart. */
 typedef float line __attribute__((vector_size(KD_TEAM_LINE), aligned(sizeof(float)), may_alias));
 
-KD_SIMD static void sum_lines(float *const *copies, int size, int64_t begin, int64_t end)
+/* The copies to write: [first, last). */
+struct writing {
+    int first, last;
+};
+
+KD_SIMD static void sum_lines(float *const *copies, int size, struct writing to, int64_t begin,
+                              int64_t end)
 {
     for (int64_t i = begin; i < end; i += LINE_FLOATS) {
         line sum = *(const line *)(copies[0] + i);
         for (int rank = 1; rank < size; rank++)
             sum += *(const line *)(copies[rank] + i);
-        for (int rank = 0; rank < size; rank++)
+        for (int rank = to.first; rank < to.last; rank++)
             *(line *)(copies[rank] + i) = sum;
     }
 }
 
-static void sum_rest(float *const *copies, int size, int64_t begin, int64_t end)
+static void sum_rest(float *const *copies, int size, struct writing to, int64_t begin, int64_t end)
 {
     for (int64_t i = begin; i < end; i++) {
         float sum = copies[0][i];
         for (int rank = 1; rank < size; rank++)
             sum += copies[rank][i];
-        for (int rank = 0; rank < size; rank++)
+        for (int rank = to.first; rank < to.last; rank++)
             copies[rank][i] = sum;
     }
 }
@@ -156,8 +162,11 @@ static void sum_part(const struct kd_team *team, const struct kd_team_job *job)
 {
     int64_t begin = job->at + job->begin, end = job->at + job->end;
     int64_t rest = end - (end - begin) % LINE_FLOATS;
-    sum_lines(job->copies, team->size, begin, rest);
-    sum_rest(job->copies, team->size, rest, end);
+    struct writing to = {0, team->size};
+    if (job->work == KD_TEAM_SUM_FOR_ONE)
+        to = (struct writing){team->rank, team->rank + 1};
+    sum_lines(job->copies, team->size, to, begin, rest);
+    sum_rest(job->copies, team->size, to, rest, end);
 }
 
 static void give_part(const struct kd_team *team, const struct kd_team_job *job)
@@ -180,7 +189,7 @@ void kd_team_progress(struct kd_team *team)
     while (team->n_worked < team->n_started &&
            first_behind(team, KD_TEAM_ARRIVED, team->n_worked + 1) < 0) {
         const struct kd_team_job *job = &team->jobs.items[team->n_worked - team->first_job];
-        (job->gather ? give_part : sum_part)(team, job);
+        (job->work == KD_TEAM_GIVE ? give_part : sum_part)(team, job);
         tell(team, KD_TEAM_DONE, ++team->n_worked);
     }
 }

@@ -7,6 +7,7 @@
 #include "coordinator/base/rng.h"
 #include "kernels/flops.h"
 #include "trainer/models/plan_arena.h"
+#include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
 
 /* Initial weights are keyed by layer like dropout masks, but by other keys. */
@@ -57,6 +58,17 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
 
 /* ---- passes */
 
+/* Where the optimizer's state is spread, a rank updates its own share and needs no other gradients. */
+static void start_sum(struct kd_plan *plan, int64_t at, int64_t n)
+{
+    struct kd_comm *comm = plan->comm;
+    if (kd_plan_state_is_sharded(plan))
+        comm->backend->start_sum_of_shares(comm, plan->gradients, plan->n_parameters, at, n);
+    else
+        comm->backend->start_sum(comm, plan->gradients + at, n);
+    plan->is_summing = true;
+}
+
 static void run_step(struct kd_plan *plan, const struct kd_step *step)
 {
     switch (step->kind) {
@@ -67,8 +79,7 @@ static void run_step(struct kd_plan *plan, const struct kd_step *step)
         plan->comm->backend->sum_doubles(plan->comm, step->doubles, step->n);
         break;
     case KD_STEP_START_SUM:
-        plan->comm->backend->start_sum(plan->comm, plan->gradients + step->at, step->n);
-        plan->is_summing = true;
+        start_sum(plan, step->at, step->n);
         break;
     }
 }
@@ -183,13 +194,37 @@ static int tensor_of(const struct kd_plan *plan, int64_t offset)
     return i;
 }
 
-static const char *find_in(struct kd_plan *plan, const float *arena, const char *what)
+/* The first one in this rank's share of the arena, or -1. */
+static int64_t find_in_share(struct kd_plan *plan, const float *arena)
 {
-    int64_t at;
-    run(plan, KD_CALL(find_nonfinite, .x = arena, .n = plan->n_parameters,
+    int64_t begin, end, at;
+    kd_plan_state_range(plan, &begin, &end);
+    run(plan, KD_CALL(find_nonfinite, .x = arena + begin, .n = end - begin,
                       .at = &plan->control->nonfinite_at));
     plan->device->copy_out(plan->queue, &at, &plan->control->nonfinite_at, sizeof at);
     plan->device->wait(plan->queue);
+    return at < 0 ? -1 : begin + at;
+}
+
+/* The first one of all ranks' shares, which are in the order of the ranks. */
+static int64_t find_first(struct kd_plan *plan, const float *arena)
+{
+    int64_t at = find_in_share(plan, arena);
+    if (!kd_plan_state_is_sharded(plan))
+        return at;
+    double *found = KD_NEW_ARRAY(double, (size_t)plan->comm->size);
+    found[plan->comm->rank] = (double)(at + 1);
+    plan->comm->backend->sum_doubles(plan->comm, found, plan->comm->size);
+    at = -1;
+    for (int rank = 0; rank < plan->comm->size && at < 0; rank++)
+        at = (int64_t)found[rank] - 1;
+    free(found);
+    return at;
+}
+
+static const char *find_in(struct kd_plan *plan, const float *arena, const char *what)
+{
+    int64_t at = find_first(plan, arena);
     if (at < 0)
         return NULL;
     int tensor = tensor_of(plan, at);
