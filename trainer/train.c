@@ -60,10 +60,9 @@ static int64_t unit_under_way(const struct kd_training *t)
 /* what: "gradient of layers.2.weight", "train_loss", ... */
 static void diverge(struct kd_training *t, int64_t step, const char *what)
 {
-    kd_fail(
-        &t->outcome->reason,
-        "diverged in step %lld (epoch %lld): %s is not finite; a smaller learning rate may help",
-        (long long)step, (long long)((step - 1) / t->state.steps_per_epoch + 1), what);
+    kd_fail(&t->outcome->reason,
+            "step %lld (epoch %lld): %s is not finite; a smaller learning rate may help",
+            (long long)step, (long long)((step - 1) / t->state.steps_per_epoch + 1), what);
     end_with(t, KD_OUTCOME_DIVERGED);
 }
 
@@ -269,9 +268,10 @@ static void after_step(struct kd_training *t)
 static void succeed(struct kd_training *t)
 {
     struct kd_error ignored;
+    int64_t units = unit_under_way(t);
     save(t, &ignored);
-    kd_fail(&t->outcome->reason, "trained %lld %s", (long long)unit_under_way(t),
-            t->config->report_steps ? "steps" : "epochs");
+    kd_fail(&t->outcome->reason, "trained %lld %s%s", (long long)units,
+            t->config->report_steps ? "step" : "epoch", units == 1 ? "" : "s");
     end_with(t, KD_OUTCOME_SUCCEEDED);
 }
 

@@ -26,6 +26,23 @@ static void a_configuration_is_trained_with_a_line_per_epoch(void **unused)
     folder_remove(&folder);
 }
 
+/* What it says of the outcome stands once in it. */
+static void an_outcome_is_said_in_plain_words(void **unused)
+{
+    (void)unused;
+    struct folder folder = folder_make();
+    char output[8192];
+    blobs_write(&folder, 150);
+    write_config(&folder, "{\"epochs\": 1}");
+    assert_int_equal(program_run(&folder, "train.json", output), 0);
+    assert_non_null(strstr(output, "succeeded: trained 1 epoch\n"));
+    write_config(&folder, "{\"optimizer\": {\"name\": \"sgd\", \"lr\": 1e6}, \"loss\": \"mse\","
+                          " \"model\": [{\"linear\": {\"units\": 1}}], \"epochs\": 200}");
+    assert_int_equal(program_run(&folder, "train.json", output), 1);
+    assert_non_null(strstr(output, "error: diverged: step "));
+    folder_remove(&folder);
+}
+
 static void a_profile_shows_phases_layers_and_ops(void **unused)
 {
     (void)unused;
@@ -139,6 +156,7 @@ int main(void)
     unsetenv("OMPI_COMM_WORLD_SIZE");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_configuration_is_trained_with_a_line_per_epoch),
+        cmocka_unit_test(an_outcome_is_said_in_plain_words),
         cmocka_unit_test(a_profile_shows_phases_layers_and_ops),
         cmocka_unit_test(a_training_goes_on_from_its_checkpoints),
         cmocka_unit_test(exit_codes_tell_what_went_wrong),
