@@ -137,7 +137,7 @@ static const struct argp parser = {
            "name=value on "
            "stdout. When stderr is a terminal (and TERM is not dumb), a progress line is drawn "
            "there.\n\n"
-           "Exit codes: 0 trained, 1 failed or diverged, 2 bad usage or configuration, 130 "
+           "Exit codes: 0 trained, 1 failed or diverged, 2 bad usage, configuration or data, 130 "
            "interrupted.",
 };
 

@@ -119,13 +119,15 @@ static char *folder_of(const char *path)
 
 /* ---- running */
 
+enum { REFUSED = 2 }; /* the exit status of what a user has to mend */
+
 static int status_of(const struct kd_outcome *outcome)
 {
     static const int statuses[] = {
         [KD_OUTCOME_SUCCEEDED] = 0, [KD_OUTCOME_STOPPED] = 130, [KD_OUTCOME_YIELDED] = 130,
         [KD_OUTCOME_DIVERGED] = 1,  [KD_OUTCOME_FAILED] = 1,    [KD_OUTCOME_DROPPED] = 1,
     };
-    return statuses[outcome->kind];
+    return outcome->refused ? REFUSED : statuses[outcome->kind];
 }
 
 /* A model that does not fit the data shows only now; its reason begins with a pointer. */
@@ -139,8 +141,11 @@ static void say_outcome(struct kd_block_file *file, const struct kd_outcome *out
         kd_problems_release(&problems);
         return;
     }
-    kd_log(status_of(outcome) == 1 ? KD_LOG_ERROR : KD_LOG_INFO, "%s: %s",
-           kd_outcome_name(outcome->kind), text);
+    if (outcome->refused)
+        kd_log(KD_LOG_ERROR, "%s", text);
+    else
+        kd_log(status_of(outcome) == 1 ? KD_LOG_ERROR : KD_LOG_INFO, "%s: %s",
+               kd_outcome_name(outcome->kind), text);
 }
 
 static void say_profile(const struct kd_profile *profile)
@@ -187,7 +192,7 @@ int kd_standalone_run(struct kd_comm *comm, const struct kd_standalone *options)
 {
     struct kd_block_file *file = kd_block_file_new(options->config, options->settings);
     struct kd_config config = {0};
-    int status = 2;
+    int status = REFUSED;
     json_t *block = load_block(comm, file);
     char *folder = folder_of(options->config);
     if (block && read_config(comm, file, block, folder, &config) == 0)

@@ -368,7 +368,8 @@ void kd_train(struct kd_session *session, const struct kd_job *job, struct kd_ou
                                          .n_slots = config->optimizer->n_slots,
                                          .reports = json_array()};
     *outcome = (struct kd_outcome){.kind = KD_OUTCOME_FAILED};
-    if (prepare(&t, &outcome->reason) == 0) {
+    outcome->refused = prepare(&t, &outcome->reason) < 0;
+    if (!outcome->refused) {
         kd_plan_profile(t.plan, job->profile);
         train(&t);
         kd_plan_profile(t.plan, NULL);

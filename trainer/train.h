@@ -41,6 +41,7 @@ struct kd_outcome {
     enum kd_outcome_kind kind;
     struct kd_error reason; /* a sentence a person can act on */
     int64_t units;          /* completed */
+    bool refused;           /* failed before its first step: what it was given is wrong */
     bool exit;              /* the gang is to end */
 };
 

@@ -150,7 +150,7 @@ static void a_model_that_does_not_fit_is_shown_at_its_place(void **unused)
     (void)unused;
     struct folder folder = folder_with("train.yaml", plain);
     char output[8192];
-    assert_int_equal(program_run(&folder, "train.yaml 'model=[{relu: {}}]'", output), 1);
+    assert_int_equal(program_run(&folder, "train.yaml 'model=[{relu: {}}]'", output), 2);
     assert_non_null(strstr(output, "override 'model=[{relu: {}}]': error: /model: "));
     folder_remove(&folder);
 }

@@ -87,8 +87,32 @@ static void exit_codes_tell_what_went_wrong(void **unused)
     assert_int_equal(program_run(&folder, "--nonsense", output), 2);
     text_write(&folder, "blobs.csv", "1,2,3\n4,5\n");
     write_config(&folder, "{}");
-    assert_int_equal(program_run(&folder, "train.json", output), 1);
+    assert_int_equal(program_run(&folder, "train.json", output), 2);
     assert_non_null(strstr(output, "blobs.csv:2: a short row"));
+    folder_remove(&folder);
+}
+
+/* What shows only when data and model meet is the user's to mend as well. */
+static void a_model_that_does_not_fit_the_data_is_a_mistake_of_the_configuration(void **unused)
+{
+    (void)unused;
+    static const char *const mistakes[][2] = {
+        {"{\"model\": [{\"linear\": {\"units\": 2}}]}", "label 2 is out of range"},
+        {"{\"model\": [{\"conv2d\": {\"filters\": 2}}]}", "error: /model/0/conv2d: "},
+        {"{\"model\": [\"relu\"]}", "error: /model: has nothing to train"},
+        {"{\"data\": {\"format\": \"csv\", \"path\": \"blobs.csv\", \"augment\": {\"flip\": "
+         "true}}}",
+         "error: augment.flip: only images"},
+    };
+    struct folder folder = folder_make();
+    char output[8192];
+    blobs_write(&folder, 150);
+    for (size_t i = 0; i < KD_COUNT(mistakes); i++) {
+        write_config(&folder, mistakes[i][0]);
+        assert_int_equal(program_run(&folder, "train.json", output), 2);
+        if (!strstr(output, mistakes[i][1]))
+            fail_msg("%s is not in: %s", mistakes[i][1], output);
+    }
     folder_remove(&folder);
 }
 
@@ -160,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_profile_shows_phases_layers_and_ops),
         cmocka_unit_test(a_training_goes_on_from_its_checkpoints),
         cmocka_unit_test(exit_codes_tell_what_went_wrong),
+        cmocka_unit_test(a_model_that_does_not_fit_the_data_is_a_mistake_of_the_configuration),
         cmocka_unit_test(check_and_describe_print_json),
         cmocka_unit_test(a_signal_in_the_middle_of_a_product_does_no_harm),
     };
