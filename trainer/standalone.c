@@ -9,6 +9,7 @@
 #include "coordinator/base/error.h"
 #include "coordinator/base/log.h"
 #include "trainer/block_file.h"
+#include "trainer/file_io.h"
 #include "trainer/models/profile.h"
 #include "trainer/progress.h"
 #include "trainer/train.h"
@@ -156,6 +157,18 @@ static void say_profile(const struct kd_profile *profile)
     kd_str_release(&text);
 }
 
+/* A folder that cannot be had is better known now than after the first epoch. */
+static int ready_folder(struct kd_comm *comm, const char *folder)
+{
+    struct kd_error err;
+    bool is_mine = comm->rank == 0 && folder;
+    bool failed =
+        is_mine && (kd_folder_make(folder, &err) < 0 || kd_folder_check(folder, &err) < 0);
+    if (failed)
+        kd_log(KD_LOG_ERROR, "--checkpoint-dir: %s; give another folder", err.text);
+    return kd_comm_any_failed(comm, failed, &err) ? -1 : 0;
+}
+
 static int train(struct kd_comm *comm, const struct kd_standalone *options,
                  const struct kd_config *config, struct kd_block_file *file)
 {
@@ -195,7 +208,8 @@ int kd_standalone_run(struct kd_comm *comm, const struct kd_standalone *options)
     int status = REFUSED;
     json_t *block = load_block(comm, file);
     char *folder = folder_of(options->config);
-    if (block && read_config(comm, file, block, folder, &config) == 0)
+    if (block && read_config(comm, file, block, folder, &config) == 0 &&
+        ready_folder(comm, options->checkpoint_dir) == 0)
         status = train(comm, options, &config, file);
     kd_config_release(&config);
     kd_block_file_free(file);

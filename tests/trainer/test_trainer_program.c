@@ -92,6 +92,29 @@ static void exit_codes_tell_what_went_wrong(void **unused)
     folder_remove(&folder);
 }
 
+/* Before anything is trained. */
+static void a_checkpoint_folder_that_cannot_be_had_is_refused_at_the_start(void **unused)
+{
+    (void)unused;
+    static const char *const mistakes[][2] = {
+        {"--checkpoint-dir '' train.json", "--checkpoint-dir: the path is empty; give one"},
+        {"--start-from= train.json", "--start-from: the path is empty; give one"},
+        {"--checkpoint-dir train.json train.json", "train.json: is not a folder; give another"},
+        {"--checkpoint-dir train.json/c train.json", "train.json/c: cannot create the folder"},
+        {"--checkpoint-dir /proc/c train.json", "/proc/c: cannot create the folder"},
+    };
+    struct folder folder = folder_make();
+    char output[8192];
+    blobs_write(&folder, 150);
+    write_config(&folder, "{}");
+    for (size_t i = 0; i < KD_COUNT(mistakes); i++) {
+        assert_int_equal(program_run(&folder, mistakes[i][0], output), 2);
+        if (!strstr(output, mistakes[i][1]) || strstr(output, "epoch=1"))
+            fail_msg("%s: %s", mistakes[i][0], output);
+    }
+    folder_remove(&folder);
+}
+
 /* What shows only when data and model meet is the user's to mend as well. */
 static void a_model_that_does_not_fit_the_data_is_a_mistake_of_the_configuration(void **unused)
 {
@@ -185,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_training_goes_on_from_its_checkpoints),
         cmocka_unit_test(exit_codes_tell_what_went_wrong),
         cmocka_unit_test(a_model_that_does_not_fit_the_data_is_a_mistake_of_the_configuration),
+        cmocka_unit_test(a_checkpoint_folder_that_cannot_be_had_is_refused_at_the_start),
         cmocka_unit_test(check_and_describe_print_json),
         cmocka_unit_test(a_signal_in_the_middle_of_a_product_does_no_harm),
     };
