@@ -169,6 +169,10 @@ static int ready_folder(struct kd_comm *comm, const char *folder)
     return kd_comm_any_failed(comm, failed, &err) ? -1 : 0;
 }
 
+static const char ANEW[] =
+    "begin anew with --fresh, which removes the checkpoints there, or with another "
+    "--checkpoint-dir (--start-from takes weights over into that)";
+
 static int train(struct kd_comm *comm, const struct kd_standalone *options,
                  const struct kd_config *config, struct kd_block_file *file)
 {
@@ -182,6 +186,7 @@ static int train(struct kd_comm *comm, const struct kd_standalone *options,
                          .checkpoint_dir = options->checkpoint_dir,
                          .resume = !options->fresh,
                          .parent_checkpoint = options->start_from,
+                         .anew = ANEW,
                          .sink = comm->rank == 0 ? &sink : NULL,
                          .profile = options->profile ? &profile : NULL};
     struct kd_session session;

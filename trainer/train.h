@@ -18,6 +18,9 @@ struct kd_job {
     bool resume; /* from checkpoint_dir, when one is there; else what is there is removed */
     const char *
         parent_checkpoint; /* file or folder to start from when there is nothing to resume; or NULL */
+    /* How a person begins anew, for messages: what is resumed must then be the same training (settings.h). NULL: a
+     * coordinator knows what it does. */
+    const char *anew;
     const struct kd_sink *sink; /* rank 0; NULL on the others */
     struct kd_profile *profile; /* gets the time that each part takes, which costs some; NULL: no */
 };
