@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coordinator/base/error.h"
 #include "coordinator/base/log.h"
@@ -14,12 +15,30 @@
 #include "trainer/progress.h"
 #include "trainer/train.h"
 
-static volatile sig_atomic_t interrupted;
+enum { REFUSED = 2, INTERRUPTED = 130 }; /* exit statuses; 2: a user has to mend something */
+
+static volatile sig_atomic_t interrupted, has_begun, is_quiet;
+
+/* Nothing is lost before the first step, and data may take minutes to be read. */
+static void end_at_once(void)
+{
+    static const char text[] = "katydid: interrupted before the first step\n";
+    if (!is_quiet && write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(INTERRUPTED); /* nobody to tell */
+    _exit(INTERRUPTED);
+}
 
 static void on_signal(int number)
 {
     (void)number;
+    if (!has_begun)
+        end_at_once();
     interrupted = 1;
+}
+
+static void note_begin(void)
+{
+    has_begun = 1;
 }
 
 /* A stack for handlers, unless there is one: oneDNN's products use the stack pointer as one more register, so a handler
@@ -36,9 +55,10 @@ static void use_signal_stack(void)
 }
 
 /* The first signal ends the training at the next step, saved where it can be; the second ends it at once. */
-static void catch_signals(void)
+static void catch_signals(int rank)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK};
+    is_quiet = rank > 0;
     use_signal_stack();
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -120,13 +140,15 @@ static char *folder_of(const char *path)
 
 /* ---- running */
 
-enum { REFUSED = 2 }; /* the exit status of what a user has to mend */
-
 static int status_of(const struct kd_outcome *outcome)
 {
     static const int statuses[] = {
-        [KD_OUTCOME_SUCCEEDED] = 0, [KD_OUTCOME_STOPPED] = 130, [KD_OUTCOME_YIELDED] = 130,
-        [KD_OUTCOME_DIVERGED] = 1,  [KD_OUTCOME_FAILED] = 1,    [KD_OUTCOME_DROPPED] = 1,
+        [KD_OUTCOME_SUCCEEDED] = 0,
+        [KD_OUTCOME_STOPPED] = INTERRUPTED,
+        [KD_OUTCOME_YIELDED] = INTERRUPTED,
+        [KD_OUTCOME_DIVERGED] = 1,
+        [KD_OUTCOME_FAILED] = 1,
+        [KD_OUTCOME_DROPPED] = 1,
     };
     return outcome->refused ? REFUSED : statuses[outcome->kind];
 }
@@ -187,6 +209,7 @@ static int train(struct kd_comm *comm, const struct kd_standalone *options,
                          .resume = !options->fresh,
                          .parent_checkpoint = options->start_from,
                          .anew = ANEW,
+                         .begins = note_begin,
                          .sink = comm->rank == 0 ? &sink : NULL,
                          .profile = options->profile ? &profile : NULL};
     struct kd_session session;
@@ -194,7 +217,7 @@ static int train(struct kd_comm *comm, const struct kd_standalone *options,
     kd_progress_init(&terminal.progress, config->report_steps ? "step" : "epoch",
                      config->batch_size, comm->size > 1);
     kd_session_init(&session, comm);
-    catch_signals();
+    catch_signals(comm->rank);
     kd_train(&session, &job, &outcome);
     kd_session_release(&session);
     kd_progress_release(&terminal.progress);

@@ -355,6 +355,8 @@ static void tell_course(const struct kd_training *t)
                                .begin_step = t->state.step,
                                .end_step = t->end_step,
                                .steps_per_epoch = t->state.steps_per_epoch};
+    if (t->job->begins)
+        t->job->begins();
     if (sink && sink->begin)
         sink->begin(sink->ud, &course);
 }

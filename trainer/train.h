@@ -21,6 +21,7 @@ struct kd_job {
     /* How a person begins anew, for messages: what is resumed must then be the same training (settings.h). NULL: a
      * coordinator knows what it does. */
     const char *anew;
+    void (*begins)(void);       /* called on every rank before its first step; or NULL */
     const struct kd_sink *sink; /* rank 0; NULL on the others */
     struct kd_profile *profile; /* gets the time that each part takes, which costs some; NULL: no */
 };
