@@ -104,6 +104,12 @@ static void settings_change_fields_by_their_path(void **unused)
     assert_string_equal(seen, wanted);
     folder_remove(&folder);
     refused("train.yaml", plain, "epochs=x", "override 'epochs=x': error: /epochs: ");
+    refused("train.yaml", plain, "lr=1",
+            "error: /lr: unknown field \"lr\"; did you mean \"optimizer.lr\"?\n");
+    refused("train.yaml", plain, "unit=8", "did you mean \"model.0.linear.units\"?\n");
+    refused("train.yaml", plain, "nonsense=8", "unknown field \"nonsense\"; there are: data,");
+    refused("train.yaml", plain, "model.9.linear.units=8",
+            "there is no \"9\" in the trainer block: model is a list with items 0 to ");
     refused("train.yaml", plain, "epoch=3", "did you mean \"epochs\"");
     refused("train.yaml", plain, "model.7.p=3", "there is no \"7\" in the trainer block");
     refused("train.yaml", plain, "+epochs=3", "it is there already");
