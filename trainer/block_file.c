@@ -249,12 +249,28 @@ json_t *kd_block_file_read(struct kd_block_file *file)
     return NULL;
 }
 
+/* NULL, or where else in the block a field is that a setting wanted at its top; the caller frees. */
+static char *hint_for(const struct kd_block_file *file, const struct kd_problem *problem,
+                      struct kd_mark mark)
+{
+    bool is_unknown = strncmp(problem->message, "unknown field ", 14) == 0;
+    bool is_at_top = strrchr(problem->pointer, '/') == problem->pointer;
+    if (!mark.origin || !is_unknown || !is_at_top)
+        return NULL;
+    return kd_override_hint(file->block, problem->pointer + 1,
+                            strstr(problem->message, "did you mean") == NULL);
+}
+
 void kd_block_file_refuse(struct kd_block_file *file, const struct kd_problems *problems)
 {
     for (size_t i = 0; i < problems->list.n; i++) {
         const struct kd_problem *problem = &problems->list.items[i];
-        kd_found_error(&file->findings, kd_yaml_mark_at(file->block, problem->pointer), "%s%s%s",
-                       problem->pointer, *problem->pointer ? ": " : "", problem->message);
+        struct kd_mark mark = kd_yaml_mark_at(file->block, problem->pointer);
+        char *hint = hint_for(file, problem, mark);
+        int n = (int)strcspn(problem->message, hint ? ";" : "");
+        kd_found_error(&file->findings, mark, "%s%s%.*s%s", problem->pointer,
+                       *problem->pointer ? ": " : "", n, problem->message, hint ? hint : "");
+        free(hint);
     }
     show(file);
 }

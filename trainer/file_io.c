@@ -70,6 +70,18 @@ int kd_folder_make(const char *folder, struct kd_error *err)
     return status;
 }
 
+int kd_folder_check(const char *path, struct kd_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) < 0)
+        return kd_fail_errno(err, "%s: cannot look at the folder", path);
+    if (!S_ISDIR(info.st_mode))
+        return kd_fail(err, "%s: is not a folder", path);
+    return access(path, W_OK | X_OK) == 0
+               ? 0
+               : kd_fail_errno(err, "%s: cannot write into the folder", path);
+}
+
 int kd_folder_sync(const char *path, struct kd_error *err)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

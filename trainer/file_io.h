@@ -17,6 +17,9 @@ int kd_file_reserve(int fd, const char *path, int64_t n, struct kd_error *err);
 
 int kd_folder_make(const char *path, struct kd_error *err); /* with those above it */
 
+/* 0: it is a folder in which files can be made, as far as can be told without making one. */
+int kd_folder_check(const char *path, struct kd_error *err);
+
 /* Names given in the folder are on the disk when it returns. */
 int kd_folder_sync(const char *path, struct kd_error *err);
 

@@ -58,6 +58,14 @@ static int64_t number_of(const char *text, struct argp_state *state, const char 
     return number;
 }
 
+/* "${DIR:-}" of a script that did not set it must not train for hours and save nothing. */
+static const char *path_of(const char *text, struct argp_state *state, const char *option)
+{
+    if (*text == '\0')
+        argp_error(state, "%s: the path is empty; give one, or leave the option out", option);
+    return text;
+}
+
 /* The first word is the file, and what follows changes it: key=value, +key=value, ~key. */
 static void take_word(struct command_line *line, char *word, struct argp_state *state)
 {
@@ -100,10 +108,10 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
         line->train.until = number_of(argument, state, "--until");
         break;
     case KEY_FOLDER:
-        line->train.checkpoint_dir = argument;
+        line->train.checkpoint_dir = path_of(argument, state, "--checkpoint-dir");
         break;
     case KEY_FROM:
-        line->train.start_from = argument;
+        line->train.start_from = path_of(argument, state, "--start-from");
         break;
     case KEY_PROFILE:
         line->train.profile = true;
@@ -137,7 +145,7 @@ static const struct argp parser = {
            "name=value on "
            "stdout. When stderr is a terminal (and TERM is not dumb), a progress line is drawn "
            "there.\n\n"
-           "Exit codes: 0 trained, 1 failed or diverged, 2 bad usage or configuration, 130 "
+           "Exit codes: 0 trained, 1 failed or diverged, 2 bad usage, configuration or data, 130 "
            "interrupted.",
 };
 

@@ -285,7 +285,14 @@ int kd_option_choice(const struct kd_option *table, const json_t *object, const 
     return choice_find(option->choices, kd_option_text(table, object, name));
 }
 
-/* A default that reads as JSON is printed as it is; a bare word (of a text or choice) as a string. */
+/* What does not read as JSON is a bare word, of a text or choice. */
+json_t *kd_option_default(const struct kd_option *option)
+{
+    json_t *value = json_loads(option->fallback, JSON_DECODE_ANY, NULL);
+    return value ? value : json_string(option->fallback);
+}
+
+/* A default that reads as JSON is printed as it is. */
 static void describe_fallback(const struct kd_option *option, struct kd_json *json)
 {
     json_t *value = json_loads(option->fallback, JSON_DECODE_ANY, NULL);

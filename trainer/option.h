@@ -57,6 +57,9 @@ const char *kd_option_text(const struct kd_option *table, const json_t *object,
 int kd_option_choice(const struct kd_option *table, const json_t *object,
                      const char *name); /* index into choices */
 
+/* The default of an option that has one; a new reference. */
+json_t *kd_option_default(const struct kd_option *option);
+
 /* The "fields" member of a description, into the open object:
  * [{"name", "kind", "required", "default", "min", "max", "choices", "help", "fields"}], what does not apply left out. */
 void kd_options_describe(const struct kd_option *table, struct kd_json *json);

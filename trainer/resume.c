@@ -1,9 +1,11 @@
 /* resume.c - how a trial starts and how it is saved: fresh weights, its own checkpoint, or another trial's. */
+#include <inttypes.h>
 #include <math.h>
 #include <sys/stat.h>
 
 #include "coordinator/base/log.h"
 #include "trainer/models/plan_update.h"
+#include "trainer/settings.h"
 #include "trainer/training.h"
 
 static bool has_checkpoints(const struct kd_training *t)
@@ -94,17 +96,59 @@ static void leave_to_parent(struct kd_training_state *state)
     kd_arr_clear(&state->kept);
 }
 
+/* Rank 0. What is gone on from must be the same training; other steps from now on are the user's choice, and said. */
+static int compare_settings(const struct kd_training *t, const struct kd_training_state *there,
+                            struct kd_error *err)
+{
+    struct kd_str other = {0}, changed = {0};
+    int status = 0;
+    kd_settings_compare(there->settings, t->state.settings, &other, &changed);
+    if (there->seed != t->seed)
+        kd_str_addf(&other, "\nseed: %" PRIu64 " -> %" PRIu64, there->seed, t->seed);
+    if (other.length)
+        status = kd_fail(err,
+                         "%s: the checkpoint there is of another training. What changed:%s\n"
+                         "Go on with what it was, or %s.",
+                         t->job->checkpoint_dir, kd_str_text(&other), t->job->anew);
+    else if (changed.length)
+        kd_warn("%s: the training there goes on with other settings. What changed:%s\nFor a new "
+                "training %s.",
+                t->job->checkpoint_dir, kd_str_text(&changed), t->job->anew);
+    kd_str_release(&other);
+    kd_str_release(&changed);
+    return status;
+}
+
+/* Of another model. */
+static int fail_misfit(const struct kd_training *t, bool own, struct kd_error *err)
+{
+    struct kd_error misfit = *err;
+    const char *path = own ? t->job->checkpoint_dir : t->job->parent_checkpoint;
+    if (own && t->job->anew)
+        return kd_fail(err, "%s: the checkpoint does not fit: %s; %s", path, misfit.text,
+                       t->job->anew);
+    return kd_error_prefix(err, "%s: the checkpoint does not fit", path);
+}
+
 static int restore(struct kd_training *t, const struct kd_checkpoint *checkpoint, bool own,
                    struct kd_error *err)
 {
     struct kd_training_state state = {.optimizer = t->state.optimizer, .n_slots = t->state.n_slots};
     if (kd_checkpoint_restore(checkpoint, t->plan, &state, err) < 0) {
         kd_training_state_release(&state);
-        return kd_error_prefix(err, "%s: the checkpoint does not fit",
-                               own ? t->job->checkpoint_dir : t->job->parent_checkpoint);
+        return fail_misfit(t, own, err);
     }
-    if (t->session->comm->rank > 0)
+    bool is_root = t->session->comm->rank == 0;
+    bool differs =
+        is_root && own && t->job->anew && state.settings && compare_settings(t, &state, err) < 0;
+    if (kd_comm_any_failed(t->session->comm, differs, err)) {
+        kd_training_state_release(&state);
+        return -1;
+    }
+    if (!is_root)
         return 0;
+    json_decref(state.settings);
+    state.settings = json_incref(t->state.settings);
     fit_to_epochs(&state, t->state.steps_per_epoch, t->config->report_steps > 0);
     state.seed = t->seed;
     if (!own)

@@ -5,20 +5,40 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coordinator/base/error.h"
 #include "coordinator/base/log.h"
 #include "trainer/block_file.h"
+#include "trainer/file_io.h"
 #include "trainer/models/profile.h"
 #include "trainer/progress.h"
 #include "trainer/train.h"
 
-static volatile sig_atomic_t interrupted;
+enum { REFUSED = 2, INTERRUPTED = 130 }; /* exit statuses; 2: a user has to mend something */
+
+static volatile sig_atomic_t interrupted, has_begun, is_quiet;
+
+/* Nothing is lost before the first step, and data may take minutes to be read. */
+static void end_at_once(void)
+{
+    static const char text[] = "katydid: interrupted before the first step\n";
+    if (!is_quiet && write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(INTERRUPTED); /* nobody to tell */
+    _exit(INTERRUPTED);
+}
 
 static void on_signal(int number)
 {
     (void)number;
+    if (!has_begun)
+        end_at_once();
     interrupted = 1;
+}
+
+static void note_begin(void)
+{
+    has_begun = 1;
 }
 
 /* A stack for handlers, unless there is one: oneDNN's products use the stack pointer as one more register, so a handler
@@ -35,9 +55,10 @@ static void use_signal_stack(void)
 }
 
 /* The first signal ends the training at the next step, saved where it can be; the second ends it at once. */
-static void catch_signals(void)
+static void catch_signals(int rank)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK};
+    is_quiet = rank > 0;
     use_signal_stack();
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -122,10 +143,14 @@ static char *folder_of(const char *path)
 static int status_of(const struct kd_outcome *outcome)
 {
     static const int statuses[] = {
-        [KD_OUTCOME_SUCCEEDED] = 0, [KD_OUTCOME_STOPPED] = 130, [KD_OUTCOME_YIELDED] = 130,
-        [KD_OUTCOME_DIVERGED] = 1,  [KD_OUTCOME_FAILED] = 1,    [KD_OUTCOME_DROPPED] = 1,
+        [KD_OUTCOME_SUCCEEDED] = 0,
+        [KD_OUTCOME_STOPPED] = INTERRUPTED,
+        [KD_OUTCOME_YIELDED] = INTERRUPTED,
+        [KD_OUTCOME_DIVERGED] = 1,
+        [KD_OUTCOME_FAILED] = 1,
+        [KD_OUTCOME_DROPPED] = 1,
     };
-    return statuses[outcome->kind];
+    return outcome->refused ? REFUSED : statuses[outcome->kind];
 }
 
 /* A model that does not fit the data shows only now; its reason begins with a pointer. */
@@ -139,8 +164,11 @@ static void say_outcome(struct kd_block_file *file, const struct kd_outcome *out
         kd_problems_release(&problems);
         return;
     }
-    kd_log(status_of(outcome) == 1 ? KD_LOG_ERROR : KD_LOG_INFO, "%s: %s",
-           kd_outcome_name(outcome->kind), text);
+    if (outcome->refused)
+        kd_log(KD_LOG_ERROR, "%s", text);
+    else
+        kd_log(status_of(outcome) == 1 ? KD_LOG_ERROR : KD_LOG_INFO, "%s: %s",
+               kd_outcome_name(outcome->kind), text);
 }
 
 static void say_profile(const struct kd_profile *profile)
@@ -150,6 +178,22 @@ static void say_profile(const struct kd_profile *profile)
     fputs(kd_str_text(&text), stderr);
     kd_str_release(&text);
 }
+
+/* A folder that cannot be had is better known now than after the first epoch. */
+static int ready_folder(struct kd_comm *comm, const char *folder)
+{
+    struct kd_error err;
+    bool is_mine = comm->rank == 0 && folder;
+    bool failed =
+        is_mine && (kd_folder_make(folder, &err) < 0 || kd_folder_check(folder, &err) < 0);
+    if (failed)
+        kd_log(KD_LOG_ERROR, "--checkpoint-dir: %s; give another folder", err.text);
+    return kd_comm_any_failed(comm, failed, &err) ? -1 : 0;
+}
+
+static const char ANEW[] =
+    "begin anew with --fresh, which removes the checkpoints there, or with another "
+    "--checkpoint-dir (--start-from takes weights over into that)";
 
 static int train(struct kd_comm *comm, const struct kd_standalone *options,
                  const struct kd_config *config, struct kd_block_file *file)
@@ -164,6 +208,8 @@ static int train(struct kd_comm *comm, const struct kd_standalone *options,
                          .checkpoint_dir = options->checkpoint_dir,
                          .resume = !options->fresh,
                          .parent_checkpoint = options->start_from,
+                         .anew = ANEW,
+                         .begins = note_begin,
                          .sink = comm->rank == 0 ? &sink : NULL,
                          .profile = options->profile ? &profile : NULL};
     struct kd_session session;
@@ -171,7 +217,7 @@ static int train(struct kd_comm *comm, const struct kd_standalone *options,
     kd_progress_init(&terminal.progress, config->report_steps ? "step" : "epoch",
                      config->batch_size, comm->size > 1);
     kd_session_init(&session, comm);
-    catch_signals();
+    catch_signals(comm->rank);
     kd_train(&session, &job, &outcome);
     kd_session_release(&session);
     kd_progress_release(&terminal.progress);
@@ -187,10 +233,11 @@ int kd_standalone_run(struct kd_comm *comm, const struct kd_standalone *options)
 {
     struct kd_block_file *file = kd_block_file_new(options->config, options->settings);
     struct kd_config config = {0};
-    int status = 2;
+    int status = REFUSED;
     json_t *block = load_block(comm, file);
     char *folder = folder_of(options->config);
-    if (block && read_config(comm, file, block, folder, &config) == 0)
+    if (block && read_config(comm, file, block, folder, &config) == 0 &&
+        ready_folder(comm, options->checkpoint_dir) == 0)
         status = train(comm, options, &config, file);
     kd_config_release(&config);
     kd_block_file_free(file);

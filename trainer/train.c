@@ -2,12 +2,15 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/base/mem.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
+#include "trainer/settings.h"
 #include "trainer/training.h"
 
 enum { REPORTS_KEPT = 4096 };
@@ -64,10 +67,9 @@ static int64_t unit_under_way(const struct kd_training *t)
 /* what: "gradient of layers.2.weight", "train_loss", ... */
 static void diverge(struct kd_training *t, int64_t step, const char *what)
 {
-    kd_fail(
-        &t->outcome->reason,
-        "diverged in step %lld (epoch %lld): %s is not finite; a smaller learning rate may help",
-        (long long)step, (long long)((step - 1) / t->state.steps_per_epoch + 1), what);
+    kd_fail(&t->outcome->reason,
+            "step %lld (epoch %lld): %s is not finite; a smaller learning rate may help",
+            (long long)step, (long long)((step - 1) / t->state.steps_per_epoch + 1), what);
     end_with(t, KD_OUTCOME_DIVERGED);
 }
 
@@ -288,12 +290,39 @@ static void after_step(struct kd_training *t)
         obey(t, kd_control_agree(&t->control, t->state.step, boundary));
 }
 
+static const char *what_ends(const struct kd_training *t)
+{
+    return t->end_step < t->total_steps ? "until" : t->config->steps ? "steps" : "epochs";
+}
+
+/* "3 epochs" */
+static char *length_text(const struct kd_training *t)
+{
+    int64_t units = unit_under_way(t);
+    return kd_format("%lld %s%s", (long long)units, t->config->report_steps ? "step" : "epoch",
+                     units == 1 ? "" : "s");
+}
+
+/* What a person should know who started a training that was at its end already. */
+static void say_it_was_over(struct kd_training *t, const char *length)
+{
+    bool own = t->saved_step >= 0;
+    kd_fail(&t->outcome->reason,
+            "nothing is left to do: %s was trained %s before; raise %s to go on%s%s",
+            own ? t->job->checkpoint_dir : t->job->parent_checkpoint, length, what_ends(t),
+            own ? ", or " : "", own ? t->job->anew : "");
+}
+
 static void succeed(struct kd_training *t)
 {
     struct kd_error ignored;
+    char *length = length_text(t);
+    if (t->job->anew && t->begin_step >= t->end_step)
+        say_it_was_over(t, length);
+    else
+        kd_fail(&t->outcome->reason, "trained %s", length);
+    free(length);
     save(t, &ignored);
-    kd_fail(&t->outcome->reason, "trained %lld %s", (long long)unit_under_way(t),
-            t->config->report_steps ? "steps" : "epochs");
     end_with(t, KD_OUTCOME_SUCCEEDED);
 }
 
@@ -349,6 +378,8 @@ static void tell_course(const struct kd_training *t)
                                .begin_step = t->state.step,
                                .end_step = t->end_step,
                                .steps_per_epoch = t->state.steps_per_epoch};
+    if (t->job->begins)
+        t->job->begins();
     if (sink && sink->begin)
         sink->begin(sink->ud, &course);
 }
@@ -370,6 +401,7 @@ static int prepare(struct kd_training *t, struct kd_error *err)
     set_lengths(t);
     if (kd_training_start(t, err) < 0)
         return -1;
+    t->begin_step = t->state.step;
     kd_control_init(&t->control, comm, t->job->sink, t->state.step);
     tell_course(t);
     return 0;
@@ -389,9 +421,11 @@ void kd_train(struct kd_session *session, const struct kd_job *job, struct kd_ou
     t.state = (struct kd_training_state){.seed = seed,
                                          .optimizer = config->optimizer->name,
                                          .n_slots = config->optimizer->n_slots,
+                                         .settings = kd_settings_of(config),
                                          .reports = json_array()};
     *outcome = (struct kd_outcome){.kind = KD_OUTCOME_FAILED};
-    if (prepare(&t, &outcome->reason) == 0) {
+    outcome->refused = prepare(&t, &outcome->reason) < 0;
+    if (!outcome->refused) {
         kd_plan_profile(t.plan, job->profile);
         train(&t);
         kd_plan_profile(t.plan, NULL);

@@ -18,6 +18,10 @@ struct kd_job {
     bool resume; /* from checkpoint_dir, when one is there; else what is there is removed */
     const char *
         parent_checkpoint; /* file or folder to start from when there is nothing to resume; or NULL */
+    /* How a person begins anew, for messages: what is resumed must then be the same training (settings.h). NULL: a
+     * coordinator knows what it does. */
+    const char *anew;
+    void (*begins)(void);       /* called on every rank before its first step; or NULL */
     const struct kd_sink *sink; /* rank 0; NULL on the others */
     struct kd_profile *profile; /* gets the time that each part takes, which costs some; NULL: no */
 };
@@ -41,6 +45,7 @@ struct kd_outcome {
     enum kd_outcome_kind kind;
     struct kd_error reason; /* a sentence a person can act on */
     int64_t units;          /* completed */
+    bool refused;           /* failed before its first step: what it was given is wrong */
     bool exit;              /* the gang is to end */
 };
 

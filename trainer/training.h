@@ -17,6 +17,7 @@ struct kd_training {
     uint64_t seed;
     int64_t total_steps, end_step; /* the schedule's length; where this attempt ends */
     int64_t order_epoch;           /* whose permutation session->order is; -1: none */
+    int64_t begin_step;            /* where this attempt begins */
     int64_t saved_step;            /* of the newest checkpoint; -1: none */
     int64_t saved_us,
         save_took_us; /* when that was, or the start; how long it took; each rank's own */

@@ -10,6 +10,7 @@
 void kd_training_state_release(struct kd_training_state *state)
 {
     json_decref(state->reports);
+    json_decref(state->settings);
     kd_arr_release(&state->kept);
     *state = (struct kd_training_state){0};
 }
@@ -39,11 +40,11 @@ static void add_kept(struct kd_json *json, const struct kd_training_state *state
     kd_json_close(json, ']');
 }
 
-static void add_reports(struct kd_json *json, const json_t *reports)
+static void add_json(struct kd_json *json, const char *key, const json_t *value)
 {
-    char *text = json_dumps(reports, JSON_COMPACT);
+    char *text = json_dumps(value, JSON_COMPACT);
     kd_assert(text != NULL);
-    kd_json_add_raw(json, "reports", text);
+    kd_json_add_raw(json, key, text);
     free(text);
 }
 
@@ -61,7 +62,9 @@ char *kd_training_state_text(const struct kd_training_state *state)
     kd_json_add_string(&json, "optimizer", state->optimizer);
     add_window(&json, &state->window);
     add_kept(&json, state);
-    add_reports(&json, state->reports);
+    if (state->settings)
+        add_json(&json, "settings", state->settings);
+    add_json(&json, "reports", state->reports);
     kd_json_close(&json, '}');
     return kd_str_take(&text);
 }
@@ -115,6 +118,7 @@ static int read_all(const json_t *json, struct kd_training_state *state)
     state->steps_per_epoch = per_epoch;
     state->seed = strtoull(seed, NULL, 10);
     state->reports = json_incref(reports);
+    state->settings = json_incref(json_object_get(json, "settings"));
     return step < 0 || updates < 0 || per_epoch < 1 || !json_is_array(reports) ||
                    read_window(window, &state->window) < 0 || read_kept(kept, state) < 0
                ? -1

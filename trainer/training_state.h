@@ -24,6 +24,7 @@ struct kd_training_state {
     uint64_t seed;
     const char *optimizer; /* its name; borrowed, and like n_slots not touched by reading */
     int n_slots;           /* of its state */
+    json_t *settings;      /* owned: kd_settings_of; NULL: an older checkpoint has none */
     struct kd_report_window window;
     json_t *reports;             /* owned: kd_report_to_json of all so far, the oldest first */
     KD_ARR(struct kd_kept) kept; /* the checkpoints that stay, the oldest first */

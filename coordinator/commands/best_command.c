@@ -8,6 +8,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/base/str.h"
 #include "coordinator/commands/front.h"
+#include "coordinator/commands/leader.h"
 #include "coordinator/commands/options.h"
 #include "coordinator/commands/safe_text.h"
 #include "coordinator/commands/trials_table.h"
@@ -47,7 +48,8 @@ static void print_people(const struct kd_experiment_info *e, const struct kd_tri
     }
     char number[KD_NUMBER_MAX];
     struct kd_str line = {0};
-    kd_str_addf(&line, "%s, trial %d: %s = %s", e->name, trial->number,
+    kd_str_addf(&line, "%s, trial %d%s: %s = %s", e->name, trial->number,
+                kd_trial_is_terminal(trial->state) ? "" : " so far",
                 e->metric == NULL ? "objective" : e->metric,
                 kd_number_text(trial->objective, number));
     struct kd_str safe = {0};
@@ -101,6 +103,7 @@ static void print_json(const struct kd_experiment_info *e, const struct kd_trial
     kd_json_add_int(&json, "schema", KD_JSON_SCHEMA);
     kd_json_add_string(&json, "experiment", e->name);
     kd_json_add_int(&json, "trial", trial->number);
+    kd_json_add_string(&json, "state", kd_trial_state_name(trial->state));
     kd_json_add_string(&json, "metric", e->metric);
     kd_json_add_number(&json, "objective", trial->objective);
     kd_json_key(&json, "parameters");
@@ -186,9 +189,31 @@ static const struct form *find_form(const char *name)
 
 static int none_yet(const struct kd_experiment_info *e)
 {
-    kd_info("no trial of %s has a finite objective%s yet", e->name,
-            e->n_constraints > 0 ? " and holds every constraint" : "");
+    char *why = kd_leader_none_text(e);
+    kd_info("%s", why);
+    free(why);
     return KD_EXIT_NOT_FOUND;
+}
+
+/* No trial that is over is the best: what is ahead so far will do, and is called so. */
+static int print_leader(struct kd_view *view, const struct form *form)
+{
+    struct kd_error err = {0};
+    struct kd_trial_info *trials = NULL;
+    const struct kd_experiment_info *e = &view->experiment;
+    int n = 0, at = -2;
+    if (kd_query_trials(view->store, e->id, -1, &trials, &n, &err) == 0)
+        at = kd_leader_find(view->store, e, trials, n, &err);
+    int code = at == -2 ? kd_command_fail(&err) : at == -1 ? none_yet(e) : KD_EXIT_OK;
+    if (code == KD_EXIT_OK) {
+        char *why = kd_leader_none_text(e);
+        kd_info("%s; trial %d, which is %s, is the best so far", why, trials[at].number,
+                kd_trial_state_name(trials[at].state));
+        form->print(e, &trials[at]);
+        free(why);
+    }
+    kd_trial_infos_free(trials, n);
+    return code;
 }
 
 static int print_front(struct kd_view *view, const struct form *form)
@@ -227,7 +252,7 @@ static int print(struct kd_view *view, const struct form *form)
     if (e->n_objectives > 1)
         return print_front(view, form);
     if (e->best < 0)
-        return none_yet(e);
+        return print_leader(view, form);
     if (kd_query_trials(view->store, e->id, e->best, &trial, &n, &err) != 0)
         code = kd_command_fail(&err);
     else

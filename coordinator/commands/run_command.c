@@ -8,6 +8,7 @@
 #include "coordinator/base/log.h"
 #include "coordinator/commands/command.h"
 #include "coordinator/commands/front.h"
+#include "coordinator/commands/leader.h"
 #include "coordinator/commands/spec_options.h"
 #include "coordinator/loop.h"
 #include "coordinator/progress.h"
@@ -18,7 +19,8 @@ struct outcome {
     struct kd_experiment_info info;
     struct kd_trial_info *trials;
     int n;
-    const struct kd_trial_info *best; /* NULL = none */
+    const struct kd_trial_info *best;   /* NULL = none */
+    const struct kd_trial_info *leader; /* where there is no best: ahead so far; NULL = none */
     struct kd_front front;
 };
 
@@ -69,7 +71,7 @@ static void print_counts(const struct kd_experiment_info *info)
 static void print_text(const struct outcome *outcome)
 {
     const struct kd_experiment_info *info = &outcome->info;
-    const struct kd_trial_info *best = outcome->best;
+    const struct kd_trial_info *best = outcome->best ? outcome->best : outcome->leader;
     printf("%s: %s (%s)\n", info->name, info->state, info->reason);
     print_counts(info);
     if (info->n_objectives > 1) {
@@ -79,12 +81,13 @@ static void print_text(const struct outcome *outcome)
         return;
     }
     if (best == NULL) {
-        printf("best: none (no trial has a finite objective%s)\n",
-               info->n_constraints > 0 ? " and holds every constraint" : "");
+        char *why = kd_leader_none_text(info);
+        printf("best: none (%s)\n", why);
+        free(why);
         return;
     }
-    printf("best: trial %d, %s = %.6g\n", best->number, info->metric ? info->metric : "objective",
-           best->objective);
+    printf("best%s: trial %d, %s = %.6g\n", best == outcome->leader ? " so far" : "", best->number,
+           info->metric ? info->metric : "objective", best->objective);
     for (int i = 0; i < best->n_params; i++)
         printf("  %s = %s\n", best->params[i].name, best->params[i].text);
 }
@@ -102,14 +105,18 @@ static int read_outcome(struct kd_store *store, const char *name, struct outcome
     struct kd_error err;
     int found = kd_query_experiment(store, name, &outcome->info, &err);
     bool is_front = outcome->info.n_objectives > 1;
-    if (found != 1 || (!is_front && outcome->info.best < 0))
+    bool has_best = !is_front && outcome->info.best >= 0;
+    if (found != 1)
         return found;
-    if (kd_query_trials(store, outcome->info.id, is_front ? -1 : outcome->info.best,
+    if (kd_query_trials(store, outcome->info.id, has_best ? outcome->info.best : -1,
                         &outcome->trials, &outcome->n, &err) != 0)
         return -1;
+    int leader =
+        has_best ? -1 : kd_leader_find(store, &outcome->info, outcome->trials, outcome->n, &err);
+    outcome->leader = leader >= 0 ? &outcome->trials[leader] : NULL;
     if (is_front)
         kd_front_find(&outcome->info, outcome->trials, outcome->n, &outcome->front);
-    else if (outcome->n > 0)
+    else if (has_best && outcome->n > 0)
         outcome->best = &outcome->trials[0];
     return 1;
 }

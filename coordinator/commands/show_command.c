@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
+#include "coordinator/commands/leader.h"
 #include "coordinator/commands/options.h"
 #include "coordinator/commands/safe_text.h"
 #include "coordinator/commands/status_json.h"
@@ -122,7 +124,22 @@ static void print_front(const struct kd_status *status)
     free(text);
 }
 
-static void print_people(const struct kd_status *status, const char *database)
+/* leader: ahead so far; NULL = none */
+static void print_no_best(const struct kd_experiment_info *experiment,
+                          const struct kd_trial_info *leader)
+{
+    char *why = kd_leader_none_text(experiment), *ahead = NULL, number[KD_NUMBER_MAX];
+    if (leader)
+        ahead = kd_format("trial %d (%s) so far: %s = %s", leader->number,
+                          kd_trial_state_name(leader->state), experiment->metric,
+                          kd_number_text(leader->objective, number));
+    line("Best trial", ahead ? ahead : why);
+    free(ahead);
+    free(why);
+}
+
+static void print_people(const struct kd_status *status, const struct kd_trial_info *leader,
+                         const char *database)
 {
     print_head(status->experiment, database);
     if (status->front != NULL)
@@ -130,7 +147,7 @@ static void print_people(const struct kd_status *status, const char *database)
     else if (status->best != NULL)
         print_best(status->best, status->metrics, status->n_metrics);
     else
-        line("Best trial", "none with a finite objective yet");
+        print_no_best(status->experiment, leader);
 }
 
 static int print(struct kd_view *view, enum kd_format format)
@@ -151,6 +168,11 @@ static int print(struct kd_view *view, enum kd_format format)
                              &err) != 0)
         code = kd_command_fail(&err);
     status.metrics = metrics;
+    int leader = -1;
+    if (code == KD_EXIT_OK && best < 0 && format != KD_FORMAT_AS_JSON)
+        leader = kd_leader_find(view->store, &view->experiment, trials, status.n_trials, &err);
+    if (leader == -2)
+        code = kd_command_fail(&err);
     struct kd_front front = {0};
     if (code == KD_EXIT_OK && view->experiment.n_objectives > 1) {
         kd_front_find(&view->experiment, trials, status.n_trials, &front);
@@ -159,7 +181,7 @@ static int print(struct kd_view *view, enum kd_format format)
     if (code == KD_EXIT_OK && format == KD_FORMAT_AS_JSON)
         kd_status_print_json(&status, stdout);
     else if (code == KD_EXIT_OK)
-        print_people(&status, kd_store_path(view->store));
+        print_people(&status, leader < 0 ? NULL : &trials[leader], kd_store_path(view->store));
     kd_front_release(&front);
     kd_observed_metrics_free(metrics, status.n_metrics);
     kd_trial_infos_free(trials, status.n_trials);

@@ -10,6 +10,7 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 #include "coordinator/spec/quantity.h"
+#include "coordinator/yaml/overrides.h"
 
 /* Beyond so many errors nobody reads hints, and looking for them takes its time. */
 enum { MOST_FIELDS = 40, ENOUGH_ERRORS = 200 };
@@ -20,6 +21,16 @@ static const struct kd_field *field_find(const struct kd_field *fields, const ch
         if (strcmp(fields->name, name) == 0)
             return fields;
     return NULL;
+}
+
+/* Owned. What an override wanted at the top may stand below it. */
+static char *unknown_hint(const struct kd_reader *reader, const struct kd_yaml *value,
+                          const char *const *names, const char *where)
+{
+    bool is_override = value->key_mark.origin != NULL && strcmp(where, "spec") == 0;
+    const struct kd_yaml *spec = is_override ? kd_yaml_get(reader->root, "spec") : NULL;
+    char *hint = kd_override_hint(spec, value->key, kd_nearest_name(value->key, names) == NULL);
+    return hint ? hint : kd_suggestion(value->key, names);
 }
 
 static void unknown_field(struct kd_reader *reader, const struct kd_yaml *value,
@@ -35,7 +46,7 @@ static void unknown_field(struct kd_reader *reader, const struct kd_yaml *value,
         if (!(fields->flags & KD_FIELD_OURS) || !reader->experiment->is_katib)
             names[n++] = fields->name;
     names[n] = NULL;
-    char *hint = kd_suggestion(value->key, names);
+    char *hint = unknown_hint(reader, value, names, where);
     kd_found_error(reader->findings, value->key_mark, "unknown field \"%s\"%s%s%s", value->key,
                    *where ? " in " : "", where, hint);
     free(hint);

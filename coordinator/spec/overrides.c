@@ -14,6 +14,12 @@ static struct kd_yaml *through_space(struct kd_yaml *node, const char *step)
     return node;
 }
 
+/* As one would write who reads the file from its top. */
+static bool begins_at_document(const char *override)
+{
+    return strncmp(override + strspn(override, "+~"), "spec.", 5) == 0;
+}
+
 void kd_overrides_apply(struct kd_yaml *document, const char *const *overrides,
                         struct kd_findings *findings)
 {
@@ -25,5 +31,9 @@ void kd_overrides_apply(struct kd_yaml *document, const char *const *overrides,
                                                    .through = through_space};
     struct kd_yaml *spec = kd_yaml_get(document, "spec");
     for (; spec && overrides && *overrides; overrides++)
-        kd_override_apply(spec, *overrides, &rules, findings);
+        if (begins_at_document(*overrides))
+            kd_found_error(findings, (struct kd_mark){0, 0, *overrides},
+                           "the path begins below spec: leave out \"spec.\"");
+        else
+            kd_override_apply(spec, *overrides, &rules, findings);
 }

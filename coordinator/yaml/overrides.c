@@ -92,6 +92,18 @@ static struct kd_yaml *through(const struct override *o, struct kd_yaml *node, c
     return o->rules->through ? o->rules->through(node, step) : node;
 }
 
+/* What stands in the place of a step that is not there; owned. */
+static char *step_hint(const struct kd_yaml *node, const char *step, const char *const *names)
+{
+    bool is_plain_list = node->kind == KD_NODE_LIST && names[0] == NULL && node->children.n > 0;
+    if (is_plain_list)
+        return kd_format(": %s is a list with items 0 to %zu", node->key ? node->key : "this",
+                         node->children.n - 1);
+    if (kd_yaml_is_scalar(node) && node->key)
+        return kd_format(": %s is %s and has no fields", node->key, kd_yaml_kind_name(node));
+    return kd_suggestion(step, names);
+}
+
 static int no_such_step(const struct override *o, const struct kd_yaml *node, const char *step)
 {
     const char *names[MOST_NAMES + 1];
@@ -104,7 +116,7 @@ static int no_such_step(const struct override *o, const struct kd_yaml *node, co
             names[n++] = name->text;
     }
     names[n] = NULL;
-    char *hint = kd_suggestion(step, names);
+    char *hint = step_hint(node, step, names);
     kd_found_error(o->findings, o->mark, "there is no \"%s\" in %s%s", step, o->rules->what, hint);
     free(hint);
     return -1;
@@ -221,4 +233,76 @@ void kd_override_apply(struct kd_yaml *root, const char *text,
     struct override o = {.rules = rules, .text = text, .findings = findings, .mark = {0, 0, text}};
     apply(&o, root);
     free(o.path);
+}
+
+/* ---- a field that the root has not, elsewhere ---- */
+
+struct place {
+    const char *name; /* borrowed from the tree */
+    char *path;       /* owned */
+    int depth;
+};
+
+typedef KD_ARR(struct place) place_list;
+
+enum { MOST_PLACES = 1000 };
+
+static const char *own_name(const struct kd_yaml *node)
+{
+    const struct kd_yaml *name = kd_yaml_get(node, "name");
+    return node->key ? node->key : name ? name->text : NULL;
+}
+
+/* Everything below the node, with the path by which an override reaches it; an item without a name goes by its index. */
+static void find_places(const struct kd_yaml *node, const char *path, int depth, place_list *places)
+{
+    for (size_t i = 0; i < node->children.n && places->n < MOST_PLACES; i++) {
+        const struct kd_yaml *child = node->children.items[i];
+        bool is_name_of_item = node->key == NULL && child->key && strcmp(child->key, "name") == 0;
+        const char *name = own_name(child), *dot = depth > 0 ? "." : "";
+        char *below =
+            name ? kd_format("%s%s%s", path, dot, name) : kd_format("%s%s%zu", path, dot, i);
+        find_places(child, below, depth + 1, places);
+        if (name && depth > 0 && !is_name_of_item)
+            kd_arr_push(places, (struct place){name, below, depth});
+        else
+            free(below);
+    }
+}
+
+static const struct place *shallowest(const place_list *places, const char *name)
+{
+    const struct place *best = NULL;
+    for (size_t i = 0; name && i < places->n; i++) {
+        const struct place *place = &places->items[i];
+        if (strcmp(place->name, name) == 0 && (best == NULL || place->depth < best->depth))
+            best = place;
+    }
+    return best;
+}
+
+static const char *nearest(const place_list *places, const char *name)
+{
+    KD_ARR(const char *) names = {0};
+    for (size_t i = 0; i < places->n; i++)
+        kd_arr_push(&names, places->items[i].name);
+    kd_arr_push(&names, NULL);
+    const char *near = kd_nearest_name(name, names.items);
+    kd_arr_release(&names);
+    return near;
+}
+
+char *kd_override_hint(const struct kd_yaml *root, const char *name, bool is_near)
+{
+    place_list places = {0};
+    if (root)
+        find_places(root, "", 0, &places);
+    const struct place *place = shallowest(&places, name);
+    if (place == NULL && is_near)
+        place = shallowest(&places, nearest(&places, name));
+    char *hint = place ? kd_format("; did you mean \"%s\"?", place->path) : NULL;
+    for (size_t i = 0; i < places.n; i++)
+        free(places.items[i].path);
+    kd_arr_release(&places);
+    return hint;
 }

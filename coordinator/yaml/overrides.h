@@ -26,4 +26,9 @@ struct kd_override_rules {
 void kd_override_apply(struct kd_yaml *root, const char *text,
                        const struct kd_override_rules *rules, struct kd_findings *findings);
 
+/* For a root that has no field `name`, which an override wanted: "; did you mean "optimizer.lr"?", where the tree has a field
+ * or a named item of this name below one of the root's, the shallowest; with is_near of a name near it too. NULL: it has
+ * not. The caller frees. */
+char *kd_override_hint(const struct kd_yaml *root, const char *name, bool is_near);
+
 #endif

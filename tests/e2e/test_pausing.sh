@@ -137,6 +137,10 @@ run_and_stop() {
     wait $run
     rc=$?
     [ $rc = 130 ] || complain "exit code $rc after Ctrl-C, expected 130: $(cat run.err)"
+    # They have reported: there is something to show for it, though none may be over.
+    expect_in run.out '^best( so far)?: trial [0-9]+, loss = '
+    expect_exit 0 katydid best "$1"
+    expect_in out "^$1, trial [0-9]+( so far)?: loss = "
 }
 write_command drained '{algorithmName: asha}' >drained.yaml
 touch slow

@@ -36,6 +36,28 @@ expect_exit 2 "${ranks[@]}" train.yaml
 expect_exit 2 "${ranks[@]}" train.yaml lr=0.003 epochs=none
 [ "$(grep -c "override 'epochs=none': error: /epochs" err)" = 1 ] || complain "override"
 
+# A signal while the data are opened, which takes seconds here, ends it there.
+catches() {
+    local caught
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
+    (((0x${caught:-0} & 0x4002) == 0x4002))
+}
+cat >large.yaml <<'YAML'
+data: {format: synthetic, shape: [64], samples: 8000000}
+model: [{linear: {units: 10}}]
+epochs: 100
+YAML
+for signal in INT TERM; do
+    katydid-trainer large.yaml >out 2>err &
+    wait_until 20 "the trainer catches signals" catches $!
+    kill "-$signal" $!
+    wait $!
+    rc=$?
+    [ $rc = 130 ] || complain "$signal: exit code $rc"
+    [ "$(cat err)" = "katydid: interrupted before the first step" ] || complain "$signal is not heard at once"
+    [ ! -s out ] || complain "$signal: it trained"
+done
+
 command -v script >/dev/null || skip "no script(1) to make a terminal"
 export TERM=xterm
 line='epoch 3/3 step 69/69 100% [0-9:]+ elapsed  train_loss [0-9.e-]+'

@@ -191,7 +191,43 @@ static void a_smaller_objective_is_best_when_minimised(void **state)
                    "\"minimize\",\"objectiveMetricName\":\"loss\"}}}'");
     expect_output(f, words, 0, "--lr=0.01 --units=128 --batch=16 --opt=sgd");
     execute(f->db, "UPDATE trials SET objective = NULL");
-    expect_output(f, words, 6, "no trial of sweep has a finite objective yet");
+    execute(f->db, "DELETE FROM metrics");
+    expect_output(f, words, 6, "no trial of sweep that is over has a finite objective");
+}
+
+/* As after Ctrl-C among trials that pause at rungs. */
+static void a_trial_that_is_not_over_is_the_best_so_far_where_no_other_is(void **state)
+{
+    struct fixture *f = *state;
+    const char *best[WORDS_MAX] = {"best"}, *json[WORDS_MAX] = {"best", "--json"};
+    const char *args[WORDS_MAX] = {"best", "--format", "args"}, *show[WORDS_MAX] = {"show"};
+    make_sample(f);
+    execute(
+        f->db,
+        "UPDATE trials SET state = 'Paused', objective = NULL, done_seq = NULL WHERE number < 4");
+    execute(f->db, "UPDATE trials SET state = 'Pending' WHERE number = 4");
+    execute(f->db, "UPDATE metrics SET value = 0.9 WHERE trial_id % 1000 = 4 AND step = 1 AND "
+                   "name = 'accuracy'");
+    expect_output(f, best, 0,
+                  "no trial of sweep is over yet; trial 4, which is Pending, is the best so far");
+    expect_output(f, best, 0, "sweep, trial 4 so far: accuracy = 0.9\n");
+    expect_output(f, args, 0, "\n--lr=0.02 --units=32 --batch=32 --opt=adam");
+    expect_output(f, json, 0, "\"trial\":4,\"state\":\"Pending\",\"metric\":\"accuracy\"");
+    expect_output(f, show, 0, "Best trial  trial 4 (Pending) so far: accuracy = 0.9\n");
+    execute(f->db,
+            "UPDATE experiments SET canonical = '{\"spec\":{\"objective\":{\"type\":\"maximize\","
+            "\"objectiveMetricName\":\"accuracy\",\"metricStrategies\":[{\"name\":\"accuracy\","
+            "\"value\":\"latest\"}]}}}'");
+    expect_output(f, best, 0, "sweep, trial 0 so far: accuracy = 0.875\n");
+    execute(f->db, "UPDATE trials SET state = 'Failed', done_seq = 0 WHERE number = 0");
+    expect_output(f, best, 0, "no trial of sweep that is over has a finite objective; trial 1,");
+    execute(
+        f->db,
+        "UPDATE trials SET state = 'Succeeded', objective = 0.5, done_seq = 1 WHERE number = 1");
+    expect_output(f, best, 0, "sweep, trial 1: accuracy = 0.5\n");
+    execute(f->db, "UPDATE trials SET state = 'Pending', objective = NULL, done_seq = NULL");
+    execute(f->db, "DELETE FROM metrics");
+    expect_output(f, best, 6, "no trial of sweep is over yet\n");
 }
 
 int main(void)
@@ -202,6 +238,7 @@ int main(void)
         T(the_first_thing_a_user_tries_works),
         T(fsck_names_what_is_broken_and_fails),
         T(a_smaller_objective_is_best_when_minimised),
+        T(a_trial_that_is_not_over_is_the_best_so_far_where_no_other_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,12 @@ static void settings_change_fields_by_their_path(void **unused)
     assert_string_equal(seen, wanted);
     folder_remove(&folder);
     refused("train.yaml", plain, "epochs=x", "override 'epochs=x': error: /epochs: ");
+    refused("train.yaml", plain, "lr=1",
+            "error: /lr: unknown field \"lr\"; did you mean \"optimizer.lr\"?\n");
+    refused("train.yaml", plain, "unit=8", "did you mean \"model.0.linear.units\"?\n");
+    refused("train.yaml", plain, "nonsense=8", "unknown field \"nonsense\"; there are: data,");
+    refused("train.yaml", plain, "model.9.linear.units=8",
+            "there is no \"9\" in the trainer block: model is a list with items 0 to ");
     refused("train.yaml", plain, "epoch=3", "did you mean \"epochs\"");
     refused("train.yaml", plain, "model.7.p=3", "there is no \"7\" in the trainer block");
     refused("train.yaml", plain, "+epochs=3", "it is there already");
@@ -150,7 +156,7 @@ static void a_model_that_does_not_fit_is_shown_at_its_place(void **unused)
     (void)unused;
     struct folder folder = folder_with("train.yaml", plain);
     char output[8192];
-    assert_int_equal(program_run(&folder, "train.yaml 'model=[{relu: {}}]'", output), 1);
+    assert_int_equal(program_run(&folder, "train.yaml 'model=[{relu: {}}]'", output), 2);
     assert_non_null(strstr(output, "override 'model=[{relu: {}}]': error: /model: "));
     folder_remove(&folder);
 }

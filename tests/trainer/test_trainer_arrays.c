@@ -92,8 +92,9 @@ static void a_cifar_mistake_names_file_and_byte(void **unused)
     bytes = file_read(&folder, "data_batch_2.bin");
     bytes.text[2 * 3073] = 10;
     save(&bytes, &folder, "data_batch_2.bin");
-    assert_refused(&folder, "{'format': 'cifar10', 'batches': '.'}", true,
-                   "data_batch_2.bin: byte 6146: label 10 is not one of the classes 0 to 9");
+    assert_refused(
+        &folder, "{'format': 'cifar10', 'batches': '.'}", true,
+        "data_batch_2.bin: record 2 (byte 6146): label 10 is not one of the classes 0 to 9");
     text_write(&folder, "data_batch_2.bin", "short");
     assert_refused(&folder, "{'format': 'cifar10', 'batches': '.'}", true,
                    "5 bytes are 0 records of 3073 bytes and 5 more; is it cut off");
@@ -103,6 +104,40 @@ static void a_cifar_mistake_names_file_and_byte(void **unused)
                    "/data/batches: ");
     assert_refused(&folder, "{'format': 'cifar10', 'batches': [3]}", true,
                    "batches must be a path or a list of paths");
+    folder_remove(&folder);
+}
+
+/* In the file that holds it. */
+static void a_target_that_is_no_share_is_shown_where_it_stands(void **unused)
+{
+    (void)unused;
+    static const char wants[] = ", but bce wants targets between 0 and 1";
+    static const char *const cases[][2] = {
+        {"{format: idx, images: i, labels: l}", "/l: byte 10: target 2 is 2"},
+        {"{format: cifar10, batches: [data_batch_1.bin]}",
+         "/data_batch_1.bin: record 2 (byte 6146): target 2"},
+        {"{format: npy, x: x.npy, targets: x.npy}",
+         "/x.npy: sample 0, target 5 (byte 148) is 1.25"},
+        {"{format: csv, path: t.csv, targets: [b]}",
+         "/t.csv:4: column 1 (b): \"-0.5\" is a target"},
+        {"{format: synthetic, shape: [3]}", "sample "},
+    };
+    struct folder folder = folder_make();
+    char output[8192];
+    idx_files(&folder);
+    cifar_files(&folder);
+    npy_files(&folder);
+    text_write(&folder, "t.csv", "a,b\n1,0.5\n\n2,-0.5\n");
+    for (size_t i = 0; i < KD_COUNT(cases); i++) {
+        char *text =
+            kd_format("{data: %s, model: [flatten, {linear: {units: 1}}], loss: bce, epochs: 1}",
+                      cases[i][0]);
+        text_write(&folder, "train.yaml", text);
+        free(text);
+        assert_int_equal(program_run(&folder, "train.yaml", output), 2);
+        if (!strstr(output, cases[i][1]) || !strstr(output, wants))
+            fail_msg("\"%s\" is not in: %s", cases[i][1], output);
+    }
     folder_remove(&folder);
 }
 
@@ -210,7 +245,8 @@ static void an_npy_mistake_says_what_to_do(void **unused)
     x[11] = 1e30f * 1e30f;
     npy_write(&folder, "x.npy", "{'descr': '<f4', 'fortran_order': False, 'shape': (6, 8), }", x,
               sizeof x);
-    assert_refused(&folder, block, true, "x.npy: sample 1, element 3: inf is not a finite");
+    assert_refused(&folder, block, true,
+                   "x.npy: sample 1, element 3 (byte 172): inf is not a finite");
     text_write(&folder, "x.npy", "1,2,3\n");
     assert_refused(&folder, block, true, "x.npy: byte 0: is not a .npy file");
     const int32_t labels[6] = {0, 1, -5, 0, 1, 2};
@@ -249,6 +285,7 @@ int main(void)
         cmocka_unit_test(an_idx_mistake_names_file_and_byte),
         cmocka_unit_test(cifar_images_come_channels_last_from_all_files),
         cmocka_unit_test(a_cifar_mistake_names_file_and_byte),
+        cmocka_unit_test(a_target_that_is_no_share_is_shown_where_it_stands),
         cmocka_unit_test(npy_arrays_of_every_type_are_taken),
         cmocka_unit_test(npy_images_may_have_channels_first),
         cmocka_unit_test(npy_targets_are_numbers_for_mse),

@@ -19,7 +19,7 @@ static void a_csv_mistake_names_file_line_and_what_was_seen(void **unused)
         {"1,2,0\n1,1e300,0\n", "is not a finite float32"},
         {"1,2,0\n1,2,0.5\n", "t.csv:2: column 2: \"0.5\" is not a class number"},
         {"1,2,0\n1,2,-1\n", "t.csv:2: column 2: \"-1\" is not a class number"},
-        {"5\n6\n", "no column is left as a feature"},
+        {"\n5\n6\n", "t.csv:2: no column is left as a feature"},
     };
     struct folder folder = folder_make();
     for (size_t i = 0; i < KD_COUNT(cases); i++) {

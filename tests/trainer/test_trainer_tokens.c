@@ -36,14 +36,14 @@ static void a_text_mistake_names_the_byte(void **unused)
                                         "abc\xF4\x90\x80\x80", "abc\xC3"};
     for (size_t i = 0; i < KD_COUNT(wrong); i++) {
         text_write(&folder, "t.txt", wrong[i]);
-        assert_refused(&folder, block, true, "t.txt: byte 3: is not UTF-8; convert the text, or");
+        assert_refused(&folder, block, true, "t.txt:1: byte 3: is not UTF-8; convert the text, or");
     }
     text_write(&folder, "t.txt", "abcd");
     assert_refused(&folder, block, true, "t.txt: 4 tokens are too few for one sample: length 4");
-    text_write(&folder, "t.txt", "abcdeabcde");
-    text_write(&folder, "v.txt", "abcdexabcde");
+    text_write(&folder, "t.txt", "abcde\nabcde");
+    text_write(&folder, "v.txt", "ab\n\nexabcde");
     assert_refused(&folder, "{'format': 'text', 'path': 't.txt', 'valPath': 'v.txt', 'length': 4}",
-                   true, "v.txt: byte 5: U+0078 is no character of the training text");
+                   true, "v.txt:3: byte 5: U+0078 is no character of the training text");
     assert_refused(&folder, block, false, "use loss: crossEntropy");
     assert_refused(&folder,
                    "{'format': 'text', 'path': 't.txt', 'length': 4, 'normalize': 'standard'}",

@@ -58,15 +58,16 @@ static int add_files(const struct layout *layout, struct kd_table *table, struct
     return 0;
 }
 
-/* "data_batch_1.bin: byte 3073", the label of sample i. */
+/* "data_batch_1.bin: record 1 (byte 3073)", the label of sample i. */
 static char *place_of(const struct layout *layout, const struct kd_table *table, int64_t i)
 {
     int64_t at = kd_table_at(table, i) - layout->n_label_bytes + layout->label_byte;
     size_t file = table->mapping.files.n - 1;
     while (table->mapping.files.items[file].at > at)
         file--;
-    return kd_format("%s: byte %" PRId64, table->mapping.files.items[file].path,
-                     at - table->mapping.files.items[file].at);
+    at -= table->mapping.files.items[file].at;
+    return kd_format("%s: record %" PRId64 " (byte %" PRId64 ")",
+                     table->mapping.files.items[file].path, at / table->stride, at);
 }
 
 static int take_labels(const struct layout *layout, const struct kd_data_source *source,
@@ -78,9 +79,12 @@ static int take_labels(const struct layout *layout, const struct kd_data_source 
         unsigned char label = (unsigned char)sample[layout->label_byte - layout->n_label_bytes];
         if (kd_labels_take(table, source, i, label, layout->most) < 0) {
             char *place = place_of(layout, table, i);
-            kd_fail(err,
-                    "%s: label %d is not one of the classes 0 to %d; is this the right format?",
-                    place, label, layout->most);
+            if (kd_target_is_no_share(source, label))
+                kd_fail(err, "%s: target %d" KD_TARGET_NO_SHARE, place, label);
+            else
+                kd_fail(err,
+                        "%s: label %d is not one of the classes 0 to %d; is this the right format?",
+                        place, label, layout->most);
             free(place);
             return -1;
         }

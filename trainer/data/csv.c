@@ -92,15 +92,15 @@ static int column_by_name(const struct csv *csv, const char *name, int64_t *at,
                           struct kd_error *err)
 {
     if (!csv->names)
-        return kd_fail(err, "%s: there is no header line, so column \"%s\" must be an index",
-                       csv->lines.path, name);
+        return kd_fail(err, "%s:%d: this is no header line, so column \"%s\" must be an index",
+                       csv->lines.path, csv->lines.line, name);
     for (*at = 0; *at < csv->n_columns; ++*at)
         if (strcmp(csv->names[*at], name) == 0)
             return 0;
     const char *near = kd_nearest_name(name, (const char *const *)csv->names);
-    return kd_fail(err, "%s:1: no column is named \"%s\"%s%s%s; there are %lld columns",
-                   csv->lines.path, name, near ? " (did you mean \"" : "", near ? near : "",
-                   near ? "\"?)" : "", (long long)csv->n_columns);
+    return kd_fail(err, "%s:%d: no column is named \"%s\"%s%s%s; there are %lld columns",
+                   csv->lines.path, csv->lines.line, name, near ? " (did you mean \"" : "",
+                   near ? near : "", near ? "\"?)" : "", (long long)csv->n_columns);
 }
 
 static int column_find(const struct csv *csv, const json_t *given, int64_t *at,
@@ -112,8 +112,9 @@ static int column_find(const struct csv *csv, const json_t *given, int64_t *at,
     *at = index < 0 ? csv->n_columns + index : index;
     if (*at >= 0 && *at < csv->n_columns)
         return 0;
-    return kd_fail(err, "%s: there is no column %lld: the first line has %lld columns (0 to %lld)",
-                   csv->lines.path, (long long)index, (long long)csv->n_columns,
+    return kd_fail(err,
+                   "%s:%d: there is no column %lld: the first line has %lld columns (0 to %lld)",
+                   csv->lines.path, csv->lines.line, (long long)index, (long long)csv->n_columns,
                    (long long)csv->n_columns - 1);
 }
 
@@ -176,9 +177,9 @@ static int settle_columns(struct csv *csv, struct kd_error *err)
     csv->n_features = n_features;
     if (n_features == 0)
         return kd_fail(err,
-                       "%s: no column is left as a feature: the first line has %lld; is the "
+                       "%s:%d: no column is left as a feature: the first line has %lld; is the "
                        "delimiter right?",
-                       csv->lines.path, (long long)csv->n_columns);
+                       csv->lines.path, csv->lines.line, (long long)csv->n_columns);
     return 0;
 }
 
@@ -240,6 +241,8 @@ static int take_cell(struct csv *csv, int64_t column, struct kd_error *err)
         return fail_cell(csv, column, "is not a finite float32 number", err);
     if (place->role == ROLE_LABEL)
         return take_label(csv, column, value, err);
+    if (place->role == ROLE_TARGET && kd_target_is_no_share(csv->source, value))
+        return fail_cell(csv, column, "is a target" KD_TARGET_NO_SHARE, err);
     if (place->role == ROLE_TARGET)
         table->targets[table->n * table->n_targets + place->at] = (float)value;
     else

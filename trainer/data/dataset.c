@@ -1,6 +1,5 @@
 #include "trainer/data/dataset.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,27 +17,12 @@ static bool has_validation_files(const struct kd_data_config *config)
     return field && json_object_get(config->block, field);
 }
 
-static int check_shares(const struct kd_table *table, struct kd_error *err)
-{
-    int64_t n = table->n * table->n_targets;
-    for (int64_t i = 0; table->targets && i < n; i++)
-        if (!(table->targets[i] >= 0 && table->targets[i] <= 1))
-            return kd_fail(err,
-                           "sample %" PRId64 ": target %" PRId64
-                           " is %g, but bce wants targets between 0 and 1; "
-                           "scale them, or use mse",
-                           i / table->n_targets, i % table->n_targets, (double)table->targets[i]);
-    return 0;
-}
-
 static int check_table(const struct kd_data_config *config, const struct kd_table *table,
                        struct kd_error *err)
 {
     if (table->n >= INT32_MAX)
         return kd_fail(err, "%lld samples: more than 2^31 are not supported%s", (long long)table->n,
                        kd_table_is_tokens(table) ? "; raise stride" : "");
-    if (config->shares && check_shares(table, err) < 0)
-        return -1;
     if (!kd_table_is_tokens(table))
         return kd_augment_check(&config->augment, table, err);
     const json_t *normalize = json_object_get(config->block, "normalize");
@@ -60,6 +44,7 @@ static int open_table(const struct kd_data_config *config, bool validation, bool
         .block = config->block,
         .base_dir = config->base_dir,
         .classes = config->classes,
+        .shares = config->shares,
         .validation = validation,
         .peek = peek,
         .ignores = ignored != NULL,

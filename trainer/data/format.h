@@ -14,6 +14,7 @@ struct kd_data_source {
     const json_t *block;   /* borrowed: the `data:` object, already checked against the fields */
     const char *base_dir;  /* relative paths start here */
     bool classes;          /* the loss wants labels; else targets */
+    bool shares;           /* which are between 0 and 1 */
     bool validation;       /* the separate validation files instead of the training ones */
     bool peek;             /* only the shape is wanted: big files are not read through */
     bool ignores;          /* ignored_label stands for "does not count" */

@@ -97,7 +97,9 @@ static int take_labels(const struct kd_data_source *source, const struct idx *la
     const unsigned char *bytes = kd_mapping_bytes(&labels->mapping, 0) + labels->header;
     kd_labels_begin(table, source);
     for (int64_t i = 0; i < table->n; i++)
-        kd_labels_take(table, source, i, bytes[i], BYTE_MAX); /* every byte is a class */
+        if (kd_labels_take(table, source, i, bytes[i], BYTE_MAX) < 0) /* every byte is a class */
+            return kd_fail(err, "%s: byte %" PRId64 ": target %" PRId64 " is %d" KD_TARGET_NO_SHARE,
+                           labels->path, labels->header + i, i, bytes[i]);
     return kd_labels_end(
         table, labels->path,
         kd_format("%s: byte %" PRId64, labels->path, labels->header + table->max_label_i), err);

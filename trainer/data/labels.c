@@ -13,9 +13,16 @@ void kd_labels_begin(struct kd_table *table, const struct kd_data_source *source
     }
 }
 
+bool kd_target_is_no_share(const struct kd_data_source *source, double value)
+{
+    return !source->classes && source->shares && !(value >= 0 && value <= 1);
+}
+
 int kd_labels_take(struct kd_table *table, const struct kd_data_source *source, int64_t i,
                    double value, int64_t most)
 {
+    if (kd_target_is_no_share(source, value))
+        return -1;
     if (!source->classes) {
         table->targets[i] = (float)value;
         return 0;

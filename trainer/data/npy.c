@@ -53,6 +53,12 @@ static bool is_float(enum kd_element element)
     return element == KD_ELEMENT_F32 || element == KD_ELEMENT_F64;
 }
 
+/* Where element i stands in the file. */
+static int64_t byte_of(const struct npy *npy, int64_t i)
+{
+    return npy->header.bytes + i * kd_element_bytes(npy->header.element);
+}
+
 static int check_finite(const struct npy *npy, struct kd_error *err)
 {
     int64_t per_sample = npy->header.n_elements / npy->header.dims[0];
@@ -60,9 +66,9 @@ static int check_finite(const struct npy *npy, struct kd_error *err)
         double value = kd_element_at(npy->header.element, npy->data, i);
         if (!isfinite((float)value))
             return kd_fail(err,
-                           "%s: sample %" PRId64 ", element %" PRId64
-                           ": %g is not a finite float32 number",
-                           npy->path, i / per_sample, i % per_sample, value);
+                           "%s: sample %" PRId64 ", element %" PRId64 " (byte %" PRId64
+                           "): %g is not a finite float32 number",
+                           npy->path, i / per_sample, i % per_sample, byte_of(npy, i), value);
     }
     return 0;
 }
@@ -101,14 +107,16 @@ static int take_labels(const struct kd_data_source *source, const struct npy *la
             return kd_fail(err,
                            "%s: label %" PRId64 " (byte %" PRId64
                            ") is %.0f, not a class number (0, 1, 2, ...)",
-                           labels->path, i, header->bytes + i * kd_element_bytes(header->element),
-                           value);
+                           labels->path, i, byte_of(labels, i), value);
     }
     return kd_labels_end(table, labels->path,
-                         kd_format("%s: label %" PRId64, labels->path, table->max_label_i), err);
+                         kd_format("%s: label %" PRId64 " (byte %" PRId64 ")", labels->path,
+                                   table->max_label_i, byte_of(labels, table->max_label_i)),
+                         err);
 }
 
-static int take_targets(const struct npy *targets, struct kd_table *table, struct kd_error *err)
+static int take_targets(const struct kd_data_source *source, const struct npy *targets,
+                        struct kd_table *table, struct kd_error *err)
 {
     const struct kd_npy_header *header = &targets->header;
     if (header->n_dims > 2)
@@ -118,8 +126,16 @@ static int take_targets(const struct npy *targets, struct kd_table *table, struc
         return -1;
     table->n_targets = header->n_dims == 2 ? header->dims[1] : 1;
     table->targets = KD_NEW_ARRAY(float, (size_t)header->n_elements);
-    for (int64_t i = 0; i < header->n_elements; i++)
-        table->targets[i] = (float)kd_element_at(header->element, targets->data, i);
+    for (int64_t i = 0; i < header->n_elements; i++) {
+        double value = kd_element_at(header->element, targets->data, i);
+        if (kd_target_is_no_share(source, value))
+            return kd_fail(err,
+                           "%s: sample %" PRId64 ", target %" PRId64 " (byte %" PRId64
+                           ") is %g" KD_TARGET_NO_SHARE,
+                           targets->path, i / table->n_targets, i % table->n_targets,
+                           byte_of(targets, i), value);
+        table->targets[i] = (float)value;
+    }
     return 0;
 }
 
@@ -134,7 +150,7 @@ static int take(const struct kd_data_source *source, struct npy *x, const struct
     take_samples(source, x, table);
     if (source->classes)
         return take_labels(source, answers, table, err);
-    return take_targets(answers, table, err);
+    return take_targets(source, answers, table, err);
 }
 
 static int open_npy(const struct kd_data_source *source, struct kd_table *table,

@@ -209,7 +209,9 @@ static int open_synthetic(const struct kd_data_source *source, struct kd_table *
         return 0;
     kd_labels_begin(table, source);
     for (int64_t i = 0; i < table->n; i++)
-        kd_labels_take(table, source, i, (double)(i % recipe.classes), recipe.classes - 1);
+        if (kd_labels_take(table, source, i, (double)(i % recipe.classes), recipe.classes - 1) < 0)
+            return kd_fail(err, "sample %" PRId64 ": target 0 is %" PRId64 KD_TARGET_NO_SHARE, i,
+                           i % recipe.classes);
     if (table->labels)
         table->max_label = (int32_t)recipe.classes - 1;
     /* Whatever is ignored, some of at least two labels count; of one row that is looked at, perhaps none. */

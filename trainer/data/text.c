@@ -57,8 +57,12 @@ static const unsigned char *text_begin(const struct kd_mapping *mapping)
 static int fail_at(const struct kd_mapping *mapping, const unsigned char *p, const char *what,
                    struct kd_error *err)
 {
-    return kd_fail(err, "%s: byte %td: %s", mapping->files.items[0].path,
-                   p - kd_mapping_bytes(mapping, 0), what);
+    const unsigned char *bytes = kd_mapping_bytes(mapping, 0);
+    int64_t line = 1;
+    for (const unsigned char *b = bytes; b < p; b++)
+        line += *b == '\n';
+    return kd_fail(err, "%s:%" PRId64 ": byte %td: %s", mapping->files.items[0].path, line,
+                   p - bytes, what);
 }
 
 static int alphabet_read(struct alphabet *alphabet, const struct kd_mapping *mapping,
