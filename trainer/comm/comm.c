@@ -122,6 +122,17 @@ void kd_comm_share(const struct kd_comm *comm, int64_t n, int64_t *begin, int64_
     kd_comm_share_of(comm->rank, comm->size, n, begin, end);
 }
 
+static int64_t within(int64_t value, int64_t low, int64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+void kd_comm_cut(int64_t at, int64_t n, int64_t *begin, int64_t *end)
+{
+    *begin = within(*begin - at, 0, n);
+    *end = within(*end - at, 0, n);
+}
+
 float *kd_comm_alloc_plain(struct kd_comm *comm, int64_t n)
 {
     (void)comm;

@@ -314,11 +314,6 @@ static void sum_doubles(struct kd_comm *comm, double *values, int64_t n)
     kd_team_sum_doubles(&own_of(comm)->team, values, n);
 }
 
-static int64_t within(int64_t value, int64_t low, int64_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
 static void gather_floats(struct kd_comm *comm, float *values, int64_t n)
 {
     struct kd_shm *shm = own_of(comm);
@@ -333,8 +328,8 @@ static void gather_floats(struct kd_comm *comm, float *values, int64_t n)
     }
     for (int64_t at = 0; !segment && at < n; at += STAGE) {
         int64_t n_here = smaller(n - at, STAGE);
-        job.begin = within(begin - at, 0, n_here);
-        job.end = within(end - at, 0, n_here);
+        job.begin = begin, job.end = end;
+        kd_comm_cut(at, n_here, &job.begin, &job.end);
         do_elsewhere(shm, values + at, n_here, job);
     }
     finish_sums(comm);
