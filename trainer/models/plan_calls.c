@@ -213,24 +213,27 @@ static void add_cross_entropy(const struct kd_emit_target *target, float *y)
                 .backward = is_training(target->pass)));
 }
 
-static void add_mse(const struct kd_emit_target *target, float *y)
+static void add_target_loss(const struct kd_emit_target *target, float *y, enum kd_op op)
 {
     struct kd_plan *plan = target->plan;
-    add_call(target, KD_CALL(mse, .y = y, .targets = target->pass->batch.targets,
-                             .rows = target->pass->batch.n,
-                             .n_targets = kd_shape_count(kd_model_out(&plan->model)),
-                             .turn = &plan->control->turn, .sums = &plan->control->sums,
-                             .backward = is_training(target->pass)));
+    struct kd_op_target_loss loss = {.y = y,
+                                     .targets = target->pass->batch.targets,
+                                     .rows = target->pass->batch.n,
+                                     .n_targets = kd_shape_count(kd_model_out(&plan->model)),
+                                     .turn = &plan->control->turn,
+                                     .sums = &plan->control->sums,
+                                     .backward = is_training(target->pass)};
+    add_call(target, (struct kd_call){.op = op, .args.mse = loss});
+}
+
+static void add_mse(const struct kd_emit_target *target, float *y)
+{
+    add_target_loss(target, y, KD_OP_mse);
 }
 
 static void add_bce(const struct kd_emit_target *target, float *y)
 {
-    struct kd_plan *plan = target->plan;
-    add_call(target, KD_CALL(bce, .y = y, .targets = target->pass->batch.targets,
-                             .rows = target->pass->batch.n,
-                             .n_targets = kd_shape_count(kd_model_out(&plan->model)),
-                             .turn = &plan->control->turn, .sums = &plan->control->sums,
-                             .backward = is_training(target->pass)));
+    add_target_loss(target, y, KD_OP_bce);
 }
 
 static void (*const add_losses[])(const struct kd_emit_target *target, float *y) = {
