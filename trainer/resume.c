@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "coordinator/base/log.h"
+#include "trainer/checkpoint_folder.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/training.h"
 
