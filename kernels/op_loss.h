@@ -36,8 +36,11 @@ struct kd_op_cross_entropy {
     bool backward;
 };
 
-/* Adds each row's mean over its targets of (y - t)^2. With `backward` y becomes 2 (y - t) / (n_targets n_counted). */
-struct kd_op_mse {
+/* Adds each row's mean over its targets of f(y, t). With `backward` y becomes g(y, t) / (n_targets n_counted).
+ *   mse: f = (y - t)^2; g = 2 (y - t)
+ *   bce: binary cross-entropy on logits, t in 0 .. 1: f = max(y, 0) - y t + log(1 + e^-|y|); g = sigmoid(y) - t; n_correct counts
+ *        targets with (y > 0) == (t > 0.5), n_top5 likewise */
+struct kd_op_target_loss {
     float *y;             /* [rows][n_targets] */
     const float *targets; /* the same shape */
     int64_t rows, n_targets;
@@ -45,17 +48,7 @@ struct kd_op_mse {
     struct kd_loss_sums *sums;
     bool backward;
 };
-
-/* Binary cross-entropy on logits: adds each row's mean over its targets of max(y, 0) - y t + log(1 + e^-|y|), t in 0 .. 1;
- * n_correct counts targets with (y > 0) == (t > 0.5), n_top5 likewise. With `backward` y becomes (sigmoid(y) - t) / (n_targets
- * n_counted). */
-struct kd_op_bce {
-    float *y;
-    const float *targets;
-    int64_t rows, n_targets;
-    const struct kd_turn *turn;
-    struct kd_loss_sums *sums;
-    bool backward;
-};
+#define kd_op_mse kd_op_target_loss
+#define kd_op_bce kd_op_target_loss
 
 #endif

@@ -21,6 +21,10 @@ trainer               trainer kernels coordinator/base coordinator/bus coordinat
 tests                 tests search kernels coordinator trainer
 examples              examples
 '
+# The inside of a room : the paths that may see it (prefixes), of those that see the room.
+insides='
+kernels/cpu           kernels/cpu/ tests/
+'
 
 # Foreign header (extended regular expression) : the paths that may include it (prefixes). Tests may use any.
 doors='
@@ -61,7 +65,7 @@ check_includes() {
     grep -rnHE --include='*.[ch]' --include='*.cu' --include='*.cuh' --include='*.def' --include='*.cpp' \
         --include='*.hpp' '^[[:space:]]*#[[:space:]]*include' search kernels coordinator trainer tests examples \
         2>/dev/null |
-        ROOMS=$rooms DOORS=$doors CLOSED=$closed LIBC=$libc awk '
+        ROOMS=$rooms INSIDES=$insides DOORS=$doors CLOSED=$closed LIBC=$libc awk '
             function split_table(text, keys, values,    lines, n, i, count) {
                 n = split(text, lines, "\n")
                 for (i = 1; i <= n; i++)
@@ -78,22 +82,31 @@ check_includes() {
                 return best
             }
             function complain(rule) { printf "%s: %s\n", where, rule; bad = 1 }
+            function begins_with_one_of(path, prefixes,    list, n, i) {
+                n = split(prefixes, list, " ")
+                for (i = 1; i <= n; i++) if (index(path, list[i]) == 1) return 1
+                return 0
+            }
+            function check_inside(path, target,    i) {
+                for (i = 1; i <= n_insides; i++)
+                    if (below(target, inside[i]) && !begins_with_one_of(path, seen_by[i]))
+                        complain("\"" target "\" is the inside of its room, seen by " seen_by[i] " alone")
+            }
             function check_quoted(path, target,    mine, theirs, allowed, n, i, reach) {
                 if (system_has(target) == 0) { complain("\"" target "\" is not a path from the repository root"); return }
                 mine = room_of(path); theirs = room_of(target)
                 n = split(may[mine], allowed, " ")
-                for (i = 1; i <= n; i++) if (below(target, allowed[i])) return
+                for (i = 1; i <= n; i++) if (below(target, allowed[i])) { check_inside(path, target); return }
                 complain(room[mine] "/ may not include \"" target "\"; it may include: " may[mine])
             }
-            function check_angle(path, target,    i, n, open, k) {
+            function check_angle(path, target,    i) {
                 for (i = 1; i <= n_closed; i++)
                     if (below(path, shut[i]) && target ~ shut_to[i]) {
                         complain(shut[i] "/ takes libc only, not <" target ">"); return }
                 if (target ~ ENVIRON["LIBC"] || below(path, "tests")) return
                 for (i = 1; i <= n_doors; i++)
                     if (target ~ door[i]) {
-                        n = split(opens[i], open, " ")
-                        for (k = 1; k <= n; k++) if (index(path, open[k]) == 1) return
+                        if (begins_with_one_of(path, opens[i])) return
                         complain("<" target "> has its one door in " opens[i]); return
                     }
                 complain("<" target "> is a foreign library without a door: give it one in tests/boundaries.sh")
@@ -108,6 +121,7 @@ check_includes() {
             }
             BEGIN {
                 n_rooms = split_table(ENVIRON["ROOMS"], room, may)
+                n_insides = split_table(ENVIRON["INSIDES"], inside, seen_by)
                 n_doors = split_table(ENVIRON["DOORS"], door, opens)
                 n_closed = split_table(ENVIRON["CLOSED"], shut, shut_to)
             }
@@ -164,6 +178,8 @@ trainer/comm/planted.c|#include <mpi.h>|has its one door
 trainer/planted.c|#include "search/space.h"|trainer/ may not include
 trainer/planted.c|#include "coordinator/trial.h"|trainer/ may not include
 trainer/planted.c|#include "coordinator/spec/experiment.h"|trainer/ may not include
+trainer/comm/planted.c|#include "kernels/cpu/lanes.h"|is the inside of its room
+kernels/planted.c|#include "kernels/cpu/lanes.h"|is the inside of its room
 trainer/planted.c|#include <zmq.h>|has its one door
 trainer/planted.c|#include <yaml.h>|has its one door
 coordinator/planted.c|#include "trainer/models/plan.h"|coordinator/ may not include

@@ -1,104 +1,17 @@
 #include "trainer/checkpoint.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "coordinator/base/log.h"
+#include "coordinator/base/mem.h"
+#include "trainer/checkpoint_folder.h"
 #include "trainer/common_file.h"
 #include "trainer/models/plan_update.h"
 
 enum { STAGE = 1 << 18 }; /* floats that rank 0 gives to all at once */
-
-/* ---- the folder */
-
-char *kd_checkpoint_path(const char *folder, int64_t step)
-{
-    return kd_format("%s/checkpoint-%012" PRId64 ".safetensors", folder, step);
-}
-
-/* The step, or -1 where the name is no checkpoint's. */
-static int64_t step_of(const char *name)
-{
-    int64_t step;
-    int length = 0;
-    bool is_one = sscanf(name, "checkpoint-%12" SCNd64 ".safetensors%n", &step, &length) == 1 &&
-                  length > 0 && name[length] == '\0';
-    return is_one ? step : -1;
-}
-
-static int is_checkpoint(const struct dirent *entry)
-{
-    return step_of(entry->d_name) >= 0;
-}
-
-/* Oldest first; the caller frees with free_names. */
-static int list_names(const char *folder, struct dirent ***names)
-{
-    *names = NULL;
-    return scandir(folder, names, is_checkpoint, alphasort);
-}
-
-static void free_names(struct dirent **names, int n)
-{
-    for (int i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
-}
-
-static void remove_from(const char *folder, const char *name)
-{
-    char *path = kd_format("%s/%s", folder, name);
-    unlink(path);
-    free(path);
-}
-
-static bool is_kept(const struct kd_kept *kept, size_t n, int64_t step)
-{
-    for (size_t i = 0; i < n; i++)
-        if (kept[i].step == step)
-            return true;
-    return false;
-}
-
-/* Also those of a line that was left, which would count as newest for ever: steps can go down where a checkpoint of another
- * batch size, or the one before a damaged one, was gone on from. */
-void kd_checkpoint_drop_others(const char *folder, const struct kd_kept *kept, size_t n)
-{
-    struct dirent **names;
-    int n_names = list_names(folder, &names);
-    for (int i = 0; i < n_names; i++)
-        if (!is_kept(kept, n, step_of(names[i]->d_name)))
-            remove_from(folder, names[i]->d_name);
-    free_names(names, n_names);
-}
-
-static int is_leaving(const struct dirent *entry)
-{
-    size_t length = strlen(entry->d_name);
-    return strncmp(entry->d_name, "checkpoint-", 11) == 0 && length > 4 &&
-           strcmp(entry->d_name + length - 4, ".tmp") == 0;
-}
-
-void kd_checkpoint_drop_leavings(const char *folder)
-{
-    struct dirent **names = NULL;
-    int n = scandir(folder, &names, is_leaving, alphasort);
-    for (int i = 0; i < n; i++)
-        remove_from(folder, names[i]->d_name);
-    free_names(names, n);
-}
-
-void kd_checkpoint_clear(const char *folder)
-{
-    kd_checkpoint_drop_others(folder, NULL, 0);
-    kd_checkpoint_drop_leavings(folder);
-}
 
 /* ---- opening */
 
@@ -182,7 +95,7 @@ int kd_checkpoint_open_newest(const struct kd_checkpoint_place *place,
 {
     struct kd_comm *comm = place->comm;
     struct dirent **names = NULL;
-    int n_names = comm->rank == 0 ? list_names(place->folder, &names) : 0;
+    int n_names = comm->rank == 0 ? kd_checkpoint_list(place->folder, &names) : 0;
     bool failed = n_names < 0 && errno != ENOENT;
     if (failed)
         kd_fail_errno(err, "%s: cannot list the checkpoint folder", place->folder);
@@ -191,7 +104,7 @@ int kd_checkpoint_open_newest(const struct kd_checkpoint_place *place,
     int64_t n = n_names > 0 ? n_names : 0;
     comm->backend->broadcast(comm, 0, &n, sizeof n);
     int found = open_one_of(place, names, n, checkpoint);
-    free_names(names, n_names);
+    kd_checkpoint_free_list(names, n_names);
     return found;
 }
 

@@ -34,9 +34,6 @@ int kd_checkpoint_save(const struct kd_checkpoint_place *place, struct kd_plan *
                        struct kd_training_state *state, const struct kd_keeping *keeping,
                        struct kd_checkpoint_file *file, struct kd_error *err);
 
-/* Removes every checkpoint of the folder: a trial that starts anew must not find those of an earlier attempt. Rank 0. */
-void kd_checkpoint_clear(const char *folder);
-
 /* One that is open, its checksums right. */
 struct kd_checkpoint {
     struct kd_comm *comm;       /* borrowed */
@@ -59,12 +56,5 @@ void kd_checkpoint_release(struct kd_checkpoint *checkpoint);
  * the checkpoint lacks begins with its weights. Collective. -1: it is of another model, and what differs. */
 int kd_checkpoint_restore(const struct kd_checkpoint *checkpoint, struct kd_plan *plan,
                           struct kd_training_state *state, struct kd_error *err);
-
-/* ---- between checkpoint.c and checkpoint_save.c */
-
-char *kd_checkpoint_path(const char *folder, int64_t step); /* the caller frees */
-void kd_checkpoint_drop_leavings(
-    const char *folder); /* temporary files of writers that were killed */
-void kd_checkpoint_drop_others(const char *folder, const struct kd_kept *kept, size_t n);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "trainer/checkpoint.h"
+#include "trainer/checkpoint_folder.h"
 #include "trainer/common_file.h"
 #include "trainer/file_io.h"
 #include "trainer/xxh64.h"

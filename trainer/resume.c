@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "coordinator/base/log.h"
+#include "trainer/checkpoint_folder.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/settings.h"
 #include "trainer/training.h"

@@ -57,6 +57,7 @@ static void send_report(struct kd_training *t, const struct kd_report *report)
         json_array_remove(t->state.reports, 0);
 }
 
+/* A part of an epoch counts as that epoch, unlike in kd_training_units, which has completed ones. */
 static int64_t unit_under_way(const struct kd_training *t)
 {
     return t->config->report_steps

@@ -1,5 +1,5 @@
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 KD_SIMD static void add(const float *a, const float *b, float *y, int64_t n)
 {

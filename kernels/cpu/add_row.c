@@ -1,5 +1,5 @@
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 KD_SIMD static void add_row(const float *x, const float *row, float *y, int64_t rows,
                             int64_t columns)

@@ -1,8 +1,8 @@
 #include <string.h>
 
 #include "coordinator/base/rng.h"
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 /* What happens to one image. */
 struct fate {

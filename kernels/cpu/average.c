@@ -1,8 +1,8 @@
 /* average.c - the average of the weights, and the factor that clips a gradient. */
 #include <math.h>
 
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 KD_SIMD static void average(const float *restrict x, float *restrict y, int64_t n, float decay)
 {

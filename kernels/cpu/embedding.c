@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 void kd_cpu_embedding(struct kd_queue *queue, const struct kd_op_embedding *a)
 {

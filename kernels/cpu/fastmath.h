@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/cpu/simd.h"
+#include "kernels/simd.h"
 
 /* 2^n for n in -126 .. 127. */
 KD_INLINE float kd_exp2i(int32_t n)

@@ -1,5 +1,5 @@
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 /* Elements lie in a file at any alignment. */
 #define X(constant, type, name)                                                                    \

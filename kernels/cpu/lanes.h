@@ -11,7 +11,7 @@
 #endif
 
 #include "kernels/cpu/isa.h"
-#include "kernels/cpu/simd.h"
+#include "kernels/simd.h"
 
 /* How vectors are passed depends on the instruction set, of which gcc warns; functions of vectors are inlined everywhere. */
 #if defined(__GNUC__)

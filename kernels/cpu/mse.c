@@ -1,5 +1,5 @@
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 KD_SIMD static double squared_error(const float *y, const float *t, int64_t n)
 {

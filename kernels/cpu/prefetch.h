@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "kernels/cpu/simd.h"
+#include "kernels/simd.h"
 
 enum { KD_LINE_FLOATS = 16 };
 

@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 KD_SIMD static void add_rows(const float *x, float *sums, int64_t rows, int64_t columns)
 {

@@ -1,8 +1,8 @@
 #include <math.h>
 
 #include "kernels/cpu/scratch.h"
-#include "kernels/cpu/simd.h"
 #include "kernels/cpu/table.h"
+#include "kernels/simd.h"
 
 /* The turns of all positions; kept from call to call, since making them takes as long as using them on many samples. */
 struct turns {

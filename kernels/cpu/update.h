@@ -2,8 +2,8 @@
 #ifndef KD_KERNELS_CPU_UPDATE_H
 #define KD_KERNELS_CPU_UPDATE_H
 
-#include "kernels/cpu/simd.h"
 #include "kernels/op_update.h"
+#include "kernels/simd.h"
 
 static inline float kd_scale_of(const float *scale)
 {

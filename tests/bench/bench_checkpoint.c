@@ -13,6 +13,7 @@
 #include "coordinator/base/clock.h"
 #include "coordinator/base/mem.h"
 #include "trainer/checkpoint.h"
+#include "trainer/checkpoint_folder.h"
 #include "trainer/file_io.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/optim/optimizer.h"

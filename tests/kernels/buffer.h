@@ -74,6 +74,36 @@ static inline void assert_near(double got, double want, double tolerance, const 
     fail_msg("%s[%lld] is %.9g, the reference gives %.9g", what, (long long)at, got, want);
 }
 
+/* The copy on the host; the caller frees. */
+static inline double *buffer_doubles(const struct buffer *b)
+{
+    double *result = KD_NEW_ARRAY(double, (size_t)b->n + 1);
+    for (int64_t i = 0; i < b->n; i++)
+        result[i] = (double)b->host[i];
+    return result;
+}
+
+/* For sums of up to some thousand products of numbers below 1, whose roundings add up like a walk. */
+static inline void buffer_compare(struct bench *bench, struct buffer *got, const double *want,
+                                  const char *what)
+{
+    buffer_read(bench, got);
+    for (int64_t i = 0; i < got->n; i++)
+        assert_near(got->host[i], want[i], 2e-5, what, i);
+}
+
+/* What an op that writes by beta starts from, and in *want what it keeps of that. With 0 what was there is not read, not even a
+ * NaN. */
+static inline void buffer_start(struct bench *bench, struct buffer *b, double *want, float beta)
+{
+    for (int64_t i = 0; i < b->n; i++) {
+        want[i] *= (double)beta;
+        if (beta == 0.0f)
+            b->host[i] = NAN, want[i] = 0;
+    }
+    buffer_write(bench, b);
+}
+
 static const int64_t sizes[] = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130};
 
 #define FOR_SIZES(n)                                                                               \

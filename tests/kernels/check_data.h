@@ -4,38 +4,17 @@
 
 #include <string.h>
 
+#include "kernels/element.h"
 #include "tests/kernels/buffer.h"
 
-static const size_t element_sizes[KD_N_ELEMENTS] = {
-#define X(constant, type, name) sizeof(type),
-    KD_ELEMENTS(X)
-#undef X
-};
-
-static double element_at(enum kd_element element, const unsigned char *bytes)
+static void element_put(enum kd_element element, void *memory, int64_t i, double value)
 {
-    switch (element) {
-#define X(constant, type, name)                                                                    \
-    case KD_ELEMENT_##constant: {                                                                  \
-        type value;                                                                                \
-        memcpy(&value, bytes, sizeof value);                                                       \
-        return (double)value;                                                                      \
-    }
-        KD_ELEMENTS(X)
-#undef X
-    case KD_N_ELEMENTS:
-        break;
-    }
-    return 0;
-}
-
-static void element_put(enum kd_element element, unsigned char *bytes, double value)
-{
+    char *at = (char *)memory + i * kd_element_bytes(element);
     switch (element) {
 #define X(constant, type, name)                                                                    \
     case KD_ELEMENT_##constant: {                                                                  \
         type as = (type)value;                                                                     \
-        memcpy(bytes, &as, sizeof as);                                                             \
+        memcpy(at, &as, sizeof as);                                                                \
         return;                                                                                    \
     }
         KD_ELEMENTS(X)
@@ -56,13 +35,12 @@ struct records {
 static struct records records_make(struct bench *bench, enum kd_element element, int64_t n,
                                    int64_t size)
 {
-    struct records records = {.n = n, .stride = 1 + size * (int64_t)element_sizes[element]};
+    struct records records = {.n = n, .stride = 1 + size * kd_element_bytes(element)};
     records.bytes = (size_t)(n * records.stride);
     records.host = kd_alloc(records.bytes + 1);
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < size; j++)
-            element_put(element,
-                        records.host + i * records.stride + 1 + j * (int64_t)element_sizes[element],
+            element_put(element, records.host + i * records.stride + 1, j,
                         (double)kd_rng_below(&bench->rng, 127));
     records.device = to_device(bench, records.host, records.bytes);
     return records;
@@ -88,8 +66,7 @@ static void check_one_gather(struct bench *bench, enum kd_element element, int64
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < size; j++) {
             int64_t from = planes > 1 ? j % planes * (size / planes) + j / planes : j;
-            double want = element_at(element, records.host + rows[i] * records.stride + 1 +
-                                                  from * (int64_t)element_sizes[element]);
+            double want = kd_element_at(element, records.host + rows[i] * records.stride + 1, from);
             if (n_scales > 0)
                 want =
                     (want - (double)center.host[j % n_scales]) * (double)factor.host[j % n_scales];
@@ -122,11 +99,12 @@ static void check_one_gather_tokens(struct bench *bench, enum kd_element element
     enum { N = 4, STRIDE = 3 };
     const int64_t rows[N] = {2, 0, 5, 2};
     int64_t n_source = 5 * STRIDE + length + 1;
-    size_t size = element_sizes[element], bytes = (size_t)(N * length) * sizeof(int32_t);
-    unsigned char *source = kd_alloc((size_t)n_source * size);
+    size_t bytes = (size_t)(N * length) * sizeof(int32_t);
+    size_t source_bytes = (size_t)(n_source * kd_element_bytes(element));
+    unsigned char *source = kd_alloc(source_bytes);
     for (int64_t i = 0; i < n_source; i++)
-        element_put(element, source + i * (int64_t)size, (double)kd_rng_below(&bench->rng, 127));
-    void *on_source = to_device(bench, source, (size_t)n_source * size);
+        element_put(element, source, i, (double)kd_rng_below(&bench->rng, 127));
+    void *on_source = to_device(bench, source, source_bytes);
     void *on_rows = to_device(bench, rows, sizeof rows);
     int32_t *tokens = bench->device->alloc(bytes), *labels = bench->device->alloc(bytes);
     int32_t *got = kd_alloc(2 * bytes + 1);
@@ -138,10 +116,9 @@ static void check_one_gather_tokens(struct bench *bench, enum kd_element element
     bench->device->wait(bench->queue);
     for (int64_t i = 0; i < N * length; i++) {
         int64_t at = rows[i / length] * STRIDE + i % length;
-        assert_int_equal(got[i], (int32_t)element_at(element, source + at * (int64_t)size));
-        assert_int_equal(
-            got[N * length + i],
-            with_labels ? (int32_t)element_at(element, source + (at + 1) * (int64_t)size) : 0);
+        assert_int_equal(got[i], (int32_t)kd_element_at(element, source, at));
+        assert_int_equal(got[N * length + i],
+                         with_labels ? (int32_t)kd_element_at(element, source, at + 1) : 0);
     }
     free(source), free(got);
     bench->device->free(on_source), bench->device->free(on_rows);

@@ -1,10 +1,12 @@
 /* test_ops.c - every op of ops.def on every device against a float64 reference: a line in ops.def without a
  * check_<name> in one of the check_*.h here does not compile. */
 #include "tests/kernels/buffer.h"
+#include "tests/kernels/check_batchnorm.h"
+#include "tests/kernels/check_conv.h"
 #include "tests/kernels/check_data.h"
 #include "tests/kernels/check_dense.h"
-#include "tests/kernels/check_image.h"
 #include "tests/kernels/check_loss.h"
+#include "tests/kernels/check_pool.h"
 #include "tests/kernels/check_sequence.h"
 #include "tests/kernels/check_update.h"
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "tests/trainer/checkpoint_fixture.h"
+#include "trainer/checkpoint_folder.h"
 #include "trainer/xxh64.h"
 
 static void save(struct saver *saver, int n_ranks)

@@ -81,7 +81,8 @@ static inline void thread_sum_of_shares(struct kd_comm *comm, float *all, int64_
 {
     int64_t begin, end;
     thread_sum_floats(comm, all + at, n);
-    kd_comm_share_within(comm, n_all, at, n, &begin, &end);
+    kd_comm_share(comm, n_all, &begin, &end);
+    kd_comm_cut(at, n, &begin, &end);
     for (int64_t i = 0; i < n; i++)
         if (i < begin || i >= end)
             all[at + i] = NAN;

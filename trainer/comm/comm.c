@@ -127,12 +127,10 @@ static int64_t within(int64_t value, int64_t low, int64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-void kd_comm_share_within(const struct kd_comm *comm, int64_t n, int64_t at, int64_t n_here,
-                          int64_t *begin, int64_t *end)
+void kd_comm_cut(int64_t at, int64_t n, int64_t *begin, int64_t *end)
 {
-    kd_comm_share(comm, n, begin, end);
-    *begin = within(*begin - at, 0, n_here);
-    *end = within(*end - at, 0, n_here);
+    *begin = within(*begin - at, 0, n);
+    *end = within(*end - at, 0, n);
 }
 
 float *kd_comm_alloc_plain(struct kd_comm *comm, int64_t n)

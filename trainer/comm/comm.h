@@ -96,10 +96,9 @@ void kd_comm_share(const struct kd_comm *comm, int64_t n, int64_t *begin, int64_
 /* The same for any of `size` ranks. */
 void kd_comm_share_of(int rank, int size, int64_t n, int64_t *begin, int64_t *end);
 
-/* This rank's share of n things, cut to the stretch [at, at + n_here) of them and counted from `at`; empty where they are
- * apart. */
-void kd_comm_share_within(const struct kd_comm *comm, int64_t n, int64_t at, int64_t n_here,
-                          int64_t *begin, int64_t *end);
+/* For backends that work by pieces: what of the share [*begin, *end) lies in the n things from number `at` on, counted from
+ * there: 0 <= *begin <= *end <= n. */
+void kd_comm_cut(int64_t at, int64_t n, int64_t *begin, int64_t *end);
 
 /* alloc_floats and free_floats of backends that like any memory. */
 float *kd_comm_alloc_plain(struct kd_comm *comm, int64_t n);

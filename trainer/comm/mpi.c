@@ -133,23 +133,17 @@ static void sum_doubles(struct kd_comm *comm, double *values, int64_t n)
                       MPI_COMM_WORLD);
 }
 
-static int64_t within(int64_t value, int64_t low, int64_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
 /* MPI counts in int: by pieces, in each of which a rank gives what lies there of its share. */
 static void gather_floats(struct kd_comm *comm, float *values, int64_t n)
 {
     struct kd_mpi *mpi = own_of(comm);
     for (int64_t at = 0; at < n; at += LARGEST_COUNT) {
-        int64_t end_of_piece = at + count_of(n - at);
         for (int rank = 0; rank < comm->size; rank++) {
             int64_t begin, end;
             kd_comm_share_of(rank, comm->size, n, &begin, &end);
-            begin = within(begin, at, end_of_piece);
-            mpi->starts[rank] = (int)(begin - at);
-            mpi->counts[rank] = (int)(within(end, at, end_of_piece) - begin);
+            kd_comm_cut(at, count_of(n - at), &begin, &end);
+            mpi->starts[rank] = (int)begin;
+            mpi->counts[rank] = (int)(end - begin);
         }
         MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values + at, mpi->counts, mpi->starts,
                        MPI_FLOAT, MPI_COMM_WORLD);

@@ -302,7 +302,8 @@ static void start_sum_of_shares(struct kd_comm *comm, float *all, int64_t n_all,
     if (!segment) {
         start_sum(comm, all + at, n);
     } else if (n > 0) {
-        kd_comm_share_within(comm, n_all, at, n, &job.begin, &job.end);
+        kd_comm_share(comm, n_all, &job.begin, &job.end);
+        kd_comm_cut(at, n, &job.begin, &job.end);
         start_in_segment(shm, segment, all + at, job);
     }
 }
@@ -339,7 +340,8 @@ static void gather_floats(struct kd_comm *comm, float *values, int64_t n)
     }
     for (int64_t at = 0; !segment && at < n; at += STAGE) {
         int64_t n_here = smaller(n - at, STAGE);
-        kd_comm_share_within(comm, n, at, n_here, &job.begin, &job.end);
+        kd_comm_share(comm, n, &job.begin, &job.end);
+        kd_comm_cut(at, n_here, &job.begin, &job.end);
         do_elsewhere(shm, values + at, n_here, job);
     }
     finish_sums(comm);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "coordinator/base/clock.h"
-#include "kernels/cpu/simd.h"
+#include "kernels/simd.h"
 
 enum { LINE_FLOATS = KD_TEAM_LINE / sizeof(float) };
 enum { SPINS = 20, YIELDS = 300, SLEEP_MS = 100 };

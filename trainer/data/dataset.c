@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "coordinator/base/str.h"
+#include "kernels/element.h"
 
 enum { KEPT_DATASETS = 4 };
 static const int64_t PEEK_WHOLE_BYTES = INT64_C(4) << 20;

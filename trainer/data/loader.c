@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "kernels/element.h"
+
 static const struct kd_augment nothing;
 
 void kd_loader_init(struct kd_loader *loader, const struct kd_device *device,

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "kernels/element.h"
 #include "trainer/data/labels.h"
 #include "trainer/data/npy_header.h"
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
+#include "kernels/element.h"
 #include "trainer/data/table.h"
 
 enum { TEXT_MAX = 65536 };

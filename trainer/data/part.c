@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coordinator/base/rng.h"
+#include "kernels/element.h"
 
 static const uint64_t SPLIT_STREAM = UINT64_C(0x73706C74) << 32;
 

@@ -1,7 +1,6 @@
 #include "trainer/data/table.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "kernels/device.h"
 
@@ -45,44 +44,6 @@ int64_t kd_table_at(const struct kd_table *table, int64_t i)
             high = middle;
     }
     return table->parts.items[low].at + (i - table->parts.items[low].first) * table->stride;
-}
-
-int64_t kd_element_bytes(enum kd_element element)
-{
-    static const int64_t bytes[KD_N_ELEMENTS] = {
-#define X(constant, type, name) sizeof(type),
-        KD_ELEMENTS(X)
-#undef X
-    };
-    return bytes[element];
-}
-
-const char *kd_element_name(enum kd_element element)
-{
-    static const char *const names[KD_N_ELEMENTS] = {
-#define X(constant, type, name) name,
-        KD_ELEMENTS(X)
-#undef X
-    };
-    return names[element];
-}
-
-double kd_element_at(enum kd_element element, const void *memory, int64_t i)
-{
-    const char *at = (const char *)memory + i * kd_element_bytes(element);
-    switch (element) {
-#define X(constant, type, name)                                                                    \
-    case KD_ELEMENT_##constant: {                                                                  \
-        type value;                                                                                \
-        memcpy(&value, at, sizeof value);                                                          \
-        return (double)value;                                                                      \
-    }
-        KD_ELEMENTS(X)
-#undef X
-    case KD_N_ELEMENTS:
-        break;
-    }
-    return 0;
 }
 
 void kd_table_floats(const struct kd_table *table, const int32_t *rows, int64_t n, float *out)

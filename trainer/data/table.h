@@ -68,13 +68,7 @@ static inline bool kd_table_is_images(const struct kd_table *table)
     return !kd_table_is_tokens(table) && table->shape.n_dims == 3;
 }
 
-int64_t kd_element_bytes(enum kd_element element);
-const char *kd_element_name(enum kd_element element);
-
 /* Samples rows[0 .. n-1] as they are in the file, as floats in the order of their shape; not for tokens. */
 void kd_table_floats(const struct kd_table *table, const int32_t *rows, int64_t n, float *out);
-
-/* Element i of a memory of elements, as a double. */
-double kd_element_at(enum kd_element element, const void *memory, int64_t i);
 
 #endif

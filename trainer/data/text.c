@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "kernels/element.h"
 #include "trainer/data/windows.h"
 
 static const struct kd_option fields[] = {

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "kernels/element.h"
 #include "trainer/data/windows.h"
 
 enum { HEADER_INTS = 256, HEADER_BYTES = 4 * HEADER_INTS };

@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "kernels/element.h"
+
 void kd_windows_begin(struct kd_table *table, const struct kd_option *fields,
                       const struct kd_data_source *source)
 {

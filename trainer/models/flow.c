@@ -39,11 +39,6 @@ static void live_until(struct planner *p, int buffer, int time)
     b->last = time > b->last ? time : b->last;
 }
 
-static bool is_alias(const struct kd_node *node)
-{
-    return node->layer->is_view || node->absorbed;
-}
-
 /* ---- forward */
 
 static void read_inputs(struct planner *p, int i)
@@ -70,12 +65,12 @@ static void plan_forward(struct planner *p, int i)
     struct kd_node_flow *flow = &p->flow->nodes[i];
     *flow = (struct kd_node_flow){KD_NO_BUFFER, KD_NO_BUFFER, KD_NO_BUFFER,
                                   KD_NO_BUFFER, KD_NO_BUFFER, {{0}}};
-    if (is_alias(node) && node->inputs[0] != KD_NODE_BATCH) {
+    if (kd_node_is_alias(node) && node->inputs[0] != KD_NODE_BATCH) {
         flow->y = p->flow->nodes[node->inputs[0]].y;
         return;
     }
     read_inputs(p, i);
-    if (is_alias(node)) /* of the batch itself */
+    if (kd_node_is_alias(node)) /* of the batch itself */
         return;
     flow->y = new_buffer(p, kd_shape_count(node->out), 0, i);
     if (node->trains && node->reads & KD_READS_Y)
@@ -184,7 +179,7 @@ static void plan_backward(struct planner *p, int i)
         flow->dx[j] = no_dx;
     if (!node->trains || p->gradients[i] == KD_NO_BUFFER)
         return;
-    bool hands_on = is_alias(node) || node->layer->passes_dy;
+    bool hands_on = kd_node_is_alias(node) || node->layer->passes_dy;
     flow->dy = p->gradients[i];
     if (!hands_on)
         own_dy(p, i);

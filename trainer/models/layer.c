@@ -22,6 +22,11 @@ const struct kd_layer *kd_layer_find(const char *name)
     return NULL;
 }
 
+bool kd_node_is_alias(const struct kd_node *node)
+{
+    return node->layer->is_view || node->absorbed;
+}
+
 struct kd_parameter *kd_node_add_parameter(struct kd_node *node, const char *name,
                                            struct kd_shape shape)
 {

@@ -136,6 +136,9 @@ struct kd_layer {
 extern const struct kd_layer *const kd_layers[]; /* NULL-terminated */
 const struct kd_layer *kd_layer_find(const char *name);
 
+/* Its output is its input's memory: it has no calls and no buffer of its own. */
+bool kd_node_is_alias(const struct kd_node *node);
+
 /* For layer->shape: adds a tensor to the node. The result is valid until the next call. */
 struct kd_parameter *kd_node_add_parameter(struct kd_node *node, const char *name,
                                            struct kd_shape shape);

@@ -102,4 +102,10 @@ static inline bool kd_plan_has_ranks(const struct kd_plan *plan)
     return plan->comm && plan->comm->size > 1;
 }
 
+/* One op, now, on the plan's device: for what no pass has among its steps. */
+static inline void kd_plan_call(struct kd_plan *plan, struct kd_call call)
+{
+    kd_call_run(&call, plan->device->ops, plan->queue);
+}
+
 #endif

@@ -110,17 +110,12 @@ static struct kd_emit emit_for(const struct kd_emit_target *target, int i)
     return e;
 }
 
-static bool is_alias(const struct kd_node *node)
-{
-    return node->layer->is_view || node->absorbed;
-}
-
 static void add_forward(struct kd_emit_target *target)
 {
     for (int i = 0; i < target->plan->model.n_nodes; i++) {
         const struct kd_node *node = &target->plan->model.nodes[i];
         target->node = i;
-        if (is_alias(node))
+        if (kd_node_is_alias(node))
             continue;
         struct kd_emit e = emit_for(target, i);
         node->layer->forward(&e);
@@ -153,7 +148,7 @@ static void add_node_backward(struct kd_emit_target *target, int i)
     if (flow->dy_before != KD_NO_BUFFER)
         add_copy(target, buffer_at(plan, flow->dy_before), buffer_at(plan, flow->dy),
                  target->pass->batch.n * kd_shape_count(node->out));
-    if (!is_alias(node) && !node->layer->passes_dy) {
+    if (!kd_node_is_alias(node) && !node->layer->passes_dy) {
         struct kd_emit e = emit_for(target, i);
         node->layer->backward(&e);
     }
@@ -218,24 +213,27 @@ static void add_cross_entropy(const struct kd_emit_target *target, float *y)
                 .backward = is_training(target->pass)));
 }
 
-static void add_mse(const struct kd_emit_target *target, float *y)
+static void add_target_loss(const struct kd_emit_target *target, float *y, enum kd_op op)
 {
     struct kd_plan *plan = target->plan;
-    add_call(target, KD_CALL(mse, .y = y, .targets = target->pass->batch.targets,
-                             .rows = target->pass->batch.n,
-                             .n_targets = kd_shape_count(kd_model_out(&plan->model)),
-                             .turn = &plan->control->turn, .sums = &plan->control->sums,
-                             .backward = is_training(target->pass)));
+    struct kd_op_target_loss loss = {.y = y,
+                                     .targets = target->pass->batch.targets,
+                                     .rows = target->pass->batch.n,
+                                     .n_targets = kd_shape_count(kd_model_out(&plan->model)),
+                                     .turn = &plan->control->turn,
+                                     .sums = &plan->control->sums,
+                                     .backward = is_training(target->pass)};
+    add_call(target, (struct kd_call){.op = op, .args.mse = loss});
+}
+
+static void add_mse(const struct kd_emit_target *target, float *y)
+{
+    add_target_loss(target, y, KD_OP_mse);
 }
 
 static void add_bce(const struct kd_emit_target *target, float *y)
 {
-    struct kd_plan *plan = target->plan;
-    add_call(target, KD_CALL(bce, .y = y, .targets = target->pass->batch.targets,
-                             .rows = target->pass->batch.n,
-                             .n_targets = kd_shape_count(kd_model_out(&plan->model)),
-                             .turn = &plan->control->turn, .sums = &plan->control->sums,
-                             .backward = is_training(target->pass)));
+    add_target_loss(target, y, KD_OP_bce);
 }
 
 static void (*const add_losses[])(const struct kd_emit_target *target, float *y) = {

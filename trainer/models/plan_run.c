@@ -13,11 +13,6 @@
 /* Initial weights are keyed by layer like dropout masks, but by other keys. */
 #define INIT_KEY (UINT64_C(1) << 32)
 
-static void run(struct kd_plan *plan, struct kd_call call)
-{
-    kd_call_run(&call, plan->device->ops, plan->queue);
-}
-
 /* ---- fresh weights */
 
 static void reset_parameter(struct kd_plan *plan, const struct kd_node *node, int p, uint64_t seed)
@@ -28,11 +23,11 @@ static void reset_parameter(struct kd_plan *plan, const struct kd_node *node, in
     if (parameter->tied_node)
         return;
     if (parameter->bound == 0.0f)
-        run(plan, KD_CALL(fill, .x = x, .n = n, .value = parameter->start));
+        kd_plan_call(plan, KD_CALL(fill, .x = x, .n = n, .value = parameter->start));
     else
-        run(plan, KD_CALL(init_uniform, .x = x, .n = n, .bound = parameter->bound,
-                          .seed = kd_hash2(seed, INIT_KEY | (uint64_t)node->index),
-                          .stream = (uint64_t)p));
+        kd_plan_call(plan, KD_CALL(init_uniform, .x = x, .n = n, .bound = parameter->bound,
+                                   .seed = kd_hash2(seed, INIT_KEY | (uint64_t)node->index),
+                                   .stream = (uint64_t)p));
 }
 
 static void reset_node(struct kd_plan *plan, const struct kd_node *node, uint64_t seed)
@@ -40,15 +35,15 @@ static void reset_node(struct kd_plan *plan, const struct kd_node *node, uint64_
     for (int p = 0; p < node->n_parameters; p++)
         reset_parameter(plan, node, p, seed);
     for (int s = 0; s < node->n_statistics; s++)
-        run(plan, KD_CALL(fill, .x = plan->statistics + node->statistics[s].offset,
-                          .n = node->statistics[s].n, .value = node->statistics[s].start));
+        kd_plan_call(plan, KD_CALL(fill, .x = plan->statistics + node->statistics[s].offset,
+                                   .n = node->statistics[s].n, .value = node->statistics[s].start));
 }
 
 void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
 {
     for (int i = 0; i < plan->model.n_nodes; i++)
         reset_node(plan, &plan->model.nodes[i], seed);
-    run(plan, KD_CALL(fill, .x = plan->gradients, .n = plan->n_parameters));
+    kd_plan_call(plan, KD_CALL(fill, .x = plan->gradients, .n = plan->n_parameters));
     if (plan->own_ranges)
         kd_plan_prepare_update(plan, &(struct kd_update_options){plan->update.optimizer,
                                                                  plan->update.zero,
@@ -199,8 +194,8 @@ static int64_t find_in_share(struct kd_plan *plan, const float *arena)
 {
     int64_t begin, end, at;
     kd_plan_state_range(plan, &begin, &end);
-    run(plan, KD_CALL(find_nonfinite, .x = arena + begin, .n = end - begin,
-                      .at = &plan->control->nonfinite_at));
+    kd_plan_call(plan, KD_CALL(find_nonfinite, .x = arena + begin, .n = end - begin,
+                               .at = &plan->control->nonfinite_at));
     plan->device->copy_out(plan->queue, &at, &plan->control->nonfinite_at, sizeof at);
     plan->device->wait(plan->queue);
     return at < 0 ? -1 : begin + at;

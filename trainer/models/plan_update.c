@@ -6,11 +6,6 @@
 #include "trainer/models/plan_arena.h"
 #include "trainer/optim/optimizer.h"
 
-static void run(struct kd_plan *plan, struct kd_call call)
-{
-    kd_call_run(&call, plan->device->ops, plan->queue);
-}
-
 /* ---- what is there */
 
 bool kd_plan_state_is_sharded(const struct kd_plan *plan)
@@ -57,7 +52,7 @@ static void clear_state(struct kd_plan *plan)
     int64_t begin, end;
     kd_plan_state_range(plan, &begin, &end);
     for (int i = 0; i < plan->update.optimizer->n_slots; i++)
-        run(plan, KD_CALL(fill, .x = kd_plan_state(plan, i), .n = end - begin));
+        kd_plan_call(plan, KD_CALL(fill, .x = kd_plan_state(plan, i), .n = end - begin));
 }
 
 static bool is_same(const struct kd_update_options *a, const struct kd_update_options *b)
@@ -88,8 +83,8 @@ float *kd_plan_average(struct kd_plan *plan)
 void kd_plan_restart_average(struct kd_plan *plan)
 {
     if (plan->average)
-        run(plan, KD_CALL(activation, .x = plan->parameters, .y = plan->average,
-                          .n = plan->n_parameters, .activation = KD_ACTIVATION_NONE));
+        kd_plan_call(plan, KD_CALL(activation, .x = plan->parameters, .y = plan->average,
+                                   .n = plan->n_parameters, .activation = KD_ACTIVATION_NONE));
 }
 
 /* By way of the gradients, which nobody needs between two steps. */
@@ -98,8 +93,8 @@ void kd_plan_swap_average(struct kd_plan *plan)
     float *const from[] = {plan->parameters, plan->average, plan->gradients};
     float *const to[] = {plan->gradients, plan->parameters, plan->average};
     for (int i = 0; plan->average && i < 3; i++)
-        run(plan, KD_CALL(activation, .x = from[i], .y = to[i], .n = plan->n_parameters,
-                          .activation = KD_ACTIVATION_NONE));
+        kd_plan_call(plan, KD_CALL(activation, .x = from[i], .y = to[i], .n = plan->n_parameters,
+                                   .activation = KD_ACTIVATION_NONE));
 }
 
 /* ---- the step */
@@ -128,12 +123,13 @@ static void measure(struct kd_plan *plan)
     struct kd_control *control = plan->control;
     int64_t begin, end;
     kd_plan_state_range(plan, &begin, &end);
-    run(plan, KD_CALL(sum_squares, .x = plan->gradients + begin, .n = end - begin,
-                      .sum = &control->sum_squares));
+    kd_plan_call(plan, KD_CALL(sum_squares, .x = plan->gradients + begin, .n = end - begin,
+                               .sum = &control->sum_squares));
     if (kd_plan_state_is_sharded(plan))
         plan->comm->backend->sum_doubles(plan->comm, &control->sum_squares, 1);
-    run(plan, KD_CALL(clip, .sum_squares = &control->sum_squares, .scale = &control->gradient_scale,
-                      .norm = &control->gradient_norm, .hyper = &control->hyper));
+    kd_plan_call(plan, KD_CALL(clip, .sum_squares = &control->sum_squares,
+                               .scale = &control->gradient_scale, .norm = &control->gradient_norm,
+                               .hyper = &control->hyper));
 }
 
 void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool with_norm)
@@ -148,8 +144,8 @@ void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool wit
     if (kd_plan_state_is_sharded(plan))
         plan->comm->backend->gather_floats(plan->comm, plan->parameters, plan->n_parameters);
     if (plan->average)
-        run(plan, KD_CALL(average, .x = plan->parameters, .average = plan->average,
-                          .n = plan->n_parameters, .hyper = &plan->control->hyper));
+        kd_plan_call(plan, KD_CALL(average, .x = plan->parameters, .average = plan->average,
+                                   .n = plan->n_parameters, .hyper = &plan->control->hyper));
 }
 
 double kd_plan_gradient_norm(const struct kd_plan *plan)
@@ -164,7 +160,7 @@ double kd_plan_gradient_norm(const struct kd_plan *plan)
 
 void kd_update_run(const struct kd_update_arena *arena, struct kd_call call)
 {
-    run(arena->plan, call);
+    kd_plan_call(arena->plan, call);
 }
 
 void kd_update_by(const struct kd_update_arena *arena, enum kd_op op)
@@ -176,7 +172,7 @@ void kd_update_by(const struct kd_update_arena *arena, enum kd_op op)
                                   .n_ranges = arena->n_ranges,
                                   .hyper = arena->hyper,
                                   .scale = arena->scale};
-    run(arena->plan, (struct kd_call){.op = op, .args.sgd = update});
+    kd_plan_call(arena->plan, (struct kd_call){.op = op, .args.sgd = update});
 }
 
 void kd_update_sum_norms(const struct kd_update_arena *arena)

@@ -1,0 +1,136 @@
+/* check_conv.h - convolutions (kernels/op_image.h) against a float64 reference. */
+#ifndef KD_TESTS_CHECK_CONV_H
+#define KD_TESTS_CHECK_CONV_H
+
+#include "tests/kernels/buffer.h"
+#include "tests/kernels/windows.h"
+
+/* Three arrays in double, of which the visitor makes one from the two others. */
+struct conv_reference {
+    const struct window_case *c;
+    double *x, *y, *weight;
+};
+
+static int64_t conv_weight_at(const struct conv_reference *r, int64_t o, int64_t tap, int64_t c)
+{
+    const struct kd_window *w = &r->c->window;
+    return (o * w->kernel * w->kernel + tap) * w->channels + c;
+}
+
+#define CONV_VISIT(name, statement)                                                                \
+    static void name(void *ud, int64_t out, int64_t in, int64_t tap)                               \
+    {                                                                                              \
+        struct conv_reference *r = ud;                                                             \
+        int64_t channels = r->c->window.channels, c_out = r->c->c_out;                             \
+        for (int64_t o = 0; o < c_out; o++)                                                        \
+            for (int64_t c = 0; c < channels; c++) {                                               \
+                double *x = r->x + in * channels + c, *y = r->y + out * c_out + o;                 \
+                double *weight = r->weight + conv_weight_at(r, o, tap, c);                         \
+                statement;                                                                         \
+            }                                                                                      \
+    }
+CONV_VISIT(conv_forward, *y += *x * *weight)
+CONV_VISIT(conv_backward_x, *x += *y * *weight)
+CONV_VISIT(conv_backward_weight, *weight += *x * *y)
+
+struct conv_buffers {
+    struct buffer x, y, weight, bias;
+};
+
+static struct conv_buffers conv_buffers(struct bench *bench, const struct window_case *c)
+{
+    int64_t taps = c->window.kernel * c->window.kernel;
+    return (struct conv_buffers){
+        .x = buffer_random(bench, window_x(&c->window), 1),
+        .y = buffer_random(bench, window_pixels(&c->window) * c->c_out, 1),
+        .weight = buffer_random(bench, c->c_out * taps * c->window.channels, 1),
+        .bias = buffer_random(bench, c->c_out, 1),
+    };
+}
+
+static void conv_free(struct bench *bench, struct conv_buffers *b)
+{
+    buffer_free(bench, &b->x), buffer_free(bench, &b->y);
+    buffer_free(bench, &b->weight), buffer_free(bench, &b->bias);
+}
+
+static struct conv_reference conv_reference(const struct window_case *c,
+                                            const struct conv_buffers *b)
+{
+    return (struct conv_reference){.c = c,
+                                   .x = buffer_doubles(&b->x),
+                                   .y = buffer_doubles(&b->y),
+                                   .weight = buffer_doubles(&b->weight)};
+}
+
+static void conv_reference_free(struct conv_reference *r)
+{
+    free(r->x), free(r->y), free(r->weight);
+}
+
+static void check_one_conv2d(struct bench *bench, const struct window_case *c, bool with_bias)
+{
+    struct conv_buffers b = conv_buffers(bench, c);
+    struct conv_reference r = conv_reference(c, &b);
+    for (int64_t i = 0; i < b.y.n; i++)
+        r.y[i] = with_bias ? (double)b.bias.host[i % c->c_out] : 0;
+    each_tap(&c->window, conv_forward, &r);
+    run(bench, KD_CALL(conv2d, .x = b.x.device, .weight = b.weight.device,
+                       .bias = with_bias ? b.bias.device : NULL, .y = b.y.device,
+                       .window = c->window, .c_out = c->c_out));
+    buffer_compare(bench, &b.y, r.y, "y");
+    conv_reference_free(&r);
+    conv_free(bench, &b);
+}
+
+static void check_conv2d(struct bench *bench)
+{
+    for (size_t i = 0; i < KD_COUNT(window_cases); i++)
+        for (int bias = 0; bias < 2; bias++)
+            check_one_conv2d(bench, &window_cases[i], bias);
+}
+
+static void check_one_conv2d_backward_x(struct bench *bench, const struct window_case *c,
+                                        float beta)
+{
+    struct conv_buffers b = conv_buffers(bench, c);
+    struct conv_reference r = conv_reference(c, &b);
+    buffer_start(bench, &b.x, r.x, beta);
+    each_tap(&c->window, conv_backward_x, &r);
+    run(bench, KD_CALL(conv2d_backward_x, .dy = b.y.device, .weight = b.weight.device,
+                       .dx = b.x.device, .window = c->window, .c_out = c->c_out, .beta = beta));
+    buffer_compare(bench, &b.x, r.x, "dx");
+    conv_reference_free(&r);
+    conv_free(bench, &b);
+}
+
+static void check_conv2d_backward_x(struct bench *bench)
+{
+    for (size_t i = 0; i < KD_COUNT(window_cases); i++)
+        for (int beta = 0; beta < 2; beta++)
+            check_one_conv2d_backward_x(bench, &window_cases[i], (float)beta);
+}
+
+static void check_one_conv2d_backward_weight(struct bench *bench, const struct window_case *c,
+                                             float beta)
+{
+    struct conv_buffers b = conv_buffers(bench, c);
+    struct conv_reference r = conv_reference(c, &b);
+    buffer_start(bench, &b.weight, r.weight, beta);
+    each_tap(&c->window, conv_backward_weight, &r);
+    run(bench,
+        KD_CALL(conv2d_backward_weight, .dy = b.y.device, .x = b.x.device,
+                .dweight = b.weight.device, .window = c->window, .c_out = c->c_out, .beta = beta));
+    buffer_compare(bench, &b.weight, r.weight, "dweight");
+    conv_reference_free(&r);
+    conv_free(bench, &b);
+}
+
+static void check_conv2d_backward_weight(struct bench *bench)
+{
+    for (size_t i = 0; i < KD_COUNT(window_cases); i++)
+        for (int beta = 0; beta < 2; beta++)
+            check_one_conv2d_backward_weight(bench, &window_cases[i], (float)beta);
+}
+
+#endif
