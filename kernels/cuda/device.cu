@@ -6,6 +6,8 @@
 #include "kernels/cuda/ranges.h"
 #include "kernels/cuda/table.h"
 
+extern "C" const char kd_cuda_architectures[]; /* plugin.c */
+
 static const struct kd_ops cuda_ops = {
 #define KD_OP(name, summary) .name = kd_cuda_##name,
 #include "kernels/ops.def"
@@ -73,10 +75,10 @@ static int check_architecture(struct kd_error *err)
     if (cudaGetDeviceProperties(&gpu, 0) != cudaSuccess)
         return no_gpu(cudaGetErrorString(error), err);
     return kd_fail(err,
-                   "device cuda: no code for the GPU (%s, architecture %d%d): %s; this build "
-                   "has " KD_CUDA_ARCHITECTURES
-                   ", configure one with -DKATYDID_CUDA_ARCHITECTURES=%d%d, or say device: cpu",
-                   gpu.name, gpu.major, gpu.minor, cudaGetErrorString(error), gpu.major, gpu.minor);
+                   "device cuda: no code for the GPU (%s, architecture %d%d): %s; this build has "
+                   "%s: configure one with -DKATYDID_CUDA_ARCHITECTURES=%d%d, or say device: cpu",
+                   gpu.name, gpu.major, gpu.minor, cudaGetErrorString(error), kd_cuda_architectures,
+                   gpu.major, gpu.minor);
 }
 
 static void cuda_close(struct kd_queue *queue)

@@ -2,6 +2,9 @@
 #include "kernels/plugin.h"
 
 extern const struct kd_device kd_device_cuda;
+extern const char kd_cuda_architectures[];
+
+const char kd_cuda_architectures[] = KD_CUDA_ARCHITECTURES;
 
 kd_plugin_fn kd_cuda_plugin_v1;
 
@@ -11,7 +14,7 @@ const struct kd_plugin *kd_cuda_plugin_v1(void)
         .abi = KD_PLUGIN_ABI,
         .n_ops = KD_N_OPS,
         .call_bytes = sizeof(struct kd_call),
-        .built_for = KD_CUDA_ARCHITECTURES,
+        .built_for = kd_cuda_architectures,
         .device = &kd_device_cuda,
     };
     return &plugin;

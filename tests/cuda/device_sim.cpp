@@ -5,7 +5,10 @@
 
 extern "C" {
 extern const struct kd_device kd_device_cuda;
+extern const char kd_cuda_architectures[];
 }
+
+const char kd_cuda_architectures[] = "none";
 
 static struct kd_device named(const char *name, struct kd_device device)
 {
