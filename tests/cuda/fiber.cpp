@@ -100,7 +100,7 @@ static void *first_frame(char *top, void (*entry)())
 
 void fiber_prepare(fiber *fiber, void (*entry)())
 {
-    char *top = fiber->stack + fiber->size;
+    [[maybe_unused]] char *top = fiber->stack + fiber->size;
     fiber->fake_stack = NULL;
 #ifdef KD_FIBER_ASAN
     /* The frame in which the last thread ended was never left. */
@@ -119,7 +119,7 @@ void fiber_prepare(fiber *fiber, void (*entry)())
 
 static fiber *came_from;
 
-static void arrived(fiber *at)
+static void arrived([[maybe_unused]] fiber *at)
 {
 #ifdef KD_FIBER_ASAN
     const void *stack;
@@ -129,8 +129,6 @@ static void arrived(fiber *at)
         came_from->stack = static_cast<char *>(const_cast<void *>(stack));
         came_from->size = size;
     }
-#else
-    (void)at;
 #endif
 }
 
@@ -139,13 +137,11 @@ void fiber_entered()
     arrived(NULL);
 }
 
-void fiber_switch(fiber *from, fiber *to, bool last)
+void fiber_switch(fiber *from, fiber *to, [[maybe_unused]] bool last)
 {
     came_from = from;
 #ifdef KD_FIBER_ASAN
     __sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack, to->stack, to->size);
-#else
-    (void)last;
 #endif
 #ifdef KD_FIBER_BY_UCONTEXT
     swapcontext(&from->context, &to->context);

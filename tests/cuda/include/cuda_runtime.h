@@ -11,6 +11,7 @@
 
 /* kernels/cuda/port.h has what these are under nvcc. */
 #define KD_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                  \
-    ((void)(stream), kd_sim::launch(#kernel, (grid), (block), (shared_bytes), kernel, __VA_ARGS__))
+    ((void)(stream),                                                                               \
+     kd_sim::launch(#kernel, (grid), (block), (shared_bytes), kernel __VA_OPT__(, ) __VA_ARGS__))
 
 #endif
