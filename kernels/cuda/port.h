@@ -5,6 +5,7 @@
  *                                                                    instance is named by a variable first
  *   KD_SHARED(float, tile, [16][17]);                                instead of __shared__ float tile[16][17]
  *   KD_DYN_SHARED(float, row);                                       the launch's shared_bytes, as float *row
+ *   KD_UNROLL for (...)                                              #pragma unroll
  *   KD_CUDA(cudaMalloc(...));                                        every call: what fails ends the process
  *
  * Blocks are a multiple of 32 threads, all of which reach every barrier (no early return before one); warp primitives name
@@ -25,6 +26,7 @@
         kd_cuda_check(cudaGetLastError(), #kernel "<<<>>>", __FILE__, __LINE__);                   \
     } while (0)
 #define KD_SHARED(type, name, dimensions) __shared__ __align__(16) type name dimensions
+#define KD_UNROLL                         _Pragma("unroll")
 #define KD_DYN_SHARED(type, name)                                                                  \
     extern __shared__ __align__(16) unsigned char kd_dynamic_shared[];                             \
     type *name = reinterpret_cast<type *>(kd_dynamic_shared)
@@ -56,6 +58,17 @@ static __device__ __forceinline__ int64_t kd_thread_at()
 static __device__ __forceinline__ int64_t kd_n_threads()
 {
     return (int64_t)gridDim.x * blockDim.x;
+}
+
+/* i % n, in 32 bits where they are enough: 64-bit division is a long subroutine on a GPU. */
+static __device__ __forceinline__ int64_t kd_remainder(int64_t i, int64_t n)
+{
+    return (uint64_t)(i | n) <= UINT32_MAX ? (int64_t)((uint32_t)i % (uint32_t)n) : i % n;
+}
+
+static __device__ __forceinline__ int64_t kd_quotient(int64_t i, int64_t n)
+{
+    return (uint64_t)(i | n) <= UINT32_MAX ? (int64_t)((uint32_t)i / (uint32_t)n) : i / n;
 }
 
 #endif

@@ -14,4 +14,6 @@
     ((void)(stream),                                                                               \
      kd_sim::launch(#kernel, (grid), (block), (shared_bytes), kernel __VA_OPT__(, ) __VA_ARGS__))
 
+#define KD_UNROLL
+
 #endif
