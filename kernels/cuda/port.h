@@ -38,7 +38,7 @@
  * any more, so the trial has to begin again elsewhere. */
 void kd_cuda_check(cudaError_t error, const char *call, const char *file, int line);
 
-enum { KD_THREADS = 256 }; /* of a block that has no reason for another number */
+static constexpr int KD_THREADS = 256; /* of a block that has no reason for another number */
 
 /* As many blocks as give each of n items a thread, but no more than keep a large GPU busy: kernels go over what is left in
  * steps of the whole grid. n > 0. */

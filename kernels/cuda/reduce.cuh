@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/port.h"
 
-enum { KD_WARP = 32, KD_WARPS_MAX = 32 };
+static constexpr int KD_WARP = 32, KD_WARPS_MAX = 32;
 
 struct kd_plus {
     template <class T> static __device__ __forceinline__ T of(T a, T b)
