@@ -1,18 +1,10 @@
 /* test_shim.cpp - the shim gives what CUDA does, finds what CUDA leaves undefined, and lets no missing barrier through. */
 #include <cuda_runtime.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-extern "C" {
-#include <cmocka.h>
-}
 
 #include "kernels/cuda/port.h"
+#include "tests/cuda/child.h"
 
 static const char *const schedules[] = {"forward", "reverse", "random:1", "random:2"};
 
@@ -171,30 +163,6 @@ static void every_block_begins_with_rubbish_in_shared_memory(void **)
 }
 
 /* ---- what ends the program */
-
-/* The child's status, and what it wrote to stderr. */
-template <class Body> static int child_of(Body body, char *text, size_t size)
-{
-    int ends[2];
-    fflush(stdout);
-    assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        signal(SIGABRT, SIG_DFL);
-        dup2(ends[1], STDERR_FILENO);
-        body();
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t n = 0;
-    for (ssize_t got; n + 1 < size && (got = read(ends[0], text + n, size - 1 - n)) > 0;)
-        n += (size_t)got;
-    text[n] = '\0';
-    close(ends[0]);
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
-}
 
 #define KD_ASSERT_DIES(message, launch)                                                            \
     KD_FOR_SCHEDULES                                                                               \
