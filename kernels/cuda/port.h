@@ -60,6 +60,17 @@ static __device__ __forceinline__ int64_t kd_n_threads()
     return (int64_t)gridDim.x * blockDim.x;
 }
 
+/* Also on the host, where CUDA's min and max are not for all compilers. */
+static inline __host__ __device__ int64_t kd_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline __host__ __device__ int64_t kd_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* i % n, in 32 bits where they are enough: 64-bit division is a long subroutine on a GPU. */
 static __device__ __forceinline__ int64_t kd_remainder(int64_t i, int64_t n)
 {

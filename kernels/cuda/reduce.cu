@@ -22,7 +22,7 @@ __global__ void sum_columns(struct columns a)
     KD_SHARED(float, of_rows, [DOWN][ACROSS + 1]);
     int64_t across = (a.columns + ACROSS - 1) / ACROSS, part = blockIdx.x / across;
     int64_t column = blockIdx.x % across * ACROSS + threadIdx.x;
-    int64_t from = part * a.rows_of_part, to = min(from + a.rows_of_part, a.rows);
+    int64_t from = part * a.rows_of_part, to = kd_min(from + a.rows_of_part, a.rows);
     float sum = 0.0f;
     if (column < a.columns)
         for (int64_t i = from + threadIdx.y; i < to; i += DOWN)
@@ -51,7 +51,7 @@ int64_t parts_of(int64_t rows, int64_t n_columns)
     const int64_t rows_least = 64, blocks_wanted = 512;
     int64_t across = (n_columns + ACROSS - 1) / ACROSS;
     int64_t most = (rows + rows_least - 1) / rows_least, wanted = blocks_wanted / across;
-    return max(min(most, wanted), (int64_t)1);
+    return kd_max(kd_min(most, wanted), 1);
 }
 
 /* ---- sums of squares */
@@ -98,7 +98,7 @@ __global__ void find_first(const int64_t *of_blocks, int64_t n, int64_t *at)
 {
     int64_t found = INT64_MAX;
     for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-        found = min(found, of_blocks[i]);
+        found = kd_min(found, of_blocks[i]);
     found = first_of_block(found);
     if (threadIdx.x == 0)
         *at = found == INT64_MAX ? -1 : found;
