@@ -72,7 +72,7 @@ function(kd_cuda_objects result)
     set(object ${CMAKE_BINARY_DIR}/cuda/${name}.o)
     add_custom_command(OUTPUT ${object} DEPENDS ${source} DEPFILE ${object}.d
       COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/cuda
-      COMMAND ${KD_NVCC} ${flags} -MMD -MF ${object}.d -c ${source} -o ${object}
+      COMMAND ${CMAKE_C_COMPILER_LAUNCHER} ${KD_NVCC} ${flags} -MMD -MF ${object}.d -c ${source} -o ${object}
       COMMENT "nvcc ${name}" VERBATIM)
     list(APPEND objects ${object})
   endforeach()
