@@ -22,18 +22,45 @@ function(kd_find_nvcc)
   set(KD_CUDA_HOME ${top} PARENT_SCOPE)
 endfunction()
 
+# Whether nvcc and what belongs to it make an object of a small file: a C++ compiler that is too new for it, or half a toolkit,
+# must not break a build that only took what was there. Asked once a build folder.
+function(kd_try_nvcc)
+  if(DEFINED CACHE{KD_NVCC_WORKS} OR NOT KD_NVCC)
+    return()
+  endif()
+  find_library(KD_CUDART cudart_static HINTS ${KD_CUDA_HOME}/lib64 ${KD_CUDA_HOME}/targets/x86_64-linux/lib
+    ${KD_CUDA_HOME}/targets/sbsa-linux/lib)
+  file(WRITE ${CMAKE_BINARY_DIR}/cuda/try.cu "#include <cuda_runtime.h>\n__global__ void try_it() {}\n")
+  execute_process(COMMAND ${KD_NVCC} -std=c++20 -c ${CMAKE_BINARY_DIR}/cuda/try.cu -o ${CMAKE_BINARY_DIR}/cuda/try.o
+    RESULT_VARIABLE status OUTPUT_VARIABLE said ERROR_VARIABLE said)
+  if(NOT KD_CUDART)
+    set(said "no libcudart_static.a below ${KD_CUDA_HOME}")
+  endif()
+  if(status EQUAL 0 AND KD_CUDART)
+    set(KD_NVCC_WORKS ON CACHE INTERNAL "nvcc compiles")
+  else()
+    set(KD_NVCC_WORKS OFF CACHE INTERNAL "nvcc compiles")
+    set(KD_NVCC_SAID "${said}" CACHE INTERNAL "why not")
+  endif()
+endfunction()
+
 # ON without nvcc is an error; a build with sanitizers or for fuzzers tests kernels in the shim, and leaves the plugin out.
 function(kd_cuda_is_wanted result)
   set(${result} OFF PARENT_SCOPE)
   if(KATYDID_CUDA STREQUAL "OFF" OR KATYDID_SANITIZE OR KATYDID_FUZZ)
     return()
   endif()
-  if(NOT KD_NVCC AND NOT KATYDID_CUDA STREQUAL "AUTO")
+  kd_try_nvcc()
+  if(KD_NVCC AND KD_NVCC_WORKS)
+    set(${result} ON PARENT_SCOPE)
+  elseif(NOT KATYDID_CUDA STREQUAL "AUTO" AND NOT KD_NVCC)
     message(FATAL_ERROR "KATYDID_CUDA=${KATYDID_CUDA}, but there is no nvcc in PATH, CUDA_HOME/bin or /usr/local/cuda/bin: "
       "install NVIDIA's CUDA toolkit 12 or later, or configure with -DKATYDID_CUDA=OFF")
-  endif()
-  if(KD_NVCC)
-    set(${result} ON PARENT_SCOPE)
+  elseif(NOT KATYDID_CUDA STREQUAL "AUTO")
+    message(FATAL_ERROR "KATYDID_CUDA=${KATYDID_CUDA}, but ${KD_NVCC} does not compile: ${KD_NVCC_SAID}\n"
+      "NVCC_PREPEND_FLAGS=\"-ccbin g++-12\" chooses a C++ compiler that it knows; or configure with -DKATYDID_CUDA=OFF")
+  elseif(KD_NVCC)
+    message(STATUS "No CUDA plugin: ${KD_NVCC} does not compile: ${KD_NVCC_SAID}")
   endif()
 endfunction()
 
@@ -76,8 +103,6 @@ function(kd_cuda_objects result)
       COMMENT "nvcc ${name}" VERBATIM)
     list(APPEND objects ${object})
   endforeach()
-  find_library(KD_CUDART cudart_static HINTS ${KD_CUDA_HOME}/lib64 ${KD_CUDA_HOME}/targets/x86_64-linux/lib
-    ${KD_CUDA_HOME}/targets/sbsa-linux/lib REQUIRED)
   add_custom_target(kd_cuda_objects DEPENDS ${objects}) # once, for all who link them
   add_library(kd_cuda INTERFACE)
   target_link_libraries(kd_cuda INTERFACE ${KD_CUDART} stdc++ dl rt m Threads::Threads)
