@@ -6,7 +6,7 @@
 namespace
 {
 
-/* ---- columns: a block sums 32 of them over a part of the rows, and the parts' sums are summed in their order */
+/* ---- columns: a block sums 32 of them, or 32 times four, over a part of the rows, and the parts' sums are summed in their order */
 
 constexpr int ACROSS = 32, DOWN = 8;
 
@@ -17,32 +17,42 @@ struct columns {
     bool adds;
 };
 
-__global__ void sum_columns(struct columns a)
+template <int N> __device__ __forceinline__ void add_to(kd_floats<N> &sum, const kd_floats<N> &more)
 {
-    KD_SHARED(float, of_rows, [DOWN][ACROSS + 1]);
-    int64_t across = (a.columns + ACROSS - 1) / ACROSS, part = blockIdx.x / across;
-    int64_t column = blockIdx.x % across * ACROSS + threadIdx.x;
+    for (int k = 0; k < N; k++)
+        sum.x[k] += more.x[k];
+}
+
+/* N columns a thread. */
+template <int N> __global__ void sum_columns(struct columns a)
+{
+    KD_SHARED(kd_floats<N>, of_rows, [DOWN][ACROSS]);
+    int64_t across = (a.columns + N * ACROSS - 1) / (N * ACROSS), part = blockIdx.x / across;
+    int64_t column = (blockIdx.x % across * ACROSS + threadIdx.x) * N;
     int64_t from = part * a.rows_of_part, to = kd_min(from + a.rows_of_part, a.rows);
-    float sum = 0.0f;
+    kd_floats<N> sum = {};
     if (column < a.columns)
         for (int64_t i = from + threadIdx.y; i < to; i += DOWN)
-            sum += a.x[i * a.columns + column];
+            add_to(sum, kd_load<N>(a.x + i * a.columns + column));
     of_rows[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.y > 0 || column >= a.columns)
         return;
     float *to_sum = &a.sums[part * a.columns + column];
-    sum = a.adds ? *to_sum : 0.0f;
+    sum = a.adds ? kd_load<N>(to_sum) : kd_floats<N>{};
     for (int y = 0; y < DOWN; y++)
-        sum += of_rows[y][threadIdx.x];
-    *to_sum = sum;
+        add_to(sum, of_rows[y][threadIdx.x]);
+    kd_store(to_sum, sum);
 }
 
 void launch_columns(struct kd_queue *queue, struct columns a, int64_t n_parts)
 {
+    bool by_four = a.columns % 4 == 0 && kd_all_aligned(a.x, a.sums);
+    int64_t of_block = by_four ? 4 * ACROSS : ACROSS;
+    int64_t n_blocks = (a.columns + of_block - 1) / of_block * n_parts;
+    auto kernel = by_four ? sum_columns<4> : sum_columns<1>;
     a.rows_of_part = (a.rows + n_parts - 1) / n_parts;
-    int64_t n_blocks = (a.columns + ACROSS - 1) / ACROSS * n_parts;
-    KD_LAUNCH(sum_columns, (unsigned)n_blocks, dim3(ACROSS, DOWN), 0, queue->stream, a);
+    KD_LAUNCH(kernel, (unsigned)n_blocks, dim3(ACROSS, DOWN), 0, queue->stream, a);
 }
 
 /* Enough parts to fill a GPU, each with enough rows to be worth it. */
