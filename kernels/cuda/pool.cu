@@ -122,7 +122,7 @@ __global__ void mean_of_positions(struct kd_op_mean_pool a, int64_t across)
         return;
     for (int y = 1; y < DOWN; y++)
         sum += of_rows[y][threadIdx.x];
-    a.y[sample * a.channels + channel] = sum / (float)a.positions;
+    a.y[sample * a.channels + channel] = a.positions > 0 ? sum / (float)a.positions : 0.0f;
 }
 
 struct spread_over_positions {
