@@ -1,14 +1,13 @@
 /* cross_entropy.cu - each row by a warp, or by a block where there are many classes: a look for the greatest logit, the sum of
  * exponentials, and the gradient in the logits' place. What rows add to the sums lies in scratch until one block adds it up. */
 #include "kernels/cuda/map.cuh"
-#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/table.h"
 
 namespace
 {
 
 constexpr int TOP = 5;
-constexpr int64_t CLASSES_OF_A_WARP = 1024;
 
 /* What a row adds. */
 struct row_sums {
@@ -19,38 +18,6 @@ struct row_sums {
 /* What all rows share. */
 struct weights {
     float smoothing, mix, scale;
-};
-
-struct block_rows { /* threads that share a row: a block of them */
-    static __device__ __forceinline__ int64_t row()
-    {
-        return blockIdx.x;
-    }
-    static __device__ __forceinline__ int thread()
-    {
-        return (int)threadIdx.x;
-    }
-    static constexpr int N_THREADS = KD_THREADS, ROWS_OF_BLOCK = 1;
-    template <class Op, class T> static __device__ T reduce(T mine, T nothing)
-    {
-        return kd_block_reduce<Op>(mine, nothing);
-    }
-};
-
-struct warp_rows { /* a warp of them */
-    static __device__ __forceinline__ int64_t row()
-    {
-        return (int64_t)blockIdx.x * ROWS_OF_BLOCK + threadIdx.x / KD_WARP;
-    }
-    static __device__ __forceinline__ int thread()
-    {
-        return (int)threadIdx.x % KD_WARP;
-    }
-    static constexpr int N_THREADS = KD_WARP, ROWS_OF_BLOCK = KD_THREADS / KD_WARP;
-    template <class Op, class T> static __device__ T reduce(T mine, T)
-    {
-        return kd_warp_reduce<Op>(mine);
-    }
 };
 
 /* A row of logits, and what it is reduced to. */
@@ -189,8 +156,7 @@ template <class Rows>
 void launch(struct kd_queue *queue, const struct kd_op_cross_entropy *a, struct row_sums *sums)
 {
     auto kernel = take_rows<Rows>;
-    int64_t n_blocks = (a->rows + Rows::ROWS_OF_BLOCK - 1) / Rows::ROWS_OF_BLOCK;
-    KD_LAUNCH(kernel, (unsigned)n_blocks, KD_THREADS, 0, queue->stream, *a, sums);
+    KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a, sums);
 }
 
 } // namespace
@@ -201,9 +167,9 @@ void kd_cuda_cross_entropy(struct kd_queue *queue, const struct kd_op_cross_entr
         return;
     size_t bytes = (size_t)a->rows * sizeof(struct row_sums);
     struct row_sums *sums = (struct row_sums *)kd_cuda_scratch(queue, bytes);
-    if (a->n_classes <= CLASSES_OF_A_WARP)
-        launch<warp_rows>(queue, a, sums);
+    if (a->n_classes <= KD_COLUMNS_OF_A_WARP)
+        launch<kd_warp_rows>(queue, a, sums);
     else
-        launch<block_rows>(queue, a, sums);
+        launch<kd_block_rows>(queue, a, sums);
     KD_LAUNCH(add_rows, 1, KD_THREADS, 0, queue->stream, sums, a->rows, a->sums);
 }

@@ -1,6 +1,6 @@
-/* embedding.cu - rows of a table, and their gradient. */
+/* embedding.cu - rows of a table, and their gradients without atomics: a block for each row of dy that is the first one of its token
+ * adds up all rows of that token, in their order. Tokens are few bytes; looking through them costs less than sorting. */
 #include "kernels/cuda/map.cuh"
-#include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/table.h"
 
 namespace
@@ -14,55 +14,52 @@ struct look_up {
 
     template <int N> __device__ void at(int64_t i) const
     {
-        int64_t row = kd_quotient(i, columns), column = i - row * columns;
-        kd_store(y + i, kd_load<N>(table + (int64_t)tokens[row] * columns + column));
+        int64_t row = kd_quotient(i, columns);
+        kd_store(y + i, kd_load<N>(table + tokens[row] * columns + (i - row * columns)));
     }
 };
 
-/* A warp has N columns a lane of one entry. It looks at 32 tokens at a time and adds the rows of those that name the entry, in
- * their order. */
-template <int N> __global__ void add_rows(struct kd_op_embedding_backward a, int64_t across)
+/* A block of KD_THREADS threads, each with one column. */
+__global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
 {
-    int64_t n_units = a.n_entries * across, step = kd_n_threads() / KD_WARP;
-    int lane = (int)threadIdx.x % KD_WARP;
-    for (int64_t unit = kd_thread_at() / KD_WARP; unit < n_units; unit += step) {
-        int64_t entry = unit / across, column = (unit % across * KD_WARP + lane) * N;
-        float *to = a.dtable + entry * a.columns + column;
-        bool is_mine = column < a.columns;
-        kd_floats<N> sum = {};
-        if (is_mine && a.beta != 0.0f)
-            sum = kd_load<N>(to);
-        for (int64_t base = 0; base < a.rows; base += KD_WARP) {
-            bool is_hit = base + lane < a.rows && a.tokens[base + lane] == entry;
-            for (unsigned hits = __ballot_sync(0xFFFFFFFFu, is_hit); hits; hits &= hits - 1) {
-                int64_t row = base + __ffs((int)hits) - 1;
-                kd_floats<N> more = {};
-                if (is_mine)
-                    more = kd_load<N>(a.dy + row * a.columns + column);
-                for (int k = 0; k < N; k++)
-                    sum.x[k] += more.x[k];
-            }
-        }
-        if (is_mine)
-            kd_store(to, sum);
+    KD_SHARED(int, is_same, [KD_THREADS]);
+    int64_t row = blockIdx.x / n_tiles, column = blockIdx.x % n_tiles * KD_THREADS + threadIdx.x;
+    int32_t token = a.tokens[row];
+    int is_seen = 0;
+    for (int64_t i = threadIdx.x; i < row; i += KD_THREADS)
+        is_seen |= a.tokens[i] == token;
+    if (__syncthreads_or(is_seen))
+        return; /* the whole block: an earlier row's block does this token */
+    bool is_inside = column < a.columns;
+    float *to = a.dtable + token * a.columns + column, sum = is_inside ? *to : 0.0f;
+    for (int64_t from = row; from < a.rows; from += KD_THREADS) {
+        int64_t mine = from + threadIdx.x;
+        is_same[threadIdx.x] = mine < a.rows && a.tokens[mine] == token;
+        if (!__syncthreads_or(is_same[threadIdx.x]))
+            continue;
+        for (int i = 0; i < KD_THREADS && is_inside; i++)
+            if (is_same[i])
+                sum += a.dy[(from + i) * a.columns + column];
+        __syncthreads(); /* before the next tokens take their place */
     }
+    if (is_inside)
+        *to = sum;
 }
 
 } // namespace
 
 void kd_cuda_embedding(struct kd_queue *queue, const struct kd_op_embedding *a)
 {
-    bool by_four = a->columns % 4 == 0 && kd_all_aligned(a->table, a->y);
+    bool by_four = kd_all_aligned(a->table, a->y) && a->columns % 4 == 0;
     kd_map(queue, a->rows * a->columns, by_four, look_up{a->tokens, a->table, a->y, a->columns});
 }
 
 void kd_cuda_embedding_backward(struct kd_queue *queue, const struct kd_op_embedding_backward *a)
 {
-    bool by_four = a->columns % 4 == 0 && kd_all_aligned(a->dy, a->dtable);
-    int64_t of_warp = by_four ? 4 * KD_WARP : KD_WARP;
-    int64_t across = (a->columns + of_warp - 1) / of_warp, n_units = a->n_entries * across;
-    auto kernel = by_four ? add_rows<4> : add_rows<1>;
-    if (n_units > 0)
-        KD_LAUNCH(kernel, kd_blocks(n_units, KD_THREADS / KD_WARP), KD_THREADS, 0, queue->stream,
-                  *a, across);
+    int64_t n = a->n_entries * a->columns, n_tiles = (a->columns + KD_THREADS - 1) / KD_THREADS;
+    if (a->beta == 0.0f && n > 0)
+        KD_CUDA(cudaMemsetAsync(a->dtable, 0, (size_t)n * sizeof(float), queue->stream));
+    if (a->rows > 0 && n_tiles > 0)
+        KD_LAUNCH(add_rows, (unsigned)(a->rows * n_tiles), KD_THREADS, 0, queue->stream, *a,
+                  n_tiles);
 }
