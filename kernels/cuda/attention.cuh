@@ -10,10 +10,11 @@
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/table.h"
 
-static constexpr int KD_TILE = 32, KD_TILE_WARPS = 8, KD_TILE_EACH = KD_TILE / KD_TILE_WARPS;
+static constexpr int KD_HEAD_TILE = 32, KD_HEAD_WARPS = 8,
+                     KD_HEAD_EACH = KD_HEAD_TILE / KD_HEAD_WARPS;
 static constexpr int KD_PART = 128, KD_LANE_PARTS = KD_PART / KD_WARP;
 /* Lanes that read the same column of their rows, four floats each, reach all banks. */
-static constexpr int KD_TILE_PITCH = KD_PART + 4;
+static constexpr int KD_HEAD_PITCH = KD_PART + 4;
 
 /* One head's rows of one kind: element i of row t at x[t stride + i]. */
 struct kd_head_rows {
@@ -32,7 +33,7 @@ struct kd_attention_shape {
 
     __host__ __device__ int64_t n_tiles() const
     {
-        return (length + KD_TILE - 1) / KD_TILE;
+        return (length + KD_HEAD_TILE - 1) / KD_HEAD_TILE;
     }
     __host__ __device__ int64_t n_parts() const
     {
@@ -48,7 +49,7 @@ struct kd_attention_shape {
         struct kd_attention_place place;
         place.part = at % n_parts() * KD_PART;
         at /= n_parts();
-        place.first = at % n_tiles() * KD_TILE;
+        place.first = at % n_tiles() * KD_HEAD_TILE;
         at /= n_tiles();
         place.head = at % n_heads;
         place.sample = at / n_heads;
@@ -74,13 +75,13 @@ struct kd_attention_shape {
     }
 };
 
-typedef float kd_tile[KD_TILE][KD_TILE_PITCH];
-typedef float kd_tile_weights[KD_TILE_WARPS][KD_TILE][KD_TILE_EACH];
+typedef float kd_head_tile[KD_HEAD_TILE][KD_HEAD_PITCH];
+typedef float kd_head_weights[KD_HEAD_WARPS][KD_HEAD_TILE][KD_HEAD_EACH];
 
 /* A block's shared memory. */
-struct kd_tiles {
-    kd_tile &left, &right;
-    kd_tile_weights &weights;
+struct kd_head_tiles {
+    kd_head_tile &left, &right;
+    kd_head_weights &weights;
 };
 
 /* Numbers of a part, rounded up to groups of four, of which the last ones are zeros. */
@@ -91,13 +92,13 @@ static __device__ __forceinline__ int kd_padded(int64_t from, int64_t size)
 }
 
 /* tile[r][i] = number from + i of row first + r, zeros where there are no such. */
-static __device__ __forceinline__ void kd_load_tile(kd_tile &tile, const kd_head_rows &rows,
+static __device__ __forceinline__ void kd_load_tile(kd_head_tile &tile, const kd_head_rows &rows,
                                                     int64_t first, int64_t from,
                                                     const kd_attention_shape &shape)
 {
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     int padded = kd_padded(from, shape.size);
-    for (int r = warp; r < KD_TILE; r += KD_TILE_WARPS)
+    for (int r = warp; r < KD_HEAD_TILE; r += KD_HEAD_WARPS)
         for (int i = lane; i < padded; i += KD_WARP) {
             bool is_there = first + r < shape.length && from + i < shape.size;
             tile[r][i] = is_there ? rows.x[(first + r) * rows.stride + from + i] : 0.0f;
@@ -106,12 +107,12 @@ static __device__ __forceinline__ void kd_load_tile(kd_tile &tile, const kd_head
 
 /* products[q] = the product of left row left_first + 4 warp + q with right row right_first + lane. All threads of the block. */
 static __device__ __forceinline__ void
-kd_tile_products(const kd_tiles &tiles, const kd_head_rows &left, int64_t left_first,
+kd_head_products(const kd_head_tiles &tiles, const kd_head_rows &left, int64_t left_first,
                  const kd_head_rows &right, int64_t right_first, const kd_attention_shape &shape,
-                 float (&products)[KD_TILE_EACH])
+                 float (&products)[KD_HEAD_EACH])
 {
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
-    for (int q = 0; q < KD_TILE_EACH; q++)
+    for (int q = 0; q < KD_HEAD_EACH; q++)
         products[q] = 0.0f;
     for (int64_t from = 0; from < shape.size; from += KD_PART) {
         __syncthreads(); /* what was in the tiles has been used */
@@ -121,8 +122,8 @@ kd_tile_products(const kd_tiles &tiles, const kd_head_rows &left, int64_t left_f
         for (int i = 0; i < kd_padded(from, shape.size); i += 4) {
             kd_floats<4> mine = kd_load<4>(&tiles.right[lane][i]);
             KD_UNROLL
-            for (int q = 0; q < KD_TILE_EACH; q++) {
-                kd_floats<4> row = kd_load<4>(&tiles.left[warp * KD_TILE_EACH + q][i]);
+            for (int q = 0; q < KD_HEAD_EACH; q++) {
+                kd_floats<4> row = kd_load<4>(&tiles.left[warp * KD_HEAD_EACH + q][i]);
                 products[q] += row.x[0] * mine.x[0] + row.x[1] * mine.x[1] + row.x[2] * mine.x[2] +
                                row.x[3] * mine.x[3];
             }
@@ -132,11 +133,11 @@ kd_tile_products(const kd_tiles &tiles, const kd_head_rows &left, int64_t left_f
 
 /* sums[q][e] += over the right rows, each a lane's: weights[q] of that lane times its number part + 32 e + lane. All threads of the
  * block. */
-static __device__ __forceinline__ void kd_tile_add(const kd_tiles &tiles,
-                                                   const float (&weights)[KD_TILE_EACH],
+static __device__ __forceinline__ void kd_head_add(const kd_head_tiles &tiles,
+                                                   const float (&weights)[KD_HEAD_EACH],
                                                    const kd_head_rows &right, int64_t right_first,
                                                    int64_t part, const kd_attention_shape &shape,
-                                                   float (&sums)[KD_TILE_EACH][KD_LANE_PARTS])
+                                                   float (&sums)[KD_HEAD_EACH][KD_LANE_PARTS])
 {
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     int padded = kd_padded(part, shape.size);
@@ -145,13 +146,13 @@ static __device__ __forceinline__ void kd_tile_add(const kd_tiles &tiles,
     kd_store(tiles.weights[warp][lane],
              kd_floats<4>{{weights[0], weights[1], weights[2], weights[3]}});
     __syncthreads();
-    for (int s = 0; s < KD_TILE; s++) {
+    for (int s = 0; s < KD_HEAD_TILE; s++) {
         kd_floats<4> of_row = kd_load<4>(tiles.weights[warp][s]);
         KD_UNROLL
         for (int e = 0; e < KD_LANE_PARTS; e++) {
             float x = lane + KD_WARP * e < padded ? tiles.right[s][lane + KD_WARP * e] : 0.0f;
             KD_UNROLL
-            for (int q = 0; q < KD_TILE_EACH; q++)
+            for (int q = 0; q < KD_HEAD_EACH; q++)
                 sums[q][e] += of_row.x[q] * x;
         }
     }
@@ -159,14 +160,14 @@ static __device__ __forceinline__ void kd_tile_add(const kd_tiles &tiles,
 
 /* Writes what was added up, times factor, as the part's numbers of the left rows. */
 static __device__ __forceinline__ void
-kd_tile_write(float *x, int64_t stride, const kd_attention_place &place,
-              const kd_attention_shape &shape, const float (&sums)[KD_TILE_EACH][KD_LANE_PARTS],
-              const float (&factors)[KD_TILE_EACH])
+kd_head_write(float *x, int64_t stride, const kd_attention_place &place,
+              const kd_attention_shape &shape, const float (&sums)[KD_HEAD_EACH][KD_LANE_PARTS],
+              const float (&factors)[KD_HEAD_EACH])
 {
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
-    for (int q = 0; q < KD_TILE_EACH; q++)
+    for (int q = 0; q < KD_HEAD_EACH; q++)
         for (int e = 0; e < KD_LANE_PARTS; e++) {
-            int64_t t = place.first + warp * KD_TILE_EACH + q;
+            int64_t t = place.first + warp * KD_HEAD_EACH + q;
             int64_t i = place.part + lane + KD_WARP * e;
             if (t < shape.length && i < shape.size)
                 x[t * stride + i] = sums[q][e] * factors[q];
