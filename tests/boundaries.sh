@@ -173,6 +173,10 @@ kernels/planted.c|#include "trainer/models/plan.h"|kernels/ may not include
 kernels/planted.c|#include <dnnl.h>|has its one door
 kernels/cuda/planted.cu|#include <dnnl.hpp>|has its one door
 kernels/cpu/planted.c|#include <cuda_runtime.h>|has its one door
+kernels/planted.c|#include <cuda_runtime.h>|has its one door
+kernels/cuda/planted.cu|#include "tests/planted.h"|kernels/ may not include
+kernels/cuda/planted.cuh|#include "trainer/models/plan.h"|kernels/ may not include
+trainer/planted.c|#include <cuda_runtime.h>|has its one door
 trainer/comm/planted.c|  #  include <nccl.h>|has its one door
 trainer/comm/planted.c|#include <mpi.h>|has its one door
 trainer/planted.c|#include "search/space.h"|trainer/ may not include

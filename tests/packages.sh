@@ -10,7 +10,7 @@ KD_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libjan
     libyaml-dev libpcre2-dev libhwloc-dev uthash-dev libopenmpi-dev openmpi-bin libdnnl-dev"
 # Ubuntu 22.04 has the sanitizer and fuzzer libraries inside clang's own packages, newer ones in libclang-rt-dev.
 # shellcheck disable=SC2034
-KD_TEST_PACKAGES="clang ?libclang-rt-dev libcmocka-dev python3 python3-zmq sqlite3 util-linux procps"
+KD_TEST_PACKAGES="clang g++ ?libclang-rt-dev libcmocka-dev python3 python3-zmq sqlite3 util-linux procps"
 
 kd_is_installed() {
     dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed

@@ -31,7 +31,7 @@ int kd_error_prefix(struct kd_error *err, const char *format, ...)
 #define kd_bug(...)          kd_bug_at(__FILE__, __LINE__, __VA_ARGS__)
 #define kd_assert(condition) ((condition) ? (void)0 : kd_bug("assertion failed: %s", #condition))
 
-_Noreturn void kd_bug_at(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void kd_bug_at(const char *file, int line, const char *format, ...)
+    __attribute__((noreturn, format(printf, 3, 4)));
 
 #endif

@@ -18,6 +18,7 @@ struct bench {
     const struct kd_device *device;
     struct kd_queue *queue;
     struct kd_rng rng;
+    bool is_slow; /* a device made of fibers: fewer and smaller shapes */
 };
 
 struct buffer {
@@ -106,9 +107,14 @@ static inline void buffer_start(struct bench *bench, struct buffer *b, double *w
 
 static const int64_t sizes[] = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130};
 
+static const int64_t few_sizes[] = {0, 1, 3, 33, 130};
+
+/* Over the sizes that fit the device of `bench`. */
 #define FOR_SIZES(n)                                                                               \
-    for (size_t n##_at = 0; n##_at < KD_COUNT(sizes); n##_at++)                                    \
-        for (int64_t n = sizes[n##_at], n##_once = 1; n##_once; n##_once = 0)
+    for (size_t n##_at = 0; n##_at < (bench->is_slow ? KD_COUNT(few_sizes) : KD_COUNT(sizes));     \
+         n##_at++)                                                                                 \
+        for (int64_t n = (bench->is_slow ? few_sizes : sizes)[n##_at], n##_once = 1; n##_once;     \
+             n##_once = 0)
 
 static inline void run(struct bench *bench, struct kd_call call)
 {

@@ -93,6 +93,7 @@ static void check_layernorm(struct bench *bench)
     for (int64_t rows = 0; rows < LAYERNORM_ROWS_MAX; rows += 2)
         for (int bias = 0; bias < 2; bias++)
             check_one_layernorm(bench, rows, columns, bias);
+    check_one_layernorm(bench, 3, 1500, true);
 }
 
 /* dx of one row: rstd (g - mean(g) - xhat mean(g xhat)), g = dy weight. */
@@ -259,6 +260,7 @@ static void check_embedding_backward(struct bench *bench)
     FOR_SIZES(rows)
     FOR_SIZES(columns)
     check_one_embedding_backward(bench, rows, columns);
+    check_one_embedding_backward(bench, 600, 300); /* several blocks of either */
 }
 
 /* ---- rotary positions and attention */
@@ -322,6 +324,7 @@ static const struct kd_op_attention attention_shapes[] = {
     {.n = 1, .length = 64, .n_heads = 2, .size = 64},
     {.n = 3, .length = 31, .n_heads = 4, .size = 10},
     {.n = 1, .length = 130, .n_heads = 1, .size = 34},
+    {.n = 1, .length = 35, .n_heads = 2, .size = 150}, /* more than one part of a head on a GPU */
 };
 
 static void check_rotary(struct bench *bench)

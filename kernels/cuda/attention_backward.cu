@@ -1,0 +1,132 @@
+/* attention_backward.cu - the gradients of queries, keys and values. The weights are made anew from log_sum, once for the queries'
+ * gradients and once for those of keys and values, so that each number is added up by one block, in one order.
+ *
+ * With p the weights, dp = dy v^T and mean[t] = sum over s of p dp = dy[t] y[t]: dscore = p (dp - mean) / sqrt(size);
+ * dq = dscore k, dk = dscore^T q, dv = p^T dy. */
+#include "kernels/cuda/attention.cuh"
+
+namespace
+{
+
+struct backward {
+    struct kd_op_attention_backward a;
+    kd_attention_shape shape;
+    float *means; /* [n][n_heads][length] */
+};
+
+/* A warp for each row. */
+__global__ void multiply_rows(struct backward b)
+{
+    const kd_attention_shape &shape = b.shape;
+    int64_t row = (int64_t)blockIdx.x * (KD_THREADS / KD_WARP) + threadIdx.x / KD_WARP;
+    int lane = (int)threadIdx.x % KD_WARP;
+    if (row >= shape.n * shape.length * shape.n_heads)
+        return; /* the whole warp */
+    float sum = 0.0f;
+    for (int64_t i = lane; i < shape.size; i += KD_WARP)
+        sum += b.a.dy[row * shape.size + i] * b.a.y[row * shape.size + i];
+    sum = kd_warp_sum(sum);
+    int64_t head = row % shape.n_heads, t = row / shape.n_heads % shape.length;
+    int64_t sample = row / shape.n_heads / shape.length;
+    if (lane == 0)
+        b.means[(sample * shape.n_heads + head) * shape.length + t] = sum;
+}
+
+/* The weight and the score's gradient of a query and a key, from their products. */
+struct weight {
+    float p, dscore;
+};
+
+__device__ __forceinline__ struct weight weight_of(const struct backward &b,
+                                                   const kd_attention_place &place, int64_t query,
+                                                   int64_t key, float score, float dp)
+{
+    struct weight weight = {0.0f, 0.0f};
+    if (query < b.shape.length && key <= query) {
+        float scale = rsqrtf((float)b.shape.size);
+        int64_t at = b.shape.row_at(place, query);
+        weight.p = expf(score * scale - b.a.log_sum[at]);
+        weight.dscore = weight.p * (dp - b.means[at]) * scale;
+    }
+    return weight;
+}
+
+__device__ __forceinline__ void write(const struct backward &b, const kd_attention_place &place,
+                                      int kind, const float (&sums)[KD_HEAD_EACH][KD_LANE_PARTS])
+{
+    const float as_they_are[KD_HEAD_EACH] = {1.0f, 1.0f, 1.0f, 1.0f};
+    kd_head_rows rows = b.shape.of_qkv(b.a.dqkv, place, kind);
+    kd_head_write(kd_writable(rows), rows.stride, place, b.shape, sums, as_they_are);
+}
+
+/* A block for 32 queries: all keys up to them. */
+__global__ void __launch_bounds__(KD_THREADS) to_queries(struct backward b)
+{
+    KD_SHARED(float, left, [KD_HEAD_TILE][KD_HEAD_PITCH]);
+    KD_SHARED(float, right, [KD_HEAD_TILE][KD_HEAD_PITCH]);
+    KD_SHARED(float, weights, [KD_HEAD_WARPS][KD_HEAD_TILE][KD_HEAD_EACH]);
+    kd_head_tiles tiles = {left, right, weights};
+    const kd_attention_shape &shape = b.shape;
+    kd_attention_place place = shape.place();
+    kd_head_rows q = shape.of_qkv(b.a.qkv, place, 0), k = shape.of_qkv(b.a.qkv, place, 1);
+    kd_head_rows v = shape.of_qkv(b.a.qkv, place, 2), dy = shape.of_y(b.a.dy, place);
+    int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
+    float dq[KD_HEAD_EACH][KD_LANE_PARTS] = {};
+    for (int64_t first = 0; first <= place.first; first += KD_HEAD_TILE) {
+        float scores[KD_HEAD_EACH], dp[KD_HEAD_EACH];
+        kd_head_products(tiles, q, place.first, k, first, shape, scores);
+        kd_head_products(tiles, dy, place.first, v, first, shape, dp);
+        for (int i = 0; i < KD_HEAD_EACH; i++)
+            scores[i] = weight_of(b, place, place.first + warp * KD_HEAD_EACH + i, first + lane,
+                                  scores[i], dp[i])
+                            .dscore;
+        kd_head_add(tiles, scores, k, first, place.part, shape, dq);
+    }
+    write(b, place, 0, dq);
+}
+
+/* A block for 32 keys: all queries from them on. */
+__global__ void __launch_bounds__(KD_THREADS) to_keys_and_values(struct backward b)
+{
+    KD_SHARED(float, left, [KD_HEAD_TILE][KD_HEAD_PITCH]);
+    KD_SHARED(float, right, [KD_HEAD_TILE][KD_HEAD_PITCH]);
+    KD_SHARED(float, weights, [KD_HEAD_WARPS][KD_HEAD_TILE][KD_HEAD_EACH]);
+    kd_head_tiles tiles = {left, right, weights};
+    const kd_attention_shape &shape = b.shape;
+    kd_attention_place place = shape.place();
+    kd_head_rows q = shape.of_qkv(b.a.qkv, place, 0), k = shape.of_qkv(b.a.qkv, place, 1);
+    kd_head_rows v = shape.of_qkv(b.a.qkv, place, 2), dy = shape.of_y(b.a.dy, place);
+    int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
+    float dk[KD_HEAD_EACH][KD_LANE_PARTS] = {}, dv[KD_HEAD_EACH][KD_LANE_PARTS] = {};
+    for (int64_t first = place.first; first < shape.length; first += KD_HEAD_TILE) {
+        float p[KD_HEAD_EACH], dscore[KD_HEAD_EACH];
+        kd_head_products(tiles, k, place.first, q, first, shape, p);
+        kd_head_products(tiles, v, place.first, dy, first, shape, dscore);
+        for (int i = 0; i < KD_HEAD_EACH; i++) {
+            struct weight weight = weight_of(
+                b, place, first + lane, place.first + warp * KD_HEAD_EACH + i, p[i], dscore[i]);
+            p[i] = weight.p;
+            dscore[i] = weight.dscore;
+        }
+        kd_head_add(tiles, p, dy, first, place.part, shape, dv);
+        kd_head_add(tiles, dscore, q, first, place.part, shape, dk);
+    }
+    write(b, place, 1, dk);
+    write(b, place, 2, dv);
+}
+
+} // namespace
+
+void kd_cuda_attention_backward(struct kd_queue *queue, const struct kd_op_attention_backward *a)
+{
+    kd_attention_shape shape = {a->n, a->length, a->n_heads, a->size};
+    int64_t n_rows = a->n * a->length * a->n_heads;
+    if (shape.n_blocks() <= 0)
+        return;
+    struct backward b = {*a, shape, NULL};
+    b.means = (float *)kd_cuda_scratch(queue, (size_t)n_rows * sizeof(float));
+    unsigned of_rows = (unsigned)((n_rows + KD_THREADS / KD_WARP - 1) / (KD_THREADS / KD_WARP));
+    KD_LAUNCH(multiply_rows, of_rows, KD_THREADS, 0, queue->stream, b);
+    KD_LAUNCH(to_queries, (unsigned)shape.n_blocks(), KD_THREADS, 0, queue->stream, b);
+    KD_LAUNCH(to_keys_and_values, (unsigned)shape.n_blocks(), KD_THREADS, 0, queue->stream, b);
+}

@@ -1,0 +1,198 @@
+/* convolution.cu - convolutions as products (implicit GEMM): the patches under the windows are a matrix that is never in memory. */
+#include "kernels/cuda/images.cuh"
+#include "kernels/cuda/table.h"
+#include "kernels/cuda/tiles.cuh"
+
+namespace
+{
+
+/* An element of a window: where in it, and which channel. */
+struct inside {
+    int64_t i, j, channel;
+};
+
+__device__ __forceinline__ inside inside_of(int64_t at, int64_t kernel, int64_t channels)
+{
+    int64_t place = kd_quotient(at, channels);
+    return {kd_quotient(place, kernel), kd_remainder(place, kernel), kd_remainder(at, channels)};
+}
+
+/* x[pixel of the output][element of its window], 0 in the padding. */
+__device__ __forceinline__ float patch(const float *x, const kd_images &images, int64_t pixel,
+                                       int64_t element)
+{
+    inside e = inside_of(element, images.in.kernel, images.in.channels);
+    int64_t under = kd_under(images, kd_pixel_of(pixel, images.h, images.w), e.i, e.j);
+    return under < 0 ? 0.0f : x[under * images.in.channels + e.channel];
+}
+
+struct patches {
+    static constexpr bool BY_K = false;
+    const float *x;
+    kd_images images;
+
+    __device__ float at(int64_t pixel, int64_t element) const
+    {
+        return patch(x, images, pixel, element);
+    }
+};
+
+struct patches_turned {
+    static constexpr bool BY_K = true;
+    const float *x;
+    kd_images images;
+
+    __device__ float at(int64_t element, int64_t pixel) const
+    {
+        return patch(x, images, pixel, element);
+    }
+};
+
+/* dy of the output pixels whose windows an input pixel is in: [pixel of the input][(place in the window, c_out)]. */
+struct windows_over {
+    static constexpr bool BY_K = false;
+    const float *dy;
+    kd_images images;
+    int64_t c_out;
+
+    __device__ float at(int64_t pixel, int64_t element) const
+    {
+        inside e = inside_of(element, images.in.kernel, c_out);
+        int64_t over = kd_over(images, kd_pixel_of(pixel, images.in.h, images.in.w), e.i, e.j);
+        return over < 0 ? 0.0f : dy[over * c_out + e.channel];
+    }
+};
+
+/* weight[c_out][patch] as it is stored. */
+struct weights {
+    static constexpr bool BY_K = false;
+    const float *x;
+    int64_t of_patch;
+
+    __device__ float at(int64_t channel_out, int64_t element) const
+    {
+        return x[channel_out * of_patch + element];
+    }
+};
+
+/* The same, as (channel, (place in the window, c_out)). */
+struct weights_turned {
+    static constexpr bool BY_K = true;
+    const float *x;
+    int64_t of_patch, channels, c_out;
+
+    __device__ float at(int64_t channel, int64_t element) const
+    {
+        int64_t place = kd_quotient(element, c_out), channel_out = kd_remainder(element, c_out);
+        return x[channel_out * of_patch + place * channels + channel];
+    }
+};
+
+/* dy as (c_out, pixel of the output). */
+struct gradients_turned {
+    static constexpr bool BY_K = true;
+    const float *dy;
+    int64_t c_out;
+
+    __device__ float at(int64_t channel_out, int64_t pixel) const
+    {
+        return dy[pixel * c_out + channel_out];
+    }
+};
+
+/* bias may be NULL. */
+struct put_biased {
+    const float *bias;
+    float *y;
+    int64_t n;
+
+    __device__ void put(int64_t, int64_t i, int64_t j, float sum) const
+    {
+        y[i * n + j] = bias ? sum + bias[j] : sum;
+    }
+};
+
+/* y: [parts][m][n]. */
+struct put_part {
+    float *y;
+    int64_t m, n;
+    bool adds;
+
+    __device__ void put(int64_t part, int64_t i, int64_t j, float sum) const
+    {
+        float *to = y + (part * m + i) * n + j;
+        *to = adds ? *to + sum : sum;
+    }
+};
+
+struct add_parts {
+    const float *parts;
+    float *y;
+    int64_t n, n_parts;
+    bool adds;
+
+    template <int N> __device__ void at(int64_t i) const
+    {
+        kd_floats<N> sum = {};
+        if (adds)
+            sum = kd_load<N>(y + i);
+        for (int64_t part = 0; part < n_parts; part++) {
+            kd_floats<N> more = kd_load<N>(parts + part * n + i);
+            for (int k = 0; k < N; k++)
+                sum.x[k] += more.x[k];
+        }
+        kd_store(y + i, sum);
+    }
+};
+
+int64_t of_patch(const struct kd_window *window)
+{
+    return window->kernel * window->kernel * window->channels;
+}
+
+/* Enough parts of a sum over all pixels to fill a GPU, each long enough to be worth it. */
+int64_t parts_of(int64_t n_tiles, int64_t n_pixels)
+{
+    const int64_t blocks_wanted = 512, pixels_least = 256;
+    int64_t wanted = blocks_wanted / (n_tiles > 0 ? n_tiles : 1), most = n_pixels / pixels_least;
+    wanted = wanted < most ? wanted : most;
+    return wanted > 1 ? wanted : 1;
+}
+
+} // namespace
+
+void kd_cuda_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
+{
+    kd_images images = kd_images_of(&a->window);
+    int64_t k = of_patch(&a->window);
+    kd_product(queue, patches{a->x, images}, weights{a->weight, k}, kd_out_pixels(images), a->c_out,
+               k, 1, put_biased{a->bias, a->y, a->c_out});
+}
+
+void kd_cuda_conv2d_backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
+{
+    kd_images images = kd_images_of(&a->window);
+    int64_t channels = a->window.channels;
+    int64_t k = a->window.kernel * a->window.kernel * a->c_out;
+    kd_product(queue, windows_over{a->dy, images, a->c_out},
+               weights_turned{a->weight, of_patch(&a->window), channels, a->c_out},
+               kd_in_pixels(images), channels, k, 1,
+               put_part{a->dx, kd_in_pixels(images), channels, a->beta != 0.0f});
+}
+
+void kd_cuda_conv2d_backward_weight(struct kd_queue *queue,
+                                    const struct kd_op_conv2d_backward_weight *a)
+{
+    kd_images images = kd_images_of(&a->window);
+    int64_t m = a->c_out, n = of_patch(&a->window), n_pixels = kd_out_pixels(images);
+    int64_t n_parts = parts_of(kd_n_tiles(m, n), n_pixels);
+    bool adds = a->beta != 0.0f, is_whole = n_parts == 1;
+    float *sums = a->dweight;
+    if (!is_whole)
+        sums = (float *)kd_cuda_scratch(queue, (size_t)(n_parts * m * n) * sizeof *sums);
+    kd_product(queue, gradients_turned{a->dy, a->c_out}, patches_turned{a->x, images}, m, n,
+               n_pixels, n_parts, put_part{sums, m, n, is_whole && adds});
+    if (!is_whole)
+        kd_map(queue, m * n, m * n % 4 == 0 && kd_all_aligned(sums, a->dweight),
+               add_parts{sums, a->dweight, m * n, n_parts, adds});
+}

@@ -1,0 +1,188 @@
+/* device.cu - the CUDA device: one GPU, one stream a queue, memory of cudaMalloc. The ops are the other files of this folder. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "kernels/cuda/ranges.h"
+#include "kernels/cuda/table.h"
+
+extern "C" const char kd_cuda_architectures[]; /* plugin.c */
+
+static const struct kd_ops cuda_ops = {
+#define KD_OP(name, summary) .name = kd_cuda_##name,
+#include "kernels/ops.def"
+#undef KD_OP
+};
+
+void kd_cuda_check(cudaError_t error, const char *call, const char *file, int line)
+{
+    if (error == cudaSuccess)
+        return;
+    fprintf(stderr, "katydid: CUDA: %s at %s:%d failed: %s (%s)\n", call, file, line,
+            cudaGetErrorString(error), cudaGetErrorName(error));
+    fflush(NULL);
+    _exit(EXIT_FAILURE); /* destructors would call CUDA again */
+}
+
+/* ---- opening: what is missing is said by name */
+
+static int no_driver(cudaError_t error, struct kd_error *err)
+{
+    int wanted = 0;
+    cudaRuntimeGetVersion(&wanted);
+    return kd_fail(
+        err,
+        "device cuda: no NVIDIA driver that serves CUDA %d.%d (%s): install or update it, "
+        "`nvidia-smi` shows the one that runs; or say device: cpu",
+        wanted / 1000, wanted % 1000 / 10, cudaGetErrorString(error));
+}
+
+static int no_gpu(const char *why, struct kd_error *err)
+{
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    return kd_fail(
+        err,
+        "device cuda: no GPU that this process may use (%s; CUDA_VISIBLE_DEVICES is %s%s%s): "
+        "`nvidia-smi -L` lists those of the machine; or say device: cpu",
+        why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "");
+}
+
+static int find_gpu(struct kd_error *err)
+{
+    int n_gpus = 0;
+    cudaError_t error = cudaGetDeviceCount(&n_gpus);
+    if (error == cudaErrorInsufficientDriver)
+        return no_driver(error, err);
+    if (error != cudaSuccess || n_gpus == 0)
+        return no_gpu(error != cudaSuccess ? cudaGetErrorString(error) : "there are 0", err);
+    error = cudaSetDevice(0);
+    return error == cudaSuccess ? 0 : no_gpu(cudaGetErrorString(error), err);
+}
+
+static __global__ void probe()
+{
+}
+
+/* Of a GPU that this build has no code for every launch would fail. */
+static int check_architecture(struct kd_error *err)
+{
+    cudaFuncAttributes attributes;
+    cudaDeviceProp gpu;
+    cudaError_t error = cudaFuncGetAttributes(&attributes, probe);
+    if (error == cudaSuccess)
+        return 0;
+    cudaGetLastError(); /* it is told of here, and not by the next launch */
+    if (cudaGetDeviceProperties(&gpu, 0) != cudaSuccess)
+        return no_gpu(cudaGetErrorString(error), err);
+    return kd_fail(err,
+                   "device cuda: no code for the GPU (%s, architecture %d%d): %s; this build has "
+                   "%s: configure one with -DKATYDID_CUDA_ARCHITECTURES=%d%d, or say device: cpu",
+                   gpu.name, gpu.major, gpu.minor, cudaGetErrorString(error), kd_cuda_architectures,
+                   gpu.major, gpu.minor);
+}
+
+static void cuda_close(struct kd_queue *queue)
+{
+    if (!queue)
+        return;
+    KD_CUDA(cudaStreamSynchronize(queue->stream));
+    kd_range_tables_free(queue);
+    KD_CUDA(cudaFree(queue->scratch));
+    KD_CUDA(cudaStreamDestroy(queue->stream));
+    free(queue);
+}
+
+static int cuda_open(struct kd_queue **queue, struct kd_error *err)
+{
+    if (find_gpu(err) < 0 || check_architecture(err) < 0)
+        return -1;
+    cudaStream_t stream;
+    cudaError_t error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    if (error != cudaSuccess)
+        return kd_fail(err, "device cuda: the GPU takes no work: %s", cudaGetErrorString(error));
+    *queue = (struct kd_queue *)kd_alloc(sizeof **queue);
+    (*queue)->stream = stream;
+    return 0;
+}
+
+/* ---- memory */
+
+static void out_of_memory(size_t wanted)
+{
+    size_t free_bytes = 0, total = 0;
+    if (cudaMemGetInfo(&free_bytes, &total) != cudaSuccess)
+        return;
+    fprintf(stderr, "katydid: out of GPU memory: %zu bytes asked for, %zu of %zu are free\n",
+            wanted, free_bytes, total);
+}
+
+static void *allocate(size_t bytes)
+{
+    void *memory = NULL;
+    cudaError_t error = cudaMalloc(&memory, bytes);
+    if (error == cudaErrorMemoryAllocation)
+        out_of_memory(bytes);
+    kd_cuda_check(error, "cudaMalloc", __FILE__, __LINE__);
+    return memory;
+}
+
+/* The queues' streams do not wait for the default one, on which zeros are written. */
+static void *cuda_alloc(size_t bytes)
+{
+    void *memory = allocate(bytes ? bytes : 1);
+    KD_CUDA(cudaMemset(memory, 0, bytes ? bytes : 1));
+    KD_CUDA(cudaStreamSynchronize(0));
+    return memory;
+}
+
+static void cuda_free(void *memory)
+{
+    if (memory)
+        KD_CUDA(cudaFree(memory));
+}
+
+void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes)
+{
+    const size_t least = 1 << 20;
+    if (bytes <= queue->scratch_bytes)
+        return queue->scratch;
+    KD_CUDA(cudaStreamSynchronize(queue->stream)); /* the old one may still be in use */
+    KD_CUDA(cudaFree(queue->scratch));
+    queue->scratch_bytes = bytes > least ? bytes + bytes / 2 : least;
+    queue->scratch = allocate(queue->scratch_bytes);
+    return queue->scratch;
+}
+
+static void cuda_copy_in(struct kd_queue *queue, void *device, const void *host, size_t bytes)
+{
+    if (bytes)
+        KD_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, queue->stream));
+}
+
+static void cuda_copy_out(struct kd_queue *queue, void *host, const void *device, size_t bytes)
+{
+    if (bytes)
+        KD_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, queue->stream));
+}
+
+static void cuda_wait(struct kd_queue *queue)
+{
+    KD_CUDA(cudaStreamSynchronize(queue->stream));
+}
+
+extern "C" {
+extern const struct kd_device kd_device_cuda;
+
+const struct kd_device kd_device_cuda = {
+    .name = "cuda",
+    .summary = "NVIDIA GPUs, fp32, own kernels",
+    .ops = &cuda_ops,
+    .open = cuda_open,
+    .close = cuda_close,
+    .alloc = cuda_alloc,
+    .free = cuda_free,
+    .copy_in = cuda_copy_in,
+    .copy_out = cuda_copy_out,
+    .wait = cuda_wait,
+};
+}

@@ -1,0 +1,65 @@
+/* embedding.cu - rows of a table, and their gradients without atomics: a block for each row of dy that is the first one of its token
+ * adds up all rows of that token, in their order. Tokens are few bytes; looking through them costs less than sorting. */
+#include "kernels/cuda/map.cuh"
+#include "kernels/cuda/table.h"
+
+namespace
+{
+
+struct look_up {
+    const int32_t *tokens;
+    const float *table;
+    float *y;
+    int64_t columns;
+
+    template <int N> __device__ void at(int64_t i) const
+    {
+        int64_t row = kd_quotient(i, columns);
+        kd_store(y + i, kd_load<N>(table + tokens[row] * columns + (i - row * columns)));
+    }
+};
+
+/* A block of KD_THREADS threads, each with one column. */
+__global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
+{
+    KD_SHARED(int, is_same, [KD_THREADS]);
+    int64_t row = blockIdx.x / n_tiles, column = blockIdx.x % n_tiles * KD_THREADS + threadIdx.x;
+    int32_t token = a.tokens[row];
+    int is_seen = 0;
+    for (int64_t i = threadIdx.x; i < row; i += KD_THREADS)
+        is_seen |= a.tokens[i] == token;
+    if (__syncthreads_or(is_seen))
+        return; /* the whole block: an earlier row's block does this token */
+    bool is_inside = column < a.columns;
+    float *to = a.dtable + token * a.columns + column, sum = is_inside ? *to : 0.0f;
+    for (int64_t from = row; from < a.rows; from += KD_THREADS) {
+        int64_t mine = from + threadIdx.x;
+        is_same[threadIdx.x] = mine < a.rows && a.tokens[mine] == token;
+        if (!__syncthreads_or(is_same[threadIdx.x]))
+            continue;
+        for (int i = 0; i < KD_THREADS && is_inside; i++)
+            if (is_same[i])
+                sum += a.dy[(from + i) * a.columns + column];
+        __syncthreads(); /* before the next tokens take their place */
+    }
+    if (is_inside)
+        *to = sum;
+}
+
+} // namespace
+
+void kd_cuda_embedding(struct kd_queue *queue, const struct kd_op_embedding *a)
+{
+    bool by_four = kd_all_aligned(a->table, a->y) && a->columns % 4 == 0;
+    kd_map(queue, a->rows * a->columns, by_four, look_up{a->tokens, a->table, a->y, a->columns});
+}
+
+void kd_cuda_embedding_backward(struct kd_queue *queue, const struct kd_op_embedding_backward *a)
+{
+    int64_t n = a->n_entries * a->columns, n_tiles = (a->columns + KD_THREADS - 1) / KD_THREADS;
+    if (a->beta == 0.0f && n > 0)
+        KD_CUDA(cudaMemsetAsync(a->dtable, 0, (size_t)n * sizeof(float), queue->stream));
+    if (a->rows > 0 && n_tiles > 0)
+        KD_LAUNCH(add_rows, (unsigned)(a->rows * n_tiles), KD_THREADS, 0, queue->stream, *a,
+                  n_tiles);
+}

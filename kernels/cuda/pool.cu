@@ -1,0 +1,183 @@
+/* pool.cu - pooling. A thread makes one element of what is written, from all that goes into it: no two add to the same one, and
+ * neighbouring threads read neighbouring channels. */
+#include "kernels/cuda/images.cuh"
+#include "kernels/cuda/map.cuh"
+#include "kernels/cuda/table.h"
+
+namespace
+{
+
+/* For kd_map: one element after the other, whatever their alignment. F has `one`. */
+template <class F> struct one_by_one {
+    F f;
+
+    template <int N> __device__ void at(int64_t i) const
+    {
+        for (int k = 0; k < N; k++)
+            f.one(i + k);
+    }
+};
+
+template <class F> void each(struct kd_queue *queue, int64_t n, const F &f)
+{
+    kd_map(queue, n, false, one_by_one<F>{f});
+}
+
+struct max_of_window {
+    const float *x;
+    float *y;
+    uint8_t *chosen;
+    kd_images images;
+
+    /* What is greater wins, and a NaN over anything but a NaN. */
+    __device__ void one(int64_t at) const
+    {
+        int64_t channels = images.in.channels, channel = kd_remainder(at, channels);
+        kd_pixel out = kd_pixel_of(kd_quotient(at, channels), images.h, images.w);
+        float best = 0.0f;
+        int64_t place = -1;
+        for (int64_t i = 0; i < images.in.kernel; i++)
+            for (int64_t j = 0; j < images.in.kernel; j++) {
+                int64_t pixel = kd_under(images, out, i, j);
+                if (pixel < 0)
+                    continue;
+                float value = x[pixel * channels + channel];
+                if (place < 0 || value > best || (value != value && best == best))
+                    best = value, place = i * images.in.kernel + j;
+            }
+        y[at] = best;
+        chosen[at] = (uint8_t)place;
+    }
+};
+
+/* The sum over all windows that an input element is in. chosen: of those in which it was the greatest; NULL: of all. */
+struct sum_of_windows {
+    const float *dy;
+    const uint8_t *chosen;
+    float *dx;
+    kd_images images;
+    float factor;
+
+    __device__ void one(int64_t at) const
+    {
+        int64_t channels = images.in.channels, channel = kd_remainder(at, channels);
+        kd_pixel in = kd_pixel_of(kd_quotient(at, channels), images.in.h, images.in.w);
+        float sum = 0.0f;
+        for (int64_t i = 0; i < images.in.kernel; i++)
+            for (int64_t j = 0; j < images.in.kernel; j++) {
+                int64_t pixel = kd_over(images, in, i, j);
+                if (pixel < 0)
+                    continue;
+                int64_t from = pixel * channels + channel;
+                if (!chosen || chosen[from] == i * images.in.kernel + j)
+                    sum += dy[from];
+            }
+        dx[at] = sum * factor;
+    }
+};
+
+struct mean_of_window {
+    const float *x;
+    float *y;
+    kd_images images;
+    float factor;
+
+    __device__ void one(int64_t at) const
+    {
+        int64_t channels = images.in.channels, channel = kd_remainder(at, channels);
+        kd_pixel out = kd_pixel_of(kd_quotient(at, channels), images.h, images.w);
+        float sum = 0.0f;
+        for (int64_t i = 0; i < images.in.kernel; i++)
+            for (int64_t j = 0; j < images.in.kernel; j++) {
+                int64_t pixel = kd_under(images, out, i, j);
+                if (pixel >= 0)
+                    sum += x[pixel * channels + channel];
+            }
+        y[at] = sum * factor;
+    }
+};
+
+float share_of(const struct kd_window *window)
+{
+    return 1.0f / (float)(window->kernel * window->kernel);
+}
+
+/* ---- over all positions: a block takes 32 channels of a sample */
+
+constexpr int ACROSS = 32, DOWN = 8;
+
+__global__ void mean_of_positions(struct kd_op_mean_pool a, int64_t across)
+{
+    KD_SHARED(float, of_rows, [DOWN][ACROSS]);
+    int64_t sample = blockIdx.x / across;
+    int64_t channel = blockIdx.x % across * ACROSS + threadIdx.x;
+    const float *x = a.x + sample * a.positions * a.channels;
+    float sum = 0.0f;
+    if (channel < a.channels)
+        for (int64_t p = threadIdx.y; p < a.positions; p += DOWN)
+            sum += x[p * a.channels + channel];
+    of_rows[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0 || channel >= a.channels)
+        return;
+    for (int y = 1; y < DOWN; y++)
+        sum += of_rows[y][threadIdx.x];
+    a.y[sample * a.channels + channel] = a.positions > 0 ? sum / (float)a.positions : 0.0f;
+}
+
+struct spread_over_positions {
+    const float *dy;
+    float *dx;
+    int64_t positions, channels;
+
+    __device__ void one(int64_t at) const
+    {
+        int64_t sample = kd_quotient(at, positions * channels),
+                channel = kd_remainder(at, channels);
+        dx[at] = dy[sample * channels + channel] / (float)positions;
+    }
+};
+
+} // namespace
+
+void kd_cuda_max_pool(struct kd_queue *queue, const struct kd_op_max_pool *a)
+{
+    kd_images images = kd_images_of(&a->window);
+    each(queue, kd_out_pixels(images) * a->window.channels,
+         max_of_window{a->x, a->y, a->chosen, images});
+}
+
+void kd_cuda_max_pool_backward(struct kd_queue *queue, const struct kd_op_max_pool_backward *a)
+{
+    kd_images images = kd_images_of(&a->window);
+    each(queue, kd_in_pixels(images) * a->window.channels,
+         sum_of_windows{a->dy, a->chosen, a->dx, images, 1.0f});
+}
+
+void kd_cuda_avg_pool(struct kd_queue *queue, const struct kd_op_avg_pool *a)
+{
+    kd_images images = kd_images_of(&a->window);
+    each(queue, kd_out_pixels(images) * a->window.channels,
+         mean_of_window{a->x, a->y, images, share_of(&a->window)});
+}
+
+void kd_cuda_avg_pool_backward(struct kd_queue *queue, const struct kd_op_avg_pool_backward *a)
+{
+    kd_images images = kd_images_of(&a->window);
+    each(queue, kd_in_pixels(images) * a->window.channels,
+         sum_of_windows{a->dy, nullptr, a->dx, images, share_of(&a->window)});
+}
+
+void kd_cuda_mean_pool(struct kd_queue *queue, const struct kd_op_mean_pool *a)
+{
+    int64_t across = (a->channels + ACROSS - 1) / ACROSS;
+    if (a->n > 0 && across > 0)
+        KD_LAUNCH(mean_of_positions, (unsigned)(a->n * across), dim3(ACROSS, DOWN), 0,
+                  queue->stream, *a, across);
+}
+
+void kd_cuda_mean_pool_backward(struct kd_queue *queue, const struct kd_op_mean_pool_backward *a)
+{
+    each(queue, a->n * a->positions * a->channels,
+         spread_over_positions{a->dy, a->dx, a->positions, a->channels});
+}

@@ -1,0 +1,150 @@
+/* reduce.cu - sums of columns, the norm's sum of squares, and where an array stops being finite. */
+#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/sums.cuh"
+#include "kernels/cuda/table.h"
+
+namespace
+{
+
+/* ---- columns: a block sums 32 of them, or 32 times four, over a part of the rows, and the parts' sums are summed in their order */
+
+constexpr int ACROSS = 32, DOWN = 8;
+
+struct columns {
+    const float *x;
+    float *sums; /* [n_parts][columns] */
+    int64_t rows, columns, rows_of_part;
+    bool adds;
+};
+
+template <int N> __device__ __forceinline__ void add_to(kd_floats<N> &sum, const kd_floats<N> &more)
+{
+    for (int k = 0; k < N; k++)
+        sum.x[k] += more.x[k];
+}
+
+/* N columns a thread. */
+template <int N> __global__ void sum_columns(struct columns a)
+{
+    KD_SHARED(kd_floats<N>, of_rows, [DOWN][ACROSS]);
+    int64_t across = (a.columns + N * ACROSS - 1) / (N * ACROSS), part = blockIdx.x / across;
+    int64_t column = (blockIdx.x % across * ACROSS + threadIdx.x) * N;
+    int64_t from = part * a.rows_of_part, to = kd_min(from + a.rows_of_part, a.rows);
+    kd_floats<N> sum = {};
+    if (column < a.columns)
+        for (int64_t i = from + threadIdx.y; i < to; i += DOWN)
+            add_to(sum, kd_load<N>(a.x + i * a.columns + column));
+    of_rows[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0 || column >= a.columns)
+        return;
+    float *to_sum = &a.sums[part * a.columns + column];
+    sum = a.adds ? kd_load<N>(to_sum) : kd_floats<N>{};
+    for (int y = 0; y < DOWN; y++)
+        add_to(sum, of_rows[y][threadIdx.x]);
+    kd_store(to_sum, sum);
+}
+
+void launch_columns(struct kd_queue *queue, struct columns a, int64_t n_parts)
+{
+    bool by_four = a.columns % 4 == 0 && kd_all_aligned(a.x, a.sums);
+    int64_t of_block = by_four ? 4 * ACROSS : ACROSS;
+    int64_t n_blocks = (a.columns + of_block - 1) / of_block * n_parts;
+    auto kernel = by_four ? sum_columns<4> : sum_columns<1>;
+    a.rows_of_part = (a.rows + n_parts - 1) / n_parts;
+    KD_LAUNCH(kernel, (unsigned)n_blocks, dim3(ACROSS, DOWN), 0, queue->stream, a);
+}
+
+/* Enough parts to fill a GPU, each with enough rows to be worth it. */
+int64_t parts_of(int64_t rows, int64_t n_columns)
+{
+    const int64_t rows_least = 64, blocks_wanted = 512;
+    int64_t across = (n_columns + ACROSS - 1) / ACROSS;
+    int64_t most = (rows + rows_least - 1) / rows_least, wanted = blocks_wanted / across;
+    return kd_max(kd_min(most, wanted), 1);
+}
+
+/* ---- sums of squares */
+
+struct squares {
+    const float *x;
+
+    template <int N> __device__ void at(int64_t i, kd_pair &sums) const
+    {
+        kd_floats<N> v = kd_load<N>(x + i);
+        for (int k = 0; k < N; k++)
+            sums.a += (double)v.x[k] * (double)v.x[k];
+    }
+};
+
+struct store_sum {
+    double *sum;
+
+    __device__ void take(kd_pair sums) const
+    {
+        *sum = sums.a;
+    }
+};
+
+/* ---- the first that is not finite */
+
+__device__ int64_t first_of_block(int64_t mine)
+{
+    return kd_block_reduce<kd_less>(mine, (int64_t)INT64_MAX);
+}
+
+__global__ void find_in_blocks(const float *x, int64_t n, int64_t *of_blocks)
+{
+    int64_t found = INT64_MAX;
+    for (int64_t i = kd_thread_at(); i < n && found == INT64_MAX; i += kd_n_threads())
+        if ((__float_as_uint(x[i]) & 0x7F800000u) == 0x7F800000u)
+            found = i;
+    found = first_of_block(found);
+    if (threadIdx.x == 0)
+        of_blocks[blockIdx.x] = found;
+}
+
+__global__ void find_first(const int64_t *of_blocks, int64_t n, int64_t *at)
+{
+    int64_t found = INT64_MAX;
+    for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
+        found = kd_min(found, of_blocks[i]);
+    found = first_of_block(found);
+    if (threadIdx.x == 0)
+        *at = found == INT64_MAX ? -1 : found;
+}
+
+} // namespace
+
+void kd_cuda_column_sum(struct kd_queue *queue, const struct kd_op_column_sum *a)
+{
+    if (a->columns <= 0)
+        return;
+    struct columns whole = {a->x, a->sums, a->rows, a->columns, 0, a->beta != 0.0f};
+    int64_t n_parts = parts_of(a->rows, a->columns);
+    if (n_parts == 1) {
+        launch_columns(queue, whole, 1);
+        return;
+    }
+    size_t bytes = (size_t)(n_parts * a->columns) * sizeof(float);
+    struct columns parts = {a->x, (float *)kd_cuda_scratch(queue, bytes), a->rows, a->columns, 0,
+                            false};
+    launch_columns(queue, parts, n_parts);
+    whole.x = parts.sums;
+    whole.rows = n_parts;
+    launch_columns(queue, whole, 1);
+}
+
+void kd_cuda_sum_squares(struct kd_queue *queue, const struct kd_op_sum_squares *a)
+{
+    kd_sum(queue, a->n, kd_all_aligned(a->x), squares{a->x}, store_sum{a->sum});
+}
+
+void kd_cuda_find_nonfinite(struct kd_queue *queue, const struct kd_op_find_nonfinite *a)
+{
+    unsigned n_blocks = a->n > 0 ? kd_blocks(a->n, 4 * KD_THREADS) : 0;
+    int64_t *firsts = (int64_t *)kd_cuda_scratch(queue, n_blocks * sizeof *firsts + 1);
+    if (n_blocks)
+        KD_LAUNCH(find_in_blocks, n_blocks, KD_THREADS, 0, queue->stream, a->x, a->n, firsts);
+    KD_LAUNCH(find_first, 1, KD_THREADS, 0, queue->stream, firsts, (int64_t)n_blocks, a->at);
+}

@@ -1,0 +1,31 @@
+/* table.h - the ops of the CUDA device, one function kd_cuda_<op> each, and the queue that they get. */
+#ifndef KD_KERNELS_CUDA_TABLE_H
+#define KD_KERNELS_CUDA_TABLE_H
+
+#include "kernels/cuda/port.h"
+
+extern "C" {
+#include "coordinator/base/error.h"
+#include "coordinator/base/mem.h"
+#include "kernels/device.h"
+#include "kernels/ops.h"
+
+#define KD_OP(name, summary)                                                                       \
+    void kd_cuda_##name(struct kd_queue *queue, const struct kd_op_##name *args);
+#include "kernels/ops.def"
+#undef KD_OP
+}
+
+/* A stream, and device memory that ops need in passing. */
+struct kd_queue {
+    cudaStream_t stream;
+    void *scratch;
+    size_t scratch_bytes;
+    struct kd_range_table *range_tables; /* ranges.h */
+};
+
+/* Device memory that is this op's until it returns to its caller: what the next op on the queue gets may be the same, which is in
+ * order on a stream. Aligned to 256 bytes, full of anything. Two needs of one op are one call. */
+void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes);
+
+#endif

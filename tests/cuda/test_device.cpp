@@ -1,0 +1,186 @@
+/* test_device.cpp - the CUDA device itself (kernels/cuda/device.cu) on the shim: what it says when something is missing, its memory,
+ * and how a failed call ends the process. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "kernels/cuda/ranges.h"
+#include "kernels/cuda/table.h"
+#include "tests/cuda/child.h"
+
+extern "C" {
+extern const struct kd_device kd_device_cuda;
+}
+
+static struct kd_queue *open_queue()
+{
+    struct kd_error err = {};
+    struct kd_queue *queue = NULL;
+    if (kd_device_cuda.open(&queue, &err) < 0)
+        fail_msg("%s", err.text);
+    return queue;
+}
+
+/* ---- what is missing */
+
+static void assert_open_says(const char *call, cudaError_t error, const char *what)
+{
+    struct kd_error err = {};
+    struct kd_queue *queue = NULL;
+    kd_sim::fail_call(call, error);
+    assert_int_equal(kd_device_cuda.open(&queue, &err), -1);
+    kd_sim::fail_call(NULL, cudaSuccess);
+    if (!strstr(err.text, what))
+        fail_msg("wanted \"%s\", got: %s", what, err.text);
+}
+
+static void a_missing_driver_is_named(void **)
+{
+    assert_open_says("cudaGetDeviceCount", cudaErrorInsufficientDriver,
+                     "no NVIDIA driver that serves CUDA 12.0");
+}
+
+static void a_missing_gpu_is_named_with_what_hides_it(void **)
+{
+    setenv("CUDA_VISIBLE_DEVICES", "7", 1);
+    assert_open_says("cudaGetDeviceCount", cudaErrorNoDevice, "CUDA_VISIBLE_DEVICES is \"7\"");
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    assert_open_says("cudaGetDeviceCount", cudaErrorNoDevice, "CUDA_VISIBLE_DEVICES is not set");
+}
+
+static void an_architecture_without_code_is_named_with_those_there_are(void **)
+{
+    assert_open_says("cudaFuncGetAttributes", cudaErrorNoKernelImageForDevice,
+                     "(fibers, architecture 70)");
+    assert_open_says("cudaFuncGetAttributes", cudaErrorNoKernelImageForDevice,
+                     "-DKATYDID_CUDA_ARCHITECTURES=70");
+}
+
+static void a_gpu_that_takes_no_work_is_told_of(void **)
+{
+    assert_open_says("cudaStreamCreateWithFlags", cudaErrorMemoryAllocation, "takes no work");
+}
+
+/* ---- memory */
+
+static void memory_is_zeroed_and_comes_back_as_it_went(void **)
+{
+    struct kd_queue *queue = open_queue();
+    unsigned char in[1000], out[1000], zeros[1000] = {};
+    memset(in, 7, sizeof in);
+    void *memory = kd_device_cuda.alloc(sizeof in);
+    assert_int_equal((uintptr_t)memory % 64, 0);
+    kd_device_cuda.copy_out(queue, out, memory, sizeof out);
+    kd_device_cuda.wait(queue);
+    assert_memory_equal(out, zeros, sizeof out);
+    kd_device_cuda.copy_in(queue, memory, in, sizeof in);
+    kd_device_cuda.copy_out(queue, out, memory, sizeof out);
+    kd_device_cuda.wait(queue);
+    assert_memory_equal(out, in, sizeof out);
+    kd_device_cuda.free(memory);
+    kd_device_cuda.close(queue);
+}
+
+static void nothing_is_fine(void **)
+{
+    struct kd_queue *queue = open_queue();
+    void *memory = kd_device_cuda.alloc(0);
+    assert_non_null(memory);
+    kd_device_cuda.copy_in(queue, memory, NULL, 0);
+    kd_device_cuda.copy_out(queue, NULL, memory, 0);
+    kd_device_cuda.free(memory);
+    kd_device_cuda.free(NULL);
+    kd_device_cuda.close(queue);
+    kd_device_cuda.close(NULL);
+}
+
+static void scratch_is_kept_until_more_is_asked_for(void **)
+{
+    struct kd_queue *queue = open_queue();
+    char *first = (char *)kd_cuda_scratch(queue, 10);
+    assert_ptr_equal(kd_cuda_scratch(queue, 1 << 20), first);
+    char *larger = (char *)kd_cuda_scratch(queue, 3 << 20);
+    memset(larger, 1, 3 << 20);
+    assert_ptr_equal(kd_cuda_scratch(queue, 5), larger);
+    kd_device_cuda.close(queue);
+}
+
+static void a_table_of_ranges_is_found_again_by_what_is_in_it(void **)
+{
+    struct kd_queue *queue = open_queue();
+    struct kd_range ranges[4] = {{5000, true}, {0, false}, {1, false}, {4096, true}};
+    const struct kd_range_table *table = kd_range_table_get(queue, ranges, 4);
+    assert_int_equal(table->n_chunks, 2 + 0 + 1 + 1);
+    struct kd_range copy[4];
+    memcpy(copy, ranges, sizeof copy);
+    assert_ptr_equal(kd_range_table_get(queue, copy, 4), table);
+    copy[2].decay = true;
+    assert_ptr_not_equal(kd_range_table_get(queue, copy, 4), table);
+    assert_ptr_not_equal(kd_range_table_get(queue, ranges, 3), table);
+    kd_device_cuda.close(queue);
+}
+
+static void a_chunk_lies_in_one_range(void **)
+{
+    struct kd_queue *queue = open_queue();
+    const struct kd_range ranges[4] = {{5000, true}, {0, false}, {1, false}, {4096, true}};
+    const struct kd_range_table *table = kd_range_table_get(queue, ranges, 4);
+    const struct kd_chunk wanted[] = {
+        {0, 0, 4096, true}, {0, 4096, 904, true}, {2, 5000, 1, false}, {3, 5001, 4096, true}};
+    for (int i = 0; i < 4; i++) {
+        struct kd_chunk got = kd_chunk_of(table->ranges, 4, i);
+        assert_int_equal(got.range, wanted[i].range);
+        assert_int_equal(got.start, wanted[i].start);
+        assert_int_equal(got.n, wanted[i].n);
+        assert_int_equal(got.decay, wanted[i].decay);
+    }
+    kd_device_cuda.close(queue);
+}
+
+/* ---- what ends the process */
+
+static void a_failed_call_ends_the_process_and_says_which(void **)
+{
+    struct kd_queue *queue = open_queue();
+    char text[4096];
+    int status = child_of(
+        [queue] {
+            kd_sim::fail_call("cudaStreamSynchronize", cudaErrorIllegalAddress);
+            kd_device_cuda.wait(queue);
+        },
+        text, sizeof text);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+    assert_non_null(strstr(text, "katydid: CUDA: cudaStreamSynchronize(queue->stream) at "));
+    assert_non_null(strstr(text, "device.cu:"));
+    kd_device_cuda.close(queue);
+}
+
+static void out_of_memory_says_how_much_was_asked_and_is_free(void **)
+{
+    char text[4096];
+    int status = child_of(
+        [] {
+            kd_sim::fail_call("cudaMalloc", cudaErrorMemoryAllocation);
+            kd_device_cuda.alloc(12345);
+        },
+        text, sizeof text);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+    assert_non_null(strstr(text, "12345 bytes asked for, 1048576 of 1073741824 are free"));
+}
+
+int main()
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_missing_driver_is_named),
+        cmocka_unit_test(a_missing_gpu_is_named_with_what_hides_it),
+        cmocka_unit_test(an_architecture_without_code_is_named_with_those_there_are),
+        cmocka_unit_test(a_gpu_that_takes_no_work_is_told_of),
+        cmocka_unit_test(memory_is_zeroed_and_comes_back_as_it_went),
+        cmocka_unit_test(nothing_is_fine),
+        cmocka_unit_test(scratch_is_kept_until_more_is_asked_for),
+        cmocka_unit_test(a_table_of_ranges_is_found_again_by_what_is_in_it),
+        cmocka_unit_test(a_chunk_lies_in_one_range),
+        cmocka_unit_test(a_failed_call_ends_the_process_and_says_which),
+        cmocka_unit_test(out_of_memory_says_how_much_was_asked_and_is_free),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,39 @@
+/* checks.h - for each op of ops.def what holds it to a float64 reference on a device: a line in ops.def without a check_<name> in one
+ * of the check_*.h here does not compile. */
+#ifndef KD_TESTS_KERNELS_CHECKS_H
+#define KD_TESTS_KERNELS_CHECKS_H
+
+#include <string.h>
+
+#include "tests/kernels/buffer.h"
+#include "tests/kernels/check_batchnorm.h"
+#include "tests/kernels/check_conv.h"
+#include "tests/kernels/check_data.h"
+#include "tests/kernels/check_dense.h"
+#include "tests/kernels/check_loss.h"
+#include "tests/kernels/check_pool.h"
+#include "tests/kernels/check_sequence.h"
+#include "tests/kernels/check_update.h"
+
+typedef void check_fn(struct bench *bench);
+
+static check_fn *const checks[KD_N_OPS] = {
+#define KD_OP(name, summary) [KD_OP_##name] = check_##name,
+#include "kernels/ops.def"
+#undef KD_OP
+};
+
+static void on_each_device(check_fn *check, uint64_t stream)
+{
+    for (int i = 0; kd_devices[i]; i++) {
+        struct kd_error err = {0};
+        struct bench bench = {.device = kd_devices[i],
+                              .rng = kd_rng_at(42, stream),
+                              .is_slow = strcmp(kd_devices[i]->name, "sim") == 0};
+        assert_int_equal(bench.device->open(&bench.queue, &err), 0);
+        check(&bench);
+        bench.device->close(bench.queue);
+    }
+}
+
+#endif
