@@ -36,7 +36,7 @@ kd_install_packages "the build" $KD_BUILD_PACKAGES
 step="configuring the build"
 options=()
 if [ ! -f "$build_dir/CMakeCache.txt" ]; then # a build that is there keeps its options
-    options=(-DKATYDID_TESTS=OFF)
+    options=(-DKATYDID_TESTS=OFF -DKATYDID_CUDA=OFF) # the trainer does not load the CUDA device yet
     command -v ninja >/dev/null && options+=(-G Ninja)
 fi
 cmake -S "$source_dir" -B "$build_dir" "${options[@]}"
