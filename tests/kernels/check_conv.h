@@ -126,11 +126,21 @@ static void check_one_conv2d_backward_weight(struct bench *bench, const struct w
     conv_free(bench, &b);
 }
 
+/* Sums over so many pixels that a device may cut them into parts. */
+static const struct window_case many_pixels[] = {
+    {{2, 20, 17, 5, 3, 1, 1}, 7},
+    {{3, 33, 31, 3, 3, 2, 1}, 9},
+    {{1, 40, 40, 2, 1, 1, 0}, 3},
+};
+
 static void check_conv2d_backward_weight(struct bench *bench)
 {
     for (size_t i = 0; i < KD_COUNT(window_cases); i++)
         for (int beta = 0; beta < 2; beta++)
             check_one_conv2d_backward_weight(bench, &window_cases[i], (float)beta);
+    for (size_t i = 0; i < KD_COUNT(many_pixels); i++)
+        for (int beta = 0; beta < 2; beta++)
+            check_one_conv2d_backward_weight(bench, &many_pixels[i], (float)beta);
 }
 
 #endif
