@@ -97,19 +97,20 @@ static thread *next_thread()
     return &running.threads[warp * WARP + choose[order](running.can_run[warp])];
 }
 
-static void may_run(thread *thread)
+/* A thread's state, in which bits of its warp it also stands. */
+static void become(thread *thread, enum state state)
 {
-    unsigned warp = thread->number / WARP;
-    running.can_run[warp] |= 1u << thread->number % WARP;
-    running.warps_that_can |= 1u << warp;
-}
-
-static void may_not_run(thread *thread)
-{
-    unsigned warp = thread->number / WARP;
-    running.can_run[warp] &= ~(1u << thread->number % WARP);
-    if (running.can_run[warp] == 0)
+    unsigned warp = thread->number / WARP, lane = 1u << thread->number % WARP;
+    bool can_run = state == state::fresh || state == state::ready;
+    unsigned *const sets[] = {running.can_run, running.wait, running.ended};
+    const bool in[] = {can_run, state == state::waits, state == state::done};
+    for (int i = 0; i < 3; i++)
+        sets[i][warp] = in[i] ? sets[i][warp] | lane : sets[i][warp] & ~lane;
+    if (running.can_run[warp])
+        running.warps_that_can |= 1u << warp;
+    else
         running.warps_that_can &= ~(1u << warp);
+    thread->state = state;
 }
 
 /* ---- fibers */
@@ -144,9 +145,8 @@ static void run_threads()
     for (;;) {
         thread *done = self;
         call_body(body_of_call);
-        done->state = state::done;
+        become(done, state::done);
         running.n_done++;
-        may_not_run(done);
         thread *next = next_thread();
         if (!next || next->state != state::fresh) {
             idle[n_idle++] = done->fiber;
@@ -169,8 +169,7 @@ static bool same(const struct wait &a, const struct wait &b)
 static void release(thread *thread, uint64_t got)
 {
     thread->got = got;
-    thread->state = state::ready;
-    may_run(thread);
+    become(thread, state::ready);
 }
 
 /* What a vote gives, from how many of n said yes. */
@@ -241,18 +240,19 @@ static void meet_lanes()
     thread *lanes = &running.threads[warp * WARP];
     if (!(mask >> lane & 1))
         die("%s with the mask %#x, in which its own lane %u is not", self->wait.what, mask, lane);
-    for (unsigned rest = mask; rest; rest &= rest - 1) {
-        unsigned other = lowest(rest);
-        if (warp * WARP + other >= running.n_threads)
-            die("%s with the mask %#x, but the block has no lane %u here", self->wait.what, mask,
-                other);
-        if (lanes[other].state == state::done)
-            die("%s with the mask %#x, but lane %u has ended", self->wait.what, mask, other);
-        if (lanes[other].state != state::waits)
-            return;
-        if (!same(lanes[other].wait, self->wait))
+    unsigned n_lanes = running.n_threads - warp * WARP;
+    unsigned missing = n_lanes < WARP ? mask >> n_lanes << n_lanes : 0;
+    if (missing)
+        die("%s with the mask %#x, but the block has no lane %u here", self->wait.what, mask,
+            lowest(missing));
+    if (mask & running.ended[warp])
+        die("%s with the mask %#x, but lane %u has ended", self->wait.what, mask,
+            lowest(mask & running.ended[warp]));
+    if (mask & ~running.wait[warp])
+        return;
+    for (unsigned rest = mask; rest; rest &= rest - 1)
+        if (!same(lanes[lowest(rest)].wait, self->wait))
             return; /* it may yet come; if not, nobody can run any more */
-    }
     release_lanes(lanes, mask);
 }
 
@@ -279,8 +279,7 @@ uint64_t wait_for(const struct wait &wait)
 {
     thread *me = self;
     me->wait = wait;
-    me->state = state::waits;
-    may_not_run(me);
+    become(me, state::waits);
     if (wait.mask)
         meet_lanes();
     else if (++running.n_at_barrier == running.n_threads)
@@ -345,12 +344,11 @@ static void run_block()
     running.n_done = running.n_at_barrier = 0;
     for (unsigned i = 0; i < running.n_threads; i++) {
         thread *thread = &running.threads[i];
-        thread->state = state::fresh;
         thread->fiber = NULL;
         thread->number = i;
+        become(thread, state::fresh);
         thread->index = {i % running.size.x, i / running.size.x % running.size.y,
                          i / (running.size.x * running.size.y)};
-        may_run(thread);
     }
     go_to(&program, next_thread(), false);
     self = NULL;

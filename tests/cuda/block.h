@@ -58,7 +58,7 @@ struct block {
     uint3 index;
     uint64_t number; /* of all blocks ever run, from 1 */
     unsigned n_threads, n_done, n_at_barrier;
-    unsigned can_run[WARPS_MAX]; /* lanes */
+    unsigned can_run[WARPS_MAX], wait[WARPS_MAX], ended[WARPS_MAX]; /* lanes */
     unsigned warps_that_can;
     thread threads[THREADS_MAX];
     void *dynamic; /* shared memory that the launch asked for */

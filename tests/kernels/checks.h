@@ -3,6 +3,7 @@
 #ifndef KD_TESTS_KERNELS_CHECKS_H
 #define KD_TESTS_KERNELS_CHECKS_H
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/kernels/buffer.h"
@@ -29,7 +30,8 @@ static void on_each_device(check_fn *check, uint64_t stream)
         struct kd_error err = {0};
         struct bench bench = {.device = kd_devices[i],
                               .rng = kd_rng_at(42, stream),
-                              .is_slow = strcmp(kd_devices[i]->name, "sim") == 0};
+                              .is_slow = strcmp(kd_devices[i]->name, "sim") == 0 &&
+                                         !getenv("KATYDID_TEST_LONG")};
         assert_int_equal(bench.device->open(&bench.queue, &err), 0);
         check(&bench);
         bench.device->close(bench.queue);
