@@ -8,7 +8,8 @@
  *     __device__ float at(int64_t i, int64_t k) const                called inside its bounds only
  * and what becomes of a result one with
  *     __device__ void put(int64_t part, int64_t i, int64_t j, float sum) const
- * A long sum may be cut into parts, whose sums are put one by one and in any order.
+ * A long sum may be cut into parts, whose sums are put one by one and in any order. Within a part it is the sum of sums of 256, as
+ * rounding errors grow with the length.
  *
  * On the CUDA cores alone; cuBLASLt and tensor cores are to take these over. */
 #ifndef KD_KERNELS_CUDA_TILES_CUH
@@ -20,6 +21,7 @@ static constexpr int KD_TILE = 64, KD_TILE_DEPTH = 16, KD_TILE_EACH = 4,
                      KD_TILE_SIDE = KD_TILE / KD_TILE_EACH;
 /* Rows of a tile begin at other banks, and still at multiples of 16 bytes. */
 static constexpr int KD_TILE_PITCH = KD_TILE + 4;
+static constexpr int KD_TILE_SUM = 256; /* of k: a multiple of the depth */
 
 struct kd_tiles {
     int64_t m, n, k, k_of_part;
@@ -54,6 +56,17 @@ kd_multiply_tile(const float (&a)[KD_TILE_DEPTH][KD_TILE_PITCH],
     }
 }
 
+/* To the totals; the sums begin anew. */
+static __device__ __forceinline__ void kd_move_sums(float (&sums)[KD_TILE_EACH][KD_TILE_EACH],
+                                                    float (&totals)[KD_TILE_EACH][KD_TILE_EACH])
+{
+    KD_UNROLL
+    for (int at = 0; at < KD_TILE_EACH * KD_TILE_EACH; at++) {
+        totals[at / KD_TILE_EACH][at % KD_TILE_EACH] += sums[at / KD_TILE_EACH][at % KD_TILE_EACH];
+        sums[at / KD_TILE_EACH][at % KD_TILE_EACH] = 0.0f;
+    }
+}
+
 template <class Left, class Right, class After>
 __global__ void __launch_bounds__(KD_THREADS)
     kd_product_kernel(Left of_rows, Right of_columns, kd_tiles s, After after)
@@ -65,9 +78,11 @@ __global__ void __launch_bounds__(KD_THREADS)
     int64_t from_k = part * s.k_of_part, to_k = from_k + s.k_of_part;
     int row = (int)threadIdx.x / KD_TILE_SIDE * KD_TILE_EACH;
     int column = (int)threadIdx.x % KD_TILE_SIDE * KD_TILE_EACH;
-    float sums[KD_TILE_EACH][KD_TILE_EACH] = {};
+    float sums[KD_TILE_EACH][KD_TILE_EACH] = {}, totals[KD_TILE_EACH][KD_TILE_EACH] = {};
     to_k = to_k < s.k ? to_k : s.k;
     for (int64_t k = from_k; k < to_k; k += KD_TILE_DEPTH) {
+        if ((k - from_k) % KD_TILE_SUM == 0)
+            kd_move_sums(sums, totals);
         kd_read_tile(of_rows, left, from_i, s.m, k, to_k);
         kd_read_tile(of_columns, right, from_j, s.n, k, to_k);
         __syncthreads();
@@ -78,7 +93,7 @@ __global__ void __launch_bounds__(KD_THREADS)
         for (int j = 0; j < KD_TILE_EACH; j++) {
             int64_t at_i = from_i + row + i, at_j = from_j + column + j;
             if (at_i < s.m && at_j < s.n)
-                after.put(part, at_i, at_j, sums[i][j]);
+                after.put(part, at_i, at_j, totals[i][j] + sums[i][j]);
         }
 }
 
