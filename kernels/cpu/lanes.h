@@ -77,9 +77,9 @@ KD_INLINE int64_t kd_lanes_down(int64_t n)
 KD_INLINE kd_lanes kd_lanes_sqrt(kd_lanes x)
 {
     const kd_lanes half = (kd_lanes){0} + 0.5f;
-    const int nan = 0x01 | 0x80, zero = 0x02 | 0x04 | 0x20, infinity = 0x08;
+    enum { IS_NAN = 0x01 | 0x80, IS_ZERO = 0x02 | 0x04 | 0x20, IS_INFINITE = 0x08 };
     __m512 v = (__m512)x;
-    __mmask16 own = _mm512_fpclass_ps_mask(v, nan | zero | infinity);
+    __mmask16 own = _mm512_fpclass_ps_mask(v, IS_NAN | IS_ZERO | IS_INFINITE);
     kd_lanes inverse = (kd_lanes)_mm512_rsqrt14_ps(v), root = x * inverse;
     root += (x - root * root) * (half * inverse);
     return (kd_lanes)_mm512_mask_mov_ps((__m512)root, own, v);
