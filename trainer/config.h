@@ -23,7 +23,7 @@ struct kd_config {
     struct kd_hyper
         hyper;     /* with the base learning rate, the norm to clip to, the average's decay */
     bool averages; /* an average of the weights is kept, and validated */
-    int zero;      /* 1: the optimizer's state is spread over the ranks; -1: where that is faster */
+    int zero; /* 1: the optimizer's state is spread over the ranks; -1: where that takes no longer */
     int64_t accumulate; /* micro-batches of a step */
     struct kd_schedule *schedule;
     int64_t batch_size;    /* of all ranks together */

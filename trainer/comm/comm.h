@@ -57,7 +57,8 @@ struct kd_comm_backend {
      * every rank (slower). Other calls may come between start_sum and finish_sums. */
     void (*start_sum)(struct kd_comm *comm, float *values, int64_t n);
     /* The same for all[at .. at + n), except that each rank gets the sums of its share (kd_comm_share) of all[0 .. n_all) only;
-     * in the other shares' parts of the stretch anything may stand afterwards. */
+     * in the other shares' parts of the stretch anything may stand afterwards. all is a whole allocation of alloc_floats, or
+     * other memory on every rank. */
     void (*start_sum_of_shares)(struct kd_comm *comm, float *all, int64_t n_all, int64_t at,
                                 int64_t n);
     void (*progress)(struct kd_comm *comm);

@@ -298,12 +298,11 @@ static void start_sum_of_shares(struct kd_comm *comm, float *all, int64_t n_all,
 {
     struct kd_shm *shm = own_of(comm);
     struct segment *segment = segment_of(shm, all);
-    struct kd_team_job job = {.work = KD_TEAM_SUM_FOR_ONE};
+    struct kd_team_job job = {.work = KD_TEAM_SUM_OF_SHARES, .n_all = n_all};
     if (!segment) {
         start_sum(comm, all + at, n);
     } else if (n > 0) {
-        kd_comm_share(comm, n_all, &job.begin, &job.end);
-        kd_comm_cut(at, n, &job.begin, &job.end);
+        kd_team_part(&shm->team, n, &job.begin, &job.end);
         start_in_segment(shm, segment, all + at, job);
     }
 }

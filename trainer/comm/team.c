@@ -9,6 +9,7 @@
 
 #include "coordinator/base/clock.h"
 #include "kernels/simd.h"
+#include "trainer/comm/comm.h"
 
 enum { LINE_FLOATS = KD_TEAM_LINE / sizeof(float) };
 enum { SPINS = 20, YIELDS = 300, SLEEP_MS = 100 };
@@ -158,15 +159,30 @@ static void sum_rest(float *const *copies, int size, struct writing to, int64_t 
     }
 }
 
-static void sum_part(const struct kd_team *team, const struct kd_team_job *job)
+static void sum_stretch(const struct kd_team *team, const struct kd_team_job *job,
+                        struct writing to, int64_t begin, int64_t end)
 {
-    int64_t begin = job->at + job->begin, end = job->at + job->end;
     int64_t rest = end - (end - begin) % LINE_FLOATS;
-    struct writing to = {0, team->size};
-    if (job->work == KD_TEAM_SUM_FOR_ONE)
-        to = (struct writing){team->rank, team->rank + 1};
     sum_lines(job->copies, team->size, to, begin, rest);
     sum_rest(job->copies, team->size, to, rest, end);
+}
+
+static void sum_part(const struct kd_team *team, const struct kd_team_job *job)
+{
+    sum_stretch(team, job, (struct writing){0, team->size}, job->at + job->begin,
+                job->at + job->end);
+}
+
+/* The work is shared out evenly, whoever owns the results: the stretch that is ready last may be one rank's altogether. */
+static void sum_part_of_shares(const struct kd_team *team, const struct kd_team_job *job)
+{
+    for (int owner = 0; owner < team->size; owner++) {
+        int64_t begin, end, n = job->end - job->begin;
+        kd_comm_share_of(owner, team->size, job->n_all, &begin, &end);
+        kd_comm_cut(job->at + job->begin, n, &begin, &end);
+        sum_stretch(team, job, (struct writing){owner, owner + 1}, job->at + job->begin + begin,
+                    job->at + job->begin + end);
+    }
 }
 
 static void give_part(const struct kd_team *team, const struct kd_team_job *job)
@@ -177,6 +193,12 @@ static void give_part(const struct kd_team *team, const struct kd_team_job *job)
         if (rank != team->rank)
             memcpy(job->copies[rank] + at, job->copies[team->rank] + at, bytes);
 }
+
+static void (*const do_work[])(const struct kd_team *, const struct kd_team_job *) = {
+    [KD_TEAM_SUM] = sum_part,
+    [KD_TEAM_SUM_OF_SHARES] = sum_part_of_shares,
+    [KD_TEAM_GIVE] = give_part,
+};
 
 void kd_team_start(struct kd_team *team, const struct kd_team_job *job)
 {
@@ -189,7 +211,7 @@ void kd_team_progress(struct kd_team *team)
     while (team->n_worked < team->n_started &&
            first_behind(team, KD_TEAM_ARRIVED, team->n_worked + 1) < 0) {
         const struct kd_team_job *job = &team->jobs.items[team->n_worked - team->first_job];
-        (job->work == KD_TEAM_GIVE ? give_part : sum_part)(team, job);
+        do_work[job->work](team, job);
         tell(team, KD_TEAM_DONE, ++team->n_worked);
     }
 }

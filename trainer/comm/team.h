@@ -3,7 +3,7 @@
  * A job is a stretch of floats of which every rank has a copy, and all ranks see all copies. Each rank does its own part of
  * it for all: two phases, told by counters on the board that only grow.
  *   1. arrived: my copy is ready. When all have arrived I sum my part over the copies, in the order of the ranks, and write
- *      it back into every copy (or into mine alone). So no bit hangs on timing, and every rank ends with the same ones.
+ *      it back into every copy (or into its owner's alone). So no bit hangs on timing, and every rank ends with the same ones.
  *   2. done: my part is written. When all are done my copy is whole.
  * Jobs are numbered alike on every rank and worked on in order; several may be under way.
  *
@@ -37,9 +37,9 @@ struct kd_team_board {
 
 /* What a rank does with its part. */
 enum kd_team_work {
-    KD_TEAM_SUM,         /* sums it, for all copies */
-    KD_TEAM_SUM_FOR_ONE, /* sums it, for its own copy; in the others it stays */
-    KD_TEAM_GIVE,        /* copies it to the others */
+    KD_TEAM_SUM,           /* sums it, for all copies */
+    KD_TEAM_SUM_OF_SHARES, /* sums it, each element for the copy of the rank whose share it is in */
+    KD_TEAM_GIVE,          /* copies it to the others */
 };
 
 struct kd_team_job {
@@ -47,6 +47,7 @@ struct kd_team_job {
     int64_t at;           /* where the stretch begins in each copy */
     int64_t begin, end;   /* this rank's part of it, counted from `at` */
     enum kd_team_work work;
+    int64_t n_all; /* of sums of shares: the floats of a copy that kd_comm_share shares out */
 };
 
 struct kd_team {
