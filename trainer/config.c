@@ -131,8 +131,7 @@ const struct kd_option kd_config_options[] = {
      .min = 0,
      .max = 1,
      .help = "1: the optimizer's state is spread over the ranks (ZeRO stage 1); 0: each has all; "
-             "without "
-             "it 1 where ranks sum in memory that they share, where it takes no longer"},
+             "without it 1 where ranks sum in memory that they share, where it takes no longer"},
     {.name = "epochs",
      .kind = KD_OPTION_INT,
      .min = 1,
