@@ -65,19 +65,31 @@ static void backward(struct kd_training *t)
     kd_plan_finish(t->plan);
 }
 
-/* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is
- * the same on all ranks. Looking at that small tensor finds it in the same step on every rank and costs nothing; what it
- * cannot see (an overflow deeper down) shows in the next step, or in the full look at every report. */
-static bool probe_is_finite(const struct kd_training *t)
+/* What of the probe this rank has the sum of: all, or what lies in its share. */
+static bool own_probe_is_finite(const struct kd_training *t)
 {
-    const float *values = kd_plan_gradients(t->plan) + t->probe.offset;
-    int64_t n = 1;
+    const float *values = kd_plan_gradients(t->plan);
+    int64_t begin, end, n = 1;
+    kd_plan_state_range(t->plan, &begin, &end);
     for (int i = 0; i < t->probe.n_dims; i++)
         n *= t->probe.shape[i];
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(values[i]))
+    for (int64_t i = t->probe.offset; i < t->probe.offset + n; i++)
+        if (i >= begin && i < end && !isfinite(values[i]))
             return false;
     return true;
+}
+
+/* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is
+ * the same on all ranks; where each has the sums of its share alone, they agree on it. Looking at that small tensor finds it in the
+ * same step on every rank and costs next to nothing; what it cannot see (an overflow deeper down) shows in the next step, or in the
+ * full look at every report. */
+static bool probe_is_finite(const struct kd_training *t)
+{
+    struct kd_comm *comm = t->session->comm;
+    double n_bad = own_probe_is_finite(t) ? 0 : 1;
+    if (kd_plan_state_is_sharded(t->plan))
+        comm->backend->sum_doubles(comm, &n_bad, 1);
+    return n_bad == 0;
 }
 
 static void update(struct kd_training *t, bool with_norm)

@@ -36,6 +36,8 @@ static int write_step(const struct kd_session *session, const char *path)
     return fclose(out);
 }
 
+enum { DIVERGED = 7 }; /* exit status */
+
 static int be_a_rank(char **arguments)
 {
     struct folder folder;
@@ -55,7 +57,9 @@ static int be_a_rank(char **arguments)
                          .until = atoi(arguments[2]),
                          .sink = comm.rank == 0 ? &sink : NULL};
     kd_train(&session, &job, &outcome);
-    int status = outcome.kind == KD_OUTCOME_SUCCEEDED ? 0 : 1;
+    int status = outcome.kind == KD_OUTCOME_SUCCEEDED  ? 0
+                 : outcome.kind == KD_OUTCOME_DIVERGED ? DIVERGED
+                                                       : 1;
     if (status)
         fprintf(stderr, "rank %d: %s\n", comm.rank, outcome.reason.text);
     if (status == 0) /* a rank may have the sums of its share alone */
@@ -189,6 +193,25 @@ static void state_spread_over_the_ranks_makes_the_same_steps(void **unused)
             check_zero(optimizers[i], n_ranks);
 }
 
+/* The bad gradient may be in the share of any rank; one that did not hear of it would wait for the others for ever. */
+static void a_training_that_diverges_ends_on_every_rank(void **unused)
+{
+    (void)unused;
+    struct folder folder = folder_make();
+    blobs_write(&folder, 150);
+    for (int n_ranks = 1; n_ranks <= 3; n_ranks++)
+        for (int clips = 0; clips < 2; clips++) {
+            char *arguments =
+                kd_format("--rank '%s' '{\"optimizer\": {\"name\": \"sgd\", \"lr\": 1e6},"
+                          " \"epochs\": 40, \"clipNorm\": %s}' 0 '%s/out'",
+                          folder.path, clips ? "1e20" : "0", folder.path);
+            assert_int_equal(
+                mpirun_self(&folder, "-x KATYDID_COMM_DEADLINE=30", n_ranks, arguments), DIVERGED);
+            free(arguments);
+        }
+    folder_remove(&folder);
+}
+
 static void a_trial_may_choose_how_its_ranks_sum(void **unused)
 {
     (void)unused;
@@ -217,6 +240,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(augmented_and_mixed_images_are_the_same_at_any_number_of_ranks),
         cmocka_unit_test(a_whole_training_ends_close_at_any_number_of_ranks),
         cmocka_unit_test(state_spread_over_the_ranks_makes_the_same_steps),
+        cmocka_unit_test(a_training_that_diverges_ends_on_every_rank),
         cmocka_unit_test(a_trial_may_choose_how_its_ranks_sum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
