@@ -68,12 +68,14 @@ static int open_start(const struct kd_training *t, struct kd_checkpoint *checkpo
     *own = has_checkpoints(t) && t->job->resume;
     if (*own)
         found = kd_checkpoint_open_newest(&place, checkpoint, err);
-    else if (has_checkpoints(t) && place.comm->rank == 0)
+    if (found == 0 && t->job->parent_checkpoint) {
+        *own = false;
+        found = open_parent(t, checkpoint, err);
+    }
+    /* Only now: a parent that is not there must not cost what is. */
+    if (found >= 0 && has_checkpoints(t) && !t->job->resume && place.comm->rank == 0)
         kd_checkpoint_clear(place.folder);
-    if (found != 0 || !t->job->parent_checkpoint)
-        return found;
-    *own = false;
-    return open_parent(t, checkpoint, err);
+    return found;
 }
 
 /* An epoch may have another number of steps now (batch size, data). Progress is kept in the unit that is reported, which is also
