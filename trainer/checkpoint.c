@@ -283,8 +283,8 @@ static bool has_read(const struct kd_arena *arenas, int n, int64_t mask, enum kd
     return false;
 }
 
-static int read_state(const struct kd_checkpoint *checkpoint, struct kd_training_state *state,
-                      struct kd_error *err)
+int kd_checkpoint_read_state(const struct kd_checkpoint *checkpoint,
+                             struct kd_training_state *state, struct kd_error *err)
 {
     if (kd_training_state_read(checkpoint->file.state, state, err) < 0)
         return -1;
@@ -302,7 +302,7 @@ int kd_checkpoint_restore(const struct kd_checkpoint *checkpoint, struct kd_plan
     int64_t mask = 0;
     bool is_root = comm->rank == 0;
     bool failed = is_root && (choose_arenas(checkpoint, arenas, n, plan, state, &mask, err) < 0 ||
-                              read_state(checkpoint, state, err) < 0);
+                              kd_checkpoint_read_state(checkpoint, state, err) < 0);
     if (kd_comm_any_failed(comm, failed, err))
         return -1;
     comm->backend->broadcast(comm, 0, &mask, sizeof mask);

@@ -51,6 +51,10 @@ int kd_checkpoint_open_newest(const struct kd_checkpoint_place *place,
                               struct kd_checkpoint *checkpoint, struct kd_error *err);
 void kd_checkpoint_release(struct kd_checkpoint *checkpoint);
 
+/* The state alone, into *state (kd_training_state_read): rank 0, by itself. */
+int kd_checkpoint_read_state(const struct kd_checkpoint *checkpoint,
+                             struct kd_training_state *state, struct kd_error *err);
+
 /* Into the plan's arenas, which are as kd_plan_prepare_update left them, and on rank 0 into *state (kd_training_state_read).
  * The optimizer's state is taken when it is of the same optimizer; else it stays zero and state->updates is 0. An average that
  * the checkpoint lacks begins with its weights. Collective. -1: it is of another model, and what differs. */

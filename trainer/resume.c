@@ -99,26 +99,39 @@ static void leave_to_parent(struct kd_training_state *state)
     kd_arr_clear(&state->kept);
 }
 
-/* Rank 0. What is gone on from must be the same training; other steps from now on are the user's choice, and said. */
+/* What is gone on from must be the same training; other steps from now on are the user's choice, and said. */
 static int compare_settings(const struct kd_training *t, const struct kd_training_state *there,
                             struct kd_error *err)
 {
     struct kd_str other = {0}, changed = {0};
     int status = 0;
-    kd_settings_compare(there->settings, t->state.settings, &other, &changed);
+    kd_settings_compare(there->settings, t->state.settings, t->config, &other, &changed);
     if (there->seed != t->seed)
-        kd_str_addf(&other, "\nseed: %" PRIu64 " -> %" PRIu64, there->seed, t->seed);
+        kd_str_addf(&other, "%sseed: %" PRIu64 " -> %" PRIu64, other.length ? "\n" : "",
+                    there->seed, t->seed);
     if (other.length)
         status = kd_fail(err,
-                         "%s: the checkpoint there is of another training. What changed:%s\n"
+                         "%s: the checkpoint there is of another training. What changed:\n%s\n"
                          "Go on with what it was, or %s.",
                          t->job->checkpoint_dir, kd_str_text(&other), t->job->anew);
     else if (changed.length)
-        kd_warn("%s: the training there goes on with other settings. What changed:%s\nFor a new "
+        kd_warn("%s: the training there goes on with other settings. What changed:\n%s\nFor a new "
                 "training %s.",
                 t->job->checkpoint_dir, kd_str_text(&changed), t->job->anew);
     kd_str_release(&other);
     kd_str_release(&changed);
+    return status;
+}
+
+/* Rank 0, before the tensors are looked at: they would tell of a changed layer by what it did to its neighbours. */
+static int check_settings(const struct kd_training *t, const struct kd_checkpoint *checkpoint,
+                          struct kd_error *err)
+{
+    struct kd_training_state there = {.optimizer = t->state.optimizer, .n_slots = t->state.n_slots};
+    int status = kd_checkpoint_read_state(checkpoint, &there, err);
+    if (status == 0 && there.settings)
+        status = compare_settings(t, &there, err);
+    kd_training_state_release(&there);
     return status;
 }
 
@@ -137,16 +150,13 @@ static int restore(struct kd_training *t, const struct kd_checkpoint *checkpoint
                    struct kd_error *err)
 {
     struct kd_training_state state = {.optimizer = t->state.optimizer, .n_slots = t->state.n_slots};
+    bool is_root = t->session->comm->rank == 0, is_compared = own && t->job->anew;
+    bool differs = is_compared && is_root && check_settings(t, checkpoint, err) < 0;
+    if (is_compared && kd_comm_any_failed(t->session->comm, differs, err))
+        return -1;
     if (kd_checkpoint_restore(checkpoint, t->plan, &state, err) < 0) {
         kd_training_state_release(&state);
         return fail_misfit(t, own, err);
-    }
-    bool is_root = t->session->comm->rank == 0;
-    bool differs =
-        is_root && own && t->job->anew && state.settings && compare_settings(t, &state, err) < 0;
-    if (kd_comm_any_failed(t->session->comm, differs, err)) {
-        kd_training_state_release(&state);
-        return -1;
     }
     if (!is_root)
         return 0;

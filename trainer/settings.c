@@ -2,17 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-enum { SHOWN = 60, ENOUGH = 1000 }; /* bytes of a value; of all differences */
+#include "coordinator/yaml/difference.h"
+#include "trainer/data/format.h"
+#include "trainer/models/model.h"
 
-static const struct {
-    const char *name;
-    bool is_identity; /* with another one it is another training */
-} fields[] = {
-    {"data", true},      {"model", true},      {"loss", true},
-    {"batchSize", true}, {"optimizer", false}, {"schedule", false},
-    {"clipNorm", false}, {"average", false},   {"accumulate", false},
-};
+enum { ENOUGH = 1000 }; /* bytes of all differences: what to do about them must fit beside them */
 
 /* ---- what it is */
 
@@ -27,114 +23,131 @@ static void fill_defaults(json_t *object, const struct kd_option *table)
     }
 }
 
-/* A name alone is its block. */
-static json_t *whole(json_t *value)
+static json_t *given(const struct kd_config *config, const char *name)
 {
-    return json_is_string(value) ? json_pack("{s:o}", "name", value) : value;
+    return json_object_get(config->block, name);
 }
 
-static json_t *value_of(const struct kd_config *config, const char *name)
+static json_t *data_of(const struct kd_config *config)
 {
-    json_t *given = json_object_get(config->block, name);
-    const struct kd_option *option = kd_config_options;
-    while (strcmp(option->name, name) != 0)
-        option++;
-    return whole(given              ? json_deep_copy(given)
-                 : option->fallback ? kd_option_default(option)
-                                    : NULL);
+    json_t *data = json_deep_copy(given(config, "data"));
+    fill_defaults(data, kd_data_options);
+    fill_defaults(data, config->data.format->fields);
+    return data;
 }
+
+static json_t *model_of(const struct kd_config *config)
+{
+    return kd_model_whole(config->model);
+}
+
+static json_t *loss_of(const struct kd_config *config)
+{
+    return json_pack("{s:s, s:f}", "name", config->loss->name, "labelSmoothing",
+                     (double)config->label_smoothing);
+}
+
+static json_t *batch_size_of(const struct kd_config *config)
+{
+    return json_integer(config->batch_size);
+}
+
+static json_t *optimizer_of(const struct kd_config *config)
+{
+    return kd_fields_whole(config->optimizer->fields, config->optimizer->name,
+                           given(config, "optimizer"));
+}
+
+static json_t *schedule_of(const struct kd_config *config)
+{
+    return kd_schedule_whole(given(config, "schedule"));
+}
+
+static json_t *clip_norm_of(const struct kd_config *config)
+{
+    return json_real((double)config->hyper.clip);
+}
+
+/* Absent where none is kept. */
+static json_t *average_of(const struct kd_config *config)
+{
+    return json_incref(given(config, "average"));
+}
+
+static json_t *accumulate_of(const struct kd_config *config)
+{
+    return json_integer(config->accumulate);
+}
+
+static const struct {
+    const char *name;
+    json_t *(*of)(const struct kd_config *config); /* a new reference, or NULL */
+    bool is_identity;                              /* with another one it is another training */
+} fields[] = {
+    {"data", data_of, true},
+    {"model", model_of, true},
+    {"loss", loss_of, true},
+    {"batchSize", batch_size_of, true},
+    {"optimizer", optimizer_of, false},
+    {"schedule", schedule_of, false},
+    {"clipNorm", clip_norm_of, false},
+    {"average", average_of, false},
+    {"accumulate", accumulate_of, false},
+};
 
 json_t *kd_settings_of(const struct kd_config *config)
 {
     json_t *settings = json_object();
     for (size_t i = 0; i < KD_COUNT(fields); i++) {
-        json_t *value = value_of(config, fields[i].name);
+        json_t *value = fields[i].of(config);
         if (value)
             json_object_set_new(settings, fields[i].name, value);
     }
-    fill_defaults(json_object_get(settings, "data"), kd_data_options);
-    fill_defaults(json_object_get(settings, "data"), config->data.format->fields);
     return settings;
 }
 
 /* ---- what has changed */
 
-static bool is_equal(const json_t *a, const json_t *b)
+static bool look_at(const char *base_dir, const char *path, struct stat *info)
 {
-    if (json_is_number(a) && json_is_number(b))
-        return json_number_value(a) == json_number_value(b);
-    return (!a && !b) || json_equal(a, b);
+    char *whole = kd_data_path(base_dir, path);
+    bool is_there = stat(whole, info) == 0;
+    free(whole);
+    return is_there;
 }
 
-static void add_value(struct kd_str *out, const json_t *value)
+static bool is_same_file(void *ud, const char *there, const char *now)
 {
-    char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15))
-                       : kd_strdup("not given");
-    bool is_cut = text && strlen(text) > SHOWN;
-    kd_str_addf(out, "%.*s%s", SHOWN, text ? text : "?", is_cut ? "..." : "");
+    struct stat a, b;
+    return look_at(ud, there, &a) && look_at(ud, now, &b) && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* To whole lines, or within the first one, but not within a character of UTF-8. */
+static void shorten(struct kd_str *lines)
+{
+    if (lines->length <= ENOUGH)
+        return;
+    char *text = kd_str_take(lines);
+    size_t n = ENOUGH;
+    while (n > 0 && text[n] != '\n')
+        n--;
+    for (n = n ? n : ENOUGH; (text[n] & 0xC0) == 0x80;)
+        n--;
+    kd_str_addn(lines, text, n);
+    kd_str_add(lines, "\n...");
     free(text);
 }
 
-static void compare(struct kd_str *out, const char *path, const json_t *there, const json_t *now);
-
-static void compare_step(struct kd_str *out, const char *path, const char *step,
-                         const json_t *there, const json_t *now)
+void kd_settings_compare(const json_t *there, const json_t *now, const struct kd_config *config,
+                         struct kd_str *other, struct kd_str *changed)
 {
-    char *below = kd_format("%s.%s", path, step);
-    compare(out, below, there, now);
-    free(below);
-}
-
-static void compare_objects(struct kd_str *out, const char *path, const json_t *there,
-                            const json_t *now)
-{
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)there, name, value)
-    {
-        compare_step(out, path, name, value, json_object_get(now, name));
-    }
-    json_object_foreach((json_t *)now, name, value)
-    {
-        if (!json_object_get(there, name))
-            compare_step(out, path, name, NULL, value);
-    }
-}
-
-static void compare_lists(struct kd_str *out, const char *path, const json_t *there,
-                          const json_t *now)
-{
-    for (size_t i = 0; i < json_array_size(there); i++) {
-        char step[24];
-        snprintf(step, sizeof step, "%zu", i);
-        compare_step(out, path, step, json_array_get(there, i), json_array_get(now, i));
-    }
-}
-
-static void compare(struct kd_str *out, const char *path, const json_t *there, const json_t *now)
-{
-    if (is_equal(there, now))
-        return;
-    if (json_is_object(there) && json_is_object(now)) {
-        compare_objects(out, path, there, now);
-        return;
-    }
-    if (json_is_array(there) && json_array_size(there) == json_array_size(now)) {
-        compare_lists(out, path, there, now);
-        return;
-    }
-    if (out->length > ENOUGH)
-        return; /* what to do about it must fit beside them */
-    kd_str_addf(out, "\n%s: ", path);
-    add_value(out, there);
-    kd_str_add(out, " -> ");
-    add_value(out, now);
-}
-
-void kd_settings_compare(const json_t *there, const json_t *now, struct kd_str *other,
-                         struct kd_str *changed)
-{
+    const struct kd_difference_rules rules = {.says_the_same = is_same_file,
+                                              .ud = config->base_dir};
     for (size_t i = 0; i < KD_COUNT(fields); i++)
-        compare(fields[i].is_identity ? other : changed, fields[i].name,
-                json_object_get(there, fields[i].name), json_object_get(now, fields[i].name));
+        kd_difference_add(fields[i].is_identity ? other : changed, fields[i].name,
+                          json_object_get(there, fields[i].name),
+                          json_object_get(now, fields[i].name), &rules);
+    shorten(other);
+    shorten(changed);
 }

@@ -19,10 +19,10 @@ struct kd_training {
     int64_t order_epoch;           /* whose permutation session->order is; -1: none */
     int64_t begin_step;            /* where this attempt begins */
     int64_t saved_step;            /* of the newest checkpoint; -1: none */
-    int64_t saved_us,
-        save_took_us; /* when that was, or the start; how long it took; each rank's own */
-    int64_t clock_us; /* since when the window's time is running */
-    struct kd_plan_tensor probe; /* the output layer's smallest tensor: see step.c */
+    int64_t saved_us;              /* when that was, or the start; each rank's own */
+    int64_t save_took_us;          /* and how long */
+    int64_t clock_us;              /* since when the window's time is running */
+    struct kd_plan_tensor probe;   /* the output layer's smallest tensor: see step.c */
     float lr;
     struct kd_outcome *outcome;
     bool warned;  /* that a checkpoint could not be written */

@@ -116,11 +116,13 @@ static int read_all(const json_t *json, struct kd_training_state *state)
     state->step = step;
     state->updates = updates;
     state->steps_per_epoch = per_epoch;
-    state->seed = strtoull(seed, NULL, 10);
+    char *end;
+    state->seed = strtoull(seed, &end, 10);
     state->reports = json_incref(reports);
     state->settings = json_incref(json_object_get(json, "settings"));
-    return step < 0 || updates < 0 || per_epoch < 1 || !json_is_array(reports) ||
-                   read_window(window, &state->window) < 0 || read_kept(kept, state) < 0
+    return *seed == '\0' || *end != '\0' || step < 0 || updates < 0 || per_epoch < 1 ||
+                   !json_is_array(reports) || read_window(window, &state->window) < 0 ||
+                   read_kept(kept, state) < 0
                ? -1
                : 0;
 }

@@ -31,10 +31,7 @@ __device__ __forceinline__ void weigh(struct state &state, float (&scores)[KD_HE
 __global__ void __launch_bounds__(KD_THREADS)
     attend(struct kd_op_attention a, kd_attention_shape shape)
 {
-    KD_SHARED(float, left, [KD_HEAD_TILE][KD_HEAD_PITCH]);
-    KD_SHARED(float, right, [KD_HEAD_TILE][KD_HEAD_PITCH]);
-    KD_SHARED(float, weights, [KD_HEAD_WARPS][KD_HEAD_TILE][KD_HEAD_EACH]);
-    kd_head_tiles tiles = {left, right, weights};
+    KD_HEAD_TILES(tiles);
     kd_attention_place place = shape.place();
     kd_head_rows q = shape.of_qkv(a.qkv, place, 0), k = shape.of_qkv(a.qkv, place, 1);
     kd_head_rows v = shape.of_qkv(a.qkv, place, 2), y = shape.of_y(a.y, place);

@@ -84,6 +84,13 @@ struct kd_head_tiles {
     kd_head_weights &weights;
 };
 
+/* Declares a block's, as `name`. */
+#define KD_HEAD_TILES(name)                                                                        \
+    KD_SHARED(float, name##_left, [KD_HEAD_TILE][KD_HEAD_PITCH]);                                  \
+    KD_SHARED(float, name##_right, [KD_HEAD_TILE][KD_HEAD_PITCH]);                                 \
+    KD_SHARED(float, name##_weights, [KD_HEAD_WARPS][KD_HEAD_TILE][KD_HEAD_EACH]);                 \
+    kd_head_tiles name = {name##_left, name##_right, name##_weights}
+
 /* Numbers of a part, rounded up to groups of four, of which the last ones are zeros. */
 static __device__ __forceinline__ int kd_padded(int64_t from, int64_t size)
 {

@@ -59,28 +59,36 @@ __device__ __forceinline__ void write(const struct backward &b, const kd_attenti
     kd_head_write(kd_writable(rows), rows.stride, place, b.shape, sums, as_they_are);
 }
 
+/* What a block sees of its head. */
+struct head {
+    kd_head_rows q, k, v, dy;
+};
+
+__device__ __forceinline__ struct head head_of(const struct backward &b,
+                                               const kd_attention_place &place)
+{
+    return {b.shape.of_qkv(b.a.qkv, place, 0), b.shape.of_qkv(b.a.qkv, place, 1),
+            b.shape.of_qkv(b.a.qkv, place, 2), b.shape.of_y(b.a.dy, place)};
+}
+
 /* A block for 32 queries: all keys up to them. */
 __global__ void __launch_bounds__(KD_THREADS) to_queries(struct backward b)
 {
-    KD_SHARED(float, left, [KD_HEAD_TILE][KD_HEAD_PITCH]);
-    KD_SHARED(float, right, [KD_HEAD_TILE][KD_HEAD_PITCH]);
-    KD_SHARED(float, weights, [KD_HEAD_WARPS][KD_HEAD_TILE][KD_HEAD_EACH]);
-    kd_head_tiles tiles = {left, right, weights};
+    KD_HEAD_TILES(tiles);
     const kd_attention_shape &shape = b.shape;
     kd_attention_place place = shape.place();
-    kd_head_rows q = shape.of_qkv(b.a.qkv, place, 0), k = shape.of_qkv(b.a.qkv, place, 1);
-    kd_head_rows v = shape.of_qkv(b.a.qkv, place, 2), dy = shape.of_y(b.a.dy, place);
+    struct head head = head_of(b, place);
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     float dq[KD_HEAD_EACH][KD_LANE_PARTS] = {};
     for (int64_t first = 0; first <= place.first; first += KD_HEAD_TILE) {
         float scores[KD_HEAD_EACH], dp[KD_HEAD_EACH];
-        kd_head_products(tiles, q, place.first, k, first, shape, scores);
-        kd_head_products(tiles, dy, place.first, v, first, shape, dp);
+        kd_head_products(tiles, head.q, place.first, head.k, first, shape, scores);
+        kd_head_products(tiles, head.dy, place.first, head.v, first, shape, dp);
         for (int i = 0; i < KD_HEAD_EACH; i++)
             scores[i] = weight_of(b, place, place.first + warp * KD_HEAD_EACH + i, first + lane,
                                   scores[i], dp[i])
                             .dscore;
-        kd_head_add(tiles, scores, k, first, place.part, shape, dq);
+        kd_head_add(tiles, scores, head.k, first, place.part, shape, dq);
     }
     write(b, place, 0, dq);
 }
@@ -88,28 +96,24 @@ __global__ void __launch_bounds__(KD_THREADS) to_queries(struct backward b)
 /* A block for 32 keys: all queries from them on. */
 __global__ void __launch_bounds__(KD_THREADS) to_keys_and_values(struct backward b)
 {
-    KD_SHARED(float, left, [KD_HEAD_TILE][KD_HEAD_PITCH]);
-    KD_SHARED(float, right, [KD_HEAD_TILE][KD_HEAD_PITCH]);
-    KD_SHARED(float, weights, [KD_HEAD_WARPS][KD_HEAD_TILE][KD_HEAD_EACH]);
-    kd_head_tiles tiles = {left, right, weights};
+    KD_HEAD_TILES(tiles);
     const kd_attention_shape &shape = b.shape;
     kd_attention_place place = shape.place();
-    kd_head_rows q = shape.of_qkv(b.a.qkv, place, 0), k = shape.of_qkv(b.a.qkv, place, 1);
-    kd_head_rows v = shape.of_qkv(b.a.qkv, place, 2), dy = shape.of_y(b.a.dy, place);
+    struct head head = head_of(b, place);
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     float dk[KD_HEAD_EACH][KD_LANE_PARTS] = {}, dv[KD_HEAD_EACH][KD_LANE_PARTS] = {};
     for (int64_t first = place.first; first < shape.length; first += KD_HEAD_TILE) {
         float p[KD_HEAD_EACH], dscore[KD_HEAD_EACH];
-        kd_head_products(tiles, k, place.first, q, first, shape, p);
-        kd_head_products(tiles, v, place.first, dy, first, shape, dscore);
+        kd_head_products(tiles, head.k, place.first, head.q, first, shape, p);
+        kd_head_products(tiles, head.v, place.first, head.dy, first, shape, dscore);
         for (int i = 0; i < KD_HEAD_EACH; i++) {
             struct weight weight = weight_of(
                 b, place, first + lane, place.first + warp * KD_HEAD_EACH + i, p[i], dscore[i]);
             p[i] = weight.p;
             dscore[i] = weight.dscore;
         }
-        kd_head_add(tiles, p, dy, first, place.part, shape, dv);
-        kd_head_add(tiles, dscore, q, first, place.part, shape, dk);
+        kd_head_add(tiles, p, head.dy, first, place.part, shape, dv);
+        kd_head_add(tiles, dscore, head.q, first, place.part, shape, dk);
     }
     write(b, place, 1, dk);
     write(b, place, 2, dv);

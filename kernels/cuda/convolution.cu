@@ -26,25 +26,15 @@ __device__ __forceinline__ float patch(const float *x, const kd_images &images, 
     return under < 0 ? 0.0f : x[under * images.in.channels + e.channel];
 }
 
-struct patches {
-    static constexpr bool BY_K = false;
+/* Rows are pixels and k elements of their windows; turned: the other way round. */
+template <bool turned> struct patches {
+    static constexpr bool BY_K = turned;
     const float *x;
     kd_images images;
 
-    __device__ float at(int64_t pixel, int64_t element) const
+    __device__ float at(int64_t i, int64_t k) const
     {
-        return patch(x, images, pixel, element);
-    }
-};
-
-struct patches_turned {
-    static constexpr bool BY_K = true;
-    const float *x;
-    kd_images images;
-
-    __device__ float at(int64_t element, int64_t pixel) const
-    {
-        return patch(x, images, pixel, element);
+        return turned ? patch(x, images, k, i) : patch(x, images, i, k);
     }
 };
 
@@ -165,8 +155,8 @@ void kd_cuda_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
 {
     kd_images images = kd_images_of(&a->window);
     int64_t k = of_patch(&a->window);
-    kd_product(queue, patches{a->x, images}, weights{a->weight, k}, kd_out_pixels(images), a->c_out,
-               k, 1, put_biased{a->bias, a->y, a->c_out});
+    kd_product(queue, patches<false>{a->x, images}, weights{a->weight, k}, kd_out_pixels(images),
+               a->c_out, k, 1, put_biased{a->bias, a->y, a->c_out});
 }
 
 void kd_cuda_conv2d_backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
@@ -190,7 +180,7 @@ void kd_cuda_conv2d_backward_weight(struct kd_queue *queue,
     float *sums = a->dweight;
     if (!is_whole)
         sums = (float *)kd_cuda_scratch(queue, (size_t)(n_parts * m * n) * sizeof *sums);
-    kd_product(queue, gradients_turned{a->dy, a->c_out}, patches_turned{a->x, images}, m, n,
+    kd_product(queue, gradients_turned{a->dy, a->c_out}, patches<true>{a->x, images}, m, n,
                n_pixels, n_parts, put_part{sums, m, n, is_whole && adds});
     if (!is_whole)
         kd_map(queue, m * n, m * n % 4 == 0 && kd_all_aligned(sums, a->dweight),

@@ -1,65 +1,71 @@
-/* layernorm.cu - a warp takes a row; the gradients of weight and bias are sums of columns. */
+/* layernorm.cu - a warp takes a row, or a block a long one; the gradients of weight and bias are sums of columns. */
 #include "kernels/cuda/column_sums.cuh"
-#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/table.h"
 
 namespace
 {
 
-constexpr int ROWS = KD_THREADS / KD_WARP; /* of a block */
-
-/* This warp's first row; the next one is step away. All lanes of a warp have the same rows. */
-struct rows_of_warp {
-    int64_t first, step;
-    int lane;
-};
-
-__device__ __forceinline__ rows_of_warp my_rows()
+/* All threads of a row have the same sum; all threads of a block call it. */
+template <class Rows> __device__ __forceinline__ float sum_of_row(float mine)
 {
-    int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
-    return {(int64_t)blockIdx.x * ROWS + warp, (int64_t)gridDim.x * ROWS, lane};
+    return Rows::template reduce<kd_plus>(mine, 0.0f);
 }
 
-__global__ void normalize(struct kd_op_layernorm a)
+/* A warp beyond the last row computes that one, for the reductions' sake, and writes nothing. */
+template <class Rows> __global__ void normalize(struct kd_op_layernorm a)
 {
-    rows_of_warp mine = my_rows();
-    for (int64_t row = mine.first; row < a.rows; row += mine.step) {
-        const float *x = a.x + row * a.columns;
-        float *y = a.y + row * a.columns, sum = 0.0f, squares = 0.0f;
-        for (int64_t c = mine.lane; c < a.columns; c += KD_WARP)
-            sum += x[c];
-        float mean = kd_warp_sum(sum) / (float)a.columns;
-        for (int64_t c = mine.lane; c < a.columns; c += KD_WARP)
-            squares += (x[c] - mean) * (x[c] - mean);
-        float rstd = 1.0f / sqrtf(kd_warp_sum(squares) / (float)a.columns + a.epsilon);
-        for (int64_t c = mine.lane; c < a.columns; c += KD_WARP)
-            y[c] = (x[c] - mean) * rstd * a.weight[c] + (a.bias ? a.bias[c] : 0.0f);
-        if (mine.lane == 0)
-            a.saved[2 * row] = mean, a.saved[2 * row + 1] = rstd;
-    }
+    bool is_inside = Rows::row() < a.rows;
+    int64_t row = is_inside ? Rows::row() : a.rows - 1;
+    const float *x = a.x + row * a.columns;
+    float *y = a.y + row * a.columns, sum = 0.0f, squares = 0.0f;
+    for (int64_t c = Rows::thread(); c < a.columns; c += Rows::N_THREADS)
+        sum += x[c];
+    float mean = sum_of_row<Rows>(sum) / (float)a.columns;
+    for (int64_t c = Rows::thread(); c < a.columns; c += Rows::N_THREADS)
+        squares += (x[c] - mean) * (x[c] - mean);
+    float rstd = 1.0f / sqrtf(sum_of_row<Rows>(squares) / (float)a.columns + a.epsilon);
+    if (!is_inside)
+        return;
+    for (int64_t c = Rows::thread(); c < a.columns; c += Rows::N_THREADS)
+        y[c] = (x[c] - mean) * rstd * a.weight[c] + (a.bias ? a.bias[c] : 0.0f);
+    if (Rows::thread() == 0)
+        a.saved[2 * row] = mean, a.saved[2 * row + 1] = rstd;
 }
 
 /* dx = rstd (g - mean of g - xhat times mean of g xhat), g = dy weight. */
-__global__ void back(struct kd_op_layernorm_backward a)
+template <class Rows> __global__ void back(struct kd_op_layernorm_backward a)
 {
-    rows_of_warp mine = my_rows();
-    for (int64_t row = mine.first; row < a.rows; row += mine.step) {
-        const float *x = a.x + row * a.columns, *dy = a.dy + row * a.columns;
-        float *dx = a.dx + row * a.columns;
-        float mean = a.saved[2 * row], rstd = a.saved[2 * row + 1], sum = 0.0f, products = 0.0f;
-        for (int64_t c = mine.lane; c < a.columns; c += KD_WARP) {
-            float g = dy[c] * a.weight[c];
-            sum += g;
-            products += g * (x[c] - mean) * rstd;
-        }
-        sum = kd_warp_sum(sum) / (float)a.columns;
-        products = kd_warp_sum(products) / (float)a.columns;
-        for (int64_t c = mine.lane; c < a.columns; c += KD_WARP) {
-            float slope = (x[c] - mean) * rstd * products;
-            float d = rstd * (dy[c] * a.weight[c] - sum - slope);
-            dx[c] = a.beta_dx != 0.0f ? dx[c] + d : d;
-        }
+    bool is_inside = Rows::row() < a.rows;
+    int64_t row = is_inside ? Rows::row() : a.rows - 1;
+    const float *x = a.x + row * a.columns, *dy = a.dy + row * a.columns;
+    float *dx = a.dx + row * a.columns;
+    float mean = a.saved[2 * row], rstd = a.saved[2 * row + 1], sum = 0.0f, products = 0.0f;
+    for (int64_t c = Rows::thread(); c < a.columns; c += Rows::N_THREADS) {
+        float g = dy[c] * a.weight[c];
+        sum += g;
+        products += g * (x[c] - mean) * rstd;
     }
+    sum = sum_of_row<Rows>(sum) / (float)a.columns;
+    products = sum_of_row<Rows>(products) / (float)a.columns;
+    for (int64_t c = Rows::thread(); c < a.columns && is_inside; c += Rows::N_THREADS) {
+        float slope = (x[c] - mean) * rstd * products;
+        float d = rstd * (dy[c] * a.weight[c] - sum - slope);
+        dx[c] = a.beta_dx != 0.0f ? dx[c] + d : d;
+    }
+}
+
+template <class Rows> void launch(struct kd_queue *queue, const struct kd_op_layernorm *a)
+{
+    auto kernel = normalize<Rows>;
+    KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a);
+}
+
+template <class Rows>
+void launch_back(struct kd_queue *queue, const struct kd_op_layernorm_backward *a)
+{
+    auto kernel = back<Rows>;
+    KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a);
 }
 
 struct gradients {
@@ -95,8 +101,9 @@ struct store_gradients {
 
 void kd_cuda_layernorm(struct kd_queue *queue, const struct kd_op_layernorm *a)
 {
-    if (a->rows > 0 && a->columns > 0)
-        KD_LAUNCH(normalize, kd_blocks(a->rows, ROWS), KD_THREADS, 0, queue->stream, *a);
+    if (a->rows <= 0 || a->columns <= 0)
+        return;
+    (a->columns > KD_COLUMNS_OF_A_WARP ? launch<kd_block_rows> : launch<kd_warp_rows>)(queue, a);
 }
 
 /* The sums first: dx may be dy. */
@@ -105,6 +112,8 @@ void kd_cuda_layernorm_backward(struct kd_queue *queue, const struct kd_op_layer
     if (a->dweight || a->dbias)
         kd_column_sums(queue, a->rows, a->columns, gradients{a->dy, a->x, a->saved, a->columns},
                        store_gradients{a->dbias, a->dweight, a->beta != 0.0f});
-    if (a->dx && a->rows > 0 && a->columns > 0)
-        KD_LAUNCH(back, kd_blocks(a->rows, ROWS), KD_THREADS, 0, queue->stream, *a);
+    if (!a->dx || a->rows <= 0 || a->columns <= 0)
+        return;
+    (a->columns > KD_COLUMNS_OF_A_WARP ? launch_back<kd_block_rows>
+                                       : launch_back<kd_warp_rows>)(queue, a);
 }

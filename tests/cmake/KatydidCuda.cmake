@@ -168,15 +168,7 @@ function(kd_cpp_flags target)
   if(KATYDID_DEV)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
-  if(KATYDID_SANITIZE)
-    target_compile_options(${target} PRIVATE -O1 -fsanitize=address,undefined -fno-omit-frame-pointer
-      -fno-sanitize-recover=undefined)
-    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
-  endif()
-  if(KATYDID_FUZZ)
-    target_compile_options(${target} PRIVATE -fsanitize=address,undefined)
-    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
-  endif()
+  kd_sanitizer_flags(${target} PRIVATE)
 endfunction()
 
 # kd_sim: the shim and kernels/cuda as C++, which give kd_device_sim and a registry of devices with it alone.

@@ -108,11 +108,11 @@ static void a_checkpoint_of_other_data_or_another_model_is_not_gone_on_from(void
     static const char *const changes[][2] = {
         {"batchSize=16", "c: the checkpoint there is of another training. What changed:\n"
                          "batchSize: 32 -> 16\n"},
-        {"model.1='{gelu: {}}'", "model.1.relu: {} -> not given\nmodel.1.gelu: not given -> {}\n"},
+        {"model.1='{gelu: {}}'", "model.1.relu: {} -> (none)\nmodel.1.gelu: (none) -> {}\n"},
         {"data.split.seed=3", "data.split.seed: 0 -> 3\n"},
         {"--seed 4", "seed: 0 -> 4\n"},
         {"'loss={name: crossEntropy, labelSmoothing: 0.1}'", "loss.labelSmoothing: "},
-        {"model.0.linear.units=17", "does not fit: it is of another model"},
+        {"model.0.linear.units=17", "model.0.linear.units: 16 -> 17\n"},
     };
     struct folder folder = folder_make();
     blobs_write(&folder, 150);
@@ -129,6 +129,19 @@ static void a_checkpoint_of_other_data_or_another_model_is_not_gone_on_from(void
     folder_remove(&folder);
 }
 
+/* What it would begin with is not there. */
+static void a_fresh_start_that_fails_leaves_the_checkpoints(void **unused)
+{
+    (void)unused;
+    struct folder folder = folder_make();
+    blobs_write(&folder, 150);
+    write_config(&folder, "{}");
+    says(&folder, 0, "--checkpoint-dir c --until 1 train.json", "succeeded");
+    says(&folder, 2, "--checkpoint-dir c --fresh --start-from gone train.json", "cannot open");
+    says(&folder, 0, "--checkpoint-dir c train.json", "goes on after step 4");
+    folder_remove(&folder);
+}
+
 /* And a default that is written down is no other setting. */
 static void steps_of_another_kind_from_now_on_are_warned_of_once(void **unused)
 {
@@ -141,13 +154,16 @@ static void steps_of_another_kind_from_now_on_are_warned_of_once(void **unused)
     says(&folder, 0, "--checkpoint-dir c --until 1 train.json", "succeeded");
     assert_int_equal(program_run(&folder,
                                  "--checkpoint-dir c train.json loss=crossEntropy"
-                                 " accumulate=1 data.header=auto report.every=2",
+                                 " accumulate=1 data.header=auto report.every=2"
+                                 " 'model.1={relu: {}}' +optimizer.beta1=0.9 +schedule.floor=0"
+                                 " data.path=\"$PWD/./blobs.csv\"",
                                  output),
                      0);
     assert_null(strstr(output, "What changed"));
     says(&folder, 0, slower,
          "goes on with other settings. What changed:\n"
-         "optimizer.lr: 0.01 -> 0.001\n");
+         "optimizer.lr: 0.01 -> 0.001\n"
+         "For a new");
     assert_int_equal(program_run(&folder, slower, output), 0);
     assert_null(strstr(output, "What changed"));
     folder_remove(&folder);
@@ -288,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_training_goes_on_from_its_checkpoints),
         cmocka_unit_test(a_finished_training_says_that_it_is_finished),
         cmocka_unit_test(a_checkpoint_of_other_data_or_another_model_is_not_gone_on_from),
+        cmocka_unit_test(a_fresh_start_that_fails_leaves_the_checkpoints),
         cmocka_unit_test(steps_of_another_kind_from_now_on_are_warned_of_once),
         cmocka_unit_test(exit_codes_tell_what_went_wrong),
         cmocka_unit_test(a_model_that_does_not_fit_the_data_is_a_mistake_of_the_configuration),

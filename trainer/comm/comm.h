@@ -35,8 +35,8 @@ struct kd_comm {
 
 struct kd_comm_backend {
     const char *name, *summary;
-    bool
-        shares_memory; /* ranks read each other's: giving a share away costs no more than summing it for all */
+    /* Ranks read each other's: a share's sum and its result given to all cost no more than a sum for all. */
+    bool shares_memory;
     bool (*is_wanted)(void); /* did its launcher start this process? NULL: it has no launcher */
     /* A launcher's backend sets rank and size; another one finds them set, and its launcher's backend open. -1 on all
      * ranks or on none, with the text on each. */

@@ -127,6 +127,29 @@ int kd_fields_read(const struct kd_field *fields, const json_t *object, const ch
     return 0;
 }
 
+static json_t *whole_value(const struct kd_field *field, double value)
+{
+    if (field->kind == KD_FIELD_CHOICE)
+        return json_string(field->choices[(int)value]);
+    if (field->kind == KD_FIELD_SWITCH)
+        return json_boolean(value != 0);
+    return field->kind == KD_FIELD_INTEGER ? json_integer((json_int_t)value) : json_real(value);
+}
+
+json_t *kd_fields_whole(const struct kd_field *fields, const char *name, const json_t *object)
+{
+    struct kd_error err;
+    double values[KD_FIELDS_MAX];
+    json_t *whole = json_object();
+    if (kd_fields_read(fields, object, name ? "name" : NULL, "", values, &err) < 0)
+        kd_bug("settings that were read are not sound: %s", err.text);
+    if (name)
+        json_object_set_new(whole, "name", json_string(name));
+    for (int i = 0; i < n_fields(fields); i++)
+        json_object_set_new(whole, fields[i].name, whole_value(&fields[i], values[i]));
+    return whole;
+}
+
 static const char *const kind_names[] = {
     [KD_FIELD_NUMBER] = "number",
     [KD_FIELD_INTEGER] = "integer",

@@ -34,6 +34,10 @@ struct kd_field {
 int kd_fields_read(const struct kd_field *fields, const json_t *object, const char *skip,
                    const char *at, double *values, struct kd_error *err);
 
+/* Every field with its value, what is absent as its fallback; before them "name" where name is not NULL. For settings that
+ * kd_fields_read took; a new reference. */
+json_t *kd_fields_whole(const struct kd_field *fields, const char *name, const json_t *object);
+
 /* The "fields" member of a description: [{"name", "kind", "default", "min", "max", "help"}]. */
 void kd_fields_describe(const struct kd_field *fields, struct kd_json *json);
 

@@ -154,6 +154,29 @@ void kd_model_release(struct kd_model *model)
     *model = (struct kd_model){0};
 }
 
+static json_t *whole_entry(const struct kd_entry *entry)
+{
+    const struct kd_preset *preset = kd_preset_find(entry->name);
+    const struct kd_field *fields = preset ? preset->fields : kd_layer_find(entry->name)->fields;
+    json_t *settings = kd_fields_whole(fields, NULL, entry->settings);
+    for (int i = 0; i < entry->n_inputs && entry->n_inputs > 1; i++)
+        json_object_set_new(settings, i == 0 ? "from" : "and", json_integer(entry->inputs[i]));
+    return json_pack("{s:o}", entry->name, settings);
+}
+
+json_t *kd_model_whole(const json_t *block)
+{
+    struct kd_entries entries;
+    struct kd_error err;
+    json_t *list = json_array();
+    if (kd_model_expand(block, NULL, &entries, &err) < 0)
+        kd_bug("a model that was checked is not sound: %s", err.text);
+    for (size_t i = 0; i < entries.list.n; i++)
+        json_array_append_new(list, whole_entry(&entries.list.items[i]));
+    kd_entries_release(&entries);
+    return list;
+}
+
 int kd_model_check_settings(const json_t *block, struct kd_error *err)
 {
     struct kd_entries entries = {0};

@@ -38,6 +38,8 @@ int kd_optimizer_read(const json_t *block, const struct kd_optimizer **optimizer
 struct kd_schedule;
 struct kd_schedule *kd_schedule_read(const json_t *block,
                                      struct kd_error *err); /* NULL block = constant */
+/* Its name and every setting with its value, for a block that kd_schedule_read took; a new reference. */
+json_t *kd_schedule_whole(const json_t *block);
 double kd_schedule_factor(const struct kd_schedule *schedule, int64_t step,
                           int64_t total_steps); /* step from 0 */
 void kd_schedule_free(struct kd_schedule *schedule);

@@ -94,6 +94,15 @@ struct kd_schedule *kd_schedule_read(const json_t *block, struct kd_error *err)
     return schedule;
 }
 
+json_t *kd_schedule_whole(const json_t *block)
+{
+    const char *name = json_string_value(json_object_get(block, "name"));
+    const struct kd_schedule_kind *kind = name ? find_kind(name) : kd_schedule_kinds[0];
+    struct kd_field fields[KD_FIELDS_MAX + 1];
+    kd_schedule_fields(kind, fields);
+    return kd_fields_whole(fields, kind->name, block);
+}
+
 /* The warm-up rises to where the schedule begins, which is the base rate but for oneCycle. */
 double kd_schedule_factor(const struct kd_schedule *schedule, int64_t step, int64_t total_steps)
 {
