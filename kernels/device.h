@@ -1,7 +1,7 @@
 /* device.h - where ops run: a name, a table of ops, and the memory they work on.
  *
- * One device = one line in devices.def and a `const struct kd_device kd_device_<name>`. Memory that a device gives is
- * zeroed, aligned to 64 bytes and freed by the same device. A queue belongs to one thread. */
+ * One device = one line in devices.def and a `const struct kd_device kd_device_<name>`, or a plugin (plugin.h). Memory that a device
+ * gives is zeroed, aligned to 64 bytes and freed by the same device. A queue belongs to one thread. */
 #ifndef KD_KERNELS_DEVICE_H
 #define KD_KERNELS_DEVICE_H
 
@@ -13,22 +13,39 @@
 struct kd_device {
     const char *name, *summary;
     const struct kd_ops *ops;
+    bool is_host; /* its memory is the host's, which may read and write it without a copy */
 
-    /* A queue (NULL is a valid one) for the calling thread, whose arithmetic it may set to flush subnormal numbers. -1:
-     * what is missing and what to do about it. */
-    int (*open)(struct kd_queue **queue, struct kd_error *err);
+    /* A queue (NULL is a valid one) for the calling thread, whose arithmetic it may set to flush subnormal numbers. Where a
+     * host has several of the kind, number `which` of them, from the first again after the last. -1: what is missing and
+     * what to do about it. */
+    int (*open)(int which, struct kd_queue **queue, struct kd_error *err);
     void (*close)(struct kd_queue *queue); /* NULL is fine here and in free, opened or not */
 
-    void *(*alloc)(size_t bytes);
+    void *(*alloc)(size_t bytes); /* ends the process where there is no more: ask memory first */
     void (*free)(void *memory);
+    /* Bytes that may still be allocated, and those there are altogether. */
+    void (*memory)(size_t *free_bytes, size_t *total_bytes);
+
+    /* In the queue's order. From host memory that is pinned (and to any) the copy may still be under way when the call returns;
+     * other host memory has been read. */
     void (*copy_in)(struct kd_queue *queue, void *device, const void *host, size_t bytes);
     void (*copy_out)(struct kd_queue *queue, void *host, const void *device, size_t bytes);
+    /* Host memory that is copied often, made faster to copy for as long as it is pinned. Nothing where that cannot be. */
+    void (*pin)(void *host, size_t bytes);
+    void (*unpin)(void *host);
+
     void (*wait)(struct kd_queue *queue); /* until all that was queued is done */
+    /* mark: a place in the queue's order, 0 .. KD_MARKS - 1, set anew each time; wait_mark: until all before it is done. */
+    void (*mark)(struct kd_queue *queue, int i);
+    void (*wait_mark)(struct kd_queue *queue, int i);
 };
+
+enum { KD_MARKS = 16 };
 
 extern const struct kd_device *const kd_devices[]; /* NULL-terminated */
 
-/* NULL and err: no such device here, with the names there are. */
+/* "cuda" is loaded when it is first asked for. NULL and err: no such device here, with the names there are, or why it cannot be
+ * loaded. */
 const struct kd_device *kd_device_find(const char *name, struct kd_error *err);
 
 #endif

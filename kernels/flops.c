@@ -78,23 +78,43 @@ double kd_call_flops(const struct kd_call *call)
     return counts[call->op] ? counts[call->op](call) : 0.0;
 }
 
-enum { PEAK_SIZE = 512, PEAK_RUNS = 8 };
+enum {
+    SIZE_FIRST = 64,
+    SIZE_LAST = 4096,
+    ENOUGH_NS = 1000000,
+    BUDGET_NS = 20000000,
+    RUNS_MAX = 64
+};
 
+/* Nanoseconds that one product of two matrices of size x size takes. */
+static int64_t time_product(const struct kd_device *device, struct kd_queue *queue, float *memory,
+                            int64_t size)
+{
+    int64_t n = size * size, start = kd_clock_mono_ns();
+    struct kd_call call = KD_CALL(matmul, .a = memory, .b = memory + n, .c = memory + 2 * n,
+                                  .m = size, .n = size, .k = size);
+    kd_call_run(&call, device->ops, queue);
+    device->wait(queue);
+    return kd_clock_mono_ns() - start + 1;
+}
+
+/* Larger and larger ones, until one keeps the device busy for a while: a core of a CPU as well as a GPU. */
 double kd_device_peak_flops(const struct kd_device *device, struct kd_queue *queue)
 {
-    const size_t bytes = (size_t)PEAK_SIZE * PEAK_SIZE * sizeof(float);
-    float *a = device->alloc(bytes), *b = device->alloc(bytes), *c = device->alloc(bytes);
-    struct kd_call call =
-        KD_CALL(matmul, .a = a, .b = b, .c = c, .m = PEAK_SIZE, .n = PEAK_SIZE, .k = PEAK_SIZE);
+    int64_t size = SIZE_FIRST, spent = 0;
     double best = 0;
-    for (int r = 0; r < PEAK_RUNS; r++) {
-        int64_t start = kd_clock_mono_ns();
-        kd_call_run(&call, device->ops, queue);
-        device->wait(queue);
-        double seconds = (double)(kd_clock_mono_ns() - start + 1) * 1e-9;
-        double rate = kd_call_flops(&call) / seconds;
+    float *memory = device->alloc(3 * (size_t)(size * size) * sizeof *memory);
+    for (int r = 0; r < RUNS_MAX && spent < BUDGET_NS; r++) {
+        int64_t ns = time_product(device, queue, memory, size);
+        double rate = 2.0 * (double)(size * size * size) / ((double)ns * 1e-9);
         best = rate > best ? rate : best;
+        spent += ns;
+        if (ns >= ENOUGH_NS || size == SIZE_LAST)
+            continue;
+        size *= 2;
+        device->free(memory);
+        memory = device->alloc(3 * (size_t)(size * size) * sizeof *memory);
     }
-    device->free(a), device->free(b), device->free(c);
+    device->free(memory);
     return best;
 }

@@ -9,6 +9,7 @@
 
 #define KD_CUDA_PLUGIN_LIBRARY  "libkatydid_cuda.so"
 #define KD_CUDA_PLUGIN_FUNCTION "kd_cuda_plugin_v1"
+#define KD_CUDA_PLUGIN_PATH     "KATYDID_CUDA_PLUGIN" /* environment: the library, wherever it lies */
 
 enum { KD_PLUGIN_ABI = 1 };
 
@@ -21,5 +22,9 @@ struct kd_plugin {
 };
 
 typedef const struct kd_plugin *kd_plugin_fn(void);
+
+/* Loads the library, once, and keeps it: that which the environment names, else the one beside this program. NULL: it is not there,
+ * or not of this version, or misses a library. */
+const struct kd_plugin *kd_plugin_load(struct kd_error *err);
 
 #endif

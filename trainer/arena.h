@@ -23,7 +23,8 @@ enum kd_arena_kind {
 
 struct kd_arena {
     enum kd_arena_kind kind;
-    float *values; /* of the plan: [begin, end) of the arena's n */
+    struct kd_plan *plan;
+    float *values; /* memory of the plan's device: [begin, end) of the arena's n */
     int64_t n;
     int64_t begin, end; /* what this rank holds */
     bool is_sharded;    /* over the ranks by kd_comm_share; else every rank holds all of it */
@@ -37,6 +38,14 @@ int kd_arena_n_tensors(const struct kd_arena *arena, const struct kd_plan *plan)
 /* *offset: where its values begin in the arena. */
 struct kd_named_tensor kd_arena_tensor_at(const struct kd_arena *arena, const struct kd_plan *plan,
                                           int i, int64_t *offset);
+
+/* Values [begin, end) of the arena, which this rank holds, as host memory: where they are, or copied to `stage`, which has room for
+ * them (NULL where the host may use the arena: kd_arena_in_place). */
+const float *kd_arena_view(const struct kd_arena *arena, int64_t begin, int64_t end, float *stage);
+float *kd_arena_in_place(const struct kd_arena *arena, int64_t at); /* value `at`, or NULL */
+
+/* Host memory into values [begin, end), which this rank holds. */
+void kd_arena_write(const struct kd_arena *arena, int64_t begin, int64_t end, const float *host);
 
 /* Does a tensor of this name belong to the arena's kind? */
 bool kd_arena_has_name(enum kd_arena_kind kind, const char *name);

@@ -12,7 +12,7 @@ static int check_plan(const struct kd_config *config, const struct kd_data_shape
                                       .input = input,
                                       .loss = config->loss->loss,
                                       .max_batch = 1,
-                                      .device = "cpu"};
+                                      .device = kd_device_find("cpu", NULL)};
     struct kd_plan *plan = kd_plan_new(&options, err);
     kd_plan_free(plan);
     return plan ? 0 : -1;

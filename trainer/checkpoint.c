@@ -11,7 +11,7 @@
 #include "trainer/common_file.h"
 #include "trainer/models/plan_update.h"
 
-enum { STAGE = 1 << 18 }; /* floats that rank 0 gives to all at once */
+enum { STAGE = 1 << 18 }; /* floats that rank 0 gives to all, or that go to a device, at once */
 
 /* ---- opening */
 
@@ -213,11 +213,6 @@ static bool held_part(const struct part *part, int64_t *begin, int64_t *end)
     return *begin < *end;
 }
 
-static float *place_in_arena(const struct part *part, int64_t value)
-{
-    return part->arena->values + (part->offset + value - part->arena->begin);
-}
-
 /* Rank 0 reads for all. */
 static int read_for_all(const struct kd_checkpoint *checkpoint, const struct part *part,
                         float *stage, struct kd_error *err)
@@ -231,20 +226,30 @@ static int read_for_all(const struct kd_checkpoint *checkpoint, const struct par
             status = kd_safetensors_read(&checkpoint->file, &part->tensor, at, at + n, stage, err);
         comm->backend->broadcast(comm, 0, stage, n * (int64_t)sizeof *stage);
         if (held_part(part, &begin, &end))
-            memcpy(place_in_arena(part, begin), stage + (begin - at),
-                   (size_t)(end - begin) * sizeof *stage);
+            kd_arena_write(part->arena, part->offset + begin, part->offset + end,
+                           stage + (begin - at));
     }
     return status;
 }
 
-static int read_own(const struct kd_checkpoint *checkpoint, const struct part *part,
+/* Straight into the arena, where the host may write there. */
+static int read_own(const struct kd_checkpoint *checkpoint, const struct part *part, float *stage,
                     struct kd_error *err)
 {
+    const struct kd_safetensors *file = &checkpoint->file;
     int64_t begin = 0, end = part->n;
     if (!held_part(part, &begin, &end))
         return 0;
-    return kd_safetensors_read(&checkpoint->file, &part->tensor, begin, end,
-                               place_in_arena(part, begin), err);
+    float *place = kd_arena_in_place(part->arena, part->offset + begin);
+    if (place)
+        return kd_safetensors_read(file, &part->tensor, begin, end, place, err);
+    for (int64_t i = begin, n; i < end; i += n) {
+        n = end - i < STAGE ? end - i : STAGE;
+        if (kd_safetensors_read(file, &part->tensor, i, i + n, stage, err) < 0)
+            return -1;
+        kd_arena_write(part->arena, part->offset + i, part->offset + i + n, stage);
+    }
+    return 0;
 }
 
 static int read_arena(const struct kd_checkpoint *checkpoint, const struct kd_arena *arena,
@@ -255,7 +260,7 @@ static int read_arena(const struct kd_checkpoint *checkpoint, const struct kd_ar
         struct part part = {.arena = arena};
         part.tensor = kd_arena_tensor_at(arena, plan, i, &part.offset);
         part.n = kd_named_tensor_count(&part.tensor);
-        int done = checkpoint->is_common ? read_own(checkpoint, &part, err)
+        int done = checkpoint->is_common ? read_own(checkpoint, &part, stage, err)
                                          : read_for_all(checkpoint, &part, stage, err);
         if (done < 0)
             status = -1;
@@ -266,7 +271,7 @@ static int read_arena(const struct kd_checkpoint *checkpoint, const struct kd_ar
 static int read_arenas(const struct kd_checkpoint *checkpoint, const struct kd_arena *arenas, int n,
                        int64_t mask, const struct kd_plan *plan, struct kd_error *err)
 {
-    float *stage = checkpoint->is_common ? NULL : KD_NEW_ARRAY(float, STAGE);
+    float *stage = KD_NEW_ARRAY(float, STAGE);
     int status = 0;
     for (int a = 0; a < n; a++)
         if ((mask >> a & 1) && read_arena(checkpoint, &arenas[a], plan, stage, err) < 0)

@@ -13,7 +13,9 @@
 #include "trainer/file_io.h"
 #include "trainer/xxh64.h"
 
-enum { STAGE = 1 << 18 }; /* floats that go from one rank to rank 0 at once */
+enum {
+    STAGE = 1 << 18
+}; /* floats that go from a rank to rank 0, or from a device to the host, at once */
 
 /* An XXH64, as numbers that can be summed over the ranks: all are 0 where a rank does not know it. */
 struct sum {
@@ -165,10 +167,28 @@ static int receive_part(struct saving *saving, const struct kd_arena *arena, int
     for (int64_t i = first, n; i < end; i += n) {
         n = end - i < STAGE ? end - i : STAGE;
         if (comm->rank == rank)
-            memcpy(stage, arena->values + (i - arena->begin), (size_t)n * sizeof *stage);
+            kd_plan_read(arena->plan, stage, arena->values + (i - arena->begin), n);
         comm->backend->broadcast(comm, rank, stage, n * (int64_t)sizeof *stage);
         if (is_root(saving) && status == 0)
             status = write_values(saving, stage, at + i, n, err);
+    }
+    free(stage);
+    return status;
+}
+
+/* Values [first, end) of the arena, which this rank holds; from a device piece by piece, which end where chunks do. */
+static int write_held(struct saving *saving, const struct kd_arena *arena, int64_t at,
+                      int64_t first, int64_t end, struct kd_error *err)
+{
+    int status = 0;
+    if (kd_arena_in_place(arena, first))
+        return write_values(saving, kd_arena_view(arena, first, end, NULL), at + first, end - first,
+                            err);
+    float *stage = KD_NEW_ARRAY(float, STAGE);
+    for (int64_t i = first, n; i < end && status == 0; i += n) {
+        n = STAGE - (at + i) % STAGE;
+        n = n < end - i ? n : end - i;
+        status = write_values(saving, kd_arena_view(arena, i, i + n, stage), at + i, n, err);
     }
     free(stage);
     return status;
@@ -186,9 +206,7 @@ static int write_arena(struct saving *saving, const struct kd_arena *arena, int6
     }
     int64_t first, end;
     share_of(saving, arena->n, &first, &end);
-    return is_writer(saving) ? write_values(saving, arena->values + (first - arena->begin),
-                                            at + first, end - first, err)
-                             : 0;
+    return is_writer(saving) ? write_held(saving, arena, at, first, end, err) : 0;
 }
 
 static int write_arenas(struct saving *saving, struct kd_error *err)

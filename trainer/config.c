@@ -151,7 +151,7 @@ const struct kd_option kd_config_options[] = {
      .kind = KD_OPTION_CHOICE,
      .fallback = "auto",
      .choices = devices,
-     .help = "where it runs; auto: the best there is; cuda is not supported yet"},
+     .help = "where it runs; auto: a GPU where every rank has one it can use, else the CPU"},
     {.name = "comm",
      .kind = KD_OPTION_CHOICE,
      .fallback = "auto",
@@ -282,12 +282,8 @@ static void read_checkpoint(struct kd_config *config, struct kd_problems *proble
 static void refuse_unsupported(const struct kd_config *config, struct kd_problems *problems)
 {
     const char *precision = kd_option_text(kd_config_options, config->block, "precision");
-    const char *device = kd_option_text(kd_config_options, config->block, "device");
     if (strcmp(precision, "fp32") != 0)
         kd_problems_add(problems, "/precision", "%s is not supported yet; use fp32", precision);
-    if (strcmp(device, "cuda") == 0)
-        kd_problems_add(problems, "/device",
-                        "cuda is not supported yet: this trainer runs on the CPU; use auto or cpu");
 }
 
 /* Mistakes in the layers that do not hang on the data's shape. */
@@ -317,6 +313,7 @@ void kd_config_read(struct kd_config *config, json_t *block, const char *base_di
     read_report(config, problems);
     read_checkpoint(config, problems);
     config->comm = kd_option_text(kd_config_options, config->block, "comm");
+    config->device = kd_option_text(kd_config_options, config->block, "device");
     refuse_unsupported(config, problems);
     if (json_object_get(block, "seed"))
         config->seed = kd_option_int(kd_config_options, block, "seed");

@@ -34,8 +34,9 @@ struct kd_config {
     bool
         checkpoint_by_time; /* then none is set: now and then, as the time that saving takes allows */
     struct kd_keeping keeping;
-    const char *comm; /* auto, or a backend of the ranks */
-    int64_t seed;     /* -1: the trial's own */
+    const char *comm;   /* auto, or a backend of the ranks */
+    const char *device; /* auto, cpu or cuda */
+    int64_t seed;       /* -1: the trial's own */
 };
 
 /* Takes a reference to the block. Adds every problem that can be seen without reading the data files. The config is to be

@@ -1,12 +1,19 @@
 #include "trainer/session.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "coordinator/base/log.h"
+
 /* Small samples are validated many at once, however few a training batch has; large ones would need the memory for it. */
 enum { EVALUATION_BATCH = 256, EVALUATION_FLOATS = 1 << 14 };
 
 void kd_session_init(struct kd_session *session, struct kd_comm *comm)
 {
     *session = (struct kd_session){.comm = comm};
-    kd_loader_init(&session->loader, kd_device_find("cpu", NULL), NULL);
+    session->device = kd_device_find("cpu", NULL);
+    kd_loader_init(&session->loader, session->device);
 }
 
 void kd_session_release(struct kd_session *session)
@@ -15,6 +22,7 @@ void kd_session_release(struct kd_session *session)
     kd_plan_free(session->plan);
     kd_loader_release(&session->loader);
     kd_arr_release(&session->order);
+    free(session->device_is);
     *session = (struct kd_session){0};
 }
 
@@ -32,6 +40,58 @@ int kd_session_choose_comm(struct kd_session *session, const char *name, struct 
         return kd_error_prefix(err, "/comm");
     if (session->comm->backend != before)
         kd_session_drop_plan(session);
+    return 0;
+}
+
+/* ---- the device */
+
+/* A device of the name that this rank can use, or NULL and err. */
+static const struct kd_device *usable(const struct kd_session *session, const char *name,
+                                      struct kd_error *err)
+{
+    const struct kd_device *device = kd_device_find(name, err);
+    struct kd_queue *queue;
+    if (!device || device->open(session->comm->local_rank, &queue, err) < 0)
+        return NULL;
+    device->close(queue);
+    return device;
+}
+
+/* On a machine with a GPU that is more than a matter of taste. */
+static void tell_of_cpu(const struct kd_session *session, const struct kd_error *why)
+{
+    if (session->comm->rank == 0 && access("/dev/nvidiactl", F_OK) == 0)
+        kd_warn("device: auto takes the CPU: %s", why->text);
+}
+
+static const struct kd_device *choose_device(struct kd_session *session, const char *name,
+                                             struct kd_error *err)
+{
+    bool is_auto = strcmp(name, "auto") == 0;
+    const struct kd_device *device = usable(session, is_auto ? "cuda" : name, err);
+    if (!kd_comm_any_failed(session->comm, !device, err))
+        return device;
+    if (!is_auto)
+        return NULL;
+    tell_of_cpu(session, err);
+    return usable(session, "cpu", err);
+}
+
+int kd_session_choose_device(struct kd_session *session, const char *name, struct kd_error *err)
+{
+    if (session->device_is && strcmp(session->device_is, name) == 0)
+        return 0;
+    const struct kd_device *device = choose_device(session, name, err);
+    if (!device)
+        return kd_error_prefix(err, "/device");
+    free(session->device_is);
+    session->device_is = kd_strdup(name);
+    if (device == session->device)
+        return 0;
+    kd_session_drop_plan(session);
+    kd_loader_release(&session->loader);
+    kd_loader_init(&session->loader, device);
+    session->device = device;
     return 0;
 }
 
@@ -68,7 +128,8 @@ static int ready_plan(struct kd_session *session, const struct kd_plan_options *
 static void ready_buffers(struct kd_session *session, const struct kd_config *config,
                           const struct kd_dataset *dataset)
 {
-    kd_loader_prepare(&session->loader, dataset, &config->data.augment, session->max_batch);
+    kd_loader_prepare(&session->loader, kd_plan_queue(session->plan), dataset,
+                      &config->data.augment, session->max_batch);
     kd_arr_clear(&session->order);
     kd_arr_reserve(&session->order, (size_t)dataset->train.n);
 }
@@ -108,7 +169,7 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
                                      .loss = config->loss->loss,
                                      .label_smoothing = config->label_smoothing,
                                      .max_batch = session->max_batch,
-                                     .device = "cpu",
+                                     .device = session->device,
                                      .comm = session->comm};
     if (ready_plan(session, &wanted, err) < 0)
         return -1;

@@ -20,6 +20,9 @@ struct kd_session {
     struct kd_loader loader; /* this rank's part of one batch */
     int64_t max_batch;
     KD_ARR(int32_t) order; /* the epoch's permutation of the training part */
+
+    const struct kd_device *device; /* of the plan and the loader */
+    char *device_is;                /* what was chosen: "auto"; NULL: nothing yet */
 };
 
 void kd_session_init(struct kd_session *session, struct kd_comm *comm);
@@ -27,6 +30,10 @@ void kd_session_release(struct kd_session *session);
 
 /* From now on the backend of this name (or "auto") makes the ranks' calls; collective. -1 on all ranks or on none. */
 int kd_session_choose_comm(struct kd_session *session, const char *name, struct kd_error *err);
+
+/* From now on plans run on the device of this name; "auto": a GPU where every rank has one it can use, else the CPU. Collective. -1 on
+ * all ranks or on none: a text that says what is missing. */
+int kd_session_choose_device(struct kd_session *session, const char *name, struct kd_error *err);
 
 /* When one rank could not prepare, all begin the next trial alike. */
 void kd_session_drop_plan(struct kd_session *session);

@@ -1,6 +1,4 @@
 /* step.c - one optimizer step: its global batch in micro-batches, gradients summed over the ranks, new parameters. */
-#include <math.h>
-
 #include "trainer/data/permutation.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
@@ -68,15 +66,12 @@ static void backward(struct kd_training *t)
 /* What of the probe this rank has the sum of: all, or what lies in its share. */
 static bool own_probe_is_finite(const struct kd_training *t)
 {
-    const float *values = kd_plan_gradients(t->plan);
     int64_t begin, end, n = 1;
     kd_plan_state_range(t->plan, &begin, &end);
     for (int i = 0; i < t->probe.n_dims; i++)
         n *= t->probe.shape[i];
-    for (int64_t i = t->probe.offset; i < t->probe.offset + n; i++)
-        if (i >= begin && i < end && !isfinite(values[i]))
-            return false;
-    return true;
+    kd_comm_cut(t->probe.offset, n, &begin, &end);
+    return kd_plan_is_finite(t->plan, t->probe.offset + begin, t->probe.offset + end);
 }
 
 /* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is

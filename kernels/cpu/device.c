@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #if defined(__SSE2__)
 #include <xmmintrin.h>
 #endif
@@ -41,8 +42,9 @@ static void flush_subnormals(void)
 #endif
 }
 
-static int cpu_open(struct kd_queue **queue, struct kd_error *err)
+static int cpu_open(int which, struct kd_queue **queue, struct kd_error *err)
 {
+    (void)which;
     if (kd_isa_check(err) < 0)
         return -1;
     stay_single_threaded();
@@ -70,6 +72,28 @@ static void cpu_copy(struct kd_queue *queue, void *to, const void *from, size_t 
         memcpy(to, from, bytes);
 }
 
+static void cpu_memory(size_t *free_bytes, size_t *total_bytes)
+{
+    *total_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+    *free_bytes =
+        *total_bytes; /* others' shares come and go: what does not fit at all is told early */
+}
+
+static void cpu_pin(void *host, size_t bytes)
+{
+    (void)host, (void)bytes;
+}
+
+static void cpu_unpin(void *host)
+{
+    (void)host;
+}
+
+static void cpu_mark(struct kd_queue *queue, int i)
+{
+    (void)queue, (void)i;
+}
+
 static void cpu_wait(struct kd_queue *queue)
 {
     (void)queue;
@@ -81,11 +105,17 @@ const struct kd_device kd_device_cpu = {
     .name = "cpu",
     .summary = "oneDNN's products and convolutions, own vector loops, one thread a rank",
     .ops = &cpu_ops,
+    .is_host = true,
     .open = cpu_open,
     .close = cpu_close,
     .alloc = cpu_alloc,
     .free = free,
+    .memory = cpu_memory,
     .copy_in = cpu_copy,
     .copy_out = cpu_copy,
+    .pin = cpu_pin,
+    .unpin = cpu_unpin,
     .wait = cpu_wait,
+    .mark = cpu_mark,
+    .wait_mark = cpu_mark,
 };

@@ -47,7 +47,7 @@ static int no_gpu(const char *why, struct kd_error *err)
         why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "");
 }
 
-static int find_gpu(struct kd_error *err)
+static int find_gpu(int which, struct kd_error *err)
 {
     int n_gpus = 0;
     cudaError_t error = cudaGetDeviceCount(&n_gpus);
@@ -55,7 +55,7 @@ static int find_gpu(struct kd_error *err)
         return no_driver(error, err);
     if (error != cudaSuccess || n_gpus == 0)
         return no_gpu(error != cudaSuccess ? cudaGetErrorString(error) : "there are 0", err);
-    error = cudaSetDevice(0);
+    error = cudaSetDevice(which % n_gpus);
     return error == cudaSuccess ? 0 : no_gpu(cudaGetErrorString(error), err);
 }
 
@@ -66,13 +66,14 @@ static __global__ void probe()
 /* Of a GPU that this build has no code for every launch would fail. */
 static int check_architecture(struct kd_error *err)
 {
+    int at = 0;
     cudaFuncAttributes attributes;
     cudaDeviceProp gpu;
     cudaError_t error = cudaFuncGetAttributes(&attributes, probe);
     if (error == cudaSuccess)
         return 0;
     cudaGetLastError(); /* it is told of here, and not by the next launch */
-    if (cudaGetDeviceProperties(&gpu, 0) != cudaSuccess)
+    if (cudaGetDevice(&at) != cudaSuccess || cudaGetDeviceProperties(&gpu, at) != cudaSuccess)
         return no_gpu(cudaGetErrorString(error), err);
     return kd_fail(err,
                    "device cuda: no code for the GPU (%s, architecture %d%d): %s; this build has "
@@ -87,14 +88,17 @@ static void cuda_close(struct kd_queue *queue)
         return;
     KD_CUDA(cudaStreamSynchronize(queue->stream));
     kd_range_tables_free(queue);
+    for (int i = 0; i < KD_MARKS; i++)
+        if (queue->marks[i])
+            KD_CUDA(cudaEventDestroy(queue->marks[i]));
     KD_CUDA(cudaFree(queue->scratch));
     KD_CUDA(cudaStreamDestroy(queue->stream));
     free(queue);
 }
 
-static int cuda_open(struct kd_queue **queue, struct kd_error *err)
+static int cuda_open(int which, struct kd_queue **queue, struct kd_error *err)
 {
-    if (find_gpu(err) < 0 || check_architecture(err) < 0)
+    if (find_gpu(which, err) < 0 || check_architecture(err) < 0)
         return -1;
     cudaStream_t stream;
     cudaError_t error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
@@ -165,9 +169,43 @@ static void cuda_copy_out(struct kd_queue *queue, void *host, const void *device
         KD_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, queue->stream));
 }
 
+static void cuda_memory(size_t *free_bytes, size_t *total_bytes)
+{
+    KD_CUDA(cudaMemGetInfo(free_bytes, total_bytes));
+}
+
+/* What the system does not let be pinned (a limit of locked memory) is copied all the same, by way of the driver's own buffer. */
+static void cuda_pin(void *host, size_t bytes)
+{
+    if (cudaHostRegister(host, bytes, cudaHostRegisterDefault) != cudaSuccess)
+        cudaGetLastError(); /* else the next launch would report it */
+}
+
+static void cuda_unpin(void *host)
+{
+    if (cudaHostUnregister(host) != cudaSuccess)
+        cudaGetLastError(); /* it was not pinned */
+}
+
+/* ---- waiting */
+
 static void cuda_wait(struct kd_queue *queue)
 {
     KD_CUDA(cudaStreamSynchronize(queue->stream));
+}
+
+/* Events that sleep, as a rank may wait while another one needs the core. */
+static void cuda_mark(struct kd_queue *queue, int i)
+{
+    if (!queue->marks[i])
+        KD_CUDA(cudaEventCreateWithFlags(&queue->marks[i],
+                                         cudaEventDisableTiming | cudaEventBlockingSync));
+    KD_CUDA(cudaEventRecord(queue->marks[i], queue->stream));
+}
+
+static void cuda_wait_mark(struct kd_queue *queue, int i)
+{
+    KD_CUDA(cudaEventSynchronize(queue->marks[i]));
 }
 
 extern "C" {
@@ -177,12 +215,18 @@ const struct kd_device kd_device_cuda = {
     .name = "cuda",
     .summary = "NVIDIA GPUs, fp32, own kernels",
     .ops = &cuda_ops,
+    .is_host = false,
     .open = cuda_open,
     .close = cuda_close,
     .alloc = cuda_alloc,
     .free = cuda_free,
+    .memory = cuda_memory,
     .copy_in = cuda_copy_in,
     .copy_out = cuda_copy_out,
+    .pin = cuda_pin,
+    .unpin = cuda_unpin,
     .wait = cuda_wait,
+    .mark = cuda_mark,
+    .wait_mark = cuda_wait_mark,
 };
 }

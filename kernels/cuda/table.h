@@ -21,6 +21,7 @@ struct kd_queue {
     cudaStream_t stream;
     void *scratch;
     size_t scratch_bytes;
+    cudaEvent_t marks[KD_MARKS];         /* NULL: not used yet */
     struct kd_range_table *range_tables; /* ranges.h */
 };
 

@@ -53,7 +53,7 @@ static struct kd_plan *make_plan(struct bench *bench)
                                       .input = {.shape = {{784}, .n_dims = 1}, .n_outputs = 10},
                                       .loss = KD_LOSS_CROSS_ENTROPY,
                                       .max_batch = 1,
-                                      .device = "cpu",
+                                      .device = kd_device_find("cpu", NULL),
                                       .comm = &bench->comm};
     struct kd_plan *plan = kd_plan_new(&options, &err);
     stop_on(plan ? 0 : -1, &err);

@@ -151,10 +151,12 @@ static int run_case(size_t c, const struct data *data, int n_runs, struct kd_err
     json_t *block = json_loads(cases[c].optimizer, 0, NULL);
     const struct kd_optimizer *optimizer;
     struct kd_hyper hyper;
-    struct kd_plan *plan = kd_plan_new(
-        &(struct kd_plan_options){
-            .model = model, .input = input_of(c), .max_batch = cases[c].batch, .device = "cpu"},
-        err);
+    struct kd_plan *plan =
+        kd_plan_new(&(struct kd_plan_options){.model = model,
+                                              .input = input_of(c),
+                                              .max_batch = cases[c].batch,
+                                              .device = kd_device_find("cpu", NULL)},
+                    err);
     if (!plan || kd_optimizer_read(block, &optimizer, &hyper, err) != 0)
         return -1;
     kd_plan_prepare_update(plan, &(struct kd_update_options){.optimizer = optimizer});

@@ -171,15 +171,28 @@ function(kd_cpp_flags target)
   kd_sanitizer_flags(${target} PRIVATE)
 endfunction()
 
-# kd_sim: the shim and kernels/cuda as C++, which give kd_device_sim and a registry of devices with it alone.
+# kd_sim: the shim and kernels/cuda as C++; with device_sim.cpp a registry of devices that has them alone.
 function(kd_sim_room)
   file(GLOB shim CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cuda/*.cpp)
-  list(FILTER shim EXCLUDE REGEX "/test_[^/]*$")
+  list(FILTER shim EXCLUDE REGEX "/(device_sim.cpp|test_[^/]*)$")
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/*.cu)
   set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
   add_library(kd_sim OBJECT ${shim} ${kernels})
   kd_cpp_flags(kd_sim)
   target_link_libraries(kd_sim PUBLIC kd_base stdc++ m)
+  add_library(kd_sim_registry OBJECT ${CMAKE_SOURCE_DIR}/tests/cuda/device_sim.cpp)
+  kd_cpp_flags(kd_sim_registry)
+endfunction()
+
+# katydid_cuda_sim: a plugin as the real one, for programs that load it (KATYDID_CUDA_PLUGIN).
+function(kd_sim_plugin)
+  add_library(katydid_cuda_sim SHARED ${CMAKE_SOURCE_DIR}/kernels/cuda/plugin.c)
+  kd_flags(katydid_cuda_sim)
+  set_target_properties(katydid_cuda_sim PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests
+    LINK_DEPENDS ${CMAKE_SOURCE_DIR}/kernels/cuda/plugin.map)
+  target_compile_definitions(katydid_cuda_sim PRIVATE "KD_CUDA_ARCHITECTURES=\"none: the sim\"")
+  target_link_options(katydid_cuda_sim PRIVATE -Wl,--version-script=${CMAKE_SOURCE_DIR}/kernels/cuda/plugin.map)
+  target_link_libraries(katydid_cuda_sim PRIVATE kd_sim)
 endfunction()
 
 function(kd_sim_program name)
@@ -187,7 +200,7 @@ function(kd_sim_program name)
   kd_flags(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   # Objects come before archives: the registry of the sim, and not that of kernels/device.c.
-  target_link_libraries(${name} PRIVATE kd_sim kd_kernels PkgConfig::cmocka)
+  target_link_libraries(${name} PRIVATE kd_sim_registry kd_sim kd_kernels PkgConfig::cmocka)
 endfunction()
 
 # A macro: languages are enabled where the project is.
@@ -232,11 +245,12 @@ function(kd_sim_tests)
   endif()
   kd_shim_tests()
   kd_sim_room()
+  kd_sim_plugin()
   kd_sim_program(test_ops_sim ${CMAKE_SOURCE_DIR}/tests/kernels/test_ops.c)
   add_executable(test_device ${CMAKE_SOURCE_DIR}/tests/cuda/test_device.cpp)
   kd_cpp_flags(test_device)
   set_target_properties(test_device PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  target_link_libraries(test_device PRIVATE kd_sim PkgConfig::cmocka)
+  target_link_libraries(test_device PRIVATE kd_sim_registry kd_sim PkgConfig::cmocka)
   add_test(NAME test_device COMMAND test_device)
   kd_test_settings(test_device kernels 120)
   if(NOT KATYDID_SANITIZE AND NOT KATYDID_FUZZ) # it is about results; a minute less

@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <map>
+#include <vector>
+
+#include "tests/cuda/memory.h"
 #include "tests/cuda/shared.h"
+#include "tests/cuda/stream.h"
 
 static const char *failing;
 static cudaError_t failing_with;
@@ -16,11 +21,11 @@ void kd_sim::fail_call(const char *name, cudaError_t error)
     failing_with = error;
 }
 
-static cudaError_t result_of(const char *name)
+cudaError_t kd_sim::result_of(const char *name)
 {
     return failing && strcmp(failing, name) == 0 ? failing_with : cudaSuccess;
 }
-#define RESULT result_of(__func__)
+#define RESULT kd_sim::result_of(__func__)
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
@@ -61,77 +66,105 @@ cudaError_t cudaRuntimeGetVersion(int *version)
     return RESULT;
 }
 
-struct kd_sim_stream {
-    int n_calls;
-};
-
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
-{
-    if (RESULT == cudaSuccess)
-        *stream = static_cast<cudaStream_t>(calloc(1, sizeof(kd_sim_stream)));
-    return RESULT;
-}
-
-cudaError_t cudaStreamDestroy(cudaStream_t stream)
-{
-    free(stream);
-    return RESULT;
-}
-
-cudaError_t cudaStreamSynchronize(cudaStream_t)
-{
-    return RESULT;
-}
-
-cudaError_t cudaDeviceSynchronize()
-{
-    return RESULT;
-}
+/* ---- memory */
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
     if (RESULT != cudaSuccess)
         return RESULT;
-    if (posix_memalign(memory, 256, bytes) != 0)
+    *memory = kd_sim::memory_new(bytes);
+    if (!*memory)
         return cudaErrorMemoryAllocation;
+    kd_sim::memory_access access;
     memset(*memory, kd_sim::RUBBISH, bytes);
     return cudaSuccess;
 }
 
+/* It waits for all that may use the memory. */
 cudaError_t cudaFree(void *memory)
 {
-    free(memory);
+    kd_sim::finish_all();
+    kd_sim::memory_free(memory);
     return RESULT;
+}
+
+/* KATYDID_SIM_FREE=1000000,1000: what is free when it is asked for the first time, the second time and ever after. */
+static size_t told_free()
+{
+    static const char *next = getenv("KATYDID_SIM_FREE");
+    char *end = NULL;
+    size_t bytes = next ? strtoull(next, &end, 10) : (size_t)1 << 28;
+    if (end && *end == ',')
+        next = end + 1;
+    return bytes;
 }
 
 cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 {
-    *free_bytes = 1 << 20;
+    *free_bytes = told_free();
     *total_bytes = 1 << 30;
     return RESULT;
 }
 
+/* ---- pinned memory */
+
+static std::map<const char *, size_t> pinned;
+
+cudaError_t cudaHostRegister(void *host, size_t bytes, unsigned)
+{
+    if (RESULT == cudaSuccess)
+        pinned[static_cast<const char *>(host)] = bytes;
+    return RESULT;
+}
+
+cudaError_t cudaHostUnregister(void *host)
+{
+    if (pinned.erase(static_cast<const char *>(host)) == 0)
+        return cudaErrorInvalidValue;
+    return RESULT;
+}
+
+static bool is_pinned(const void *host)
+{
+    auto after = pinned.upper_bound(static_cast<const char *>(host));
+    if (after == pinned.begin())
+        return false;
+    auto [begin, bytes] = *std::prev(after);
+    return static_cast<const char *>(host) < begin + bytes;
+}
+
+/* ---- copies */
+
 cudaError_t cudaMemset(void *memory, int value, size_t bytes)
 {
-    memset(memory, value, bytes);
+    return cudaMemsetAsync(memory, value, bytes, NULL) == cudaSuccess ? RESULT
+                                                                      : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
+{
+    kd_sim::give(stream, [=] { memset(memory, value, bytes); });
     return RESULT;
 }
 
-cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t)
+cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {
-    memset(memory, value, bytes);
-    return RESULT;
+    return cudaMemcpyAsync(to, from, bytes, kind, NULL) == cudaSuccess ? RESULT
+                                                                       : cudaErrorInvalidValue;
 }
 
-cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind)
+/* Host memory that is not pinned has been read when the call returns. */
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream)
 {
-    memcpy(to, from, bytes);
-    return RESULT;
-}
-
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind, cudaStream_t)
-{
-    memcpy(to, from, bytes);
+    if (kind == cudaMemcpyHostToDevice && !is_pinned(from)) {
+        const char *host = static_cast<const char *>(from);
+        std::vector<char> copy(host, host + bytes);
+        kd_sim::give(stream,
+                     [to, copy = std::move(copy)] { memcpy(to, copy.data(), copy.size()); });
+    } else {
+        kd_sim::give(stream, [=] { memcpy(to, from, bytes); });
+    }
     return RESULT;
 }
 
@@ -142,7 +175,7 @@ cudaError_t cudaGetLastError()
 
 cudaError_t kd_sim_function_attributes()
 {
-    return result_of("cudaFuncGetAttributes");
+    return kd_sim::result_of("cudaFuncGetAttributes");
 }
 
 const char *cudaGetErrorName(cudaError_t error)

@@ -1,5 +1,5 @@
-/* runtime.h - as much of CUDA's runtime as kernels/cuda calls: one device, whose memory is the host's and whose streams have
- * always finished. */
+/* runtime.h - as much of CUDA's runtime as kernels/cuda calls: one device. Its memory is memory.h's, its streams and events are
+ * stream.h's. */
 #ifndef KD_TESTS_CUDA_RUNTIME_H
 #define KD_TESTS_CUDA_RUNTIME_H
 
@@ -28,6 +28,10 @@ enum cudaMemcpyKind {
 typedef struct kd_sim_stream *cudaStream_t;
 enum { cudaStreamDefault, cudaStreamNonBlocking };
 
+typedef struct kd_sim_event *cudaEvent_t;
+enum { cudaEventDefault = 0, cudaEventBlockingSync = 1, cudaEventDisableTiming = 2 };
+enum { cudaHostRegisterDefault = 0 };
+
 struct cudaDeviceProp {
     char name[256];
     int major, minor, multiProcessorCount;
@@ -49,6 +53,14 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaDeviceSynchronize();
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
+cudaError_t cudaEventDestroy(cudaEvent_t event);
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
+cudaError_t cudaEventSynchronize(cudaEvent_t event);
+
+cudaError_t cudaHostRegister(void *host, size_t bytes, unsigned flags);
+cudaError_t cudaHostUnregister(void *host);
 
 cudaError_t cudaMalloc(void **memory, size_t bytes); /* full of rubbish */
 cudaError_t cudaFree(void *memory);
@@ -75,6 +87,7 @@ namespace kd_sim
 
 /* From now on the call of that name fails with that error; NULL: none does. */
 void fail_call(const char *name, cudaError_t error);
+cudaError_t result_of(const char *name);
 
 } // namespace kd_sim
 

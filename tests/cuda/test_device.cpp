@@ -15,7 +15,7 @@ static struct kd_queue *open_queue()
 {
     struct kd_error err = {};
     struct kd_queue *queue = NULL;
-    if (kd_device_cuda.open(&queue, &err) < 0)
+    if (kd_device_cuda.open(0, &queue, &err) < 0)
         fail_msg("%s", err.text);
     return queue;
 }
@@ -27,7 +27,7 @@ static void assert_open_says(const char *call, cudaError_t error, const char *wh
     struct kd_error err = {};
     struct kd_queue *queue = NULL;
     kd_sim::fail_call(call, error);
-    assert_int_equal(kd_device_cuda.open(&queue, &err), -1);
+    assert_int_equal(kd_device_cuda.open(0, &queue, &err), -1);
     kd_sim::fail_call(NULL, cudaSuccess);
     if (!strstr(err.text, what))
         fail_msg("wanted \"%s\", got: %s", what, err.text);
@@ -164,7 +164,53 @@ static void out_of_memory_says_how_much_was_asked_and_is_free(void **)
         },
         text, sizeof text);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
-    assert_non_null(strstr(text, "12345 bytes asked for, 1048576 of 1073741824 are free"));
+    assert_non_null(strstr(text, "12345 bytes asked for, 268435456 of 1073741824 are free"));
+}
+
+/* ---- the sim itself */
+
+static void a_guarded_device_ends_a_host_that_touches_its_memory(void **)
+{
+    char text[4096];
+    int status = child_of(
+        [] {
+            signal(SIGSEGV, SIG_DFL);
+            setenv("KATYDID_SIM_GUARD", "1", 1);
+            volatile char *memory = (char *)kd_device_cuda.alloc(1000);
+            memory[0];
+        },
+        text, sizeof text);
+    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
+    status = child_of(
+        [] {
+            setenv("KATYDID_SIM_GUARD", "1", 1);
+            kd_device_cuda.free(kd_device_cuda.alloc(1000));
+        },
+        text, sizeof text);
+    assert_int_equal(status, 0);
+}
+
+static void a_copy_is_not_there_before_somebody_waits(void **)
+{
+    struct kd_queue *queue = open_queue();
+    void *memory = kd_device_cuda.alloc(1);
+    char pinned[1] = {1}, out[1] = {9};
+    kd_device_cuda.pin(pinned, 1);
+    kd_device_cuda.copy_in(queue, memory, pinned, 1);
+    kd_device_cuda.copy_out(queue, out, memory, 1);
+    kd_device_cuda.mark(queue, 3);
+    pinned[0] = 2; /* too early: the copy reads it later */
+    assert_int_equal(out[0], 9);
+    kd_device_cuda.wait_mark(queue, 3);
+    assert_int_equal(out[0], 2);
+    kd_device_cuda.unpin(pinned);
+    kd_device_cuda.copy_in(queue, memory, pinned, 1);
+    pinned[0] = 5;
+    kd_device_cuda.copy_out(queue, out, memory, 1);
+    kd_device_cuda.wait(queue);
+    assert_int_equal(out[0], 2);
+    kd_device_cuda.free(memory);
+    kd_device_cuda.close(queue);
 }
 
 int main()
@@ -181,6 +227,8 @@ int main()
         cmocka_unit_test(a_chunk_lies_in_one_range),
         cmocka_unit_test(a_failed_call_ends_the_process_and_says_which),
         cmocka_unit_test(out_of_memory_says_how_much_was_asked_and_is_free),
+        cmocka_unit_test(a_guarded_device_ends_a_host_that_touches_its_memory),
+        cmocka_unit_test(a_copy_is_not_there_before_somebody_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

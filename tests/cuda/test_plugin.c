@@ -41,7 +41,7 @@ static void the_device_opens_or_says_why_not(void **state)
     struct kd_error err = {0};
     struct kd_queue *queue = NULL;
     const struct kd_device *device = load()->device;
-    if (device->open(&queue, &err) == 0) {
+    if (device->open(0, &queue, &err) == 0) {
         device->close(queue);
         return;
     }

@@ -47,11 +47,16 @@ static inline void buffer_write(struct bench *bench, const struct buffer *buffer
                            (size_t)buffer->n * sizeof(float));
 }
 
+/* A copy that is there when it returns. */
+static inline void bench_read(struct bench *bench, void *host, const void *device, size_t bytes)
+{
+    bench->device->copy_out(bench->queue, host, device, bytes);
+    bench->device->wait(bench->queue);
+}
+
 static inline void buffer_read(struct bench *bench, struct buffer *buffer)
 {
-    bench->device->copy_out(bench->queue, buffer->host, buffer->device,
-                            (size_t)buffer->n * sizeof(float));
-    bench->device->wait(bench->queue);
+    bench_read(bench, buffer->host, buffer->device, (size_t)buffer->n * sizeof(float));
 }
 
 static inline void buffer_free(struct bench *bench, struct buffer *buffer)

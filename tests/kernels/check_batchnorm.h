@@ -76,8 +76,7 @@ static double *batchnorm_sums_of(struct bench *bench, const struct batchnorm_buf
     double *host = KD_NEW_ARRAY(double, 2 * (size_t)channels + 1);
     run(bench, KD_CALL(batchnorm_sums, .x = b->x.device, .sums = sums, .rows = rows,
                        .channels = channels));
-    bench->device->copy_out(bench->queue, host, sums, (size_t)channels * 2 * sizeof *sums);
-    bench->device->wait(bench->queue);
+    bench_read(bench, host, sums, (size_t)channels * 2 * sizeof *sums);
     for (int64_t c = 0; c < 2 * channels; c++) {
         double want = 0;
         for (int64_t i = 0; i < rows; i++) {
@@ -242,7 +241,7 @@ static void check_one_backward_sums(struct bench *bench, const struct batchnorm_
     bench->device->free(run_backward_sums(bench, &b, c, 0));
     double *sums = run_backward_sums(bench, &b, c, 1); /* adds the same once more */
     double *host = KD_NEW_ARRAY(double, 2 * (size_t)c->channels + 1);
-    bench->device->copy_out(bench->queue, host, sums, (size_t)c->channels * 2 * sizeof *sums);
+    bench_read(bench, host, sums, (size_t)c->channels * 2 * sizeof *sums);
     buffer_read(bench, &b.dweight), buffer_read(bench, &b.dbias);
     for (int64_t i = 0; i < c->channels; i++) {
         double sum = 0, product = 0;
@@ -297,7 +296,7 @@ static void check_one_batchnorm_backward(struct bench *bench, const struct batch
     double *sums = run_backward_sums(bench, &b, c, 0);
     double *host = KD_NEW_ARRAY(double, 2 * (size_t)c->channels + 1);
     void *turn = turn_of(bench, n);
-    bench->device->copy_out(bench->queue, host, sums, (size_t)c->channels * 2 * sizeof *sums);
+    bench_read(bench, host, sums, (size_t)c->channels * 2 * sizeof *sums);
     for (int beta = 0; beta < 2; beta++)
         run_backward(bench, &b, c, sums, turn, b.dx.device, (float)beta);
     buffer_read(bench, &b.dx);

@@ -111,9 +111,8 @@ static void check_one_gather_tokens(struct bench *bench, enum kd_element element
     run(bench, KD_CALL(gather_tokens, .source = on_source, .element = element, .rows = on_rows,
                        .n = N, .stride = STRIDE, .length = length, .tokens = tokens,
                        .labels = with_labels ? labels : NULL));
-    bench->device->copy_out(bench->queue, got, tokens, bytes);
-    bench->device->copy_out(bench->queue, got + N * length, labels, bytes);
-    bench->device->wait(bench->queue);
+    bench_read(bench, got, tokens, bytes);
+    bench_read(bench, got + N * length, labels, bytes);
     for (int64_t i = 0; i < N * length; i++) {
         int64_t at = rows[i / length] * STRIDE + i % length;
         assert_int_equal(got[i], (int32_t)kd_element_at(element, source, at));

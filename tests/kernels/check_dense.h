@@ -351,12 +351,12 @@ static void check_find_nonfinite(struct bench *bench)
                 x.host[at[i]] = x.host[2999] = bad[b];
             buffer_write(bench, &x);
             run(bench, KD_CALL(find_nonfinite, .x = x.device, .n = x.n, .at = on_found));
-            bench->device->copy_out(bench->queue, &found, on_found, sizeof found);
+            bench_read(bench, &found, on_found, sizeof found);
             assert_int_equal(found, at[i]);
             buffer_free(bench, &x);
         }
     run(bench, KD_CALL(find_nonfinite, .n = 0, .at = on_found));
-    bench->device->copy_out(bench->queue, &found, on_found, sizeof found);
+    bench_read(bench, &found, on_found, sizeof found);
     assert_int_equal(found, -1);
     bench->device->free(on_found);
 }

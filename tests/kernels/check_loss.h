@@ -66,7 +66,7 @@ static double expected_gradient(const struct loss_case *c, double logit, double 
 static void check_loss_sums(struct bench *bench, void *on_sums, struct kd_loss_sums wanted)
 {
     struct kd_loss_sums got;
-    bench->device->copy_out(bench->queue, &got, on_sums, sizeof got);
+    bench_read(bench, &got, on_sums, sizeof got);
     assert_near(got.loss, wanted.loss, 1e-6, "loss", 0); /* exponentials are of floats */
     assert_int_equal(got.n_correct, wanted.n_correct);
     assert_int_equal(got.n_top5, wanted.n_top5);
@@ -191,7 +191,7 @@ static void check_one_mse(struct bench *bench, int64_t n, int64_t targets, bool 
     run(bench, KD_CALL(mse, .y = y.device, .targets = t.device, .rows = n, .n_targets = targets,
                        .turn = on_turn, .sums = on_sums, .backward = backward));
     buffer_read(bench, &dy);
-    bench->device->copy_out(bench->queue, &sums, on_sums, sizeof sums);
+    bench_read(bench, &sums, on_sums, sizeof sums);
     double loss = 1;
     for (int64_t i = 0; i < y.n; i++) {
         double error = (double)y.host[i] - (double)t.host[i];

@@ -246,7 +246,7 @@ static void check_sum_squares(struct bench *bench)
             for (int64_t i = 0; i < x.n; i++)
                 wanted += (double)x.host[i] * (double)x.host[i];
             run(bench, KD_CALL(sum_squares, .x = x.device, .n = x.n, .sum = sum));
-            bench->device->copy_out(bench->queue, &got, sum, sizeof got);
+            bench_read(bench, &got, sum, sizeof got);
             assert_true(fabs(got - wanted) <= 1e-12 * wanted);
             buffer_free(bench, &x);
         }
@@ -267,7 +267,7 @@ static void check_clip(struct bench *bench)
         float *out = to_device(bench, zeros, sizeof zeros);
         run(bench,
             KD_CALL(clip, .sum_squares = on_sum, .scale = out, .norm = out + 1, .hyper = on_hyper));
-        bench->device->copy_out(bench->queue, got, out, sizeof got);
+        bench_read(bench, got, out, sizeof got);
         assert_true(got[0] == cases[c].scale && got[1] == cases[c].norm);
         bench->device->free(on_hyper), bench->device->free(on_sum), bench->device->free(out);
     }

@@ -32,7 +32,7 @@ static void on_each_device(check_fn *check, uint64_t stream)
                               .rng = kd_rng_at(42, stream),
                               .is_slow = strcmp(kd_devices[i]->name, "sim") == 0 &&
                                          !getenv("KATYDID_TEST_LONG")};
-        assert_int_equal(bench.device->open(&bench.queue, &err), 0);
+        assert_int_equal(bench.device->open(0, &bench.queue, &err), 0);
         check(&bench);
         bench.device->close(bench.queue);
     }

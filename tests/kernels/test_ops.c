@@ -26,9 +26,8 @@ static struct kd_loss_sums loss_of(struct bench *bench, float *logits, const int
     void *on_sums = to_device(bench, &sums, sizeof sums);
     run(bench, KD_CALL(cross_entropy, .logits = on_logits, .labels = on_labels, .rows = rows,
                        .n_classes = 3, .turn = on_turn, .sums = on_sums, .backward = true));
-    bench->device->copy_out(bench->queue, logits, on_logits, bytes);
-    bench->device->copy_out(bench->queue, &sums, on_sums, sizeof sums);
-    bench->device->wait(bench->queue);
+    bench_read(bench, logits, on_logits, bytes);
+    bench_read(bench, &sums, on_sums, sizeof sums);
     bench->device->free(on_logits), bench->device->free(on_labels);
     bench->device->free(on_turn), bench->device->free(on_sums);
     return sums;
@@ -77,8 +76,7 @@ static void check_infinite_gradient(struct bench *bench)
     struct kd_hyper *on_hyper = to_device(bench, &hyper, sizeof hyper);
     run(bench, KD_CALL(lion, .parameters = on_p, .gradients = on_g, .state = {on_m},
                        .ranges = &(struct kd_range){.n = 3}, .n_ranges = 1, .hyper = on_hyper));
-    bench->device->copy_out(bench->queue, p, on_p, sizeof p);
-    bench->device->wait(bench->queue);
+    bench_read(bench, p, on_p, sizeof p);
     assert_true(isnan(p[0]) && p[1] == 0 && p[2] == hyper.lr);
     bench->device->free(on_p), bench->device->free(on_g);
     bench->device->free(on_m), bench->device->free(on_hyper);
@@ -98,7 +96,7 @@ static struct bench cpu_bench(void)
     struct bench bench = {.device = kd_device_find("cpu", &err), .rng = kd_rng_at(1, 1)};
     if (!bench.device)
         skip();
-    assert_int_equal(bench.device->open(&bench.queue, &err), 0);
+    assert_int_equal(bench.device->open(0, &bench.queue, &err), 0);
     return bench;
 }
 
@@ -151,7 +149,7 @@ static void an_unknown_device_is_named_with_those_there_are(void **state)
     cpu_bench();
     struct kd_error err = {0};
     assert_null(kd_device_find("gpu", &err));
-    assert_string_equal(err.text, "unknown device \"gpu\"; this build has: cpu");
+    assert_string_equal(err.text, "unknown device \"gpu\"; there are: cpu, cuda");
 }
 
 /* ctest runs this with KATYDID_CPU_ISA too, and for GPUs: 77 is "skipped", on a machine that lacks what it asks for. */
@@ -160,7 +158,7 @@ static bool a_device_is_missing(void)
     for (int i = 0; kd_devices[i]; i++) {
         struct kd_error err = {0};
         struct kd_queue *queue;
-        if (kd_devices[i]->open(&queue, &err) < 0) {
+        if (kd_devices[i]->open(0, &queue, &err) < 0) {
             puts(err.text);
             return true;
         }

@@ -52,7 +52,7 @@ static inline struct kd_plan *checkpoint_plan(const struct saver *saver, struct 
                                       .input = {.shape = {{2}, .n_dims = 1}, .n_outputs = 2},
                                       .loss = KD_LOSS_CROSS_ENTROPY,
                                       .max_batch = 4,
-                                      .device = "cpu",
+                                      .device = kd_device_find("cpu", NULL),
                                       .comm = comm};
     struct kd_plan *plan = kd_plan_new(&options, &err);
     if (!plan)

@@ -38,7 +38,7 @@ static inline void load(struct loaded *loaded, const struct folder *folder, cons
     if (kd_problems_fail(&problems, &loaded->err) == 0)
         loaded->dataset = kd_datasets_get(&loaded->datasets, &loaded->config, &loaded->err);
     kd_problems_release(&problems);
-    kd_loader_init(&loaded->loader, kd_device_find("cpu", NULL), NULL);
+    kd_loader_init(&loaded->loader, kd_device_find("cpu", NULL));
 }
 
 static inline void load_sound(struct loaded *loaded, const struct folder *folder, const char *block,
@@ -72,7 +72,7 @@ static inline void assert_refused(const struct folder *folder, const char *block
 static inline struct kd_batch batch_of_part(struct loaded *loaded, const struct kd_part *part)
 {
     struct kd_batch batch = {0};
-    kd_loader_prepare(&loaded->loader, loaded->dataset, &loaded->config.augment, part->n);
+    kd_loader_prepare(&loaded->loader, NULL, loaded->dataset, &loaded->config.augment, part->n);
     struct kd_draw draw = {.part = part, .n = part->n, .n_micro = part->n, .end = part->n};
     kd_loader_fill(&loaded->loader, &draw, &batch);
     return batch;

@@ -53,13 +53,14 @@ static inline struct kd_plan *plan_try(const char *text, struct shape_of_plan sh
                                        struct kd_error *err)
 {
     json_t *model = json_of(text);
-    struct kd_plan *plan = kd_plan_new(&(struct kd_plan_options){.model = model,
-                                                                 .input = input_of(&shape),
-                                                                 .loss = shape.loss,
-                                                                 .max_batch = shape.max_batch,
-                                                                 .device = "cpu",
-                                                                 .comm = shape.comm},
-                                       err);
+    struct kd_plan *plan =
+        kd_plan_new(&(struct kd_plan_options){.model = model,
+                                              .input = input_of(&shape),
+                                              .loss = shape.loss,
+                                              .max_batch = shape.max_batch,
+                                              .device = kd_device_find("cpu", NULL),
+                                              .comm = shape.comm},
+                    err);
     json_decref(model);
     return plan;
 }

@@ -59,7 +59,7 @@ static struct whole load_whole(struct loaded *loaded, int64_t begin, int64_t n, 
     const struct kd_part *train = &loaded->dataset->train;
     int32_t *order = KD_NEW_ARRAY(int32_t, (size_t)train->n);
     kd_permutation_fill(order, train->n, 31, 2);
-    kd_loader_prepare(&loaded->loader, loaded->dataset, &loaded->config.augment, n);
+    kd_loader_prepare(&loaded->loader, NULL, loaded->dataset, &loaded->config.augment, n);
     for (int64_t at = 0; at < n; at += micro)
         for (int r = 0; r < n_ranks; r++) {
             struct kd_comm comm = {.rank = r, .size = n_ranks};

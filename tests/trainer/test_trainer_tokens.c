@@ -163,7 +163,7 @@ static void a_token_file_above_2_gib_is_read_to_its_end(void **unused)
     assert_int_equal(dataset.rows.n, 1073742);
     struct kd_part end = {.table = &dataset.rows, .index = KD_NEW_ARRAY(int32_t, 1), .n = 1};
     end.index[0] = 1073741;
-    kd_loader_init(&loaded.loader, kd_device_find("cpu", NULL), NULL);
+    kd_loader_init(&loaded.loader, kd_device_find("cpu", NULL));
     struct kd_batch batch = batch_of_part(&loaded, &end);
     assert_int_equal(batch.tokens[998], 0);
     assert_int_equal(batch.tokens[999], 7);

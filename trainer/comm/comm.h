@@ -28,6 +28,7 @@ struct kd_comm {
     const struct kd_comm_backend *backend;  /* whose calls are made; kd_comm_choose changes it */
     const struct kd_comm_backend *launcher; /* by which the ranks came together */
     int rank, size;
+    int local_rank;    /* among the ranks of this host */
     double deadline_s; /* of a wait for another rank, where the backend can tell */
     bool is_open[KD_N_COMM_BACKENDS];
     void *own[KD_N_COMM_BACKENDS]; /* each backend's own, while it is open */
@@ -38,7 +39,7 @@ struct kd_comm_backend {
     /* Ranks read each other's: a share's sum and its result given to all cost no more than a sum for all. */
     bool shares_memory;
     bool (*is_wanted)(void); /* did its launcher start this process? NULL: it has no launcher */
-    /* A launcher's backend sets rank and size; another one finds them set, and its launcher's backend open. -1 on all
+    /* A launcher's backend sets rank, size and local_rank; another one finds them set, and its launcher's backend open. -1 on all
      * ranks or on none, with the text on each. */
     int (*open)(struct kd_comm *comm, struct kd_error *err);
     void (*close)(struct kd_comm *comm);

@@ -37,6 +37,17 @@ static bool is_wanted(void)
     return getenv("PMIX_RANK") && tasks && atoi(tasks) > 1;
 }
 
+/* Ranks of one host are those that could share memory. */
+static int local_rank(void)
+{
+    MPI_Comm host;
+    int rank;
+    MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+    MPI_Comm_rank(host, &rank);
+    MPI_Comm_free(&host);
+    return rank;
+}
+
 static int open_mpi(struct kd_comm *comm, struct kd_error *err)
 {
     int provided;
@@ -46,6 +57,7 @@ static int open_mpi(struct kd_comm *comm, struct kd_error *err)
                             "katydid-trainer was built with?");
     MPI_Comm_rank(MPI_COMM_WORLD, &comm->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &comm->size);
+    comm->local_rank = local_rank();
     struct kd_mpi *mpi = comm->own[KD_COMM_MPI] = KD_NEW(struct kd_mpi);
     mpi->counts = KD_NEW_ARRAY(int, (size_t)comm->size);
     mpi->starts = KD_NEW_ARRAY(int, (size_t)comm->size);

@@ -2,14 +2,12 @@
 
 #include <string.h>
 
-#include "kernels/element.h"
-
 static const struct kd_augment nothing;
 
-void kd_loader_init(struct kd_loader *loader, const struct kd_device *device,
-                    struct kd_queue *queue)
+void kd_loader_init(struct kd_loader *loader, const struct kd_device *device)
 {
-    *loader = (struct kd_loader){.device = device, .queue = queue};
+    *loader = (struct kd_loader){.device = device};
+    kd_source_init(&loader->source, device);
 }
 
 void kd_loader_release(struct kd_loader *loader)
@@ -19,6 +17,7 @@ void kd_loader_release(struct kd_loader *loader)
             loader->device->free(loader->slots[i].device);
         free(loader->slots[i].host);
     }
+    kd_source_release(&loader->source);
     kd_arr_release(&loader->partners);
     *loader = (struct kd_loader){0};
 }
@@ -60,12 +59,15 @@ static void send_scales(struct kd_loader *loader, const struct kd_scales *scales
     send(loader, KD_SLOT_FACTOR, scales->n, sizeof(float));
 }
 
-void kd_loader_prepare(struct kd_loader *loader, const struct kd_dataset *dataset,
-                       const struct kd_augment *augment, int64_t max_batch)
+void kd_loader_prepare(struct kd_loader *loader, struct kd_queue *queue,
+                       const struct kd_dataset *dataset, const struct kd_augment *augment,
+                       int64_t max_batch)
 {
     const struct kd_table *table = &dataset->rows;
     bool tokens = kd_table_is_tokens(table), mixes = augment->mixup > 0;
     int64_t n = max_batch, size = n * kd_shape_count(table->shape);
+    loader->queue = queue;
+    kd_source_prepare(&loader->source, queue, dataset, max_batch);
     need(loader, KD_SLOT_ROWS, n, sizeof(int64_t), true);
     need(loader, KD_SLOT_SAMPLES, n, sizeof(int64_t), true);
     need(loader, KD_SLOT_TURN, 1, sizeof(struct kd_turn), true);
@@ -103,19 +105,20 @@ static int32_t row_at(const struct kd_draw *draw, int64_t position)
     return kd_part_row(draw->part, draw->order ? draw->order[position] : position);
 }
 
-static void send_places(struct kd_loader *loader, const struct kd_draw *draw,
-                        const struct side *side)
+/* The memory that the places are counted from. */
+static const void *send_places(struct kd_loader *loader, const struct kd_draw *draw,
+                               const struct side *side)
 {
-    const struct kd_table *table = draw->part->table;
     int64_t *rows = loader->slots[KD_SLOT_ROWS].host, *samples = loader->slots[side->samples].host;
     int64_t n = draw->end - draw->first;
-    int64_t unit = kd_table_is_tokens(table) ? kd_element_bytes(table->element) : 1;
     for (int64_t i = 0; i < n; i++) {
         samples[i] = position_of(draw, side, i);
-        rows[i] = kd_table_at(table, row_at(draw, samples[i])) / unit;
+        rows[i] = row_at(draw, samples[i]);
     }
+    const void *from = kd_source_place(&loader->source, loader->queue, draw->part->table, rows, n);
     send(loader, KD_SLOT_ROWS, n, sizeof *rows);
     send(loader, side->samples, n, sizeof *samples);
+    return from;
 }
 
 static void send_answers(struct kd_loader *loader, const struct kd_draw *draw,
@@ -145,10 +148,10 @@ static void run(struct kd_loader *loader, struct kd_call call)
     kd_call_run(&call, loader->device->ops, loader->queue);
 }
 
-static void gather_tokens(struct kd_loader *loader, const struct kd_draw *draw)
+static void gather_tokens(struct kd_loader *loader, const struct kd_draw *draw, const void *from)
 {
     const struct kd_table *table = draw->part->table;
-    run(loader, KD_CALL(gather_tokens, .source = table->source, .element = table->element,
+    run(loader, KD_CALL(gather_tokens, .source = from, .element = table->element,
                         .rows = loader->slots[KD_SLOT_ROWS].device, .n = draw->end - draw->first,
                         .stride = 1, .length = table->shape.dims[0],
                         .tokens = loader->slots[KD_SLOT_TOKENS].device,
@@ -156,7 +159,7 @@ static void gather_tokens(struct kd_loader *loader, const struct kd_draw *draw)
 }
 
 static void gather_numbers(struct kd_loader *loader, const struct kd_draw *draw,
-                           const struct side *side)
+                           const struct side *side, const void *from)
 {
     const struct kd_table *table = draw->part->table;
     const struct kd_augment *augment = draw->augment ? draw->augment : &nothing;
@@ -164,7 +167,7 @@ static void gather_numbers(struct kd_loader *loader, const struct kd_draw *draw,
     float *x = loader->slots[side->x].device, *unmoved = loader->slots[KD_SLOT_UNMOVED].device;
     const int64_t *dims = table->shape.dims;
     int64_t n = draw->end - draw->first;
-    run(loader, KD_CALL(gather, .source = table->source, .element = table->element,
+    run(loader, KD_CALL(gather, .source = from, .element = table->element,
                         .rows = loader->slots[KD_SLOT_ROWS].device, .n = n, .stride = 1,
                         .size = kd_shape_count(table->shape), .planes = table->planes,
                         .center = loader->slots[KD_SLOT_CENTER].device,
@@ -179,13 +182,13 @@ static void gather_numbers(struct kd_loader *loader, const struct kd_draw *draw,
 
 static void load_side(struct kd_loader *loader, const struct kd_draw *draw, const struct side *side)
 {
-    send_places(loader, draw, side);
+    const void *from = send_places(loader, draw, side);
     if (kd_table_is_tokens(draw->part->table)) {
-        gather_tokens(loader, draw);
+        gather_tokens(loader, draw, from);
         return;
     }
     send_answers(loader, draw, side);
-    gather_numbers(loader, draw, side);
+    gather_numbers(loader, draw, side, from);
 }
 
 /* After the batch's own side: the partners', and the two mixed. */

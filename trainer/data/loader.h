@@ -1,12 +1,13 @@
 /* loader.h - batches on a device: this rank's samples of a global batch, gathered, scaled, augmented and mixed by ops.
  *
  * What a batch holds is a function of (seed, step, positions in the global order) alone, so the ranks' parts together are the
- * same global batch at any number of ranks. Sources are read where they are mapped, which the CPU can. */
+ * same global batch at any number of ranks. Where the device reads samples from is source.h's. */
 #ifndef KD_TRAINER_LOADER_H
 #define KD_TRAINER_LOADER_H
 
 #include "kernels/device.h"
 #include "trainer/data/dataset.h"
+#include "trainer/data/source.h"
 #include "trainer/models/plan.h"
 
 /* Memory of the device, and beside it the host's where something is put together there. */
@@ -31,7 +32,8 @@ enum kd_loader_slot {
 
 struct kd_loader {
     const struct kd_device *device; /* borrowed */
-    struct kd_queue *queue;         /* borrowed */
+    struct kd_queue *queue;         /* borrowed: the plan's */
+    struct kd_source source;
     struct {
         void *device, *host; /* owned; host may be NULL */
         size_t bytes;
@@ -40,13 +42,13 @@ struct kd_loader {
     KD_ARR(int32_t) partners; /* of mixup, over the global batch */
 };
 
-void kd_loader_init(struct kd_loader *loader, const struct kd_device *device,
-                    struct kd_queue *queue);
+void kd_loader_init(struct kd_loader *loader, const struct kd_device *device);
 void kd_loader_release(struct kd_loader *loader);
 
-/* Memory for up to max_batch samples of a data set, and its scales. */
-void kd_loader_prepare(struct kd_loader *loader, const struct kd_dataset *dataset,
-                       const struct kd_augment *augment, int64_t max_batch);
+/* Memory for up to max_batch samples of a data set, and its scales. All work goes through this queue of the device. */
+void kd_loader_prepare(struct kd_loader *loader, struct kd_queue *queue,
+                       const struct kd_dataset *dataset, const struct kd_augment *augment,
+                       int64_t max_batch);
 
 /* What to take: of the samples of a part in an order, the positions [begin, begin + n) are the global batch,
  * [micro_begin, micro_begin + n_micro) one of its micro-batches (or all of it), and of that this rank's share [first, end). */

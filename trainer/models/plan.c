@@ -2,9 +2,9 @@
 #include "trainer/models/plan.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "coordinator/base/mem.h"
 #include "trainer/models/layout.h"
@@ -142,33 +142,24 @@ static int check_memory(const struct kd_plan *plan, struct kd_error *err)
     double arenas = 5.0; /* parameters, gradients, two slots of state and an average at most */
     double floats = arenas * (double)plan->n_parameters + (double)plan->n_activations;
     double bytes = floats * sizeof(float);
-    double held = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if (bytes <= held)
+    size_t free_bytes, total_bytes;
+    char of[64] = "";
+    plan->device->memory(&free_bytes, &total_bytes);
+    if (bytes <= (double)free_bytes)
         return 0;
+    if (!plan->device->is_host)
+        snprintf(of, sizeof of, " free of %.3g", (double)total_bytes * 1e-9);
     return kd_fail(err,
                    "/model: %" PRId64 " parameters and a batch of %" PRId64
-                   " need %.1f GB, this machine has %.1f GB: use fewer units or a smaller batch",
-                   plan->n_parameters, plan->max_batch, bytes * 1e-9, held * 1e-9);
+                   " need %.3g GB, %s has %.3g GB%s: use fewer units or a smaller batch",
+                   plan->n_parameters, plan->max_batch, bytes * 1e-9,
+                   plan->device->is_host ? "this machine" : "the GPU", (double)free_bytes * 1e-9,
+                   of);
 }
 
 static void *new_memory(const struct kd_plan *plan, int64_t n, size_t size)
 {
     return plan->device->alloc((size_t)n * size);
-}
-
-/* What ranks sum or gather lies where their backend likes it; of the CPU all memory is the device's. */
-static float *new_shared(const struct kd_plan *plan, int64_t n)
-{
-    return plan->ranks_by ? plan->ranks_by->alloc_floats(plan->comm, n)
-                          : new_memory(plan, n, sizeof(float));
-}
-
-static void free_shared(struct kd_plan *plan, float *values)
-{
-    if (plan->ranks_by)
-        plan->ranks_by->free_floats(plan->comm, values);
-    else
-        plan->device->free(values);
 }
 
 static void write_rates(struct kd_plan *plan)
@@ -195,8 +186,8 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
     lay_out_activations(plan);
     if (check_memory(plan, err) != 0)
         return -1;
-    plan->parameters = new_shared(plan, plan->n_parameters);
-    plan->gradients = new_shared(plan, plan->n_parameters);
+    plan->parameters = kd_exchange_alloc(&plan->exchange, plan->n_parameters);
+    plan->gradients = kd_exchange_alloc(&plan->exchange, plan->n_parameters);
     plan->statistics = new_memory(plan, plan->n_statistics, sizeof(float));
     plan->activations = new_memory(plan, plan->n_activations, sizeof(float));
     plan->sums = new_memory(plan, plan->n_sums, sizeof(double));
@@ -210,12 +201,12 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
 
 static int build(struct kd_plan *plan, const struct kd_plan_options *options, struct kd_error *err)
 {
-    plan->device = kd_device_find(options->device, err);
-    if (!plan->device)
-        return kd_error_prefix(err, "/device");
+    int which = plan->comm ? plan->comm->local_rank : 0;
     if (kd_model_read(&plan->model, options->model, &options->input, err) != 0 ||
-        check_outputs(plan, err) != 0 || plan->device->open(&plan->queue, err) != 0 ||
-        allocate(plan, err) != 0)
+        check_outputs(plan, err) != 0 || plan->device->open(which, &plan->queue, err) != 0)
+        return -1;
+    kd_exchange_init(&plan->exchange, plan->comm, plan->device, plan->queue);
+    if (allocate(plan, err) != 0)
         return -1;
     write_smoothing(plan, options->label_smoothing);
     return 0;
@@ -226,7 +217,7 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
     kd_assert(options->max_batch > 0);
     struct kd_plan *plan = KD_NEW(struct kd_plan);
     plan->comm = options->comm;
-    plan->ranks_by = kd_plan_has_ranks(plan) ? plan->comm->backend : NULL;
+    plan->device = options->device;
     plan->loss = options->loss;
     plan->max_batch = options->max_batch;
     for (int k = 0; k < KD_N_PASSES; k++)
@@ -240,8 +231,9 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
 
 static void free_device_memory(struct kd_plan *plan)
 {
-    free_shared(plan, plan->parameters);
-    free_shared(plan, plan->gradients);
+    kd_exchange_free(&plan->exchange, plan->parameters);
+    kd_exchange_free(&plan->exchange, plan->gradients);
+    kd_exchange_release(&plan->exchange);
     void *memory[] = {
         plan->state[0],    plan->state[1], plan->average, plan->norms,   plan->statistics,
         plan->activations, plan->sums,     plan->rates,   plan->control,
@@ -264,8 +256,7 @@ void kd_plan_free(struct kd_plan *plan)
 {
     if (!plan)
         return;
-    if (plan->device)
-        free_device_memory(plan);
+    free_device_memory(plan);
     free_names(plan);
     free(plan->tensors);
     free(plan->tensor_nodes);
@@ -306,7 +297,29 @@ int64_t kd_plan_bytes(const struct kd_plan *plan)
     return (floats + plan->n_statistics + plan->n_activations) * (int64_t)sizeof(float);
 }
 
+struct kd_queue *kd_plan_queue(const struct kd_plan *plan)
+{
+    return plan->queue;
+}
+
 /* ---- the arenas */
+
+void kd_plan_read(struct kd_plan *plan, float *host, const float *arena, int64_t n)
+{
+    plan->device->copy_out(plan->queue, host, arena, (size_t)n * sizeof *host);
+    plan->device->wait(plan->queue);
+}
+
+void kd_plan_write(struct kd_plan *plan, float *arena, const float *host, int64_t n)
+{
+    plan->device->copy_in(plan->queue, arena, host, (size_t)n * sizeof *host);
+    plan->device->wait(plan->queue);
+}
+
+bool kd_plan_is_on_host(const struct kd_plan *plan)
+{
+    return plan->device->is_host;
+}
 
 int64_t kd_plan_n_parameters(const struct kd_plan *plan)
 {

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "coordinator/base/error.h"
+#include "kernels/device.h"
 #include "trainer/comm/comm.h"
 #include "trainer/models/layer.h"
 
@@ -28,9 +29,9 @@ struct kd_plan_options {
     struct kd_input input; /* n_outputs: classes, or targets of a sample */
     enum kd_loss loss;
     float label_smoothing;
-    int64_t max_batch;    /* most local samples in one call */
-    const char *device;   /* "cpu" */
-    struct kd_comm *comm; /* borrowed; NULL: this rank alone */
+    int64_t max_batch;              /* most local samples in one call */
+    const struct kd_device *device; /* the plan opens a queue of it */
+    struct kd_comm *comm;           /* borrowed; NULL: this rank alone */
 };
 
 /* NULL and err: the text starts with a JSON pointer into the model, e.g. "/model/2/linear/units: ...". */
@@ -39,6 +40,9 @@ void kd_plan_free(struct kd_plan *plan);
 
 /* Fresh weights for a seed, zero gradients and optimizer state, statistics at their start. */
 void kd_plan_reset(struct kd_plan *plan, uint64_t seed);
+
+/* The queue of its device that all its work goes through; what makes its batches uses the same one. */
+struct kd_queue *kd_plan_queue(const struct kd_plan *plan);
 
 /* Hyperparameters that a new trial of the same shape may change without compiling anew: dropout rates, label smoothing. -1 when
  * the model has another shape than the plan. */
@@ -81,12 +85,19 @@ void kd_plan_finish(struct kd_plan *plan);
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result);
 
-/* The flat arenas. Optimizer state: up to two slots (momentum; first and second moment) for this rank's part of the parameters
+/* The flat arenas, memory of the plan's device. Optimizer state: up to two slots (momentum; first and second moment) for this rank's part of the parameters
  * (kd_plan_state_range in plan_update.h), all of them unless the state is sharded. */
 int64_t kd_plan_n_parameters(const struct kd_plan *plan);
 float *kd_plan_parameters(struct kd_plan *plan);
 float *kd_plan_gradients(struct kd_plan *plan);
 float *kd_plan_state(struct kd_plan *plan, int slot);
+
+/* Between an arena and host memory, done when they return. */
+void kd_plan_read(struct kd_plan *plan, float *host, const float *arena, int64_t n);
+void kd_plan_write(struct kd_plan *plan, float *arena, const float *host, int64_t n);
+
+/* May the host use the arenas where they are? */
+bool kd_plan_is_on_host(const struct kd_plan *plan);
 
 /* Named tensors of the parameter arena, for checkpoints and weight decay (1-D tensors are left alone). */
 struct kd_plan_tensor {
@@ -103,6 +114,9 @@ int64_t kd_plan_n_statistics(const struct kd_plan *plan); /* in floats */
 float *kd_plan_statistics(struct kd_plan *plan);
 int kd_plan_n_statistic_tensors(const struct kd_plan *plan);
 struct kd_plan_tensor kd_plan_statistic_tensor_at(const struct kd_plan *plan, int i);
+
+/* Are the gradients [begin, end) of this rank's arena all finite? */
+bool kd_plan_is_finite(struct kd_plan *plan, int64_t begin, int64_t end);
 
 /* The first non-finite value of parameters or gradients as text ("gradient of layers.2.weight (linear)"), or NULL. */
 const char *kd_plan_find_nonfinite(struct kd_plan *plan);

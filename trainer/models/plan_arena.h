@@ -6,6 +6,7 @@
 
 #include "coordinator/base/arr.h"
 #include "kernels/device.h"
+#include "trainer/comm/exchange.h"
 #include "trainer/models/flow.h"
 #include "trainer/models/model.h"
 #include "trainer/models/plan.h"
@@ -74,10 +75,8 @@ struct kd_plan {
     int n_tensors;
     KD_ARR(struct kd_plan_tensor) statistic_tensors;
 
-    float *parameters,
-        *gradients; /* gradients and parameters are memory that the ranks' backend likes */
-    const struct kd_comm_backend *ranks_by; /* which one that was, or NULL */
-    bool is_summing;                        /* gradients are being summed over the ranks */
+    struct kd_exchange exchange; /* over the ranks; parameters and gradients are its memory */
+    float *parameters, *gradients;
     float *state[KD_PLAN_SLOTS]; /* made when first asked for; this rank's part (plan_update.h) */
     float *average;              /* of the weights, or NULL */
     double *norms;               /* [n_tensors][2] */

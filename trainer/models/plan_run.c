@@ -56,12 +56,8 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
 /* Where the optimizer's state is spread, a rank updates its own share and needs no other gradients. */
 static void start_sum(struct kd_plan *plan, int64_t at, int64_t n)
 {
-    struct kd_comm *comm = plan->comm;
-    if (kd_plan_state_is_sharded(plan))
-        comm->backend->start_sum_of_shares(comm, plan->gradients, plan->n_parameters, at, n);
-    else
-        comm->backend->start_sum(comm, plan->gradients + at, n);
-    plan->is_summing = true;
+    kd_exchange_start_sum(&plan->exchange, plan->gradients, plan->n_parameters, at, n,
+                          kd_plan_state_is_sharded(plan));
 }
 
 static void run_step(struct kd_plan *plan, const struct kd_step *step)
@@ -71,7 +67,7 @@ static void run_step(struct kd_plan *plan, const struct kd_step *step)
         kd_call_run(&step->call, plan->device->ops, plan->queue);
         break;
     case KD_STEP_SUM_DOUBLES:
-        plan->comm->backend->sum_doubles(plan->comm, step->doubles, step->n);
+        kd_exchange_sum_doubles(&plan->exchange, step->doubles, step->n);
         break;
     case KD_STEP_START_SUM:
         start_sum(plan, step->at, step->n);
@@ -83,8 +79,7 @@ static void run_steps(struct kd_plan *plan, const struct kd_pass *pass)
 {
     for (size_t i = 0; i < pass->steps.n; i++) {
         run_step(plan, &pass->steps.items[i]);
-        if (plan->is_summing)
-            plan->comm->backend->progress(plan->comm);
+        kd_exchange_progress(&plan->exchange);
     }
 }
 
@@ -139,9 +134,7 @@ void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
 void kd_plan_finish(struct kd_plan *plan)
 {
     int64_t began = kd_profile_begin(plan->profile);
-    if (plan->is_summing)
-        plan->comm->backend->finish_sums(plan->comm);
-    plan->is_summing = false;
+    kd_exchange_finish(&plan->exchange);
     kd_profile_end(plan->profile, KD_PHASE_ALLREDUCE, began);
 }
 
@@ -189,16 +182,27 @@ static int tensor_of(const struct kd_plan *plan, int64_t offset)
     return i;
 }
 
-/* The first one in this rank's share of the arena, or -1. */
-static int64_t find_in_share(struct kd_plan *plan, const float *arena)
+/* The first one in [begin, end) of the arena, or -1. */
+static int64_t find_between(struct kd_plan *plan, const float *arena, int64_t begin, int64_t end)
 {
-    int64_t begin, end, at;
-    kd_plan_state_range(plan, &begin, &end);
+    int64_t at;
     kd_plan_call(plan, KD_CALL(find_nonfinite, .x = arena + begin, .n = end - begin,
                                .at = &plan->control->nonfinite_at));
     plan->device->copy_out(plan->queue, &at, &plan->control->nonfinite_at, sizeof at);
     plan->device->wait(plan->queue);
     return at < 0 ? -1 : begin + at;
+}
+
+bool kd_plan_is_finite(struct kd_plan *plan, int64_t begin, int64_t end)
+{
+    return find_between(plan, plan->gradients, begin, end) < 0;
+}
+
+static int64_t find_in_share(struct kd_plan *plan, const float *arena)
+{
+    int64_t begin, end;
+    kd_plan_state_range(plan, &begin, &end);
+    return find_between(plan, arena, begin, end);
 }
 
 /* The first one of all ranks' shares, which are in the order of the ranks. */

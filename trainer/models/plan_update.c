@@ -126,7 +126,7 @@ static void measure(struct kd_plan *plan)
     kd_plan_call(plan, KD_CALL(sum_squares, .x = plan->gradients + begin, .n = end - begin,
                                .sum = &control->sum_squares));
     if (kd_plan_state_is_sharded(plan))
-        plan->comm->backend->sum_doubles(plan->comm, &control->sum_squares, 1);
+        kd_exchange_sum_doubles(&plan->exchange, &control->sum_squares, 1);
     kd_plan_call(plan, KD_CALL(clip, .sum_squares = &control->sum_squares,
                                .scale = &control->gradient_scale, .norm = &control->gradient_norm,
                                .hyper = &control->hyper));
@@ -142,7 +142,7 @@ void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool wit
     struct kd_update_arena arena = own_part(plan, clips);
     plan->update.optimizer->step(&arena);
     if (kd_plan_state_is_sharded(plan))
-        plan->comm->backend->gather_floats(plan->comm, plan->parameters, plan->n_parameters);
+        kd_exchange_gather(&plan->exchange, plan->parameters, plan->n_parameters);
     if (plan->average)
         kd_plan_call(plan, KD_CALL(average, .x = plan->parameters, .average = plan->average,
                                    .n = plan->n_parameters, .hyper = &plan->control->hyper));
@@ -179,5 +179,5 @@ void kd_update_sum_norms(const struct kd_update_arena *arena)
 {
     struct kd_plan *plan = arena->plan;
     if (kd_plan_state_is_sharded(plan))
-        plan->comm->backend->sum_doubles(plan->comm, arena->norms, 2 * (int64_t)arena->n_ranges);
+        kd_exchange_sum_doubles(&plan->exchange, arena->norms, 2 * (int64_t)arena->n_ranges);
 }

@@ -6,13 +6,14 @@
 #include "tests/cuda/block.h"
 #include "tests/cuda/runtime.h"
 #include "tests/cuda/shared.h"
+#include "tests/cuda/stream.h"
 #include "tests/cuda/sync.h"
 #include "tests/cuda/types.h"
 
 /* kernels/cuda/port.h has what these are under nvcc. */
 #define KD_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                  \
-    ((void)(stream),                                                                               \
-     kd_sim::launch(#kernel, (grid), (block), (shared_bytes), kernel __VA_OPT__(, ) __VA_ARGS__))
+    kd_sim::give_launch((stream), #kernel, (grid), (block), (shared_bytes),                        \
+                        kernel __VA_OPT__(, ) __VA_ARGS__)
 
 #define KD_UNROLL
 

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# The trainer on the CUDA device, without a GPU: the kernels on the sim of tests/cuda, in a plugin as the real one, with memory that
+# the host dies of touching and streams that do nothing before somebody waits. The losses are the CPU's, at any number of ranks.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+plugin=${KATYDID_BIN%/}/../tests/libkatydid_cuda_sim.so
+[ -x "$KATYDID_BIN/katydid-trainer" ] || skip "this build has no trainer"
+[ -e "$plugin" ] || skip "this build has no sim (no C++ compiler)"
+export KATYDID_SIM_GUARD=1
+
+cat >mlp.yaml <<'YAML'
+data: {format: synthetic, kind: features, shape: [12], classes: 4, samples: 90, split: {val: 0.2}}
+model: [{linear: {units: 16}}, gelu, {dropout: {p: 0.2}}, {linear: {units: 4}}]
+loss: {name: crossEntropy, labelSmoothing: 0.1}
+optimizer: {name: adamw, lr: 0.02, weightDecay: 0.1}
+schedule: {name: cosine, warmup: 0.2}
+average: {decay: 0.9}
+clipNorm: 0.5
+accumulate: 2
+batchSize: 20
+epochs: 3
+YAML
+cat >cnn.yaml <<'YAML'
+data:
+  {format: synthetic, kind: images, shape: [8, 8, 3], classes: 3, samples: 30, split: {val: 0.2},
+   augment: {crop: 1, flip: true, cutout: 2, mixup: 0.4}}
+model:
+  - conv2d: {channels: 6, kernel: 3, padding: 1}
+  - batchnorm
+  - relu
+  - residual: {layers: [{conv2d: {channels: 6, kernel: 3, padding: 1}}, batchnorm]}
+  - maxPool: {size: 2}
+  - globalAvgPool
+  - linear: {units: 3}
+optimizer: {name: lamb, lr: 0.02}
+batchSize: 9
+epochs: 2
+YAML
+cat >gpt.yaml <<'YAML'
+data: {format: synthetic, kind: tokens, shape: [12], classes: 16, samples: 20, split: {val: 0.2}}
+model: {gpt: {layers: 1, heads: 2, width: 16, dropout: 0.1, rotary: 1}}
+optimizer: {name: lion, lr: 0.003}
+clipNorm: 1
+batchSize: 6
+epochs: 2
+YAML
+
+on_cpu() { katydid-trainer "$@" +device=cpu; }
+on_sim() { KATYDID_CUDA_PLUGIN=$plugin katydid-trainer "$@" +device=cuda; }
+ranks_on_sim() {
+    local n=$1
+    shift
+    mpirun -np "$n" --oversubscribe --bind-to none -x KATYDID_CUDA_PLUGIN="$plugin" katydid-trainer "$@" +device=cuda
+}
+
+# Lines of `name=value` without what is a matter of time; numbers apart by 1e-3 of themselves at most.
+same_reports() {
+    sed 's/ epoch_time=.*//' "$1" >a.reports
+    sed 's/ epoch_time=.*//' "$2" >b.reports
+    [ -s a.reports ] && paste -d ' ' a.reports b.reports | awk '
+        NF % 2 { exit 1 }
+        { for (i = 1; i <= NF / 2; i++) {
+            split($i, a, "="); split($(i + NF / 2), b, "=")
+            d = a[2] - b[2]
+            if (a[1] != b[1] || d * d > (1e-3 * a[2]) ^ 2 + 1e-12) exit 1
+        } }'
+}
+
+expect_same_reports() {
+    same_reports "$1" "$2" || complain "$3: $(cat "$1") $(cat "$2")"
+}
+
+for model in mlp cnn gpt; do
+    on_cpu "$model.yaml" >cpu 2>err || complain "$model on the CPU: $(cat err)"
+    on_sim "$model.yaml" >sim 2>err || complain "$model on the sim: $(cat err)"
+    expect_same_reports cpu sim "$model: the sim is not the CPU"
+    KATYDID_SIM_STREAMS=eager on_sim "$model.yaml" >eager 2>err || complain "$model, eager: $(cat err)"
+    cmp -s <(sed 's/ epoch_time=.*//' sim) <(sed 's/ epoch_time=.*//' eager) || complain "$model: streams matter"
+    # Samples that do not fit on the device are sent with their batch.
+    KATYDID_SIM_FREE=100000000,1000 on_sim "$model.yaml" >sent 2>err || complain "$model, samples sent: $(cat err)"
+    expect_same_reports sim sent "$model: sent samples are others"
+done
+
+# Staged: gradients, sums of batch-norm and the shares of the state go by way of the host.
+for way in 'cnn 2 shm 1' 'cnn 3 mpi 0' 'gpt 2 mpi 1' 'mlp 2 shm 0'; do
+    read -r model n comm zero <<<"$way"
+    on_cpu "$model.yaml" >cpu 2>err || complain "$model on the CPU: $(cat err)"
+    ranks_on_sim "$n" "$model.yaml" "+comm=$comm" "+zero=$zero" >sim 2>err || complain "$way: $(cat err)"
+    expect_same_reports cpu sim "$way"
+done
+
+# A checkpoint goes on where it is from, to the same bits, and on the other device.
+parts() { sed -n 's/^epoch=\([0-9]*\) train_loss=\([^ ]*\).*val_loss=\([^ ]*\) .*/\1 \2 \3/p' "$@"; }
+on_sim mlp.yaml epochs=4 --checkpoint-dir whole >whole.out 2>err || complain "whole: $(cat err)"
+on_sim mlp.yaml epochs=4 --until 2 --checkpoint-dir half >half.out 2>err || complain "half: $(cat err)"
+cp -r half other
+on_sim mlp.yaml epochs=4 --checkpoint-dir half >half.out 2>err || complain "going on: $(cat err)"
+[ "$(parts whole.out)" = "$(parts half.out)" ] || complain "resumed: $(parts half.out), not $(parts whole.out)"
+on_cpu mlp.yaml epochs=4 --checkpoint-dir other >other.out 2>err || complain "on the CPU: $(cat err)"
+expect_same_reports whole.out other.out "gone on with on the CPU"
+
+# auto: a GPU where there is one that can be used, else the CPU, with not a word on a machine that has none.
+KATYDID_CUDA_PLUGIN=$plugin katydid-trainer mlp.yaml epochs=1 --profile >out 2>err || complain "auto: $(cat err)"
+KATYDID_CUDA_PLUGIN=/nonexistent katydid-trainer mlp.yaml epochs=1 >out 2>err || complain "auto without: $(cat err)"
+KATYDID_CUDA_PLUGIN=/nonexistent expect_exit 2 katydid-trainer mlp.yaml +device=cuda
+expect_in err '/device: device cuda: the plugin cannot be loaded: /nonexistent'
+
+# What does not fit is told before anything is allocated, and is the trial's failure.
+KATYDID_SIM_FREE=1000 KATYDID_CUDA_PLUGIN=$plugin expect_exit 2 katydid-trainer mlp.yaml +device=cuda
+expect_in err 'the GPU has 1e-06 GB free of 1.07: use fewer units or a smaller batch'

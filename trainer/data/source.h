@@ -1,0 +1,41 @@
+/* source.h - where a device reads samples from: files as they are mapped, a copy of them in its memory, or a batch's samples that
+ * are packed and sent.
+ *
+ *     the CPU:                 in place
+ *     a table that fits:       copied to the device once, and kept while trials use the same data set
+ *     a larger one:            the batch's samples are put together on the host and copied, batch by batch */
+#ifndef KD_TRAINER_SOURCE_H
+#define KD_TRAINER_SOURCE_H
+
+#include "kernels/device.h"
+#include "trainer/data/dataset.h"
+
+/* A table on the device; memory NULL: it is not there. */
+struct kd_held_table {
+    const struct kd_table *table; /* borrowed */
+    char *memory;                 /* the device's */
+    int64_t origin;               /* the table's offset that memory begins with */
+};
+
+struct kd_source {
+    const struct kd_device *device; /* borrowed */
+    char *key;                      /* of the data set whose tables are held */
+    struct kd_held_table tables[2]; /* rows and val_rows */
+    char *packed_host, *packed;     /* one batch's samples: the host's, the device's */
+    int64_t packed_bytes;
+};
+
+void kd_source_init(struct kd_source *source, const struct kd_device *device);
+void kd_source_release(struct kd_source *source);
+
+/* For batches of up to max_batch samples of a data set. A table is held when it takes no more than half of the device's free
+ * memory, as plans of other shapes come after it. */
+void kd_source_prepare(struct kd_source *source, struct kd_queue *queue,
+                       const struct kd_dataset *dataset, int64_t max_batch);
+
+/* places[n]: numbers of samples of the table; they become where those begin, in bytes (of tokens in elements) from the memory that
+ * is returned, which is valid until the next call. */
+const void *kd_source_place(struct kd_source *source, struct kd_queue *queue,
+                            const struct kd_table *table, int64_t *places, int64_t n);
+
+#endif
