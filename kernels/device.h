@@ -10,6 +10,8 @@
 #include "coordinator/base/error.h"
 #include "kernels/ops.h"
 
+struct kd_recording; /* a device's own */
+
 struct kd_device {
     const char *name, *summary;
     const struct kd_ops *ops;
@@ -38,6 +40,14 @@ struct kd_device {
     /* mark: a place in the queue's order, 0 .. KD_MARKS - 1, set anew each time; wait_mark: until all before it is done. */
     void (*mark)(struct kd_queue *queue, int i);
     void (*wait_mark)(struct kd_queue *queue, int i);
+
+    /* What the queue is given between record and end_record is not done but kept, and done whenever it is replayed (replay.h).
+     * record, false: this device, or this queue, keeps nothing. replay, false, with nothing done: what was recorded names memory
+     * of the queue that has moved. */
+    bool (*record)(struct kd_queue *queue);
+    struct kd_recording *(*end_record)(struct kd_queue *queue);
+    bool (*replay)(struct kd_queue *queue, struct kd_recording *recording);
+    void (*free_recording)(struct kd_recording *recording);
 };
 
 enum { KD_MARKS = 16 };

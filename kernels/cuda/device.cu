@@ -1,6 +1,7 @@
 /* device.cu - the CUDA device: one GPU, one stream a queue, memory of cudaMalloc. The ops are the other files of this folder. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kernels/cuda/ranges.h"
@@ -154,6 +155,7 @@ void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes)
     KD_CUDA(cudaFree(queue->scratch));
     queue->scratch_bytes = bytes > least ? bytes + bytes / 2 : least;
     queue->scratch = allocate(queue->scratch_bytes);
+    queue->n_scratches++;
     return queue->scratch;
 }
 
@@ -208,6 +210,47 @@ static void cuda_wait_mark(struct kd_queue *queue, int i)
     KD_CUDA(cudaEventSynchronize(queue->marks[i]));
 }
 
+/* ---- recordings: CUDA graphs */
+
+struct kd_recording {
+    cudaGraphExec_t graph;
+    int n_scratches; /* of the queue, when it was recorded */
+};
+
+static bool cuda_record(struct kd_queue *queue)
+{
+    const char *told = getenv(KD_CUDA_GRAPH);
+    if (told && strcmp(told, "0") == 0)
+        return false;
+    KD_CUDA(cudaStreamBeginCapture(queue->stream, cudaStreamCaptureModeThreadLocal));
+    return true;
+}
+
+static struct kd_recording *cuda_end_record(struct kd_queue *queue)
+{
+    struct kd_recording *recording = (struct kd_recording *)kd_alloc(sizeof *recording);
+    cudaGraph_t graph;
+    recording->n_scratches = queue->n_scratches;
+    KD_CUDA(cudaStreamEndCapture(queue->stream, &graph));
+    KD_CUDA(cudaGraphInstantiate(&recording->graph, graph, 0));
+    KD_CUDA(cudaGraphDestroy(graph));
+    return recording;
+}
+
+static bool cuda_replay(struct kd_queue *queue, struct kd_recording *recording)
+{
+    if (recording->n_scratches != queue->n_scratches)
+        return false;
+    KD_CUDA(cudaGraphLaunch(recording->graph, queue->stream));
+    return true;
+}
+
+static void cuda_free_recording(struct kd_recording *recording)
+{
+    KD_CUDA(cudaGraphExecDestroy(recording->graph));
+    free(recording);
+}
+
 extern "C" {
 extern const struct kd_device kd_device_cuda;
 
@@ -228,5 +271,9 @@ const struct kd_device kd_device_cuda = {
     .wait = cuda_wait,
     .mark = cuda_mark,
     .wait_mark = cuda_wait_mark,
+    .record = cuda_record,
+    .end_record = cuda_end_record,
+    .replay = cuda_replay,
+    .free_recording = cuda_free_recording,
 };
 }

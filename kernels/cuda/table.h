@@ -16,11 +16,14 @@ extern "C" {
 #undef KD_OP
 }
 
+#define KD_CUDA_GRAPH "KATYDID_CUDA_GRAPH" /* environment: 0 = launch by launch, never as a graph */
+
 /* A stream, and device memory that ops need in passing. */
 struct kd_queue {
     cudaStream_t stream;
     void *scratch;
     size_t scratch_bytes;
+    int n_scratches;                     /* how often scratch was allocated: recordings name it */
     cudaEvent_t marks[KD_MARKS];         /* NULL: not used yet */
     struct kd_range_table *range_tables; /* ranges.h */
 };

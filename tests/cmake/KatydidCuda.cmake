@@ -250,7 +250,7 @@ function(kd_sim_tests)
   add_executable(test_device ${CMAKE_SOURCE_DIR}/tests/cuda/test_device.cpp)
   kd_cpp_flags(test_device)
   set_target_properties(test_device PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  target_link_libraries(test_device PRIVATE kd_sim_registry kd_sim PkgConfig::cmocka)
+  target_link_libraries(test_device PRIVATE kd_sim_registry kd_sim kd_kernels PkgConfig::cmocka)
   add_test(NAME test_device COMMAND test_device)
   kd_test_settings(test_device kernels 120)
   if(NOT KATYDID_SANITIZE AND NOT KATYDID_FUZZ) # it is about results; a minute less

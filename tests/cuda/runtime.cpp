@@ -70,6 +70,8 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
+    if (kd_sim::is_capturing())
+        return cudaErrorStreamCaptureUnsupported;
     if (RESULT != cudaSuccess)
         return RESULT;
     *memory = kd_sim::memory_new(bytes);
@@ -83,6 +85,8 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 /* It waits for all that may use the memory. */
 cudaError_t cudaFree(void *memory)
 {
+    if (kd_sim::is_capturing())
+        return cudaErrorStreamCaptureUnsupported;
     kd_sim::finish_all();
     kd_sim::memory_free(memory);
     return RESULT;

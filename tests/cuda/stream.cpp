@@ -27,6 +27,10 @@ void kd_sim::give(cudaStream_t stream, std::function<void()> work)
         do_now(work);
         return;
     }
+    if (stream->capture) {
+        stream->capture->work.push_back(std::move(work));
+        return;
+    }
     stream->work.push_back(std::move(work));
     stream->n_given++;
     if (is_eager())
@@ -49,7 +53,21 @@ void kd_sim::finish_all()
         finish(stream, stream->n_given);
 }
 
+bool kd_sim::is_capturing()
+{
+    for (kd_sim_stream *stream : streams)
+        if (stream->capture)
+            return true;
+    return false;
+}
+
 /* ---- the runtime's calls */
+
+/* Of calls that wait. */
+static cudaError_t result_of_waiting(const char *name)
+{
+    return kd_sim::is_capturing() ? cudaErrorStreamCaptureUnsupported : kd_sim::result_of(name);
+}
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
 {
@@ -71,13 +89,13 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     if (stream)
         kd_sim::finish(stream, stream->n_given);
-    return kd_sim::result_of(__func__);
+    return result_of_waiting(__func__);
 }
 
 cudaError_t cudaDeviceSynchronize()
 {
     kd_sim::finish_all();
-    return kd_sim::result_of(__func__);
+    return result_of_waiting(__func__);
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
@@ -102,5 +120,49 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     if (event->stream)
         kd_sim::finish(event->stream, event->at);
+    return result_of_waiting(__func__);
+}
+
+/* ---- graphs */
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
+{
+    if (stream->capture)
+        return cudaErrorInvalidValue;
+    stream->capture = new kd_sim_graph;
+    return kd_sim::result_of(__func__);
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
+{
+    if (!stream->capture)
+        return cudaErrorInvalidValue;
+    *graph = stream->capture;
+    stream->capture = NULL;
+    return kd_sim::result_of(__func__);
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+{
+    *exec = new kd_sim_graph(*graph);
+    return kd_sim::result_of(__func__);
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
+{
+    for (const std::function<void()> &work : exec->work)
+        kd_sim::give(stream, work);
+    return kd_sim::result_of(__func__);
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return kd_sim::result_of(__func__);
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec)
+{
+    delete exec;
     return kd_sim::result_of(__func__);
 }

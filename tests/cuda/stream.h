@@ -1,12 +1,16 @@
 /* stream.h - the sim device's order of work: what a stream is given is done when somebody waits for it, and no earlier.
  *
  * So a program that reads a result, or writes over what a copy is still to read, before it waited sees what it would see on the
- * slowest of all GPUs. KATYDID_SIM_STREAMS=eager: everything is done at once, as on the fastest. */
+ * slowest of all GPUs. KATYDID_SIM_STREAMS=eager: everything is done at once, as on the fastest.
+ *
+ * A stream that captures keeps what it is given, as a graph; whoever waits, allocates or frees meanwhile gets an error, as CUDA has it
+ * (cudaErrorStreamCaptureUnsupported). */
 #ifndef KD_TESTS_CUDA_STREAM_H
 #define KD_TESTS_CUDA_STREAM_H
 
 #include <deque>
 #include <functional>
+#include <vector>
 
 #include "tests/cuda/block.h"
 #include "tests/cuda/runtime.h"
@@ -14,6 +18,12 @@
 struct kd_sim_stream {
     std::deque<std::function<void()>> work;
     uint64_t n_given = 0, n_done = 0;
+    kd_sim_graph *capture = NULL; /* what is captured; NULL: nothing is */
+};
+
+/* Of CUDA both the graph and what is made of it to be launched. */
+struct kd_sim_graph {
+    std::vector<std::function<void()>> work;
 };
 
 struct kd_sim_event {
@@ -28,7 +38,8 @@ namespace kd_sim
 void give(cudaStream_t stream, std::function<void()> work);
 
 void finish(kd_sim_stream *stream, uint64_t at);
-void finish_all(); /* of all streams */
+void finish_all();   /* of all streams */
+bool is_capturing(); /* any of them */
 
 /* A launch, its arguments as they are now. */
 template <class Kernel, class... Args>

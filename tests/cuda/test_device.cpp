@@ -5,6 +5,10 @@
 
 #include "kernels/cuda/ranges.h"
 #include "kernels/cuda/table.h"
+
+extern "C" {
+#include "kernels/replay.h"
+}
 #include "tests/cuda/child.h"
 
 extern "C" {
@@ -167,6 +171,79 @@ static void out_of_memory_says_how_much_was_asked_and_is_free(void **)
     assert_non_null(strstr(text, "12345 bytes asked for, 268435456 of 1073741824 are free"));
 }
 
+/* ---- recordings */
+
+struct counted {
+    struct kd_replay replay;
+    int n_given;
+};
+
+/* y += x, through the replay. */
+static void add_once(struct kd_queue *queue, struct counted *counted, float *x, float *y)
+{
+    if (!kd_replay_begin(&counted->replay, &kd_device_cuda, queue))
+        return;
+    struct kd_call call = {};
+    call.op = KD_OP_add;
+    call.args.add = {.a = x, .b = y, .y = y, .n = 1};
+    kd_call_run(&call, kd_device_cuda.ops, queue);
+    kd_replay_end(&counted->replay, &kd_device_cuda, queue);
+    counted->n_given++;
+}
+
+static float value_of(struct kd_queue *queue, const float *memory)
+{
+    float value;
+    kd_device_cuda.copy_out(queue, &value, memory, sizeof value);
+    kd_device_cuda.wait(queue);
+    return value;
+}
+
+static void what_comes_again_is_recorded_the_second_time_and_replayed_from_the_third(void **)
+{
+    struct kd_queue *queue = open_queue();
+    struct counted counted = {};
+    float *x = (float *)kd_device_cuda.alloc(sizeof *x), *y = (float *)kd_device_cuda.alloc(4);
+    for (int i = 1; i <= 5; i++) {
+        float step = (float)i; /* values may change, addresses do not */
+        kd_device_cuda.copy_in(queue, x, &step, sizeof step);
+        add_once(queue, &counted, x, y);
+        assert_true(value_of(queue, y) == (float)(i * (i + 1) / 2));
+    }
+    assert_int_equal(counted.n_given, 2);
+    kd_cuda_scratch(queue,
+                    1 << 22); /* scratch moves: what names it is given anew, then recorded anew */
+    for (int i = 0; i < 4; i++)
+        add_once(queue, &counted, x, y);
+    assert_true(value_of(queue, y) == 35);
+    assert_int_equal(counted.n_given, 4);
+    kd_replay_drop(&counted.replay, &kd_device_cuda);
+    setenv(KD_CUDA_GRAPH, "0", 1);
+    for (int i = 0; i < 4; i++)
+        add_once(queue, &counted, x, y);
+    unsetenv(KD_CUDA_GRAPH);
+    assert_true(value_of(queue, y) == 55);
+    assert_int_equal(counted.n_given, 8);
+    kd_replay_drop(&counted.replay, &kd_device_cuda);
+    kd_device_cuda.free(x);
+    kd_device_cuda.free(y);
+    kd_device_cuda.close(queue);
+}
+
+static void waiting_while_recording_ends_the_process(void **)
+{
+    char text[4096];
+    struct kd_queue *queue = open_queue();
+    int status = child_of(
+        [queue] {
+            kd_device_cuda.record(queue);
+            kd_device_cuda.wait(queue);
+        },
+        text, sizeof text);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+    kd_device_cuda.close(queue);
+}
+
 /* ---- the sim itself */
 
 static void a_guarded_device_ends_a_host_that_touches_its_memory(void **)
@@ -227,6 +304,8 @@ int main()
         cmocka_unit_test(a_chunk_lies_in_one_range),
         cmocka_unit_test(a_failed_call_ends_the_process_and_says_which),
         cmocka_unit_test(out_of_memory_says_how_much_was_asked_and_is_free),
+        cmocka_unit_test(what_comes_again_is_recorded_the_second_time_and_replayed_from_the_third),
+        cmocka_unit_test(waiting_while_recording_ends_the_process),
         cmocka_unit_test(a_guarded_device_ends_a_host_that_touches_its_memory),
         cmocka_unit_test(a_copy_is_not_there_before_somebody_waits),
     };

@@ -77,6 +77,8 @@ for model in mlp cnn gpt; do
     expect_same_reports cpu sim "$model: the sim is not the CPU"
     KATYDID_SIM_STREAMS=eager on_sim "$model.yaml" >eager 2>err || complain "$model, eager: $(cat err)"
     cmp -s <(sed 's/ epoch_time=.*//' sim) <(sed 's/ epoch_time=.*//' eager) || complain "$model: streams matter"
+    KATYDID_CUDA_GRAPH=0 on_sim "$model.yaml" >launches 2>err || complain "$model, no graph: $(cat err)"
+    cmp -s <(sed 's/ epoch_time=.*//' sim) <(sed 's/ epoch_time=.*//' launches) || complain "$model: graphs matter"
     # Samples that do not fit on the device are sent with their batch.
     KATYDID_SIM_FREE=100000000,1000 on_sim "$model.yaml" >sent 2>err || complain "$model, samples sent: $(cat err)"
     expect_same_reports sim sent "$model: sent samples are others"

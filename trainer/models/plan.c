@@ -221,7 +221,8 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
     plan->loss = options->loss;
     plan->max_batch = options->max_batch;
     for (int k = 0; k < KD_N_PASSES; k++)
-        plan->passes[k].kind = (enum kd_pass_kind)k;
+        for (int i = 0; i < KD_PASSES_KEPT; i++)
+            plan->passes[k][i].kind = (enum kd_pass_kind)k;
     if (build(plan, options, err) != 0) {
         kd_plan_free(plan);
         return NULL;
@@ -231,6 +232,10 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
 
 static void free_device_memory(struct kd_plan *plan)
 {
+    for (int k = 0; k < KD_N_PASSES; k++)
+        for (int i = 0; i < KD_PASSES_KEPT; i++)
+            kd_pass_release(&plan->passes[k][i], plan);
+    kd_plan_forget_updates(plan);
     kd_exchange_free(&plan->exchange, plan->parameters);
     kd_exchange_free(&plan->exchange, plan->gradients);
     kd_exchange_release(&plan->exchange);
@@ -263,8 +268,6 @@ void kd_plan_free(struct kd_plan *plan)
     free(plan->ranges);
     free(plan->own_ranges);
     kd_arr_release(&plan->statistic_tensors);
-    for (int k = 0; k < KD_N_PASSES; k++)
-        kd_arr_release(&plan->passes[k].steps);
     kd_flow_release(&plan->flow);
     kd_model_release(&plan->model);
     free(plan);

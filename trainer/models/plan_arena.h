@@ -6,6 +6,7 @@
 
 #include "coordinator/base/arr.h"
 #include "kernels/device.h"
+#include "kernels/replay.h"
 #include "trainer/comm/exchange.h"
 #include "trainer/models/flow.h"
 #include "trainer/models/model.h"
@@ -13,6 +14,9 @@
 #include "trainer/models/plan_update.h"
 
 enum { KD_PLAN_SLOTS = 2 };
+
+/* Of each kind: a full batch's pass and that of an epoch's last one. */
+enum { KD_PASSES_KEPT = 2 };
 
 /* Floats of gradients that are summed over the ranks at once, while the backward pass goes on: 1 MB. */
 enum { KD_BUCKET_FLOATS = 1 << 18 };
@@ -41,6 +45,7 @@ struct kd_step {
     struct kd_call call;
     double *doubles;
     int64_t at, n;
+    struct kd_replay replay; /* of the calls from here to the next step that is none */
 };
 
 enum kd_pass_kind {
@@ -52,11 +57,11 @@ enum kd_pass_kind {
     KD_N_PASSES
 };
 
-/* The steps of one pass, made for one batch's pointers and size; made anew when another batch comes. */
+/* The steps of one pass, made for one batch's pointers and size. */
 struct kd_pass {
     KD_ARR(struct kd_step) steps; /* host memory */
     enum kd_pass_kind kind;
-    bool made;
+    int64_t used;          /* when, counted in passes; 0: never made */
     struct kd_batch batch; /* its pointers and sizes */
 };
 
@@ -88,13 +93,20 @@ struct kd_plan {
     float *rates; /* tunable settings; the last one is the label smoothing */
     struct kd_control *control;
 
-    struct kd_pass passes[KD_N_PASSES];
-    struct kd_profile *profile; /* borrowed, or NULL */
-    char *nonfinite;            /* text of the last find */
+    struct kd_pass passes[KD_N_PASSES][KD_PASSES_KEPT];
+    int64_t n_passes;               /* run so far */
+    struct kd_replay updates[2][2]; /* of the optimizer: [clips][measures the norm] */
+    struct kd_profile *profile;     /* borrowed, or NULL */
+    char *nonfinite;                /* text of the last find */
 };
 
-/* Makes pass->steps for this batch, unless they are made already. */
+/* The pass of this kind for this batch: one that is there, or made in the place of the one that was not used for longest. */
+struct kd_pass *kd_pass_for(struct kd_plan *plan, enum kd_pass_kind kind,
+                            const struct kd_batch *batch);
+
+/* Makes pass->steps for this batch. */
 void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_batch *batch);
+void kd_pass_release(struct kd_pass *pass, struct kd_plan *plan);
 
 static inline bool kd_plan_has_ranks(const struct kd_plan *plan)
 {

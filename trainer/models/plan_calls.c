@@ -259,18 +259,45 @@ static void add_loss(struct kd_emit_target *target)
 static bool is_made_for(const struct kd_pass *pass, const struct kd_batch *batch)
 {
     const struct kd_batch *made = &pass->batch;
-    return pass->made && made->n == batch->n && made->x == batch->x &&
+    return pass->used > 0 && made->n == batch->n && made->x == batch->x &&
            made->tokens == batch->tokens && made->labels == batch->labels &&
            made->other_labels == batch->other_labels && made->targets == batch->targets &&
            made->samples == batch->samples;
 }
 
+void kd_pass_release(struct kd_pass *pass, struct kd_plan *plan)
+{
+    for (size_t i = 0; i < pass->steps.n; i++)
+        kd_replay_drop(&pass->steps.items[i].replay, plan->device);
+    kd_arr_release(&pass->steps);
+}
+
+static struct kd_pass *least_recently_used(struct kd_pass *passes)
+{
+    struct kd_pass *oldest = passes;
+    for (int i = 1; i < KD_PASSES_KEPT; i++)
+        if (passes[i].used < oldest->used)
+            oldest = &passes[i];
+    return oldest;
+}
+
+struct kd_pass *kd_pass_for(struct kd_plan *plan, enum kd_pass_kind kind,
+                            const struct kd_batch *batch)
+{
+    struct kd_pass *passes = plan->passes[kind], *pass = NULL;
+    for (int i = 0; i < KD_PASSES_KEPT && !pass; i++)
+        pass = is_made_for(&passes[i], batch) ? &passes[i] : NULL;
+    if (!pass) {
+        pass = least_recently_used(passes);
+        kd_pass_make(pass, plan, batch);
+    }
+    pass->used = ++plan->n_passes;
+    return pass;
+}
+
 void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_batch *batch)
 {
-    if (is_made_for(pass, batch))
-        return;
-    kd_arr_clear(&pass->steps);
-    pass->made = true;
+    kd_pass_release(pass, plan);
     pass->batch = *batch;
     struct kd_emit_target target = {
         .pass = pass, .plan = plan, .written = KD_NEW_ARRAY(bool, (size_t)plan->n_tensors + 1)};

@@ -75,15 +75,42 @@ static void run_step(struct kd_plan *plan, const struct kd_step *step)
     }
 }
 
-static void run_steps(struct kd_plan *plan, const struct kd_pass *pass)
+/* The first step after number i that is no call. */
+static size_t end_of_calls(const struct kd_pass *pass, size_t i)
 {
-    for (size_t i = 0; i < pass->steps.n; i++) {
+    while (i < pass->steps.n && pass->steps.items[i].kind == KD_STEP_CALL)
+        i++;
+    return i;
+}
+
+static void run_calls(struct kd_plan *plan, struct kd_pass *pass, size_t begin, size_t end)
+{
+    struct kd_replay *replay = &pass->steps.items[begin].replay;
+    if (!kd_replay_begin(replay, plan->device, plan->queue))
+        return;
+    for (size_t i = begin; i < end; i++) {
         run_step(plan, &pass->steps.items[i]);
         kd_exchange_progress(&plan->exchange);
     }
+    kd_replay_end(replay, plan->device, plan->queue);
 }
 
-static void run_steps_timed(struct kd_plan *plan, const struct kd_pass *pass)
+/* Stretches of calls, and what the ranks do between them. */
+static void run_steps(struct kd_plan *plan, struct kd_pass *pass)
+{
+    for (size_t i = 0, end; i < pass->steps.n; i = end) {
+        end = end_of_calls(pass, i);
+        if (end > i) {
+            run_calls(plan, pass, i, end);
+        } else {
+            run_step(plan, &pass->steps.items[i]);
+            kd_exchange_progress(&plan->exchange);
+            end = i + 1;
+        }
+    }
+}
+
+static void run_steps_timed(struct kd_plan *plan, struct kd_pass *pass)
 {
     int64_t before = kd_clock_mono_ns();
     for (size_t i = 0; i < pass->steps.n; i++) {
@@ -95,7 +122,7 @@ static void run_steps_timed(struct kd_plan *plan, const struct kd_pass *pass)
     }
 }
 
-static void run_pass(struct kd_plan *plan, struct kd_pass *pass, const struct kd_batch *batch,
+static void run_pass(struct kd_plan *plan, enum kd_pass_kind kind, const struct kd_batch *batch,
                      struct kd_batch_result *result)
 {
     kd_assert(batch->n >= 0 && batch->n <= plan->max_batch);
@@ -106,7 +133,7 @@ static void run_pass(struct kd_plan *plan, struct kd_pass *pass, const struct kd
                            .n_counted = batch->n_counted,
                            .mix = batch->mix};
     struct kd_loss_sums sums = {0};
-    kd_pass_make(pass, plan, batch);
+    struct kd_pass *pass = kd_pass_for(plan, kind, batch);
     device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);
     device->copy_in(plan->queue, &plan->control->sums, &sums, sizeof sums);
     (plan->profile ? run_steps_timed : run_steps)(plan, pass);
@@ -128,7 +155,7 @@ static enum kd_pass_kind training_pass(const struct kd_batch *batch)
 void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result)
 {
-    run_pass(plan, &plan->passes[training_pass(batch)], batch, result);
+    run_pass(plan, training_pass(batch), batch, result);
 }
 
 void kd_plan_finish(struct kd_plan *plan)
@@ -141,7 +168,7 @@ void kd_plan_finish(struct kd_plan *plan)
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result)
 {
-    run_pass(plan, &plan->passes[KD_PASS_EVALUATE], batch, result);
+    run_pass(plan, KD_PASS_EVALUATE, batch, result);
 }
 
 void kd_plan_profile(struct kd_plan *plan, struct kd_profile *profile)
@@ -158,7 +185,7 @@ double kd_plan_flops(struct kd_plan *plan, int64_t n)
     for (size_t i = 0; i < pass.steps.n; i++)
         if (pass.steps.items[i].kind == KD_STEP_CALL)
             sum += kd_call_flops(&pass.steps.items[i].call);
-    kd_arr_release(&pass.steps);
+    kd_pass_release(&pass, plan);
     return sum;
 }
 

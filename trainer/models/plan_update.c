@@ -37,8 +37,15 @@ static void cut_ranges(struct kd_plan *plan)
     }
 }
 
+void kd_plan_forget_updates(struct kd_plan *plan)
+{
+    for (int i = 0; i < 4; i++)
+        kd_replay_drop(&plan->updates[i / 2][i % 2], plan->device);
+}
+
 static void free_state(struct kd_plan *plan)
 {
+    kd_plan_forget_updates(plan);
     for (int i = 0; i < KD_PLAN_SLOTS; i++) {
         plan->device->free(plan->state[i]);
         plan->state[i] = NULL;
@@ -132,12 +139,9 @@ static void measure(struct kd_plan *plan)
                                .hyper = &control->hyper));
 }
 
-void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool with_norm)
+static void update(struct kd_plan *plan, bool clips, bool measures)
 {
-    bool clips = hyper->clip > 0;
-    kd_assert(plan->own_ranges != NULL);
-    plan->device->copy_in(plan->queue, &plan->control->hyper, hyper, sizeof *hyper);
-    if (clips || with_norm)
+    if (measures)
         measure(plan);
     struct kd_update_arena arena = own_part(plan, clips);
     plan->update.optimizer->step(&arena);
@@ -146,6 +150,21 @@ void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool wit
     if (plan->average)
         kd_plan_call(plan, KD_CALL(average, .x = plan->parameters, .average = plan->average,
                                    .n = plan->n_parameters, .hyper = &plan->control->hyper));
+}
+
+void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool with_norm)
+{
+    bool clips = hyper->clip > 0, measures = clips || with_norm;
+    kd_assert(plan->own_ranges != NULL);
+    struct kd_replay *replay = &plan->updates[clips][measures];
+    plan->device->copy_in(plan->queue, &plan->control->hyper, hyper, sizeof *hyper);
+    /* Between ranks that have parts of the state the host has things to do. */
+    if (kd_plan_state_is_sharded(plan)) {
+        update(plan, clips, measures);
+    } else if (kd_replay_begin(replay, plan->device, plan->queue)) {
+        update(plan, clips, measures);
+        kd_replay_end(replay, plan->device, plan->queue);
+    }
 }
 
 double kd_plan_gradient_norm(const struct kd_plan *plan)
