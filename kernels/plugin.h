@@ -5,6 +5,7 @@
 #ifndef KD_KERNELS_PLUGIN_H
 #define KD_KERNELS_PLUGIN_H
 
+#include "kernels/collective.h"
 #include "kernels/device.h"
 
 #define KD_CUDA_PLUGIN_LIBRARY  "libkatydid_cuda.so"
@@ -18,6 +19,7 @@ struct kd_plugin {
     size_t call_bytes;     /* sizeof(struct kd_call): arguments of another shape */
     const char *built_for; /* architectures, "75;80;86" */
     const struct kd_device *device;
+    const struct kd_collectives *collectives; /* for gangs with a GPU for each rank */
 };
 
 typedef const struct kd_plugin *kd_plugin_fn(void);

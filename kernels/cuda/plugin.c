@@ -2,6 +2,7 @@
 #include "kernels/plugin.h"
 
 extern const struct kd_device kd_device_cuda;
+extern const struct kd_collectives kd_collectives_nccl;
 extern const char kd_cuda_architectures[];
 
 const char kd_cuda_architectures[] = KD_CUDA_ARCHITECTURES;
@@ -16,6 +17,7 @@ const struct kd_plugin *kd_cuda_plugin_v1(void)
         .call_bytes = sizeof(struct kd_call),
         .built_for = kd_cuda_architectures,
         .device = &kd_device_cuda,
+        .collectives = &kd_collectives_nccl,
     };
     return &plugin;
 }
