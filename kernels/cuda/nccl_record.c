@@ -17,7 +17,7 @@ static void add_line(const struct kd_nccl_record *record, int64_t number, int64_
     kd_str_addf(text, "\n  #%lld %s, %lld elements, %lld bytes, %.1f ms ago, %s", (long long)number,
                 entry->kind, (long long)entry->count, (long long)entry->bytes,
                 (double)(now_us - entry->issued_us) * 1e-3,
-                number <= record->n_done ? "done" : "not known to be done");
+                number <= record->n_done ? "done" : "pending");
 }
 
 void kd_nccl_record_text(const struct kd_nccl_record *record, int64_t now_us, struct kd_str *text)

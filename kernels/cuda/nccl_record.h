@@ -22,7 +22,7 @@ struct kd_nccl_record {
 void kd_nccl_record_add(struct kd_nccl_record *record, struct kd_nccl_record_entry entry);
 void kd_nccl_record_done(struct kd_nccl_record *record); /* all that were issued */
 
-/* Lines, oldest first, without a newline at the end: up to 1,400 bytes. */
+/* Lines, oldest first, without a newline at the end: up to 1,400 bytes. What no wait has seen done is "pending". */
 void kd_nccl_record_text(const struct kd_nccl_record *record, int64_t now_us, struct kd_str *text);
 
 #endif

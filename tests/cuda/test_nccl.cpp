@@ -372,7 +372,7 @@ static void a_sum_that_fails_is_told_of_with_the_ones_before(void **)
                             "NCCL_DEBUG=WARN",
                             "\n  #1 sum_floats, 5 elements, 20 bytes, ",
                             "\n  #2 sum_floats, 5 elements, 20 bytes, ",
-                            " ms ago, not known to be done",
+                            " ms ago, pending",
                             NULL};
     assert_sums_fail(2, AMPLE_S, "fail=2", 4, wanted);
 }
