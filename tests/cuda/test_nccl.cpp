@@ -269,6 +269,46 @@ static void many_of_all_kinds_follow_each_other(void **)
     gang_free(gang);
 }
 
+/* Ranks 1 and 2 of three, once all three have read the first id. */
+static struct kd_collective *open_pair(struct seat *seat)
+{
+    struct kd_error err = {};
+    struct kd_collective *pair = NULL;
+    if (seat->rank == 1) {
+        if (nccl->make_id(&seat->gang->id, &err) < 0)
+            gang_fail(seat, &err);
+        seat->gang->has_id = 2;
+    }
+    gang_wait_until(seat->gang->has_id, 2);
+    if (nccl->open(&pair, &seat->gang->id, seat->rank - 1, 2, AMPLE_S, &err) < 0)
+        gang_fail(seat, &err);
+    return pair;
+}
+
+/* Ones become twos in the pair, and 1 + 2 + 2 over all. */
+static void a_rank_is_in_several_sets_of_ranks(void **)
+{
+    struct gang *gang = gang_new();
+    gang_run(gang, 3, NULL, [=](struct seat *seat) {
+        struct kd_error err = {};
+        seat->notes->floats[0] = 1;
+        open_or_end(seat);
+        struct kd_collective *pair = seat->rank > 0 ? open_pair(seat) : NULL;
+        on_device(seat, seat->notes->floats, 1, [&](float *values) {
+            if (pair)
+                nccl->sum_floats(pair, seat->queue, values, 1);
+            nccl->sum_floats(seat->collective, seat->queue, values, 1);
+        });
+        close_or_end(seat);
+        if (nccl->close(pair, &err) < 0)
+            gang_fail(seat, &err);
+    });
+    assert_all_ended_well(gang, 3);
+    for (int rank = 0; rank < 3; rank++)
+        assert_true(gang->ranks[rank].floats[0] == 5);
+    gang_free(gang);
+}
+
 /* ---- the library */
 
 /* In a process of its own, as what is once loaded stays. */
@@ -545,6 +585,7 @@ int main()
         cmocka_unit_test(sums_of_stretches_are_those_of_plain_loops),
         cmocka_unit_test(each_ranks_share_comes_to_all),
         cmocka_unit_test(many_of_all_kinds_follow_each_other),
+        cmocka_unit_test(a_rank_is_in_several_sets_of_ranks),
         cmocka_unit_test(a_missing_library_is_named),
         cmocka_unit_test(a_library_that_is_not_nccl_is_named),
         cmocka_unit_test(an_old_library_is_named_with_its_version),
