@@ -8,7 +8,10 @@
 #include <stddef.h>
 
 #include "coordinator/base/error.h"
+#include "kernels/collective.h"
 #include "kernels/ops.h"
+
+enum { KD_MARKS = 16, KD_IDENTITY_MAX = 40 };
 
 struct kd_recording; /* a device's own */
 
@@ -16,12 +19,16 @@ struct kd_device {
     const char *name, *summary;
     const struct kd_ops *ops;
     bool is_host; /* its memory is the host's, which may read and write it without a copy */
+    const struct kd_collectives
+        *collectives; /* between the devices of several processes; NULL: none */
 
     /* A queue (NULL is a valid one) for the calling thread, whose arithmetic it may set to flush subnormal numbers. Where a
      * host has several of the kind, number `which` of them, from the first again after the last. -1: what is missing and
      * what to do about it. */
     int (*open)(int which, struct kd_queue **queue, struct kd_error *err);
     void (*close)(struct kd_queue *queue); /* NULL is fine here and in free, opened or not */
+    /* The name of the piece of hardware that this process has opened, different from that of any other in the world. */
+    void (*identity)(char text[KD_IDENTITY_MAX]);
 
     void *(*alloc)(size_t bytes); /* ends the process where there is no more: ask memory first */
     void (*free)(void *memory);
@@ -40,6 +47,8 @@ struct kd_device {
     /* mark: a place in the queue's order, 0 .. KD_MARKS - 1, set anew each time; wait_mark: until all before it is done. */
     void (*mark)(struct kd_queue *queue, int i);
     void (*wait_mark)(struct kd_queue *queue, int i);
+    /* What `queue` is given from now on begins after mark i of another queue of the device, as it is now. Nobody waits here. */
+    void (*wait_for)(struct kd_queue *queue, const struct kd_queue *other, int i);
 
     /* What the queue is given between record and end_record is not done but kept, and done whenever it is replayed (replay.h).
      * record, false: this device, or this queue, keeps nothing. replay, false, with nothing done: what was recorded names memory
@@ -49,8 +58,6 @@ struct kd_device {
     bool (*replay)(struct kd_queue *queue, struct kd_recording *recording);
     void (*free_recording)(struct kd_recording *recording);
 };
-
-enum { KD_MARKS = 16 };
 
 extern const struct kd_device *const kd_devices[]; /* NULL-terminated */
 

@@ -11,6 +11,7 @@ static const char *const comms[] = {
 #define KD_COMM_BACKEND(name, constant) #name,
 #include "trainer/comm/backends.def"
 #undef KD_COMM_BACKEND
+    "nccl",
     NULL,
 };
 static const double LARGEST_INT = 9007199254740991.0; /* 2^53 - 1: JSON numbers are doubles */
@@ -156,7 +157,9 @@ const struct kd_option kd_config_options[] = {
      .kind = KD_OPTION_CHOICE,
      .fallback = "auto",
      .choices = comms,
-     .help = "how several ranks sum; auto: shm where all are on one host, else mpi"},
+     .help = "how several ranks sum; auto: nccl where each has a GPU of its own, else shm where "
+             "all are on one "
+             "host, else mpi"},
     {.name = "report",
      .kind = KD_OPTION_OBJECT,
      .fallback = "{}",

@@ -20,6 +20,7 @@ void kd_session_release(struct kd_session *session)
 {
     kd_datasets_release(&session->datasets);
     kd_plan_free(session->plan);
+    kd_nccl_gang_close(&session->gang);
     kd_loader_release(&session->loader);
     kd_arr_release(&session->order);
     free(session->device_is);
@@ -32,11 +33,16 @@ void kd_session_drop_plan(struct kd_session *session)
     session->plan = NULL;
 }
 
+static bool is(const char *name, const char *other)
+{
+    return strcmp(name, other) == 0;
+}
+
 /* A plan whose memory another backend gave would only be slower, so it goes. */
 int kd_session_choose_comm(struct kd_session *session, const char *name, struct kd_error *err)
 {
     const struct kd_comm_backend *before = session->comm->backend;
-    if (kd_comm_choose(session->comm, name, err) < 0)
+    if (kd_comm_choose(session->comm, is(name, "nccl") ? "auto" : name, err) < 0)
         return kd_error_prefix(err, "/comm");
     if (session->comm->backend != before)
         kd_session_drop_plan(session);
@@ -67,7 +73,7 @@ static void tell_of_cpu(const struct kd_session *session, const struct kd_error 
 static const struct kd_device *choose_device(struct kd_session *session, const char *name,
                                              struct kd_error *err)
 {
-    bool is_auto = strcmp(name, "auto") == 0;
+    bool is_auto = is(name, "auto");
     const struct kd_device *device = usable(session, is_auto ? "cuda" : name, err);
     if (!kd_comm_any_failed(session->comm, !device, err))
         return device;
@@ -79,7 +85,7 @@ static const struct kd_device *choose_device(struct kd_session *session, const c
 
 int kd_session_choose_device(struct kd_session *session, const char *name, struct kd_error *err)
 {
-    if (session->device_is && strcmp(session->device_is, name) == 0)
+    if (session->device_is && is(session->device_is, name))
         return 0;
     const struct kd_device *device = choose_device(session, name, err);
     if (!device)
@@ -92,6 +98,38 @@ int kd_session_choose_device(struct kd_session *session, const char *name, struc
     kd_loader_release(&session->loader);
     kd_loader_init(&session->loader, device);
     session->device = device;
+    return 0;
+}
+
+/* ---- sums */
+
+/* Summing through the host is right as well, and slower; once is enough to say so. */
+static void tell_of_staging(struct kd_session *session, const struct kd_error *why)
+{
+    if (session->comm->rank == 0)
+        kd_warn("the ranks sum through the host's memory: %s", why->text);
+}
+
+static bool could_sum_on_gpus(const struct kd_session *session, const char *comm)
+{
+    bool may = is(comm, "auto") && session->device->collectives && !session->gang_failed;
+    return session->comm->size > 1 && (may || is(comm, "nccl"));
+}
+
+int kd_session_choose_sums(struct kd_session *session, const char *comm, struct kd_error *err)
+{
+    bool before = session->sums_on_gpus;
+    session->sums_on_gpus = could_sum_on_gpus(session, comm);
+    if (session->sums_on_gpus && session->gang.device != session->device &&
+        kd_nccl_gang_open(&session->gang, session->comm, session->device, err) < 0) {
+        if (is(comm, "nccl"))
+            return kd_error_prefix(err, "/comm");
+        tell_of_staging(session, err);
+        session->sums_on_gpus = false;
+        session->gang_failed = true;
+    }
+    if (session->sums_on_gpus != before)
+        kd_session_drop_plan(session);
     return 0;
 }
 
@@ -170,7 +208,8 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
                                      .label_smoothing = config->label_smoothing,
                                      .max_batch = session->max_batch,
                                      .device = session->device,
-                                     .comm = session->comm};
+                                     .comm = session->comm,
+                                     .gang = session->sums_on_gpus ? &session->gang : NULL};
     if (ready_plan(session, &wanted, err) < 0)
         return -1;
     ready_buffers(session, config, data);

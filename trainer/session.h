@@ -6,6 +6,7 @@
 #define KD_TRAINER_SESSION_H
 
 #include "trainer/comm/comm.h"
+#include "trainer/comm/nccl.h"
 #include "trainer/config.h"
 #include "trainer/data/loader.h"
 #include "trainer/speed.h"
@@ -21,6 +22,9 @@ struct kd_session {
     int64_t max_batch;
     KD_ARR(int32_t) order; /* the epoch's permutation of the training part */
 
+    struct kd_nccl_gang gang; /* where ranks sum on their GPUs; opened when a trial first does */
+    bool sums_on_gpus;        /* this trial's ranks do */
+    bool gang_failed;         /* auto does not try again */
     const struct kd_device *device; /* of the plan and the loader */
     char *device_is;                /* what was chosen: "auto"; NULL: nothing yet */
 };
@@ -28,12 +32,17 @@ struct kd_session {
 void kd_session_init(struct kd_session *session, struct kd_comm *comm);
 void kd_session_release(struct kd_session *session);
 
-/* From now on the backend of this name (or "auto") makes the ranks' calls; collective. -1 on all ranks or on none. */
+/* From now on the backend of this name (or "auto") makes the ranks' calls; collective. -1 on all ranks or on none. "nccl": that of
+ * "auto", and kd_session_choose_sums has the rest. */
 int kd_session_choose_comm(struct kd_session *session, const char *name, struct kd_error *err);
 
 /* From now on plans run on the device of this name; "auto": a GPU where every rank has one it can use, else the CPU. Collective. -1 on
  * all ranks or on none: a text that says what is missing. */
 int kd_session_choose_device(struct kd_session *session, const char *name, struct kd_error *err);
+
+/* After the two above: whether several ranks sum on their GPUs. comm "auto": where they can; "nccl": they must. Collective, -1 on all
+ * ranks or on none. */
+int kd_session_choose_sums(struct kd_session *session, const char *comm, struct kd_error *err);
 
 /* When one rank could not prepare, all begin the next trial alike. */
 void kd_session_drop_plan(struct kd_session *session);

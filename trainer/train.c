@@ -389,7 +389,8 @@ static int prepare(struct kd_training *t, struct kd_error *err)
 {
     struct kd_comm *comm = t->session->comm;
     if (kd_session_choose_comm(t->session, t->config->comm, err) < 0 ||
-        kd_session_choose_device(t->session, t->config->device, err) < 0)
+        kd_session_choose_device(t->session, t->config->device, err) < 0 ||
+        kd_session_choose_sums(t->session, t->config->comm, err) < 0)
         return -1;
     bool failed = kd_session_prepare(t->session, t->config, &t->dataset, err) < 0;
     if (kd_comm_any_failed(comm, failed, err)) {

@@ -60,6 +60,11 @@ static void cpu_close(struct kd_queue *queue)
     kd_cpu_scratch_release();
 }
 
+static void cpu_identity(char text[KD_IDENTITY_MAX])
+{
+    *text = '\0'; /* ranks share it */
+}
+
 static void *cpu_alloc(size_t bytes)
 {
     return kd_alloc_aligned(64, bytes ? bytes : 64);
@@ -99,6 +104,11 @@ static void cpu_wait(struct kd_queue *queue)
     (void)queue;
 }
 
+static void cpu_wait_for(struct kd_queue *queue, const struct kd_queue *other, int i)
+{
+    (void)queue, (void)other, (void)i;
+}
+
 /* A call costs nothing that a recording could save. */
 static bool cpu_record(struct kd_queue *queue)
 {
@@ -115,6 +125,7 @@ const struct kd_device kd_device_cpu = {
     .is_host = true,
     .open = cpu_open,
     .close = cpu_close,
+    .identity = cpu_identity,
     .alloc = cpu_alloc,
     .free = free,
     .memory = cpu_memory,
@@ -125,5 +136,6 @@ const struct kd_device kd_device_cpu = {
     .wait = cpu_wait,
     .mark = cpu_mark,
     .wait_mark = cpu_mark,
+    .wait_for = cpu_wait_for,
     .record = cpu_record,
 };

@@ -110,6 +110,16 @@ static int cuda_open(int which, struct kd_queue **queue, struct kd_error *err)
     return 0;
 }
 
+static void cuda_identity(char text[KD_IDENTITY_MAX])
+{
+    int at = 0;
+    cudaDeviceProp gpu;
+    KD_CUDA(cudaGetDevice(&at));
+    KD_CUDA(cudaGetDeviceProperties(&gpu, at));
+    for (int i = 0; i < 16; i++)
+        snprintf(text + 2 * i, 3, "%02x", (unsigned)(unsigned char)gpu.uuid.bytes[i]);
+}
+
 /* ---- memory */
 
 static void out_of_memory(size_t wanted)
@@ -210,6 +220,11 @@ static void cuda_wait_mark(struct kd_queue *queue, int i)
     KD_CUDA(cudaEventSynchronize(queue->marks[i]));
 }
 
+static void cuda_wait_for(struct kd_queue *queue, const struct kd_queue *other, int i)
+{
+    KD_CUDA(cudaStreamWaitEvent(queue->stream, other->marks[i], 0));
+}
+
 /* ---- recordings: CUDA graphs */
 
 struct kd_recording {
@@ -253,14 +268,17 @@ static void cuda_free_recording(struct kd_recording *recording)
 
 extern "C" {
 extern const struct kd_device kd_device_cuda;
+extern const struct kd_collectives kd_collectives_nccl; /* nccl.cu */
 
 const struct kd_device kd_device_cuda = {
     .name = "cuda",
     .summary = "NVIDIA GPUs, fp32, own kernels",
     .ops = &cuda_ops,
     .is_host = false,
+    .collectives = &kd_collectives_nccl,
     .open = cuda_open,
     .close = cuda_close,
+    .identity = cuda_identity,
     .alloc = cuda_alloc,
     .free = cuda_free,
     .memory = cuda_memory,
@@ -271,6 +289,7 @@ const struct kd_device kd_device_cuda = {
     .wait = cuda_wait,
     .mark = cuda_mark,
     .wait_mark = cuda_wait_mark,
+    .wait_for = cuda_wait_for,
     .record = cuda_record,
     .end_record = cuda_end_record,
     .replay = cuda_replay,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <map>
 #include <vector>
@@ -48,6 +49,10 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int)
 {
     *properties = {};
     snprintf(properties->name, sizeof properties->name, "fibers");
+    /* Each process has a GPU of its own; KATYDID_SIM_SHARED=1: all have the same one. */
+    const char *shared = getenv("KATYDID_SIM_SHARED");
+    snprintf(properties->uuid.bytes, sizeof properties->uuid.bytes, "%d",
+             shared && *shared == '1' ? 0 : static_cast<int>(getpid()));
     properties->major = 7;
     properties->multiProcessorCount = 1;
     properties->totalGlobalMem = SIZE_MAX;

@@ -14,6 +14,7 @@ enum cudaError_t {
     cudaErrorNoDevice = 100,
     cudaErrorNoKernelImageForDevice = 209,
     cudaErrorUnsupportedPtxVersion = 222,
+    cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
     cudaErrorStreamCaptureUnsupported = 900,
 };
@@ -27,14 +28,17 @@ enum cudaMemcpyKind {
 };
 
 typedef struct kd_sim_stream *cudaStream_t;
+typedef struct kd_sim_event *cudaEvent_t;
 enum { cudaStreamDefault, cudaStreamNonBlocking };
 
-typedef struct kd_sim_event *cudaEvent_t;
 enum { cudaEventDefault = 0, cudaEventBlockingSync = 1, cudaEventDisableTiming = 2 };
 enum { cudaHostRegisterDefault = 0 };
 
 struct cudaDeviceProp {
     char name[256];
+    struct {
+        char bytes[16];
+    } uuid;
     int major, minor, multiProcessorCount;
     size_t totalGlobalMem;
 };
@@ -53,6 +57,8 @@ cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags);
 cudaError_t cudaDeviceSynchronize();
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);

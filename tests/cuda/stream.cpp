@@ -61,6 +61,13 @@ bool kd_sim::is_capturing()
     return false;
 }
 
+static bool is_held;
+
+void kd_sim::hold(bool held)
+{
+    is_held = held;
+}
+
 /* ---- the runtime's calls */
 
 /* Of calls that wait. */
@@ -90,6 +97,24 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     if (stream)
         kd_sim::finish(stream, stream->n_given);
     return result_of_waiting(__func__);
+}
+
+/* Who asks gives the stream the time to be done. */
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+    if (is_held)
+        return cudaErrorNotReady;
+    kd_sim::finish(stream, stream->n_given);
+    return result_of_waiting(__func__);
+}
+
+/* The event as it is recorded now. */
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
+{
+    kd_sim_event until = *event;
+    if (until.stream)
+        kd_sim::give(stream, [until] { kd_sim::finish(until.stream, until.at); });
+    return kd_sim::result_of(__func__);
 }
 
 cudaError_t cudaDeviceSynchronize()

@@ -38,8 +38,9 @@ namespace kd_sim
 void give(cudaStream_t stream, std::function<void()> work);
 
 void finish(kd_sim_stream *stream, uint64_t at);
-void finish_all();   /* of all streams */
-bool is_capturing(); /* any of them */
+void finish_all();    /* of all streams */
+bool is_capturing();  /* any of them */
+void hold(bool held); /* from now on a stream that is asked is not done */
 
 /* A launch, its arguments as they are now. */
 template <class Kernel, class... Args>

@@ -32,6 +32,7 @@ static void the_plugin_fits_this_program(void **state)
     assert_int_equal(plugin->call_bytes, sizeof(struct kd_call));
     assert_string_equal(plugin->device->name, "cuda");
     assert_true(strlen(plugin->built_for) > 0);
+    assert_string_equal(plugin->device->collectives->name, "nccl");
 }
 
 /* With a GPU a queue, without one a text that says what is missing and what to do. */

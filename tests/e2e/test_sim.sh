@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The trainer on the CUDA device, without a GPU: the kernels on the sim of tests/cuda, in a plugin as the real one, with memory that
+# The trainer on the CUDA device and NCCL, without a GPU: the kernels on the sim of tests/cuda, in a plugin as the real one, with memory that
 # the host dies of touching and streams that do nothing before somebody waits. The losses are the CPU's, at any number of ranks.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -7,7 +7,8 @@
 plugin=${KATYDID_BIN%/}/../tests/libkatydid_cuda_sim.so
 [ -x "$KATYDID_BIN/katydid-trainer" ] || skip "this build has no trainer"
 [ -e "$plugin" ] || skip "this build has no sim (no C++ compiler)"
-export KATYDID_SIM_GUARD=1
+export KATYDID_SIM_GUARD=1 KATYDID_NCCL=/nonexistent
+standin=${KATYDID_BIN%/}/../tests/libnccl_standin.so
 
 cat >mlp.yaml <<'YAML'
 data: {format: synthetic, kind: features, shape: [12], classes: 4, samples: 90, split: {val: 0.2}}
@@ -51,7 +52,7 @@ on_sim() { KATYDID_CUDA_PLUGIN=$plugin katydid-trainer "$@" +device=cuda; }
 ranks_on_sim() {
     local n=$1
     shift
-    mpirun -np "$n" --oversubscribe --bind-to none -x KATYDID_CUDA_PLUGIN="$plugin" katydid-trainer "$@" +device=cuda
+    KATYDID_CUDA_PLUGIN=$plugin mpirun -np "$n" --oversubscribe --bind-to none katydid-trainer "$@" +device=cuda
 }
 
 # Lines of `name=value` without what is a matter of time; numbers apart by 1e-3 of themselves at most.
@@ -91,6 +92,35 @@ for way in 'cnn 2 shm 1' 'cnn 3 mpi 0' 'gpt 2 mpi 1' 'mlp 2 shm 0'; do
     ranks_on_sim "$n" "$model.yaml" "+comm=$comm" "+zero=$zero" >sim 2>err || complain "$way: $(cat err)"
     expect_same_reports cpu sim "$way"
 done
+
+# On the GPUs, a sum beside the backward pass: each rank has one of its own.
+for way in 'cnn 2 0' 'mlp 3 1' 'gpt 2 1'; do
+    read -r model n zero <<<"$way"
+    on_cpu "$model.yaml" >cpu 2>err || complain "$model on the CPU: $(cat err)"
+    KATYDID_NCCL=$standin ranks_on_sim "$n" "$model.yaml" "+zero=$zero" >sim 2>err || complain "nccl, $way: $(cat err)"
+    ! grep -q 'through the host' err || complain "nccl, $way: $(cat err)"
+    expect_same_reports cpu sim "nccl, $way"
+done
+
+# What keeps ranks from it is said, and is an error only where NCCL was asked for.
+two=(env KATYDID_CUDA_PLUGIN="$plugin" mpirun -np 2 --oversubscribe --bind-to none katydid-trainer)
+expect_exit 0 "${two[@]}" mlp.yaml +device=cuda epochs=1
+expect_in err 'the ranks sum through the host.s memory: .*/nonexistent'
+expect_exit 2 "${two[@]}" mlp.yaml +device=cuda epochs=1 +comm=nccl
+export KATYDID_NCCL=$standin
+KATYDID_SIM_SHARED=1 expect_exit 2 "${two[@]}" mlp.yaml +device=cuda epochs=1 +comm=nccl
+expect_in err '/comm: ranks 0 and 1 have the same GPU'
+expect_exit 2 "${two[@]}" mlp.yaml +device=cpu +comm=nccl
+expect_in err '/comm: nccl sums on GPUs, and the device is cpu'
+
+# A sum that is never done ends the gang within the deadline, and says which sums there were.
+export KATYDID_COMM_DEADLINE=1
+KATYDID_NCCL_STANDIN='hang=7,rank=1' expect_exit 1 "${two[@]}" mlp.yaml +device=cuda +zero=0
+expect_in err 'NCCL: rank . of 2: what is queued is not done after 1 s'
+expect_in err 'the gang ends, to go on from its last checkpoint'
+expect_in err 'sum_floats'
+unset KATYDID_COMM_DEADLINE
+export KATYDID_NCCL=/nonexistent
 
 # A checkpoint goes on where it is from, to the same bits, and on the other device.
 parts() { sed -n 's/^epoch=\([0-9]*\) train_loss=\([^ ]*\).*val_loss=\([^ ]*\) .*/\1 \2 \3/p' "$@"; }

@@ -205,8 +205,9 @@ static int build(struct kd_plan *plan, const struct kd_plan_options *options, st
     if (kd_model_read(&plan->model, options->model, &options->input, err) != 0 ||
         check_outputs(plan, err) != 0 || plan->device->open(which, &plan->queue, err) != 0)
         return -1;
-    kd_exchange_init(&plan->exchange, plan->comm, plan->device, plan->queue);
-    if (allocate(plan, err) != 0)
+    if (kd_exchange_init(&plan->exchange, plan->comm, plan->device, plan->queue, options->gang,
+                         err) != 0 ||
+        allocate(plan, err) != 0)
         return -1;
     write_smoothing(plan, options->label_smoothing);
     return 0;
@@ -310,13 +311,13 @@ struct kd_queue *kd_plan_queue(const struct kd_plan *plan)
 void kd_plan_read(struct kd_plan *plan, float *host, const float *arena, int64_t n)
 {
     plan->device->copy_out(plan->queue, host, arena, (size_t)n * sizeof *host);
-    plan->device->wait(plan->queue);
+    kd_exchange_wait(&plan->exchange);
 }
 
 void kd_plan_write(struct kd_plan *plan, float *arena, const float *host, int64_t n)
 {
     plan->device->copy_in(plan->queue, arena, host, (size_t)n * sizeof *host);
-    plan->device->wait(plan->queue);
+    kd_exchange_wait(&plan->exchange);
 }
 
 bool kd_plan_is_on_host(const struct kd_plan *plan)

@@ -19,6 +19,7 @@
 #include "trainer/comm/comm.h"
 #include "trainer/models/layer.h"
 
+struct kd_nccl_gang;
 struct kd_plan;
 struct kd_profile;
 
@@ -32,6 +33,7 @@ struct kd_plan_options {
     int64_t max_batch;              /* most local samples in one call */
     const struct kd_device *device; /* the plan opens a queue of it */
     struct kd_comm *comm;           /* borrowed; NULL: this rank alone */
+    struct kd_nccl_gang *gang;      /* borrowed; what sums on the GPUs, or NULL */
 };
 
 /* NULL and err: the text starts with a JSON pointer into the model, e.g. "/model/2/linear/units: ...". */

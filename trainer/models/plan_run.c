@@ -48,7 +48,7 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
         kd_plan_prepare_update(plan, &(struct kd_update_options){plan->update.optimizer,
                                                                  plan->update.zero,
                                                                  plan->update.averages});
-    plan->device->wait(plan->queue);
+    kd_exchange_wait(&plan->exchange);
 }
 
 /* ---- passes */
@@ -56,8 +56,12 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
 /* Where the optimizer's state is spread, a rank updates its own share and needs no other gradients. */
 static void start_sum(struct kd_plan *plan, int64_t at, int64_t n)
 {
-    kd_exchange_start_sum(&plan->exchange, plan->gradients, plan->n_parameters, at, n,
-                          kd_plan_state_is_sharded(plan));
+    kd_exchange_start_sum(&plan->exchange,
+                          (struct kd_stretch){.all = plan->gradients,
+                                              .n_all = plan->n_parameters,
+                                              .at = at,
+                                              .n = n,
+                                              .of_shares = kd_plan_state_is_sharded(plan)});
 }
 
 static void run_step(struct kd_plan *plan, const struct kd_step *step)
@@ -115,7 +119,7 @@ static void run_steps_timed(struct kd_plan *plan, struct kd_pass *pass)
     int64_t before = kd_clock_mono_ns();
     for (size_t i = 0; i < pass->steps.n; i++) {
         run_step(plan, &pass->steps.items[i]);
-        plan->device->wait(plan->queue);
+        kd_exchange_wait(&plan->exchange);
         int64_t now = kd_clock_mono_ns();
         kd_profile_add_step(plan->profile, plan, pass, i, now - before);
         before = now;
@@ -138,7 +142,7 @@ static void run_pass(struct kd_plan *plan, enum kd_pass_kind kind, const struct 
     device->copy_in(plan->queue, &plan->control->sums, &sums, sizeof sums);
     (plan->profile ? run_steps_timed : run_steps)(plan, pass);
     device->copy_out(plan->queue, &sums, &plan->control->sums, sizeof sums);
-    device->wait(plan->queue);
+    kd_exchange_wait(&plan->exchange);
     *result = (struct kd_batch_result){.loss_sum = sums.loss,
                                        .n_correct = sums.n_correct,
                                        .n_top5 = sums.n_top5,
@@ -216,7 +220,7 @@ static int64_t find_between(struct kd_plan *plan, const float *arena, int64_t be
     kd_plan_call(plan, KD_CALL(find_nonfinite, .x = arena + begin, .n = end - begin,
                                .at = &plan->control->nonfinite_at));
     plan->device->copy_out(plan->queue, &at, &plan->control->nonfinite_at, sizeof at);
-    plan->device->wait(plan->queue);
+    kd_exchange_wait(&plan->exchange);
     return at < 0 ? -1 : begin + at;
 }
 

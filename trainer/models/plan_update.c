@@ -167,11 +167,11 @@ void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool wit
     }
 }
 
-double kd_plan_gradient_norm(const struct kd_plan *plan)
+double kd_plan_gradient_norm(struct kd_plan *plan)
 {
     float norm;
     plan->device->copy_out(plan->queue, &norm, &plan->control->gradient_norm, sizeof norm);
-    plan->device->wait(plan->queue);
+    kd_exchange_wait(&plan->exchange);
     return norm;
 }
 

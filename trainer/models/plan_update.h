@@ -31,7 +31,7 @@ void kd_plan_forget_updates(struct kd_plan *plan);
 void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool with_norm);
 
 /* Of the whole gradient before clipping, in the last update that computed it. */
-double kd_plan_gradient_norm(const struct kd_plan *plan);
+double kd_plan_gradient_norm(struct kd_plan *plan);
 
 /* The part of the arena whose state this rank holds: [*begin, *end); all of it without zero. */
 void kd_plan_state_range(const struct kd_plan *plan, int64_t *begin, int64_t *end);

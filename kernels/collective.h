@@ -1,0 +1,59 @@
+/* collective.h - sums over the GPUs of a gang whose ranks each have one of their own: what a device's library offers for them.
+ *
+ * Every call but make_id is made by all ranks, alike and in the same order, each rank by the thread that opened its device.
+ * Sums and gathers lie on a queue of that device like ops: what is queued behind them finds their results. They take place in
+ * device memory, and they cannot fail by themselves: after a failure they do nothing, and wait tells of it. So a caller asks
+ * `wait` and not the device's own wait, which for a rank that is gone would not return.
+ *
+ * Whether two ranks share a GPU, and which sets of ranks keep their collective for the next trial, is the caller's business. */
+#ifndef KD_KERNELS_COLLECTIVE_H
+#define KD_KERNELS_COLLECTIVE_H
+
+#include <stdint.h>
+
+#include "coordinator/base/error.h"
+
+struct kd_queue;
+struct kd_collective;
+
+/* What the ranks of one collective have in common: bytes that rank 0 makes and the caller brings to the others. */
+struct kd_collective_id {
+    char bytes[128];
+};
+
+struct kd_collectives {
+    const char *name, *summary;
+
+    /* For one open by all ranks. -1: what is missing on this machine, and what to do. */
+    int (*make_id)(struct kd_collective_id *id, struct kd_error *err);
+
+    /* Returns when all ranks have come. deadline_s: seconds, above 0, that this call, one of wait, the queueing of one sum, and
+     * close may take. -1: text; nothing is left open, and the other ranks fail when their deadline has passed. */
+    int (*open)(struct kd_collective **collective, const struct kd_collective_id *id, int rank,
+                int size, double deadline_s, struct kd_error *err);
+    /* Waits for all ranks to close, and for what is queued. -1: text, also of a failure that wait has told before; it is
+     * closed in any case. NULL is fine. */
+    int (*close)(struct kd_collective *collective, struct kd_error *err);
+
+    /* values[0 .. n): the sums over the ranks, for all of them. Queued when it returns, not done; the first one, and one
+     * whose connections are new, may take as long as these take to be made. */
+    void (*sum_floats)(struct kd_collective *collective, struct kd_queue *queue, float *values,
+                       int64_t n);
+    void (*sum_doubles)(struct kd_collective *collective, struct kd_queue *queue, double *values,
+                        int64_t n);
+    /* all[at .. at + n), but rank r gets only what of it lies in its share [n_all * r / size, n_all * (r + 1) / size);
+     * elsewhere in the stretch anything may stand afterwards. Fastest for the whole of `all` where size divides n_all. */
+    void (*sum_of_shares)(struct kd_collective *collective, struct kd_queue *queue, float *all,
+                          int64_t n_all, int64_t at, int64_t n);
+    /* all[0 .. n_all): each rank's own share, as above, goes to all ranks. Fastest where size divides n_all. */
+    void (*gather)(struct kd_collective *collective, struct kd_queue *queue, float *all,
+                   int64_t n_all);
+
+    /* Until all is done that was queued on `queue` before. -1: an error, or the deadline has passed; the collective is
+     * aborted then, on this rank, and good for nothing but close. The text has the last collectives, oldest first: number,
+     * kind, elements, bytes, milliseconds since they were issued. Where even the abort hangs the process ends, with the
+     * text on stderr. */
+    int (*wait)(struct kd_collective *collective, struct kd_queue *queue, struct kd_error *err);
+};
+
+#endif

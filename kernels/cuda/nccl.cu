@@ -1,0 +1,378 @@
+/* nccl.cu - the collectives of the CUDA device: a communicator of NCCL, and how long anything of it may take.
+ *
+ * The communicator is non-blocking: a call that cannot be finished at once says "in progress", and what has become of it is asked
+ * for until the deadline. So this thread is never inside NCCL when it has to abort, and an abort while a call runs is what
+ * hangs (NVIDIA/nccl#1677). Finding the library is nccl_library.h's, what an abort may take nccl_watchdog.h's. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels/cuda/table.h"
+
+extern "C" {
+#include "coordinator/base/clock.h"
+#include "coordinator/base/str.h"
+#include "kernels/cuda/nccl_library.h"
+#include "kernels/cuda/nccl_record.h"
+#include "kernels/cuda/nccl_watchdog.h"
+}
+
+struct kd_collective {
+    const struct kd_nccl *nccl;
+    struct kd_nccl_comm *comm; /* NULL: aborted, for the reason in failure */
+    int rank, size;
+    double deadline_s;
+    struct kd_nccl_record record;
+    struct kd_error failure;
+};
+
+/* ---- time */
+
+static int64_t deadline_of(const struct kd_collective *c)
+{
+    return kd_clock_mono_us() + (int64_t)(c->deadline_s * 1e6);
+}
+
+/* Between two questions: most answers come within some microseconds, for which a sleep would be too long. */
+static void rest(int n_asked)
+{
+    const struct timespec nap = {0, 50000};
+    if (n_asked > 200)
+        nanosleep(&nap, NULL);
+}
+
+/* ---- failing */
+
+/* NCCL's calls that free a communicator should be short: 5 s, or less where the deadline is short, end the process. */
+static void release(struct kd_collective *c, int (*call)(struct kd_nccl_comm *), const char *name)
+{
+    const double most_s = 5;
+    double limit_s = 5 * c->deadline_s < most_s ? 5 * c->deadline_s : most_s;
+    struct kd_nccl_watchdog *watchdog = kd_nccl_watchdog_start(limit_s, name, c->failure.text);
+    call(c->comm); /* what it returns changes nothing: the communicator is gone */
+    kd_nccl_watchdog_stop(watchdog);
+    c->comm = NULL;
+}
+
+/* failure holds the reason. The record is added before the abort, which may be the last that this process does. */
+static int give_up(struct kd_collective *c)
+{
+    struct kd_str record = {};
+    kd_nccl_record_text(&c->record, kd_clock_mono_us(), &record);
+    size_t length = strlen(c->failure.text);
+    snprintf(c->failure.text + length, sizeof c->failure.text - length, "\n%s",
+             kd_str_text(&record));
+    kd_str_release(&record);
+    release(c, c->nccl->ncclCommAbort, "ncclCommAbort");
+    return -1;
+}
+
+static const char *hint_of(int result)
+{
+    static const struct {
+        int result;
+        const char *hint;
+    } hints[] = {
+        {KD_NCCL_UNHANDLED_CUDA_ERROR, "with NCCL_DEBUG=WARN it says which CUDA call, and why"},
+        {KD_NCCL_SYSTEM_ERROR, "with NCCL_DEBUG=WARN it says which system call, and why"},
+        {KD_NCCL_INVALID_USAGE, "two ranks on one GPU, or calls that differ between ranks: NCCL "
+                                "needs a GPU for each rank; "
+                                "give each its own, or let those that share one sum without NCCL"},
+        {KD_NCCL_REMOTE_ERROR, "another rank has ended, or its network has: its log says more"},
+    };
+    for (const auto &row : hints)
+        if (row.result == result)
+            return row.hint;
+    return "with NCCL_DEBUG=WARN it says more";
+}
+
+/* NCCL's last error is its own text, empty where it has none; comm may be NULL. */
+static int fail_result(const struct kd_nccl *nccl, struct kd_nccl_comm *comm, int result,
+                       const char *call, struct kd_error *err)
+{
+    const char *last = nccl->ncclGetLastError(comm);
+    return kd_fail(err, "%s: %s%s%.300s%s: %s", call, nccl->ncclGetErrorString(result),
+                   last && *last ? " (" : "", last ? last : "", last && *last ? ")" : "",
+                   hint_of(result));
+}
+
+static int name_rank(const struct kd_collective *c, struct kd_error *err)
+{
+    return kd_error_prefix(err, "NCCL: rank %d of %d", c->rank, c->size);
+}
+
+static int fail_call(struct kd_collective *c, int result, const char *call)
+{
+    fail_result(c->nccl, c->comm, result, call, &c->failure);
+    name_rank(c, &c->failure);
+    return give_up(c);
+}
+
+static int fail_deadline(struct kd_collective *c, const char *what)
+{
+    kd_fail(&c->failure,
+            "%s is not done after %g s: a rank has ended, hangs or cannot be reached (with "
+            "NCCL_DEBUG=INFO it says how the ranks are connected)",
+            what, c->deadline_s);
+    name_rank(c, &c->failure);
+    return give_up(c);
+}
+
+static int tell(const struct kd_collective *c, struct kd_error *err)
+{
+    return kd_fail(err, "%s", c->failure.text);
+}
+
+/* What has become of `call`, which returned `result`. */
+static int settle(struct kd_collective *c, int result, const char *call)
+{
+    const int64_t until = deadline_of(c);
+    for (int n_asked = 0; result == KD_NCCL_IN_PROGRESS; n_asked++) {
+        if (kd_clock_mono_us() > until)
+            return fail_deadline(c, call);
+        rest(n_asked);
+        int asked = c->nccl->ncclCommGetAsyncError(c->comm, &result);
+        if (asked != KD_NCCL_SUCCESS)
+            return fail_call(c, asked, "ncclCommGetAsyncError");
+    }
+    return result == KD_NCCL_SUCCESS ? 0 : fail_call(c, result, call);
+}
+
+/* ---- the communicator */
+
+static int make_id(struct kd_collective_id *id, struct kd_error *err)
+{
+    const struct kd_nccl *nccl = kd_nccl_get(err);
+    if (!nccl)
+        return -1;
+    int result = nccl->ncclGetUniqueId(id);
+    if (result == KD_NCCL_SUCCESS)
+        return 0;
+    fail_result(nccl, NULL, result, "ncclGetUniqueId", err);
+    return kd_error_prefix(err, "NCCL");
+}
+
+/* Without a communicator there is nothing to abort. */
+static int join(struct kd_collective *c, const struct kd_collective_id *id)
+{
+    struct kd_nccl_config config = {.size = sizeof config,
+                                    .magic = KD_NCCL_CONFIG_MAGIC,
+                                    .version = KD_NCCL_CONFIG_VERSION,
+                                    .blocking = 0};
+    int result = c->nccl->ncclCommInitRankConfig(&c->comm, c->size, *id, c->rank, &config);
+    if (c->comm)
+        return settle(c, result, "ncclCommInitRankConfig");
+    fail_result(c->nccl, NULL, result, "ncclCommInitRankConfig", &c->failure);
+    return name_rank(c, &c->failure);
+}
+
+static int open_collective(struct kd_collective **collective, const struct kd_collective_id *id,
+                           int rank, int size, double deadline_s, struct kd_error *err)
+{
+    const struct kd_nccl *nccl = kd_nccl_get(err);
+    if (!nccl)
+        return -1;
+    struct kd_collective *c = (struct kd_collective *)kd_alloc(sizeof *c);
+    c->nccl = nccl;
+    c->rank = rank;
+    c->size = size;
+    c->deadline_s = deadline_s;
+    if (join(c, id) < 0) {
+        tell(c, err);
+        free(c);
+        return -1;
+    }
+    *collective = c;
+    return 0;
+}
+
+static int close_collective(struct kd_collective *c, struct kd_error *err)
+{
+    if (!c)
+        return 0;
+    if (c->comm && settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") == 0) {
+        kd_fail(&c->failure, "NCCL: rank %d of %d closes", c->rank, c->size);
+        release(c, c->nccl->ncclCommDestroy, "ncclCommDestroy");
+        free(c);
+        return 0;
+    }
+    tell(c, err);
+    free(c);
+    return -1;
+}
+
+/* ---- sums */
+
+/* False where there is nothing to do: on all ranks alike, but for one that has failed. */
+static bool begin(struct kd_collective *c, const char *kind, int64_t n, size_t size)
+{
+    if (!c->comm || n == 0)
+        return false;
+    kd_nccl_record_add(&c->record, {kind, n, n * (int64_t)size, kd_clock_mono_us()});
+    return true;
+}
+
+static void sum(struct kd_collective *c, struct kd_queue *queue, void *values, int64_t n, int type)
+{
+    int result = c->nccl->ncclAllReduce(values, values, (size_t)n, type, KD_NCCL_SUM, c->comm,
+                                        queue->stream);
+    settle(c, result, "ncclAllReduce");
+}
+
+static void sum_floats(struct kd_collective *c, struct kd_queue *queue, float *values, int64_t n)
+{
+    if (begin(c, "sum_floats", n, sizeof *values))
+        sum(c, queue, values, n, KD_NCCL_FLOAT);
+}
+
+static void sum_doubles(struct kd_collective *c, struct kd_queue *queue, double *values, int64_t n)
+{
+    if (begin(c, "sum_doubles", n, sizeof *values))
+        sum(c, queue, values, n, KD_NCCL_DOUBLE);
+}
+
+/* ---- shares */
+
+static int64_t share_begin(const struct kd_collective *c, int64_t n_all, int owner)
+{
+    return n_all * owner / c->size;
+}
+
+/* Calls of one group: they are issued together, and once the group is open it has to be closed. */
+struct group {
+    struct kd_collective *c;
+    const char *call;
+    int result;
+};
+
+static struct group group_begin(struct kd_collective *c, const char *call)
+{
+    return {c, call, c->nccl->ncclGroupStart()};
+}
+
+static bool group_goes_on(const struct group *group)
+{
+    return group->result == KD_NCCL_SUCCESS || group->result == KD_NCCL_IN_PROGRESS;
+}
+
+static void group_end(struct group *group)
+{
+    int ended = group->c->nccl->ncclGroupEnd();
+    settle(group->c, group_goes_on(group) ? ended : group->result, group->call);
+}
+
+/* Each owner's piece of the stretch is summed for that rank alone. */
+static void sum_pieces(struct kd_collective *c, cudaStream_t stream, float *all, int64_t n_all,
+                       int64_t at, int64_t n)
+{
+    struct group group = group_begin(c, "a group of ncclReduce");
+    for (int owner = 0; owner < c->size && group_goes_on(&group); owner++) {
+        int64_t from = kd_max(share_begin(c, n_all, owner), at);
+        int64_t to = kd_min(share_begin(c, n_all, owner + 1), at + n);
+        if (from < to)
+            group.result = c->nccl->ncclReduce(all + from, all + from, (size_t)(to - from),
+                                               KD_NCCL_FLOAT, KD_NCCL_SUM, owner, c->comm, stream);
+    }
+    group_end(&group);
+}
+
+static void sum_of_shares(struct kd_collective *c, struct kd_queue *queue, float *all,
+                          int64_t n_all, int64_t at, int64_t n)
+{
+    if (!begin(c, "sum_of_shares", n, sizeof *all))
+        return;
+    if (n < n_all || n_all % c->size != 0) {
+        sum_pieces(c, queue->stream, all, n_all, at, n);
+        return;
+    }
+    int64_t n_each = n_all / c->size;
+    int result = c->nccl->ncclReduceScatter(all, all + c->rank * n_each, (size_t)n_each,
+                                            KD_NCCL_FLOAT, KD_NCCL_SUM, c->comm, queue->stream);
+    settle(c, result, "ncclReduceScatter");
+}
+
+static void gather_pieces(struct kd_collective *c, cudaStream_t stream, float *all, int64_t n_all)
+{
+    struct group group = group_begin(c, "a group of ncclBroadcast");
+    for (int owner = 0; owner < c->size && group_goes_on(&group); owner++) {
+        int64_t from = share_begin(c, n_all, owner), to = share_begin(c, n_all, owner + 1);
+        if (from < to)
+            group.result = c->nccl->ncclBroadcast(all + from, all + from, (size_t)(to - from),
+                                                  KD_NCCL_FLOAT, owner, c->comm, stream);
+    }
+    group_end(&group);
+}
+
+static void gather(struct kd_collective *c, struct kd_queue *queue, float *all, int64_t n_all)
+{
+    if (!begin(c, "gather", n_all, sizeof *all))
+        return;
+    if (n_all % c->size != 0) {
+        gather_pieces(c, queue->stream, all, n_all);
+        return;
+    }
+    int64_t n_each = n_all / c->size;
+    int result = c->nccl->ncclAllGather(all + c->rank * n_each, all, (size_t)n_each, KD_NCCL_FLOAT,
+                                        c->comm, queue->stream);
+    settle(c, result, "ncclAllGather");
+}
+
+/* ---- waiting */
+
+/* "Not ready" stays behind as the last error, where the check of the next launch would find it. */
+static bool is_done(cudaStream_t stream)
+{
+    cudaError_t error = cudaStreamQuery(stream);
+    if (error != cudaErrorNotReady) {
+        kd_cuda_check(error, "cudaStreamQuery(stream)", __FILE__, __LINE__);
+        return true;
+    }
+    cudaGetLastError();
+    return false;
+}
+
+/* An error makes NCCL's kernels wait for ever, or end without a sum: it is asked for even when the stream is done. */
+static int check_errors(struct kd_collective *c)
+{
+    int result = KD_NCCL_SUCCESS;
+    int asked = c->nccl->ncclCommGetAsyncError(c->comm, &result);
+    if (asked != KD_NCCL_SUCCESS)
+        return fail_call(c, asked, "ncclCommGetAsyncError");
+    if (result != KD_NCCL_SUCCESS && result != KD_NCCL_IN_PROGRESS)
+        return fail_call(c, result, "a collective");
+    return 0;
+}
+
+static int wait_for(struct kd_collective *c, struct kd_queue *queue, struct kd_error *err)
+{
+    const int64_t until = deadline_of(c);
+    for (int n_asked = 0; c->comm; n_asked++) {
+        bool done = is_done(queue->stream);
+        if (check_errors(c) == 0 && done) {
+            kd_nccl_record_done(&c->record);
+            return 0;
+        }
+        if (c->comm && kd_clock_mono_us() > until)
+            fail_deadline(c, "what is queued");
+        rest(n_asked);
+    }
+    return tell(c, err);
+}
+
+extern "C" {
+extern const struct kd_collectives kd_collectives_nccl;
+
+const struct kd_collectives kd_collectives_nccl = {
+    .name = "nccl",
+    .summary = "NVIDIA's NCCL, loaded at run time",
+    .make_id = make_id,
+    .open = open_collective,
+    .close = close_collective,
+    .sum_floats = sum_floats,
+    .sum_doubles = sum_doubles,
+    .sum_of_shares = sum_of_shares,
+    .gather = gather,
+    .wait = wait_for,
+};
+}

@@ -1,0 +1,593 @@
+/* nccl_standin.c - a library that answers to NCCL's names, for tests without a GPU: sums in the order of ranks, over memory that
+ * the processes share.
+ *
+ * A communicator is a file that is mapped by all ranks and unlinked when all have come; the unique id is its path. Each rank has
+ * a seat in it, through which its values pass in pieces. Nothing blocks: a call that needs ranks which are not there yet is "in
+ * progress", and each ncclCommGetAsyncError goes on with it. It stays so until the sum is done, as what the sim is given next runs
+ * at once.
+ *
+ * It refuses what NCCL leaves undefined: calls before the last one is settled, ranks whose calls differ.
+ *
+ * KATYDID_NCCL_STANDIN makes it misbehave: "hang=2,rank=1", see `enum setting`. Device memory that the host cannot read is
+ * opened by the sim's kd_sim_open_memory around every access, where the program has it. */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "kernels/cuda/nccl_abi.h"
+
+#define KD_NCCL_CALL(result, name, parameters) result name parameters;
+#include "kernels/cuda/nccl_calls.def"
+#undef KD_NCCL_CALL
+int ncclGetVersion(int *version);
+
+enum { SEAT_BYTES = 1 << 14, MAX_OPS = 64, LATE_BY = 5, STANDIN_VERSION = 22809 };
+
+/* ---- how it misbehaves */
+
+enum setting {
+    ONLY_RANK,   /* rank=r: only that one does; without it all */
+    VERSION,     /* version=21210 is what it says of itself */
+    INIT,        /* init=5 is what joining ends with */
+    DELAY,       /* delay=n: n times "in progress" before anything is done */
+    FAIL,        /* fail=k: the k-th collective (a group is one) cannot be issued */
+    HANG,        /* hang=k: the k-th is never done */
+    LATE,        /* late=k: the k-th is never done, and after some questions there is an error */
+    ABORT_HANGS, /* abort_hangs=1 */
+    DESTROY_HANGS,
+    N_SETTINGS
+};
+
+static const char *const setting_names[N_SETTINGS] = {
+    [ONLY_RANK] = "rank=",
+    [VERSION] = "version=",
+    [INIT] = "init=",
+    [DELAY] = "delay=",
+    [FAIL] = "fail=",
+    [HANG] = "hang=",
+    [LATE] = "late=",
+    [ABORT_HANGS] = "abort_hangs=",
+    [DESTROY_HANGS] = "destroy_hangs=",
+};
+
+static int setting(enum setting which, int otherwise)
+{
+    const char *text = getenv("KATYDID_NCCL_STANDIN");
+    const char *at = text ? strstr(text, setting_names[which]) : NULL;
+    return at ? atoi(at + strlen(setting_names[which])) : otherwise;
+}
+
+/* ---- the sim */
+
+static void call_sim(const char *name)
+{
+    void (*function)(void) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, name);
+    memcpy(&function, &symbol, sizeof symbol);
+    if (function)
+        function();
+}
+
+/* Without the sim's hook nothing could hang, and a test of it would pass for no reason. */
+static void hold_streams(bool held)
+{
+    void (*hold)(int) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, "kd_sim_hold_streams");
+    memcpy(&hold, &symbol, sizeof symbol);
+    if (hold)
+        hold(held);
+    else if (held)
+        abort();
+}
+
+/* ---- a communicator */
+
+struct seat {
+    atomic_llong n_posted,
+        n_taken;             /* pieces: that lie here or did; that this rank has taken from all */
+    unsigned long long call; /* what the piece belongs to */
+    alignas(64) char bytes[SEAT_BYTES];
+};
+
+struct room {
+    atomic_int n_joined, n_left;
+    struct seat seats[];
+};
+
+/* What every call is made of: n elements of every rank are summed, or those of the root copied, to the root or to all. */
+struct op {
+    const char *from;
+    char *to;
+    size_t bytes;
+    int type;
+    int root;        /* of what is copied */
+    bool is_sum;     /* else a copy */
+    bool is_for_all; /* a sum goes to all, else to the root */
+};
+
+enum state { JOINING, JOINED, LEAVING, LEFT };
+
+struct kd_nccl_comm {
+    struct room *room;
+    size_t room_bytes;
+    char path[sizeof(struct kd_collective_id)];
+    int rank, size;
+    enum state state;
+    int result; /* KD_NCCL_IN_PROGRESS: what is not done yet is asked for */
+    int n_delays, n_until_error;
+    struct op ops[MAX_OPS];
+    int n_ops, op_at;
+    size_t op_bytes; /* of the running one, done */
+    long long n_pieces;
+    bool has_posted;
+    int n_launched;
+};
+
+static const char *last_error = "";
+
+static int fail_with(int result, const char *text)
+{
+    last_error = text;
+    return result;
+}
+
+static bool misbehaves(const struct kd_nccl_comm *comm)
+{
+    return setting(ONLY_RANK, comm->rank) == comm->rank;
+}
+
+static int own_setting(const struct kd_nccl_comm *comm, enum setting which)
+{
+    return misbehaves(comm) ? setting(which, 0) : 0;
+}
+
+static void delay(struct kd_nccl_comm *comm)
+{
+    comm->result = KD_NCCL_IN_PROGRESS;
+    comm->n_delays = own_setting(comm, DELAY);
+}
+
+/* ---- pieces */
+
+static size_t piece_of(const struct kd_nccl_comm *comm, const struct op *op)
+{
+    size_t left = op->bytes - comm->op_bytes;
+    return left < SEAT_BYTES ? left : SEAT_BYTES;
+}
+
+/* Nothing of a piece's seat may change before all ranks have taken the piece before. */
+static bool all_have_taken(const struct kd_nccl_comm *comm)
+{
+    for (int rank = 0; rank < comm->size; rank++)
+        if (atomic_load(&comm->room->seats[rank].n_taken) < comm->n_pieces)
+            return false;
+    return true;
+}
+
+static bool all_have_posted(const struct kd_nccl_comm *comm)
+{
+    for (int rank = 0; rank < comm->size; rank++)
+        if (atomic_load(&comm->room->seats[rank].n_posted) <= comm->n_pieces)
+            return false;
+    return true;
+}
+
+static unsigned long long name_of(const struct op *op)
+{
+    return (unsigned long long)op->bytes << 16 | (unsigned)op->root << 8 | (unsigned)op->type << 2 |
+           (unsigned)op->is_sum << 1 | op->is_for_all;
+}
+
+static void post(struct kd_nccl_comm *comm, const struct op *op)
+{
+    struct seat *seat = &comm->room->seats[comm->rank];
+    if (op->is_sum || op->root == comm->rank) {
+        call_sim("kd_sim_open_memory");
+        memcpy(seat->bytes, op->from + comm->op_bytes, piece_of(comm, op));
+        call_sim("kd_sim_close_memory");
+    }
+    seat->call = name_of(op);
+    atomic_store(&seat->n_posted, comm->n_pieces + 1);
+    comm->has_posted = true;
+}
+
+#define DEFINE_SUM(type)                                                                           \
+    static void sum_##type(const struct kd_nccl_comm *comm, char *to, size_t bytes)                \
+    {                                                                                              \
+        for (size_t at = 0; at < bytes; at += sizeof(type)) {                                      \
+            type sum = 0, value;                                                                   \
+            for (int rank = 0; rank < comm->size; rank++) {                                        \
+                memcpy(&value, comm->room->seats[rank].bytes + at, sizeof value);                  \
+                sum += value;                                                                      \
+            }                                                                                      \
+            memcpy(to + at, &sum, sizeof sum);                                                     \
+        }                                                                                          \
+    }
+DEFINE_SUM(float)
+DEFINE_SUM(double)
+
+static bool ranks_agree(const struct kd_nccl_comm *comm)
+{
+    for (int rank = 1; rank < comm->size; rank++)
+        if (comm->room->seats[rank].call != comm->room->seats[0].call)
+            return false;
+    return true;
+}
+
+static void take(struct kd_nccl_comm *comm, const struct op *op)
+{
+    size_t bytes = piece_of(comm, op);
+    char *to = op->to + comm->op_bytes;
+    call_sim("kd_sim_open_memory");
+    if (!op->is_sum)
+        memcpy(to, comm->room->seats[op->root].bytes, bytes);
+    else if (op->is_for_all || op->root == comm->rank)
+        (op->type == KD_NCCL_FLOAT ? sum_float : sum_double)(comm, to, bytes);
+    call_sim("kd_sim_close_memory");
+    comm->op_bytes += bytes;
+    comm->has_posted = false;
+    comm->n_pieces++;
+    atomic_store(&comm->room->seats[comm->rank].n_taken, comm->n_pieces);
+}
+
+/* One piece of the running op, or what keeps it. */
+static int go_on(struct kd_nccl_comm *comm)
+{
+    const struct op *op = &comm->ops[comm->op_at];
+    if (!comm->has_posted && !all_have_taken(comm))
+        return KD_NCCL_IN_PROGRESS;
+    if (!comm->has_posted)
+        post(comm, op);
+    if (!all_have_posted(comm))
+        return KD_NCCL_IN_PROGRESS;
+    if (!ranks_agree(comm))
+        return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: the ranks' calls differ");
+    take(comm, op);
+    if (comm->op_bytes == op->bytes) {
+        comm->op_at++;
+        comm->op_bytes = 0;
+    }
+    return KD_NCCL_SUCCESS;
+}
+
+static int run_ops(struct kd_nccl_comm *comm)
+{
+    int result = KD_NCCL_SUCCESS;
+    while (result == KD_NCCL_SUCCESS && comm->op_at < comm->n_ops)
+        result = go_on(comm);
+    if (result == KD_NCCL_SUCCESS)
+        comm->n_ops = comm->op_at = 0;
+    return result;
+}
+
+/* ---- joining and leaving */
+
+static int join(struct kd_nccl_comm *comm)
+{
+    if (atomic_load(&comm->room->n_joined) < comm->size)
+        return KD_NCCL_IN_PROGRESS;
+    unlink(comm->path); /* by the first that sees it; it fails for the others */
+    comm->state = JOINED;
+    int result = own_setting(comm, INIT);
+    return result ? fail_with(result, "the stand-in was told to fail") : KD_NCCL_SUCCESS;
+}
+
+static int leave(struct kd_nccl_comm *comm)
+{
+    if (atomic_load(&comm->room->n_left) < comm->size)
+        return KD_NCCL_IN_PROGRESS;
+    comm->state = LEFT;
+    return KD_NCCL_SUCCESS;
+}
+
+/* What is in progress goes on as far as it can. */
+static int progress(struct kd_nccl_comm *comm)
+{
+    if (comm->n_delays > 0) {
+        comm->n_delays--;
+        return KD_NCCL_IN_PROGRESS;
+    }
+    switch (comm->state) {
+    case JOINING:
+        return join(comm);
+    case LEAVING:
+        return leave(comm);
+    default:
+        return run_ops(comm);
+    }
+}
+
+static int map_room(struct kd_nccl_comm *comm)
+{
+    comm->room_bytes = sizeof(struct room) + (size_t)comm->size * sizeof(struct seat);
+    int file = open(comm->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    void *room = MAP_FAILED;
+    if (file >= 0 && ftruncate(file, (off_t)comm->room_bytes) == 0)
+        room = mmap(NULL, comm->room_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file >= 0)
+        close(file);
+    if (room == MAP_FAILED)
+        return fail_with(KD_NCCL_SYSTEM_ERROR, "the stand-in: no file for all ranks to map");
+    comm->room = room;
+    return KD_NCCL_SUCCESS;
+}
+
+static void free_comm(struct kd_nccl_comm *comm)
+{
+    munmap(comm->room, comm->room_bytes);
+    free(comm);
+}
+
+static bool config_is_right(const struct kd_nccl_config *config)
+{
+    return config && config->size >= sizeof *config && config->magic == KD_NCCL_CONFIG_MAGIC &&
+           config->version == KD_NCCL_CONFIG_VERSION && config->blocking == 0;
+}
+
+int ncclGetVersion(int *version)
+{
+    *version = setting(VERSION, STANDIN_VERSION);
+    return KD_NCCL_SUCCESS;
+}
+
+int ncclGetUniqueId(struct kd_collective_id *id)
+{
+    uint64_t number = 0;
+    const char *folder = getenv("TMPDIR");
+    if (!folder || strlen(folder) > sizeof id->bytes - 48)
+        folder = "/dev/shm";
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return fail_with(KD_NCCL_SYSTEM_ERROR, "the stand-in: no random number");
+    memset(id, 0, sizeof *id);
+    snprintf(id->bytes, sizeof id->bytes, "%s/nccl-standin-%016llx", folder,
+             (unsigned long long)number);
+    return KD_NCCL_SUCCESS;
+}
+
+int ncclCommInitRankConfig(struct kd_nccl_comm **comm, int size, struct kd_collective_id id,
+                           int rank, struct kd_nccl_config *config)
+{
+    *comm = NULL;
+    if (!config_is_right(config) || rank < 0 || rank >= size)
+        return fail_with(KD_NCCL_INVALID_ARGUMENT, "the stand-in: a wrong rank or configuration");
+    struct kd_nccl_comm *made = calloc(1, sizeof *made);
+    if (!made)
+        return KD_NCCL_SYSTEM_ERROR;
+    made->rank = rank;
+    made->size = size;
+    memcpy(made->path, id.bytes, sizeof id.bytes);
+    if (map_room(made) != KD_NCCL_SUCCESS) {
+        free(made);
+        return KD_NCCL_SYSTEM_ERROR;
+    }
+    atomic_fetch_add(&made->room->n_joined, 1);
+    delay(made);
+    *comm = made;
+    return KD_NCCL_IN_PROGRESS;
+}
+
+int ncclCommFinalize(struct kd_nccl_comm *comm)
+{
+    if (comm->result != KD_NCCL_SUCCESS || comm->state != JOINED)
+        return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: finalized before it is settled");
+    comm->state = LEAVING;
+    atomic_fetch_add(&comm->room->n_left, 1);
+    delay(comm);
+    return KD_NCCL_IN_PROGRESS;
+}
+
+int ncclCommDestroy(struct kd_nccl_comm *comm)
+{
+    if (comm->state != LEFT)
+        abort(); /* NCCL would block */
+    while (own_setting(comm, DESTROY_HANGS))
+        pause();
+    free_comm(comm);
+    return KD_NCCL_SUCCESS;
+}
+
+int ncclCommAbort(struct kd_nccl_comm *comm)
+{
+    while (own_setting(comm, ABORT_HANGS))
+        pause();
+    if (comm->state == JOINING)
+        unlink(comm->path);
+    hold_streams(false);
+    free_comm(comm);
+    return KD_NCCL_SUCCESS;
+}
+
+int ncclCommGetAsyncError(struct kd_nccl_comm *comm, int *result)
+{
+    if (comm->n_until_error > 0 && --comm->n_until_error == 0)
+        comm->result = fail_with(KD_NCCL_REMOTE_ERROR, "the stand-in was told to fail late");
+    if (comm->result == KD_NCCL_IN_PROGRESS)
+        comm->result = progress(comm);
+    *result = comm->result;
+    return KD_NCCL_SUCCESS;
+}
+
+const char *ncclGetErrorString(int result)
+{
+    static const char *const texts[] = {
+        "no error",         "unhandled cuda error", "unhandled system error", "internal error",
+        "invalid argument", "invalid usage",        "remote process exited",  "in progress"};
+    return result >= 0 && result < (int)(sizeof texts / sizeof *texts) ? texts[result] : "unknown";
+}
+
+const char *ncclGetLastError(struct kd_nccl_comm *comm)
+{
+    (void)comm;
+    return last_error;
+}
+
+/* ---- collectives */
+
+static int n_groups;
+static struct kd_nccl_comm *grouped; /* that the open group is of */
+
+/* Here the k-th collective fails or hangs; `result` tells of it, or that all is well. */
+static bool is_spoilt(struct kd_nccl_comm *comm, int *result)
+{
+    int number = ++comm->n_launched;
+    if (own_setting(comm, FAIL) == number) {
+        *result = comm->result = fail_with(KD_NCCL_INTERNAL_ERROR, "the stand-in was told to fail");
+        return true;
+    }
+    if (own_setting(comm, HANG) != number && own_setting(comm, LATE) != number)
+        return false;
+    comm->n_until_error = own_setting(comm, LATE) == number ? LATE_BY : 0;
+    comm->n_ops = 0;
+    hold_streams(true);
+    *result = KD_NCCL_SUCCESS;
+    return true;
+}
+
+static int launch(struct kd_nccl_comm *comm)
+{
+    int result;
+    call_sim("kd_sim_finish_streams"); /* what is summed */
+    if (is_spoilt(comm, &result))
+        return result;
+    delay(comm);
+    comm->result = progress(comm);
+    return comm->result;
+}
+
+static int check_call(const struct kd_nccl_comm *comm, int type)
+{
+    if (comm->state != JOINED || comm->result != KD_NCCL_SUCCESS)
+        return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: the last call is not settled");
+    if (type != KD_NCCL_FLOAT && type != KD_NCCL_DOUBLE)
+        return fail_with(KD_NCCL_INVALID_ARGUMENT, "the stand-in: floats and doubles only");
+    return KD_NCCL_SUCCESS;
+}
+
+static int add(struct kd_nccl_comm *comm, struct op op)
+{
+    if (comm->n_ops == MAX_OPS || op.root < 0 || op.root >= comm->size)
+        return fail_with(KD_NCCL_INVALID_ARGUMENT, "the stand-in: a long group, or a wrong root");
+    if (op.bytes > 0)
+        comm->ops[comm->n_ops++] = op;
+    return KD_NCCL_SUCCESS;
+}
+
+static int end_call(struct kd_nccl_comm *comm)
+{
+    if (n_groups == 0)
+        return launch(comm);
+    grouped = comm;
+    return KD_NCCL_SUCCESS;
+}
+
+static size_t bytes_of(int type)
+{
+    return type == KD_NCCL_FLOAT ? sizeof(float) : sizeof(double);
+}
+
+/* As many ops as there are ranks where each rank has a block of its own: `op` is that of rank 0, moved on by the steps. */
+static int add_blocks(struct kd_nccl_comm *comm, struct op op, size_t from_step, size_t to_step)
+{
+    int result = check_call(comm, op.type);
+    for (int rank = 0; rank < comm->size && result == KD_NCCL_SUCCESS; rank++) {
+        op.root = rank;
+        result = add(comm, op);
+        op.from += from_step;
+        op.to += to_step;
+    }
+    return result == KD_NCCL_SUCCESS ? end_call(comm) : result;
+}
+
+static int add_one(struct kd_nccl_comm *comm, struct op op)
+{
+    int result = check_call(comm, op.type);
+    if (result == KD_NCCL_SUCCESS)
+        result = add(comm, op);
+    return result == KD_NCCL_SUCCESS ? end_call(comm) : result;
+}
+
+int ncclGroupStart(void)
+{
+    n_groups++;
+    return KD_NCCL_SUCCESS;
+}
+
+int ncclGroupEnd(void)
+{
+    if (n_groups == 0)
+        return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: no group is open");
+    struct kd_nccl_comm *comm = grouped;
+    if (--n_groups > 0 || !comm)
+        return KD_NCCL_SUCCESS;
+    grouped = NULL;
+    return launch(comm);
+}
+
+int ncclAllReduce(const void *from, void *to, size_t n, int type, int operation,
+                  struct kd_nccl_comm *comm, void *stream)
+{
+    (void)stream;
+    (void)operation;
+    struct op op = {.from = from,
+                    .to = to,
+                    .bytes = n * bytes_of(type),
+                    .type = type,
+                    .is_sum = true,
+                    .is_for_all = true};
+    return add_one(comm, op);
+}
+
+int ncclReduce(const void *from, void *to, size_t n, int type, int operation, int root,
+               struct kd_nccl_comm *comm, void *stream)
+{
+    (void)stream;
+    (void)operation;
+    struct op op = {.from = from,
+                    .to = to,
+                    .bytes = n * bytes_of(type),
+                    .type = type,
+                    .root = root,
+                    .is_sum = true};
+    return add_one(comm, op);
+}
+
+int ncclBroadcast(const void *from, void *to, size_t n, int type, int root,
+                  struct kd_nccl_comm *comm, void *stream)
+{
+    (void)stream;
+    struct op op = {
+        .from = from, .to = to, .bytes = n * bytes_of(type), .type = type, .root = root};
+    return add_one(comm, op);
+}
+
+/* Every rank reads all blocks of its own and writes one. */
+#ifndef KD_STANDIN_LACKS_REDUCE_SCATTER
+int ncclReduceScatter(const void *from, void *to, size_t n_each, int type, int operation,
+                      struct kd_nccl_comm *comm, void *stream)
+{
+    (void)stream;
+    (void)operation;
+    struct op op = {
+        .from = from, .to = to, .bytes = n_each * bytes_of(type), .type = type, .is_sum = true};
+    return add_blocks(comm, op, op.bytes, 0);
+}
+#endif
+
+/* Every rank reads one block and writes all. */
+int ncclAllGather(const void *from, void *to, size_t n_each, int type, struct kd_nccl_comm *comm,
+                  void *stream)
+{
+    (void)stream;
+    struct op op = {.from = from, .to = to, .bytes = n_each * bytes_of(type), .type = type};
+    return add_blocks(comm, op, 0, op.bytes);
+}
