@@ -10,42 +10,8 @@ plugin=${KATYDID_BIN%/}/../tests/libkatydid_cuda_sim.so
 export KATYDID_SIM_GUARD=1 KATYDID_NCCL=/nonexistent
 standin=${KATYDID_BIN%/}/../tests/libnccl_standin.so
 
-cat >mlp.yaml <<'YAML'
-data: {format: synthetic, kind: features, shape: [12], classes: 4, samples: 90, split: {val: 0.2}}
-model: [{linear: {units: 16}}, gelu, {dropout: {p: 0.2}}, {linear: {units: 4}}]
-loss: {name: crossEntropy, labelSmoothing: 0.1}
-optimizer: {name: adamw, lr: 0.02, weightDecay: 0.1}
-schedule: {name: cosine, warmup: 0.2}
-average: {decay: 0.9}
-clipNorm: 0.5
-accumulate: 2
-batchSize: 20
-epochs: 3
-YAML
-cat >cnn.yaml <<'YAML'
-data:
-  {format: synthetic, kind: images, shape: [8, 8, 3], classes: 3, samples: 30, split: {val: 0.2},
-   augment: {crop: 1, flip: true, cutout: 2, mixup: 0.4}}
-model:
-  - conv2d: {channels: 6, kernel: 3, padding: 1}
-  - batchnorm
-  - relu
-  - residual: {layers: [{conv2d: {channels: 6, kernel: 3, padding: 1}}, batchnorm]}
-  - maxPool: {size: 2}
-  - globalAvgPool
-  - linear: {units: 3}
-optimizer: {name: lamb, lr: 0.02}
-batchSize: 9
-epochs: 2
-YAML
-cat >gpt.yaml <<'YAML'
-data: {format: synthetic, kind: tokens, shape: [12], classes: 16, samples: 20, split: {val: 0.2}}
-model: {gpt: {layers: 1, heads: 2, width: 16, dropout: 0.1, rotary: 1}}
-optimizer: {name: lion, lr: 0.003}
-clipNorm: 1
-batchSize: 6
-epochs: 2
-YAML
+# shellcheck source=tests/cuda/models.sh
+. "$KATYDID_SOURCE/tests/cuda/models.sh"
 
 on_cpu() { katydid-trainer "$@" +device=cpu; }
 on_sim() { KATYDID_CUDA_PLUGIN=$plugin katydid-trainer "$@" +device=cuda; }
@@ -53,19 +19,6 @@ ranks_on_sim() {
     local n=$1
     shift
     KATYDID_CUDA_PLUGIN=$plugin mpirun -np "$n" --oversubscribe --bind-to none katydid-trainer "$@" +device=cuda
-}
-
-# Lines of `name=value` without what is a matter of time; numbers apart by 1e-3 of themselves at most.
-same_reports() {
-    sed 's/ epoch_time=.*//' "$1" >a.reports
-    sed 's/ epoch_time=.*//' "$2" >b.reports
-    [ -s a.reports ] && paste -d ' ' a.reports b.reports | awk '
-        NF % 2 { exit 1 }
-        { for (i = 1; i <= NF / 2; i++) {
-            split($i, a, "="); split($(i + NF / 2), b, "=")
-            d = a[2] - b[2]
-            if (a[1] != b[1] || d * d > (1e-3 * a[2]) ^ 2 + 1e-12) exit 1
-        } }'
 }
 
 expect_same_reports() {
@@ -76,10 +29,10 @@ for model in mlp cnn gpt; do
     on_cpu "$model.yaml" >cpu 2>err || complain "$model on the CPU: $(cat err)"
     on_sim "$model.yaml" >sim 2>err || complain "$model on the sim: $(cat err)"
     expect_same_reports cpu sim "$model: the sim is not the CPU"
-    KATYDID_SIM_STREAMS=eager on_sim "$model.yaml" >eager 2>err || complain "$model, eager: $(cat err)"
-    cmp -s <(sed 's/ epoch_time=.*//' sim) <(sed 's/ epoch_time=.*//' eager) || complain "$model: streams matter"
+    KATYDID_SIM_STREAMS=eager on_sim "$model.yaml" >at_once 2>err || complain "$model, eager: $(cat err)"
+    same_lines sim at_once || complain "$model: streams matter"
     KATYDID_CUDA_GRAPH=0 on_sim "$model.yaml" >launches 2>err || complain "$model, no graph: $(cat err)"
-    cmp -s <(sed 's/ epoch_time=.*//' sim) <(sed 's/ epoch_time=.*//' launches) || complain "$model: graphs matter"
+    same_lines sim launches || complain "$model: graphs matter"
     # Samples that do not fit on the device are sent with their batch.
     KATYDID_SIM_FREE=100000000,1000 on_sim "$model.yaml" >sent 2>err || complain "$model, samples sent: $(cat err)"
     expect_same_reports sim sent "$model: sent samples are others"
