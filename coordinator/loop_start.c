@@ -46,7 +46,8 @@ static int check_machine(struct kd_loop *loop)
     kd_machine_find(&loop->machine);
     struct kd_pool pool;
     struct kd_need need = kd_experiment_need(loop->experiment);
-    kd_pool_init(&pool, loop->machine.n_gpus, loop->machine.n_cpus, loop->machine.memory_bytes);
+    kd_pool_init(&pool, loop->machine.n_gpus, loop->machine.n_cpus, loop->machine.memory_bytes,
+                 &loop->machine.links);
     int capacity = kd_pool_capacity(&pool, &need);
     if (capacity == 0)
         return kd_fail(

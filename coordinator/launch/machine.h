@@ -18,6 +18,7 @@ struct kd_gpu {
 struct kd_machine {
     int n_gpus, n_cpus;
     struct kd_gpu gpus[KD_POOL_MAX_GPUS];
+    struct kd_links links;
     char *cpus[KD_POOL_MAX_CPUS]; /* the CPU numbers of each core we may use: "0,64"; owned */
     int64_t memory_bytes;
     char gpu_note[256]; /* why there are no GPUs, for doctor; empty when there are */
