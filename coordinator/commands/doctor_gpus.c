@@ -7,8 +7,9 @@
 void kd_check_gpus(struct kd_doctor *doctor)
 {
     static struct kd_gpu gpus[KD_POOL_MAX_GPUS];
+    static struct kd_topology topology;
     char note[256] = "", memory[32];
-    int n = kd_gpus_find(gpus, KD_POOL_MAX_GPUS, note, sizeof note);
+    int n = kd_gpus_find(gpus, KD_POOL_MAX_GPUS, &topology, note, sizeof note);
     for (int i = 0; i < n; i++)
         kd_doctor_add(doctor, "gpu", KD_HEALTH_OK, "%d: %s, %s, %s", gpus[i].index, gpus[i].name,
                       kd_bytes_text(gpus[i].memory_bytes, memory), gpus[i].uuid);
