@@ -117,6 +117,7 @@ function(kd_coordinator_room)
   kd_room(coordinator coordinator coordinator/spec coordinator/store coordinator/launch coordinator/commands
     EXCEPT coordinator/main.c coordinator/launch/supervisor_main.c coordinator/launch/exec_main.c
     LIBS kd_search kd_bus kd_yaml PkgConfig::sqlite PkgConfig::pcre2 PkgConfig::hwloc dl)
+  target_compile_definitions(kd_coordinator PRIVATE KATYDID_LIBDIR="${CMAKE_INSTALL_LIBDIR}")
 endfunction()
 
 # The two small programs that every gang runs under: no library but libc, so that starting one costs nothing.
