@@ -1,5 +1,6 @@
 /* doctor_cuda.c - what the built-in trainer needs to compute on GPUs: its plugin, NCCL, cuBLASLt; and what it costs when one
- * of them is missing. They are only opened, none is started.
+ * of them is missing. They are only opened, none is started, and stay open until the end: what their constructors took is
+ * nobody's to give back.
  *
  * What the plugin holds is the trainer's to know (this room may not include kernels/): its architectures are what
  * `katydid-trainer --describe` says of the device. */
@@ -39,7 +40,6 @@ static void check_plugin_loads(struct kd_doctor *doctor, const char *path)
                       dlerror());
         return;
     }
-    dlclose(library);
     char *built_for = architectures();
     kd_doctor_add(doctor, "cuda plugin", KD_HEALTH_OK, "%s%s%s", path,
                   built_for ? ", built for sm " : "", built_for ? built_for : "");
@@ -112,8 +112,6 @@ void kd_check_nccl(struct kd_doctor *doctor)
     } else {
         kd_doctor_add(doctor, "nccl", KD_HEALTH_OK, "%s (%s)", version, which);
     }
-    if (library != NULL)
-        dlclose(library);
 }
 
 void kd_check_cublaslt(struct kd_doctor *doctor)
@@ -133,5 +131,4 @@ void kd_check_cublaslt(struct kd_doctor *doctor)
     size_t version = ask ? ask() : 0; /* 120805 is 12.8.5 */
     kd_doctor_add(doctor, "cublaslt", KD_HEALTH_OK, "%zu.%zu.%zu (%s)", version / 10000,
                   version % 10000 / 100, version % 100, which);
-    dlclose(library);
 }
