@@ -117,6 +117,27 @@ static int find_instances(const struct kd_nvml *nvml, kd_nvml_device device, uns
     return n;
 }
 
+/* One GPU: itself, or its instances. How many were written; note says why none. */
+static int find_one(const struct kd_nvml *nvml, unsigned index, struct kd_gpu *gpus, int most,
+                    char *note, size_t note_size)
+{
+    kd_nvml_device device;
+    if (nvml->by_index(index, &device) != 0) {
+        snprintf(note, note_size, "the NVIDIA driver cannot reach GPU %u", index);
+        return 0;
+    }
+    if (!is_in_mig_mode(nvml, device)) {
+        gpus[0] = describe(nvml, device, index);
+        return 1;
+    }
+    int n = find_instances(nvml, device, index, gpus, most);
+    if (n == 0)
+        snprintf(note, note_size,
+                 "GPU %u is in MIG mode and has no instances (nvidia-smi mig -cgi makes some)",
+                 index);
+    return n;
+}
+
 static int find_all(const struct kd_nvml *nvml, struct kd_gpu *gpus, int most, char *note,
                     size_t note_size)
 {
@@ -124,17 +145,8 @@ static int find_all(const struct kd_nvml *nvml, struct kd_gpu *gpus, int most, c
     int n = 0;
     if (nvml->count(&count) != 0 || count == 0)
         snprintf(note, note_size, "the NVIDIA driver knows no GPU");
-    for (unsigned i = 0; i < count && n < most; i++) {
-        kd_nvml_device device;
-        if (nvml->by_index(i, &device) != 0)
-            snprintf(note, note_size, "the NVIDIA driver cannot reach GPU %u", i);
-        else if (!is_in_mig_mode(nvml, device))
-            gpus[n++] = describe(nvml, device, i);
-        else if ((n += find_instances(nvml, device, i, gpus + n, most - n)) == 0)
-            snprintf(note, note_size,
-                     "GPU %u is in MIG mode and has no instances (nvidia-smi mig -cgi makes some)",
-                     i);
-    }
+    for (unsigned i = 0; i < count && n < most; i++)
+        n += find_one(nvml, i, gpus + n, most - n, note, note_size);
     return n;
 }
 

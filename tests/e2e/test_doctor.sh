@@ -31,6 +31,9 @@ doctor_on mig
 expect_in out '^gpu +ok +0: .* MIG 1g.5gb, 5.0 GiB, MIG-feee0c61-' '^gpu +note +MIG instances .* gpus: 1$'
 ! grep -q '^nvlink' out || fail "instances have no NVLink: $(cat out)"
 
+doctor_on half
+expect_in out '^gpu +ok +0: ' '^gpu +note +GPU 1 is in MIG mode and has no instances'
+
 doctor_on mismatch
 expect_in out '^gpu +note +none: .*nvmlInit: Driver/library version mismatch.*; trials run on the CPU$'
 ! grep -q '^driver' out || fail "a driver that does not start has no version: $(cat out)"

@@ -31,6 +31,7 @@ static const struct machine {
     {"mig", "NVIDIA A100-SXM4-40GB", 1, "", 0, 30, "0:0,1,3", OK},
     {"mixed", "NVIDIA A100-SXM4-40GB", 4, "02:12", 0, 40, "1:0,1 3:2", OK},
     {"uncut", "NVIDIA A100-SXM4-40GB", 1, "", 0, 30, "0:", OK},
+    {"half", "NVIDIA A100-SXM4-40GB", 2, "", 0, 30, "1:", OK},
     {"none", "", 0, "", 0, 30, "", OK},
     {"mismatch", "", 0, "", 0, 30, "", MISMATCH},
 };

@@ -120,6 +120,9 @@ static void a_gpu_in_mig_mode_gives_its_instances(void **state)
     assert_string_equal(gpus[2].name, "NVIDIA A100-SXM4-40GB MIG 1g.5gb");
     assert_int_equal(find_on("uncut", gpus, note), 0);
     assert_non_null(strstr(note, "has no instances"));
+    /* What is missing is said beside what there is. */
+    assert_int_equal(find_on("half", gpus, note), 1);
+    assert_non_null(strstr(note, "GPU 1 is in MIG mode and has no instances"));
 }
 
 static void cuda_shows_instances_by_their_whole_uuid(void **state)
