@@ -6,6 +6,7 @@
 #include "coordinator/base/json.h"
 #include "coordinator/base/mem.h"
 #include "coordinator/bus/message.h"
+#include "coordinator/links.h"
 
 static const char *const event_names[] = {
 #define X(id, name, text) name,
@@ -128,10 +129,12 @@ static void add_values(struct kd_json *j, const struct kd_event *event, int n_pa
     kd_json_close(j, ']');
 }
 
-static void add_priors(struct kd_json *j, const json_t *priors)
+static void add_tree(struct kd_json *j, const char *name, const json_t *tree)
 {
-    char *text = json_dumps(priors, JSON_COMPACT);
-    kd_json_add_raw(j, "priors", text);
+    if (tree == NULL)
+        return;
+    char *text = json_dumps(tree, JSON_COMPACT);
+    kd_json_add_raw(j, name, text);
     free(text);
 }
 
@@ -150,8 +153,8 @@ char *kd_event_to_json(const struct kd_event *event, int n_params)
             kd_json_add_number(&j, times[i].name, *time_of((struct kd_event *)event, i));
     if (event->kind == KD_EVENT_SUGGESTED)
         add_values(&j, event, n_params);
-    if (event->priors)
-        add_priors(&j, event->priors);
+    add_tree(&j, "priors", event->priors);
+    add_tree(&j, "links", event->links);
     if (event->outcome)
         kd_json_add_string(&j, "outcome", event->outcome);
     if (event->text)
@@ -173,6 +176,13 @@ static int read_values(const json_t *body, int n, double **values, struct kd_err
         if (!kd_json_to_number(json_array_get(list, (size_t)i), &(*values)[i]))
             return kd_fail(err, "value %d of the journal's suggestion is no number", i);
     return 0;
+}
+
+static int read_links(const json_t *body, struct kd_event *event, struct kd_error *err)
+{
+    struct kd_links links;
+    event->links = json_object_get(body, "links");
+    return kd_links_from_json(event->links, event->n_gpus, &links, err);
 }
 
 int kd_event_from_json(const char *kind, double at, const char *text, int n_params,
@@ -200,6 +210,8 @@ int kd_event_from_json(const char *kind, double at, const char *text, int n_para
     if (end < 0 || end >= KD_N_GANG_ENDS)
         return kd_fail(err, "the journal has a gang that ended in way %d, which is none", (int)end);
     event->end = (enum kd_gang_end)end;
+    if (read_links(*body, event, err) != 0)
+        return -1;
     if (event->kind != KD_EVENT_SUGGESTED)
         return 0;
     if (read_values(*body, event->n * n_params, values, err) != 0)

@@ -64,6 +64,7 @@ struct kd_event {
     bool has_goal;
     double goal;
     int64_t memory, next_fence, next_gang;
+    const json_t *links; /* between the GPUs (links.h); NULL = all alike; borrowed */
 
     /* SUGGESTED: n points of n_params values; fewer than asked: exhausted */
     int n;

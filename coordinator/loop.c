@@ -333,11 +333,13 @@ static int start(struct kd_loop *loop)
     if (kd_store_highest(loop->store, &fence, &gang, loop->err) != 0)
         return -1;
     const struct kd_experiment *experiment = loop->experiment;
+    json_t *links = kd_links_to_json(&loop->machine.links, loop->machine.n_gpus);
     struct kd_event event = {
         .kind = KD_EVENT_STARTED,
         .at = kd_loop_now(loop),
         .n_gpus = loop->machine.n_gpus,
         .n_cpus = loop->machine.n_cpus,
+        .links = links,
         .memory = loop->machine.memory_bytes,
         .parallel = experiment->parallel_trials,
         .max_trials = experiment->max_trials,
@@ -351,7 +353,9 @@ static int start(struct kd_loop *loop)
         .next_fence = fence + 1,
         .next_gang = gang + 1,
     };
-    if (tell_priors(loop) != 0 || kd_loop_deliver(loop, &event) != 0 || commit(loop) != 0)
+    bool is_told = tell_priors(loop) == 0 && kd_loop_deliver(loop, &event) == 0;
+    json_decref(links);
+    if (!is_told || commit(loop) != 0)
         return -1;
     act(loop);
     return 0;

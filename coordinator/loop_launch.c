@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "coordinator/base/clock.h"
+#include "coordinator/launch/gpus.h"
 #include "coordinator/launch/run_dir.h"
 #include "coordinator/spec/environment.h"
 
@@ -65,10 +66,9 @@ static char *core_list(const struct kd_loop *loop, const struct kd_slots *slots)
 /* NULL: the host has no GPU, nothing to hide or show. */
 static char *gpu_list(const struct kd_loop *loop, const struct kd_slots *slots)
 {
-    struct kd_str text = {0};
-    for (int i = 0; i < slots->n_gpus; i++)
-        kd_str_addf(&text, "%s%d", i ? "," : "", loop->machine.gpus[slots->gpus[i]].index);
-    return loop->machine.n_gpus > 0 ? kd_str_take(&text) : NULL;
+    if (loop->machine.n_gpus == 0)
+        return NULL;
+    return kd_gpus_list(loop->machine.gpus, slots->gpus, slots->n_gpus);
 }
 
 static int write_file(const char *dir, const char *name, const char *text, struct kd_error *err)

@@ -41,20 +41,32 @@ static int find_programs(struct kd_loop *loop)
     return 0;
 }
 
+/* Enough of them, and yet too few of any kind? */
+static const char *kinds_text(const struct kd_machine *machine, int wanted)
+{
+    bool has_kinds = false;
+    for (int i = 0; i < machine->n_gpus; i++)
+        has_kinds = has_kinds || kd_links_kind(&machine->links, i) != 0;
+    return has_kinds && wanted <= machine->n_gpus
+               ? ", whole ones and MIG instances, of which a trial gets one kind,"
+               : "";
+}
+
 static int check_machine(struct kd_loop *loop)
 {
     kd_machine_find(&loop->machine);
     struct kd_pool pool;
     struct kd_need need = kd_experiment_need(loop->experiment);
-    kd_pool_init(&pool, loop->machine.n_gpus, loop->machine.n_cpus, loop->machine.memory_bytes);
+    kd_pool_init(&pool, loop->machine.n_gpus, loop->machine.n_cpus, loop->machine.memory_bytes,
+                 &loop->machine.links);
     int capacity = kd_pool_capacity(&pool, &need);
     if (capacity == 0)
         return kd_fail(
             loop->err,
-            "a trial asks for %d GPUs and %g cores; this machine has %d GPUs and %d cores "
+            "a trial asks for %d GPUs and %g cores; this machine has %d GPUs%s and %d cores "
             "(spec.resources: ask for less, or say oversubscribe: true)",
             need.gpus, need.cpu_parts / (double)KD_CORE, loop->machine.n_gpus,
-            loop->machine.n_cpus);
+            kinds_text(&loop->machine, need.gpus), loop->machine.n_cpus);
     int wanted = loop->experiment->parallel_trials;
     if (wanted > capacity && !need.oversubscribe)
         kd_loop_note(loop, "parallelTrialCount is %d; this machine holds %d trials at a time",

@@ -1,8 +1,10 @@
 #include "coordinator/pool.h"
 
 #include "coordinator/base/error.h"
+#include "coordinator/placement.h"
 
-void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus, int64_t memory)
+void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus, int64_t memory,
+                  const struct kd_links *links)
 {
     kd_assert(n_gpus >= 0 && n_gpus <= KD_POOL_MAX_GPUS);
     kd_assert(n_cpus >= 1 && n_cpus <= KD_POOL_MAX_CPUS);
@@ -10,6 +12,8 @@ void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus, int64_t memory)
         .n_gpus = n_gpus, .n_cpus = n_cpus, .memory = memory, .memory_free = memory};
     for (int i = 0; i < n_cpus; i++)
         pool->cpu_free[i] = KD_CORE;
+    if (links != NULL)
+        pool->links = *links;
 }
 
 static int whole_cores(const struct kd_need *need)
@@ -19,10 +23,13 @@ static int whole_cores(const struct kd_need *need)
 
 static bool pick_gpus(const struct kd_pool *pool, int wanted, struct kd_slots *slots)
 {
-    for (int i = 0; i < pool->n_gpus && slots->n_gpus < wanted; i++)
-        if (pool->gpu_gang[i] == 0)
-            slots->gpus[slots->n_gpus++] = i;
-    return slots->n_gpus == wanted;
+    bool is_free[KD_POOL_MAX_GPUS];
+    for (int i = 0; i < pool->n_gpus; i++)
+        is_free[i] = pool->gpu_gang[i] == 0;
+    if (!kd_placement_pick(&pool->links, is_free, pool->n_gpus, wanted, slots->gpus))
+        return false;
+    slots->n_gpus = wanted;
+    return true;
 }
 
 /* The fullest core that still has the parts, so that whole cores stay free for those who need them. */
@@ -90,9 +97,22 @@ void kd_pool_give(struct kd_pool *pool, const struct kd_slots *slots)
     pool->memory_free += slots->memory;
 }
 
+/* Each kind of GPU by itself. */
+static int capacity_by_gpus(const struct kd_pool *pool, int wanted)
+{
+    int n_of_kind[KD_POOL_MAX_GPUS] = {0}, capacity = 0;
+    if (wanted == 0)
+        return KD_POOL_MAX_CPUS;
+    for (int i = 0; i < pool->n_gpus; i++)
+        n_of_kind[kd_links_kind(&pool->links, i)]++;
+    for (int i = 0; i < pool->n_gpus; i++)
+        capacity += n_of_kind[i] / wanted;
+    return capacity;
+}
+
 int kd_pool_capacity(const struct kd_pool *pool, const struct kd_need *need)
 {
-    int by_gpu = need->gpus > 0 ? pool->n_gpus / need->gpus : KD_POOL_MAX_CPUS;
+    int by_gpu = capacity_by_gpus(pool, need->gpus);
     int by_cpu = need->cpu_parts < KD_CORE && need->cpu_parts > 0
                      ? pool->n_cpus * (KD_CORE / need->cpu_parts)
                      : pool->n_cpus / (whole_cores(need) > 0 ? whole_cores(need) : 1);

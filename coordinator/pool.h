@@ -1,18 +1,27 @@
 /* pool.h - which slots are free and which gang holds them.
  *
  * Slots never move; a gang takes all it needs or nothing, so that two half-started trials cannot starve each other.
- * Knows no processes and no machine: what there is comes from launch/, what is needed from the spec. Pure. */
+ * Knows no processes and no machine: what there is comes from launch/, what is needed from the spec. Pure.
+ *
+ * A slot for a GPU is a whole GPU or a MIG instance; a gang gets only one kind. */
 #ifndef KD_POOL_H
 #define KD_POOL_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { KD_POOL_MAX_GPUS = 64, KD_POOL_MAX_CPUS = 1024, KD_CORE = 1000 /* parts of one core */ };
+#include "coordinator/links.h"
+
+enum {
+    KD_POOL_MAX_GPUS = KD_LINKS_MAX,
+    KD_POOL_MAX_CPUS = 1024,
+    KD_CORE = 1000 /* parts of one core */
+};
 
 struct kd_pool {
     int n_gpus, n_cpus;
     int64_t gpu_gang[KD_POOL_MAX_GPUS]; /* 0 = free */
+    struct kd_links links;              /* between the GPUs */
     int cpu_free[KD_POOL_MAX_CPUS];     /* parts of the core that are free, 0 .. KD_CORE */
     int64_t memory, memory_free;        /* bytes of the host, and of them promised to nobody */
 };
@@ -33,9 +42,12 @@ struct kd_slots {
     int64_t memory;
 };
 
-void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus, int64_t memory);
+/* links: between the GPUs; NULL = all alike. */
+void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus, int64_t memory,
+                  const struct kd_links *links);
 
-/* Everything or nothing. The lowest free positions; for a part of a core the fullest core that still holds it. */
+/* Everything or nothing. The best connected free GPUs (placement.h), the lowest free cores; for a part of a core the fullest
+ * core that still holds it. */
 bool kd_pool_take(struct kd_pool *pool, const struct kd_need *need, int64_t gang,
                   struct kd_slots *slots);
 void kd_pool_give(struct kd_pool *pool, const struct kd_slots *slots);

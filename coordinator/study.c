@@ -82,7 +82,7 @@ struct kd_study *kd_study_new(const struct kd_experiment *experiment)
     study->next_fence = study->next_gang = 1;
     study->best = -1;
     study->suspended = true;
-    kd_pool_init(&study->pool, 0, 1, 0);
+    kd_pool_init(&study->pool, 0, 1, 0, NULL);
     return study;
 }
 
@@ -223,7 +223,11 @@ static void on_takeover(struct kd_turn *turn, const struct kd_event *event)
 static void on_started(struct kd_turn *turn, const struct kd_event *event)
 {
     struct kd_study *study = turn->study;
-    kd_pool_init(&study->pool, event->n_gpus, event->n_cpus, event->memory);
+    struct kd_links links;
+    struct kd_error err;
+    if (kd_links_from_json(event->links, event->n_gpus, &links, &err) != 0)
+        kd_bug("%s", err.text); /* both ends are ours */
+    kd_pool_init(&study->pool, event->n_gpus, event->n_cpus, event->memory, &links);
     int capacity = kd_pool_capacity(&study->pool, &study->need);
     study->parallel =
         event->parallel > 0 && event->parallel < capacity ? event->parallel : capacity;

@@ -1,5 +1,6 @@
 #include "trainer/describe.h"
 
+#include "kernels/plugin.h"
 #include "trainer/comm/comm.h"
 #include "trainer/config.h"
 #include "trainer/models/describe.h"
@@ -48,6 +49,25 @@ static void describe_losses(struct kd_json *json)
     kd_json_open(json, '[');
     for (int i = 0; kd_losses[i].name; i++)
         describe_loss(json, &kd_losses[i]);
+    kd_json_close(json, ']');
+}
+
+/* The GPU's only where its library is there. */
+static void describe_devices(struct kd_json *json)
+{
+    struct kd_error absent;
+    const struct kd_plugin *plugin = kd_plugin_load(&absent);
+    kd_json_key(json, "devices");
+    kd_json_open(json, '[');
+    for (int i = 0; kd_devices[i]; i++)
+        describe_named(json, kd_devices[i]->name, kd_devices[i]->summary);
+    if (plugin) {
+        kd_json_open(json, '{');
+        kd_json_add_string(json, "name", plugin->device->name);
+        kd_json_add_string(json, "summary", plugin->device->summary);
+        kd_json_add_string(json, "architectures", plugin->built_for);
+        kd_json_close(json, '}');
+    }
     kd_json_close(json, ']');
 }
 
@@ -103,6 +123,7 @@ void kd_describe_trainer(struct kd_str *out)
     kd_presets_describe(&json);
     describe_losses(&json);
     describe_optim(&json);
+    describe_devices(&json);
     describe_backends(&json);
     describe_metrics(&json);
     kd_json_close(&json, '}');

@@ -36,4 +36,10 @@ const char *kd_database_path(const char *option);
  * the running program, or ../libexec/katydid beside it. Owned by the caller; NULL when it is nowhere. */
 char *kd_program_path(const char *name);
 
+/* Absolute path of libkatydid_cuda.so, where the trainer looks too: the file that KATYDID_CUDA_PLUGIN names and no other, else
+ * ../lib (a build) or ../<libdir>/katydid (an installation) beside the folder of the running program. Owned by the caller;
+ * NULL when it is nowhere. */
+#define KD_CUDA_PLUGIN_VARIABLE "KATYDID_CUDA_PLUGIN"
+char *kd_cuda_plugin_path(void);
+
 #endif

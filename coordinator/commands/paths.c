@@ -1,5 +1,6 @@
-/* paths.c - where the database and our own programs are. */
+/* paths.c - where the database, our own programs and the CUDA plugin are. */
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,15 +28,20 @@ static char *own_folder(void)
     return kd_strdup(path);
 }
 
-/* folder/below/name when it can be run, as an absolute path; else NULL. */
-static char *runnable(const char *folder, const char *below, const char *name)
+/* folder/below/name when it can be run (X_OK) or read (R_OK), as an absolute path; else NULL. */
+static char *usable(const char *folder, const char *below, const char *name, int how)
 {
     if (folder == NULL || *folder == '\0')
         return NULL;
     char *path = kd_format("%s%s/%s", folder, below, name);
-    char *absolute = access(path, X_OK) == 0 ? realpath(path, NULL) : NULL;
+    char *absolute = access(path, how) == 0 ? realpath(path, NULL) : NULL;
     free(path);
     return absolute;
+}
+
+static char *runnable(const char *folder, const char *below, const char *name)
+{
+    return usable(folder, below, name, X_OK);
 }
 
 char *kd_program_path(const char *name)
@@ -46,6 +52,23 @@ char *kd_program_path(const char *name)
         path = runnable(folder, "", name);
     if (path == NULL)
         path = runnable(folder, "/../libexec/katydid", name);
+    free(folder);
+    return path;
+}
+
+char *kd_cuda_plugin_path(void)
+{
+    static const char name[] = "libkatydid_cuda.so";
+    const char *asked = getenv(KD_CUDA_PLUGIN_VARIABLE);
+    if (asked != NULL)
+        return access(asked, R_OK) == 0 ? realpath(asked, NULL) : NULL;
+    char *folder = own_folder();
+    bool is_absolute = KATYDID_LIBDIR[0] == '/';
+    char *path = usable(folder, "/../lib", name, R_OK);
+    if (path == NULL && is_absolute)
+        path = usable(KATYDID_LIBDIR, "/katydid", name, R_OK);
+    else if (path == NULL)
+        path = usable(folder, "/../" KATYDID_LIBDIR "/katydid", name, R_OK);
     free(folder);
     return path;
 }

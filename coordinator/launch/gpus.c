@@ -1,7 +1,6 @@
 /* gpus.c - the GPUs of this host, asked of NVML at run time. */
 #include "coordinator/launch/gpus.h"
 
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,47 +8,6 @@
 
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
-
-/* The five calls of NVML's stable C interface that are needed (nvml.h, API version 2 names). */
-struct nvml {
-    int (*init)(void);
-    int (*shutdown)(void);
-    int (*count)(unsigned *);
-    int (*by_index)(unsigned, void **);
-    int (*uuid)(void *, char *, unsigned);
-    int (*name)(void *, char *, unsigned);
-    int (*memory)(void *, unsigned long long[3]); /* total, free, used */
-};
-
-static int load(struct nvml *nvml, char *note, size_t note_size)
-{
-    void *library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        snprintf(note, note_size, "no NVIDIA driver (libnvidia-ml.so.1 is not installed)");
-        return -1;
-    }
-    const struct {
-        const char *symbol;
-        void *target;
-    } calls[] = {
-        {"nvmlInit_v2", &nvml->init},
-        {"nvmlShutdown", &nvml->shutdown},
-        {"nvmlDeviceGetCount_v2", &nvml->count},
-        {"nvmlDeviceGetHandleByIndex_v2", &nvml->by_index},
-        {"nvmlDeviceGetUUID", &nvml->uuid},
-        {"nvmlDeviceGetName", &nvml->name},
-        {"nvmlDeviceGetMemoryInfo", &nvml->memory},
-    };
-    for (size_t i = 0; i < KD_COUNT(calls); i++) {
-        void *address = dlsym(library, calls[i].symbol);
-        if (address == NULL) {
-            snprintf(note, note_size, "the NVIDIA driver lacks %s", calls[i].symbol);
-            return -1;
-        }
-        memcpy(calls[i].target, &address, sizeof address);
-    }
-    return 0;
-}
 
 /* In place: without blanks around it. */
 static char *trimmed(char *text)
@@ -67,7 +25,7 @@ static int find_uuid(const struct kd_gpu *gpus, int n, const char *entry)
     for (int i = 0; i < n; i++) {
         if (strcmp(gpus[i].uuid, entry) == 0)
             return i;
-        if (strncmp(gpus[i].uuid, entry, strlen(entry)) == 0)
+        if (!gpus[i].is_mig && strncmp(gpus[i].uuid, entry, strlen(entry)) == 0)
             found = i, n_found++;
     }
     return n_found == 1 ? found : -1;
@@ -93,7 +51,7 @@ int kd_gpus_visible(struct kd_gpu *gpus, int n, const char *visible)
     int kept = 0;
     while ((entry = strsep(&rest, ",")) != NULL) {
         entry = trimmed(entry);
-        bool is_uuid = strncmp(entry, "GPU-", 4) == 0;
+        bool is_uuid = strncmp(entry, "GPU-", 4) == 0 || strncmp(entry, "MIG-", 4) == 0;
         int at = is_uuid ? find_uuid(gpus, n, entry) : find_index(gpus, n, entry);
         if (at < 0)
             break;
@@ -107,33 +65,88 @@ int kd_gpus_visible(struct kd_gpu *gpus, int n, const char *visible)
     return kept;
 }
 
-static int find_real(struct kd_gpu *gpus, int most, char *note, size_t note_size)
+char *kd_gpus_list(const struct kd_gpu *gpus, const int *chosen, int n)
 {
-    struct nvml nvml;
+    struct kd_str text = {0};
+    for (int i = 0; i < n; i++) {
+        const struct kd_gpu *gpu = &gpus[chosen[i]];
+        kd_str_add(&text, i ? "," : "");
+        if (gpu->is_mig)
+            kd_str_add(&text, gpu->uuid);
+        else
+            kd_str_addf(&text, "%d", gpu->index);
+    }
+    return kd_str_take(&text);
+}
+
+/* ---- asking NVML ---- */
+
+static struct kd_gpu describe(const struct kd_nvml *nvml, kd_nvml_device device, unsigned index)
+{
+    struct kd_gpu gpu = {.index = (int)index};
+    unsigned long long memory[3] = {0};
+    nvml->uuid(device, gpu.uuid, sizeof gpu.uuid);
+    nvml->name(device, gpu.name, sizeof gpu.name);
+    nvml->memory(device, memory);
+    gpu.memory_bytes = (int64_t)memory[0];
+    return gpu;
+}
+
+static bool is_in_mig_mode(const struct kd_nvml *nvml, kd_nvml_device device)
+{
+    unsigned now = 0, pending;
+    return nvml->mig_mode && nvml->mig_count && nvml->mig_by_index &&
+           nvml->mig_mode(device, &now, &pending) == 0 && now == 1;
+}
+
+/* The instances that somebody made; none is no slot, since CUDA cannot use such a GPU as a whole. The places of instances
+ * that there could be are empty in between. */
+static int find_instances(const struct kd_nvml *nvml, kd_nvml_device device, unsigned index,
+                          struct kd_gpu *gpus, int most)
+{
     unsigned count = 0;
-    if (load(&nvml, note, note_size) != 0)
-        return 0;
-    if (nvml.init() != 0) {
-        snprintf(note, note_size, "the NVIDIA driver does not start (nvmlInit failed)");
-        return 0;
-    }
-    nvml.count(&count);
     int n = 0;
+    nvml->mig_count(device, &count);
     for (unsigned i = 0; i < count && n < most; i++) {
-        struct kd_gpu gpu = {.index = (int)i};
-        unsigned long long memory[3] = {0};
-        void *device;
-        if (nvml.by_index(i, &device) != 0)
+        kd_nvml_device instance;
+        if (nvml->mig_by_index(device, i, &instance) != 0)
             continue;
-        nvml.uuid(device, gpu.uuid, sizeof gpu.uuid);
-        nvml.name(device, gpu.name, sizeof gpu.name);
-        nvml.memory(device, memory);
-        gpu.memory_bytes = (int64_t)memory[0];
-        gpus[n++] = gpu;
+        gpus[n] = describe(nvml, instance, index);
+        gpus[n++].is_mig = true;
     }
-    nvml.shutdown();
+    return n;
+}
+
+/* One GPU: itself, or its instances. How many were written; note says why none. */
+static int find_one(const struct kd_nvml *nvml, unsigned index, struct kd_gpu *gpus, int most,
+                    char *note, size_t note_size)
+{
+    kd_nvml_device device;
+    if (nvml->by_index(index, &device) != 0) {
+        snprintf(note, note_size, "the NVIDIA driver cannot reach GPU %u", index);
+        return 0;
+    }
+    if (!is_in_mig_mode(nvml, device)) {
+        gpus[0] = describe(nvml, device, index);
+        return 1;
+    }
+    int n = find_instances(nvml, device, index, gpus, most);
     if (n == 0)
+        snprintf(note, note_size,
+                 "GPU %u is in MIG mode and has no instances (nvidia-smi mig -cgi makes some)",
+                 index);
+    return n;
+}
+
+static int find_all(const struct kd_nvml *nvml, struct kd_gpu *gpus, int most, char *note,
+                    size_t note_size)
+{
+    unsigned count = 0;
+    int n = 0;
+    if (nvml->count(&count) != 0 || count == 0)
         snprintf(note, note_size, "the NVIDIA driver knows no GPU");
+    for (unsigned i = 0; i < count && n < most; i++)
+        n += find_one(nvml, i, gpus + n, most - n, note, note_size);
     return n;
 }
 
@@ -151,14 +164,31 @@ static int find_stand_ins(struct kd_gpu *gpus, int most, const char *count, char
     return n;
 }
 
-int kd_gpus_find(struct kd_gpu *gpus, int most, char *note, size_t note_size)
+/* CUDA_VISIBLE_DEVICES is applied before connections are looked at, so that those are of the GPUs that are left. */
+static int keep_visible(struct kd_gpu *gpus, int n, char *note, size_t note_size)
 {
-    const char *fake = getenv("KATYDID_FAKE_GPUS"), *visible = getenv("CUDA_VISIBLE_DEVICES");
-    note[0] = '\0';
-    int n = fake ? find_stand_ins(gpus, most, fake, note, note_size)
-                 : find_real(gpus, most, note, note_size);
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
     int kept = kd_gpus_visible(gpus, n, visible);
     if (n > 0 && kept == 0)
         snprintf(note, note_size, "no GPU is visible (CUDA_VISIBLE_DEVICES=%.80s)", visible);
     return kept;
+}
+
+int kd_gpus_find(struct kd_gpu *gpus, int most, struct kd_topology *topology, char *note,
+                 size_t note_size)
+{
+    const char *fake = getenv("KATYDID_FAKE_GPUS");
+    struct kd_nvml nvml;
+    note[0] = '\0';
+    if (!fake && kd_nvml_open(&nvml, note, note_size) != 0) {
+        kd_topology_find(NULL, gpus, 0, topology);
+        return 0;
+    }
+    int n = fake ? find_stand_ins(gpus, most, fake, note, note_size)
+                 : find_all(&nvml, gpus, most, note, note_size);
+    n = keep_visible(gpus, n, note, note_size);
+    kd_topology_find(fake ? NULL : &nvml, gpus, n, topology);
+    if (!fake)
+        kd_nvml_close(&nvml);
+    return n;
 }

@@ -43,6 +43,15 @@ static void fall_back_to_cpus(struct kd_machine *machine)
         machine->cpus[machine->n_cpus++] = kd_format("%ld", i);
 }
 
+static void find_gpus(struct kd_machine *machine)
+{
+    struct kd_topology *topology = KD_NEW(struct kd_topology);
+    machine->n_gpus = kd_gpus_find(machine->gpus, KD_POOL_MAX_GPUS, topology, machine->gpu_note,
+                                   sizeof machine->gpu_note);
+    kd_topology_links(topology, &machine->links);
+    free(topology);
+}
+
 void kd_machine_find(struct kd_machine *machine)
 {
     *machine = (struct kd_machine){0};
@@ -55,8 +64,7 @@ void kd_machine_find(struct kd_machine *machine)
     if (machine->n_cpus == 0)
         fall_back_to_cpus(machine);
     machine->memory_bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE);
-    machine->n_gpus =
-        kd_gpus_find(machine->gpus, KD_POOL_MAX_GPUS, machine->gpu_note, sizeof machine->gpu_note);
+    find_gpus(machine);
 }
 
 void kd_machine_release(struct kd_machine *machine)

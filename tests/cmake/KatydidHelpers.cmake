@@ -117,6 +117,7 @@ function(kd_coordinator_room)
   kd_room(coordinator coordinator coordinator/spec coordinator/store coordinator/launch coordinator/commands
     EXCEPT coordinator/main.c coordinator/launch/supervisor_main.c coordinator/launch/exec_main.c
     LIBS kd_search kd_bus kd_yaml PkgConfig::sqlite PkgConfig::pcre2 PkgConfig::hwloc dl)
+  target_compile_definitions(kd_coordinator PRIVATE KATYDID_LIBDIR="${CMAKE_INSTALL_LIBDIR}")
 endfunction()
 
 # The two small programs that every gang runs under: no library but libc, so that starting one costs nothing.
@@ -182,6 +183,7 @@ function(kd_tests)
       kd_test_settings(${name} ${room} 120)
     endif()
   endforeach()
+  kd_nvml_standin()
   if(KATYDID_TRAINER)
     kd_isa_tests()
   endif()
@@ -193,6 +195,17 @@ function(kd_tests)
   kd_bench_programs()
   add_test(NAME boundaries COMMAND ${CMAKE_SOURCE_DIR}/tests/boundaries.sh)
   kd_test_settings(boundaries base 60)
+endfunction()
+
+# A library that plays NVIDIA's for machines that are not there: KATYDID_NVML names it.
+function(kd_nvml_standin)
+  add_library(nvml_standin MODULE ${CMAKE_SOURCE_DIR}/tests/launch/nvml_standin.c)
+  kd_flags(nvml_standin)
+  set_target_properties(nvml_standin PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  foreach(name test_gpus test_topology)
+    target_compile_definitions(${name} PRIVATE KD_NVML_STANDIN="$<TARGET_FILE:nvml_standin>")
+    add_dependencies(${name} nvml_standin)
+  endforeach()
 endfunction()
 
 # test_ops takes the best instruction set that the CPU has; here it takes each.

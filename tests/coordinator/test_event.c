@@ -99,6 +99,18 @@ static void an_event_comes_back_from_the_journal_as_it_was(void **state)
     free(read_values);
 }
 
+static void links_between_gpus_come_back(void **state)
+{
+    (void)state;
+    json_t *links = json_pack("[i, i, i]", 100, -1, 200), *body;
+    struct kd_event event = {.kind = KD_EVENT_STARTED, .n_gpus = 3, .links = links};
+    double *values;
+    struct kd_event back = through_journal(&event, &body, &values);
+    assert_true(json_equal(back.links, links));
+    json_decref(body);
+    json_decref(links);
+}
+
 static void every_way_to_end_comes_back(void **state)
 {
     (void)state;
@@ -123,6 +135,9 @@ static void what_the_journal_cannot_mean_is_refused(void **state)
         {"gang_ended", "{\"end\": 99}"},
         {"suggested", "{\"n\": 2, \"values\": [1]}"},
         {"suggested", "{\"n\": 1, \"values\": [1, \"x\"]}"},
+        {"started", "{\"n_gpus\": 3, \"links\": [1, 2]}"},
+        {"started", "{\"n_gpus\": 2, \"links\": [-2]}"},
+        {"started", "{\"n_gpus\": 2, \"links\": 7}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct kd_event event;
@@ -142,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_comes_back_from_the_journal_as_it_was),
+        cmocka_unit_test(links_between_gpus_come_back),
         cmocka_unit_test(every_way_to_end_comes_back),
         cmocka_unit_test(what_the_journal_cannot_mean_is_refused),
     };

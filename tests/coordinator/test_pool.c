@@ -14,7 +14,7 @@ static void a_gang_is_taken_whole_or_not_at_all(void **state)
     struct kd_pool pool;
     struct kd_slots first, second;
     struct kd_need need = {.gpus = 2, .cpu_parts = 2 * KD_CORE};
-    kd_pool_init(&pool, 3, 8, 16);
+    kd_pool_init(&pool, 3, 8, 16, NULL);
     assert_true(kd_pool_take(&pool, &need, 1, &first));
     assert_false(kd_pool_take(&pool, &need, 2, &second));
     int free_parts = 0;
@@ -30,7 +30,7 @@ static void no_two_gangs_share_a_slot(void **state)
     struct kd_pool pool;
     struct kd_slots slots[4];
     struct kd_need need = {.gpus = 1, .cpu_parts = 2 * KD_CORE};
-    kd_pool_init(&pool, 4, 8, 16);
+    kd_pool_init(&pool, 4, 8, 16, NULL);
     bool gpu_seen[4] = {false}, cpu_seen[8] = {false};
     for (int gang = 0; gang < 4; gang++) {
         assert_true(kd_pool_take(&pool, &need, gang + 1, &slots[gang]));
@@ -49,7 +49,7 @@ static void what_is_given_back_can_be_taken_again(void **state)
     struct kd_pool pool;
     struct kd_slots slots;
     struct kd_need need = {.cpu_parts = 2 * KD_CORE};
-    kd_pool_init(&pool, 0, 2, 16);
+    kd_pool_init(&pool, 0, 2, 16, NULL);
     for (int round = 0; round < 5; round++) {
         assert_true(kd_pool_take(&pool, &need, 1, &slots));
         kd_pool_give(&pool, &slots);
@@ -62,7 +62,7 @@ static void parts_of_a_core_are_packed(void **state)
     struct kd_pool pool;
     struct kd_slots half, other, whole;
     struct kd_need part = {.cpu_parts = KD_CORE / 2}, core = {.cpu_parts = KD_CORE};
-    kd_pool_init(&pool, 0, 2, 16);
+    kd_pool_init(&pool, 0, 2, 16, NULL);
     assert_true(kd_pool_take(&pool, &part, 1, &half));
     assert_true(kd_pool_take(&pool, &part, 2, &other));
     assert_int_equal(half.cpus[0], other.cpus[0]);
@@ -89,7 +89,7 @@ static void capacity_is_what_an_empty_machine_holds(void **state)
         {{.cpu_parts = KD_CORE, .memory = 17}, 0},
     };
     struct kd_pool pool;
-    kd_pool_init(&pool, 4, 8, 16);
+    kd_pool_init(&pool, 4, 8, 16, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(kd_pool_capacity(&pool, &cases[i].need), cases[i].expected);
 }
@@ -100,7 +100,7 @@ static void oversubscribed_gangs_take_the_least_loaded_cores(void **state)
     struct kd_pool pool;
     struct kd_slots first, second, third;
     struct kd_need need = {.cpu_parts = KD_CORE, .oversubscribe = true};
-    kd_pool_init(&pool, 0, 2, 16);
+    kd_pool_init(&pool, 0, 2, 16, NULL);
     assert_true(kd_pool_take(&pool, &need, 1, &first));
     assert_true(kd_pool_take(&pool, &need, 2, &second));
     assert_true(kd_pool_take(&pool, &need, 3, &third));
@@ -118,7 +118,7 @@ static void memory_that_is_promised_is_not_promised_again(void **state)
     struct kd_pool pool;
     struct kd_slots first, second;
     struct kd_need need = {.cpu_parts = KD_CORE, .memory = 10};
-    kd_pool_init(&pool, 0, 4, 16);
+    kd_pool_init(&pool, 0, 4, 16, NULL);
     assert_true(kd_pool_take(&pool, &need, 1, &first));
     assert_false(kd_pool_take(&pool, &need, 2, &second));
     kd_pool_give(&pool, &first);

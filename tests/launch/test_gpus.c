@@ -1,4 +1,4 @@
-/* test_gpus.c - which GPUs CUDA_VISIBLE_DEVICES leaves. */
+/* test_gpus.c - which GPUs there are, and which of them CUDA_VISIBLE_DEVICES leaves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,22 +55,116 @@ static void a_list_shows_what_cuda_would_show(void **state)
     }
 }
 
+static struct kd_topology topology; /* large */
+
+static int find(struct kd_gpu *gpus, char note[256])
+{
+    return kd_gpus_find(gpus, N_GPUS, &topology, note, 256);
+}
+
+/* On the machine that the stand-in for NVML plays. */
+static int find_on(const char *machine, struct kd_gpu *gpus, char note[256])
+{
+    setenv("KATYDID_NVML", KD_NVML_STANDIN, 1);
+    setenv("NVML_STANDIN", machine, 1);
+    int n = find(gpus, note);
+    unsetenv("KATYDID_NVML");
+    unsetenv("NVML_STANDIN");
+    return n;
+}
+
 static void stand_ins_are_chosen_from_as_real_ones_are(void **state)
 {
     (void)state;
     struct kd_gpu gpus[N_GPUS];
-    char note[128];
+    char note[256];
     setenv("KATYDID_FAKE_GPUS", "9", 1);
     setenv("CUDA_VISIBLE_DEVICES", "1,GPU-stand-in-3", 1);
-    assert_int_equal(kd_gpus_find(gpus, N_GPUS, note, sizeof note), 2);
+    assert_int_equal(find(gpus, note), 2);
     assert_int_equal(gpus[1].index, 3);
     assert_string_equal(note, "");
     setenv("CUDA_VISIBLE_DEVICES", "NoDevFiles", 1);
-    assert_int_equal(kd_gpus_find(gpus, N_GPUS, note, sizeof note), 0);
+    assert_int_equal(find(gpus, note), 0);
     assert_non_null(strstr(note, "CUDA_VISIBLE_DEVICES=NoDevFiles"));
     unsetenv("CUDA_VISIBLE_DEVICES");
-    assert_int_equal(kd_gpus_find(gpus, N_GPUS, note, sizeof note), N_GPUS);
+    assert_int_equal(find(gpus, note), N_GPUS);
     unsetenv("KATYDID_FAKE_GPUS");
+}
+
+static void nvml_names_the_gpus(void **state)
+{
+    (void)state;
+    struct kd_gpu gpus[N_GPUS];
+    char note[256];
+    assert_int_equal(find_on("station", gpus, note), 4);
+    assert_string_equal(note, "");
+    assert_string_equal(gpus[3].name, "Tesla V100-DGXS-32GB");
+    assert_string_equal(gpus[3].uuid, "GPU-5748a0b1-0000-0000-0000-000000000003");
+    assert_int_equal(gpus[3].index, 3);
+    assert_false(gpus[3].is_mig);
+    assert_true(gpus[3].memory_bytes == (int64_t)32 << 30);
+    assert_int_equal(find_on("nvswitch", gpus, note), N_GPUS); /* no more than there is room for */
+}
+
+static void a_gpu_in_mig_mode_gives_its_instances(void **state)
+{
+    (void)state;
+    struct kd_gpu gpus[N_GPUS];
+    char note[256];
+    assert_int_equal(find_on("mig", gpus, note), 3);
+    for (int i = 0; i < 3; i++) {
+        assert_true(gpus[i].is_mig);
+        assert_int_equal(gpus[i].index, 0);
+    }
+    assert_string_equal(gpus[2].uuid, "MIG-feee0c61-0000-0000-0000-000000000003");
+    assert_string_equal(gpus[2].name, "NVIDIA A100-SXM4-40GB MIG 1g.5gb");
+    assert_int_equal(find_on("uncut", gpus, note), 0);
+    assert_non_null(strstr(note, "has no instances"));
+    /* What is missing is said beside what there is. */
+    assert_int_equal(find_on("half", gpus, note), 1);
+    assert_non_null(strstr(note, "GPU 1 is in MIG mode and has no instances"));
+}
+
+static void cuda_shows_instances_by_their_whole_uuid(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *visible;
+        int n, instance;
+    } cases[] = {
+        {"MIG-feee0c61-0000-0000-0000-000000000001", 1, 1},
+        {"MIG-feee0c61-0000-0000-0000-000000000001,MIG-feee0c61-0000-0000-0000-000000000003", 2, 1},
+        {"MIG-feee0c61-0000-0000-0000", 0, 0},
+        {"0", 1, 0},
+        {"1", 0, 0},
+    };
+    struct kd_gpu gpus[N_GPUS];
+    char note[256];
+    for (size_t i = 0; i < KD_COUNT(cases); i++) {
+        setenv("CUDA_VISIBLE_DEVICES", cases[i].visible, 1);
+        assert_int_equal(find_on("mig", gpus, note), cases[i].n);
+        if (cases[i].n > 0)
+            assert_int_equal(gpus[0].uuid[strlen(gpus[0].uuid) - 1] - '0', cases[i].instance);
+    }
+    unsetenv("CUDA_VISIBLE_DEVICES");
+}
+
+static void a_driver_that_cannot_be_asked_says_why(void **state)
+{
+    (void)state;
+    struct kd_gpu gpus[N_GPUS];
+    char note[256];
+    assert_int_equal(find_on("mismatch", gpus, note), 0);
+    assert_non_null(strstr(note, "does not start (nvmlInit: Driver/library version mismatch)"));
+    assert_int_equal(find_on("none", gpus, note), 0);
+    assert_string_equal(note, "the NVIDIA driver knows no GPU");
+    setenv("KATYDID_NVML", "/nonexistent/libnvidia-ml.so.1", 1);
+    assert_int_equal(find(gpus, note), 0);
+    assert_non_null(strstr(note, "KATYDID_NVML=/nonexistent/libnvidia-ml.so.1 cannot be loaded"));
+    setenv("KATYDID_NVML", "libdl.so.2", 1);
+    assert_int_equal(find(gpus, note), 0);
+    assert_string_equal(note, "the NVIDIA driver lacks nvmlInit_v2");
+    unsetenv("KATYDID_NVML");
 }
 
 int main(void)
@@ -78,6 +172,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_list_shows_what_cuda_would_show),
         cmocka_unit_test(stand_ins_are_chosen_from_as_real_ones_are),
+        cmocka_unit_test(nvml_names_the_gpus),
+        cmocka_unit_test(a_gpu_in_mig_mode_gives_its_instances),
+        cmocka_unit_test(cuda_shows_instances_by_their_whole_uuid),
+        cmocka_unit_test(a_driver_that_cannot_be_asked_says_why),
     };
+    unsetenv("CUDA_VISIBLE_DEVICES"); /* of whoever runs this */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,228 @@
+/* nvml_standin.c - plays NVIDIA's management library for machines that are not there: KATYDID_NVML names this library, and
+ * NVML_STANDIN the machine of the table below. Signatures and values are those of NVML's public interface, version 12. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GPUS_MAX = 8, INSTANCES = 7 };
+enum { OK = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, MISMATCH = 18 };
+enum { END_GPU = 0, END_SWITCH = 2 };
+
+struct pci {
+    char legacy_id[16];
+    unsigned domain, bus, device, device_id, subsystem_id;
+    char id[32];
+};
+
+static const struct machine {
+    const char *name, *gpu;
+    int n_gpus;
+    const char *lanes;     /* "03:2": two NVLinks between 0 and 3 */
+    int to_switch;         /* links of each GPU to NVSwitches */
+    int ancestor;          /* of the first half and of the second; between them all is SYSTEM */
+    const char *instances; /* "1:0,1,3": GPU 1 is in MIG mode and has these instances */
+    int init;
+} machines[] = {
+    {"station", "Tesla V100-DGXS-32GB", 4, "01:1 02:1 03:2 12:2 13:1 23:1", 0, 30, "", OK},
+    {"nvswitch", "NVIDIA H100 80GB HBM3", 8, "", 18, 40, "", OK},
+    {"pcie", "NVIDIA A10", 2, "", 0, 30, "", OK},
+    {"sockets", "NVIDIA A10", 4, "", 0, 20, "", OK},
+    {"single", "NVIDIA A10", 1, "", 0, 30, "", OK},
+    {"mig", "NVIDIA A100-SXM4-40GB", 1, "", 0, 30, "0:0,1,3", OK},
+    {"mixed", "NVIDIA A100-SXM4-40GB", 4, "02:12", 0, 40, "1:0,1 3:2", OK},
+    {"uncut", "NVIDIA A100-SXM4-40GB", 1, "", 0, 30, "0:", OK},
+    {"half", "NVIDIA A100-SXM4-40GB", 2, "", 0, 30, "1:", OK},
+    {"none", "", 0, "", 0, 30, "", OK},
+    {"mismatch", "", 0, "", 0, 30, "", MISMATCH},
+};
+
+struct device {
+    int gpu, instance; /* -1: the GPU itself */
+};
+
+static const struct machine *machine;
+static struct device gpus[GPUS_MAX], instances[GPUS_MAX][INSTANCES];
+
+/* Declared and defined at once: the library's header is not at hand. */
+#define CALL(name, ...)                                                                            \
+    int name(__VA_ARGS__);                                                                         \
+    int name(__VA_ARGS__)
+
+CALL(nvmlInit_v2, void)
+{
+    const char *name = getenv("NVML_STANDIN");
+    machine = NULL;
+    for (size_t i = 0; i < sizeof machines / sizeof machines[0]; i++)
+        if (name && strcmp(machines[i].name, name) == 0)
+            machine = &machines[i];
+    for (int i = 0; i < GPUS_MAX; i++) {
+        gpus[i] = (struct device){i, -1};
+        for (int j = 0; j < INSTANCES; j++)
+            instances[i][j] = (struct device){i, j};
+    }
+    return machine ? machine->init : NOT_FOUND;
+}
+
+CALL(nvmlShutdown, void)
+{
+    machine = NULL;
+    return OK;
+}
+
+const char *nvmlErrorString(int code);
+const char *nvmlErrorString(int code)
+{
+    return code == MISMATCH ? "Driver/library version mismatch" : "Not Found";
+}
+
+CALL(nvmlSystemGetDriverVersion, char *text, unsigned size)
+{
+    snprintf(text, size, "535.129.03");
+    return OK;
+}
+
+CALL(nvmlSystemGetCudaDriverVersion_v2, int *version)
+{
+    *version = 12020;
+    return OK;
+}
+
+CALL(nvmlDeviceGetCount_v2, unsigned *count)
+{
+    *count = (unsigned)machine->n_gpus;
+    return OK;
+}
+
+CALL(nvmlDeviceGetHandleByIndex_v2, unsigned index, struct device **device)
+{
+    if (index >= (unsigned)machine->n_gpus)
+        return INVALID_ARGUMENT;
+    *device = &gpus[index];
+    return OK;
+}
+
+CALL(nvmlDeviceGetUUID, const struct device *device, char *text, unsigned size)
+{
+    if (device->instance < 0)
+        snprintf(text, size, "GPU-5748a0b1-0000-0000-0000-00000000000%d", device->gpu);
+    else
+        snprintf(text, size, "MIG-feee0c61-0000-0000-000%d-00000000000%d", device->gpu,
+                 device->instance);
+    return OK;
+}
+
+CALL(nvmlDeviceGetName, const struct device *device, char *text, unsigned size)
+{
+    snprintf(text, size, "%s%s", machine->gpu, device->instance < 0 ? "" : " MIG 1g.5gb");
+    return OK;
+}
+
+CALL(nvmlDeviceGetMemoryInfo, const struct device *device, unsigned long long memory[3])
+{
+    memory[0] = (device->instance < 0 ? 32ULL : 5ULL) << 30;
+    memory[1] = memory[0];
+    memory[2] = 0;
+    return OK;
+}
+
+CALL(nvmlDeviceGetPciInfo_v3, const struct device *device, struct pci *pci)
+{
+    *pci = (struct pci){.domain = 1, .bus = 7 + 0x10 * (unsigned)device->gpu};
+    snprintf(pci->id, sizeof pci->id, "%08X:%02X:00.0", pci->domain, pci->bus);
+    return OK;
+}
+
+/* The GPU at the other end of a link, -1: a switch, -2: nothing. */
+static int end_of(const struct device *device, unsigned link)
+{
+    const char *text = machine->lanes;
+    int i, j, lanes, length, at = 0;
+    while (sscanf(text, " %1d%1d:%d%n", &i, &j, &lanes, &length) == 3) {
+        int other = i == device->gpu ? j : j == device->gpu ? i : -1;
+        at += other >= 0 ? lanes : 0;
+        if (other >= 0 && (int)link < at)
+            return other;
+        text += length;
+    }
+    return (int)link < at + machine->to_switch ? -1 : -2;
+}
+
+CALL(nvmlDeviceGetNvLinkState, const struct device *device, unsigned link, int *is_active)
+{
+    if (machine->lanes[0] == '\0' && machine->to_switch == 0)
+        return NOT_SUPPORTED;
+    *is_active = end_of(device, link) != -2;
+    return OK;
+}
+
+CALL(nvmlDeviceGetNvLinkRemoteDeviceType, const struct device *device, unsigned link, int *type)
+{
+    *type = end_of(device, link) == -1 ? END_SWITCH : END_GPU;
+    return OK;
+}
+
+CALL(nvmlDeviceGetNvLinkRemotePciInfo_v2, const struct device *device, unsigned link,
+     struct pci *pci)
+{
+    int other = end_of(device, link);
+    return other < 0 ? NOT_SUPPORTED : nvmlDeviceGetPciInfo_v3(&gpus[other], pci);
+}
+
+CALL(nvmlDeviceGetTopologyCommonAncestor, const struct device *a, const struct device *b,
+     int *level)
+{
+    enum { SYSTEM = 50 };
+    int half = machine->n_gpus / 2;
+    *level = machine->n_gpus > 2 && (a->gpu < half) != (b->gpu < half) ? SYSTEM : machine->ancestor;
+    return OK;
+}
+
+/* The instances of this GPU as text after "N:"; NULL: it is not in MIG mode. */
+static const char *cut_of(const struct device *device)
+{
+    char key[8];
+    snprintf(key, sizeof key, "%d:", device->gpu);
+    const char *at = strstr(machine->instances, key);
+    return at ? at + strlen(key) : NULL;
+}
+
+CALL(nvmlDeviceGetMigMode, const struct device *device, unsigned *now, unsigned *pending)
+{
+    if (machine->instances[0] == '\0')
+        return NOT_SUPPORTED;
+    *now = *pending = cut_of(device) != NULL;
+    return OK;
+}
+
+CALL(nvmlDeviceGetMaxMigDeviceCount, const struct device *device, unsigned *count)
+{
+    *count = cut_of(device) ? INSTANCES : 0;
+    return OK;
+}
+
+CALL(nvmlDeviceGetMigDeviceHandleByIndex, const struct device *device, unsigned index,
+     struct device **instance)
+{
+    const char *cut = cut_of(device);
+    size_t length = strcspn(cut, " ");
+    for (size_t i = 0; i < length; i++)
+        if (cut[i] == (char)('0' + index)) {
+            *instance = &instances[device->gpu][index];
+            return OK;
+        }
+    return NOT_FOUND;
+}
+
+/* ---- and two more libraries that only say their version, for `katydid doctor` ---- */
+
+CALL(ncclGetVersion, int *version)
+{
+    *version = 22304;
+    return OK;
+}
+
+size_t cublasLtGetVersion(void);
+size_t cublasLtGetVersion(void)
+{
+    return 120805;
+}
