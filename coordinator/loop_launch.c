@@ -264,6 +264,7 @@ static char **trainer_environment(const struct kd_loop *loop, const struct kd_li
     char id[24];
     snprintf(id, sizeof id, "%lld", (long long)gang->id);
     kd_environment_inherit(&env, (const char *const *)environ);
+    kd_environment_inherit_own(&env, (const char *const *)environ);
     kd_environment_set(&env, "KATYDID_BUS", loop->endpoint);
     kd_environment_set(&env, "KATYDID_RUN", kd_store_run_uuid(loop->store));
     kd_environment_set(&env, "KATYDID_GANG", id);

@@ -25,6 +25,13 @@ void kd_environment_inherit(struct kd_environment *env, const char *const *calle
             kd_arr_push(&env->list, kd_strdup(*caller));
 }
 
+void kd_environment_inherit_own(struct kd_environment *env, const char *const *caller)
+{
+    for (; caller && *caller; caller++)
+        if (strncmp(*caller, "KATYDID_", 8) == 0 && strchr(*caller, '='))
+            kd_arr_push(&env->list, kd_strdup(*caller));
+}
+
 static int find(const struct kd_environment *env, const char *name, size_t length)
 {
     for (size_t i = 0; i < env->list.n; i++)

@@ -13,6 +13,8 @@ struct kd_environment {
 /* The caller's, without what must not leak into a trial: LD_PRELOAD, what MPI and Slurm launchers left, and the
  * KATYDID_* of a trial around us. */
 void kd_environment_inherit(struct kd_environment *env, const char *const *caller);
+/* The caller's KATYDID_* too: settings of our own programs, which read nothing that belongs to a trial around us. */
+void kd_environment_inherit_own(struct kd_environment *env, const char *const *caller);
 void kd_environment_set(struct kd_environment *env, const char *name, const char *value);
 const char *kd_environment_get(const struct kd_environment *env, const char *name); /* or NULL */
 

@@ -1,4 +1,5 @@
-/* hooks.cpp - what the stand-in of NCCL (nccl_standin.c, a library of its own) asks of the sim, by name. */
+/* hooks.cpp - what others ask of the sim by name: the stand-in of NCCL (nccl_standin.c), and tests of programs that load the sim as a
+ * plugin. */
 #include <dlfcn.h>
 
 #include "tests/cuda/memory.h"
@@ -9,6 +10,13 @@ void kd_sim_open_memory();
 void kd_sim_close_memory();
 void kd_sim_finish_streams();
 void kd_sim_hold_streams(int held);
+long kd_sim_n_calls(const char *name);
+}
+
+/* Of "cudaMalloc" and a few others, since the program began. */
+long kd_sim_n_calls(const char *name)
+{
+    return kd_sim::n_calls(name);
 }
 
 void kd_sim_open_memory()

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <map>
+#include <string>
 #include <vector>
 
 #include "tests/cuda/memory.h"
@@ -26,6 +27,26 @@ cudaError_t kd_sim::result_of(const char *name)
 {
     return failing && strcmp(failing, name) == 0 ? failing_with : cudaSuccess;
 }
+static std::map<std::string, long> counts;
+
+static bool fails_now(const char *name, long number)
+{
+    const char *told = getenv("KATYDID_SIM_FAIL");
+    size_t length = strlen(name);
+    return told && strncmp(told, name, length) == 0 && told[length] == ':' &&
+           number == atol(told + length + 1);
+}
+
+cudaError_t kd_sim::count_call(const char *name)
+{
+    return fails_now(name, ++counts[name]) ? cudaErrorIllegalAddress : result_of(name);
+}
+
+long kd_sim::n_calls(const char *name)
+{
+    return counts[name];
+}
+
 #define RESULT kd_sim::result_of(__func__)
 
 cudaError_t cudaGetDeviceCount(int *count)
@@ -77,8 +98,9 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
     if (kd_sim::is_capturing())
         return cudaErrorStreamCaptureUnsupported;
-    if (RESULT != cudaSuccess)
-        return RESULT;
+    cudaError_t result = kd_sim::count_call(__func__);
+    if (result != cudaSuccess)
+        return result;
     *memory = kd_sim::memory_new(bytes);
     if (!*memory)
         return cudaErrorMemoryAllocation;

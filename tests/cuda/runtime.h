@@ -110,6 +110,11 @@ namespace kd_sim
 void fail_call(const char *name, cudaError_t error);
 cudaError_t result_of(const char *name);
 
+/* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress);
+ * that of a whole launch is cudaLaunch. */
+cudaError_t count_call(const char *name);
+long n_calls(const char *name);
+
 } // namespace kd_sim
 
 #endif

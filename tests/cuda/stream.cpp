@@ -73,7 +73,7 @@ void kd_sim::hold(bool held)
 /* Of calls that wait. */
 static cudaError_t result_of_waiting(const char *name)
 {
-    return kd_sim::is_capturing() ? cudaErrorStreamCaptureUnsupported : kd_sim::result_of(name);
+    return kd_sim::is_capturing() ? cudaErrorStreamCaptureUnsupported : kd_sim::count_call(name);
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
@@ -155,7 +155,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
     if (stream->capture)
         return cudaErrorInvalidValue;
     stream->capture = new kd_sim_graph;
-    return kd_sim::result_of(__func__);
+    return kd_sim::count_call(__func__);
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
@@ -177,7 +177,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
     for (const std::function<void()> &work : exec->work)
         kd_sim::give(stream, work);
-    return kd_sim::result_of(__func__);
+    return kd_sim::count_call(__func__);
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph)

@@ -94,3 +94,27 @@ expect_in err '/device: device cuda: the plugin cannot be loaded: /nonexistent'
 # What does not fit is told before anything is allocated, and is the trial's failure.
 KATYDID_SIM_FREE=1000 KATYDID_CUDA_PLUGIN=$plugin expect_exit 2 katydid-trainer mlp.yaml +device=cuda
 expect_in err 'the GPU has 1e-06 GB free of 1.07: use fewer units or a smaller batch'
+
+# An error of CUDA's, after which nothing on the GPU can be trusted, ends the gang; a fresh one goes on from the checkpoint.
+{
+    cat <<'YAML'
+apiVersion: katydid/v1
+kind: Experiment
+metadata: {name: sticky}
+spec:
+  objective: {type: minimize, objectiveMetricName: val_loss}
+  algorithm: {algorithmName: random}
+  parallelTrialCount: 1
+  maxTrialCount: 1
+  parameters: [{name: lr, parameterType: double, feasibleSpace: {min: 0.01, max: 0.02}}]
+  trialTemplate:
+    trainer:
+      device: cuda
+      checkpoint: {every: 1}
+YAML
+    sed -e 's/lr: 0.02/lr: "${lr}"/' -e 's/epochs: 3/epochs: 12/' -e 's/^/      /' mlp.yaml
+} >sticky.yaml
+KATYDID_CUDA_PLUGIN=$plugin KATYDID_SIM_FAIL=cudaGraphLaunch:90 expect_exit 0 katydid run sticky.yaml
+expect_in err 'CUDA: cudaGraphLaunch.* failed' 'trial 0 started again \(attempt 2\)'
+expect_sql 2 "SELECT count(*) FROM attempts"
+expect_sql Succeeded "SELECT state FROM trials"

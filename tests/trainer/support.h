@@ -145,7 +145,8 @@ static inline float *weights_copy(const struct alone *alone, size_t *bytes)
 {
     *bytes = (size_t)kd_plan_n_parameters(alone->session.plan) * sizeof(float);
     float *copy = kd_alloc(*bytes);
-    memcpy(copy, kd_plan_parameters(alone->session.plan), *bytes);
+    struct kd_plan *plan = alone->session.plan;
+    kd_plan_read(plan, copy, kd_plan_parameters(plan), kd_plan_n_parameters(plan));
     return copy;
 }
 
