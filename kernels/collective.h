@@ -49,11 +49,12 @@ struct kd_collectives {
     void (*gather)(struct kd_collective *collective, struct kd_queue *queue, float *all,
                    int64_t n_all);
 
-    /* Until all is done that was queued on `queue` before. -1: an error, or the deadline has passed; the collective is
+    /* Until all is done that was queued on `queue` before its mark (device.h), -1: before now. Returns -1: an error, or the deadline has passed; the collective is
      * aborted then, on this rank, and good for nothing but close. The text has the last collectives, oldest first: number,
      * kind, elements, bytes, milliseconds since they were issued. Where even the abort hangs the process ends, with the
      * text on stderr. */
-    int (*wait)(struct kd_collective *collective, struct kd_queue *queue, struct kd_error *err);
+    int (*wait)(struct kd_collective *collective, struct kd_queue *queue, int mark,
+                struct kd_error *err);
 };
 
 #endif

@@ -11,7 +11,7 @@
 #include "kernels/collective.h"
 #include "kernels/ops.h"
 
-enum { KD_MARKS = 16, KD_IDENTITY_MAX = 40 };
+enum { KD_MARKS = 24, KD_IDENTITY_MAX = 40 };
 
 struct kd_recording; /* a device's own */
 
@@ -47,6 +47,7 @@ struct kd_device {
     /* mark: a place in the queue's order, 0 .. KD_MARKS - 1, set anew each time; wait_mark: until all before it is done. */
     void (*mark)(struct kd_queue *queue, int i);
     void (*wait_mark)(struct kd_queue *queue, int i);
+    bool (*has_passed)(struct kd_queue *queue, int i); /* is all before it done? */
     /* What `queue` is given from now on begins after mark i of another queue of the device, as it is now. Nobody waits here. */
     void (*wait_for)(struct kd_queue *queue, const struct kd_queue *other, int i);
 

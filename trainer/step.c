@@ -1,4 +1,6 @@
 /* step.c - one optimizer step: its global batch in micro-batches, gradients summed over the ranks, new parameters. */
+#include <string.h>
+
 #include "trainer/data/permutation.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
@@ -28,20 +30,20 @@ static struct kd_draw next_draw(struct kd_training *t)
                             .step = t->state.step};
 }
 
-static void count(struct kd_report_window *window, const struct kd_batch *batch,
-                  const struct kd_batch_result *result)
+static void count(struct kd_report_window *window, const struct kd_batch_result *result,
+                  int64_t n_samples)
 {
     window->loss_sum += result->loss_sum;
     window->n_correct += (double)result->n_correct;
     window->n_top5 += (double)result->n_top5;
     window->n_seen += (double)result->n_counted;
-    window->n_samples += (double)batch->n;
+    window->n_samples += (double)n_samples;
 }
 
-static void micro_batch(struct kd_training *t, struct kd_draw draw, int64_t i, int64_t n_parts)
+/* Returns how many samples this rank has of it. */
+static int64_t micro_batch(struct kd_training *t, struct kd_draw draw, int64_t i, int64_t n_parts)
 {
     struct kd_batch batch = {0};
-    struct kd_batch_result result = {0};
     int64_t from, to, began = kd_profile_begin(t->job->profile);
     kd_comm_share_of((int)i, (int)n_parts, draw.n, &from, &to);
     draw.micro_begin = draw.begin + from;
@@ -50,41 +52,74 @@ static void micro_batch(struct kd_training *t, struct kd_draw draw, int64_t i, i
     batch.follows = i > 0;
     batch.precedes = i + 1 < n_parts;
     kd_profile_end(t->job->profile, KD_PHASE_DATA, began);
-    kd_plan_backward(t->plan, &batch, &result);
-    count(&t->state.window, &batch, &result);
-}
-
-static void backward(struct kd_training *t)
-{
-    struct kd_draw draw = next_draw(t);
-    int64_t n_parts = t->config->accumulate < draw.n ? t->config->accumulate : draw.n;
-    for (int64_t i = 0; i < n_parts; i++)
-        micro_batch(t, draw, i, n_parts);
-    kd_plan_finish(t->plan);
+    kd_plan_backward(t->plan, &batch, NULL);
+    return batch.n;
 }
 
 /* What of the probe this rank has the sum of: all, or what lies in its share. */
-static bool own_probe_is_finite(const struct kd_training *t)
+static int64_t note(struct kd_training *t)
 {
     int64_t begin, end, n = 1;
     kd_plan_state_range(t->plan, &begin, &end);
     for (int i = 0; i < t->probe.n_dims; i++)
         n *= t->probe.shape[i];
     kd_comm_cut(t->probe.offset, n, &begin, &end);
-    return kd_plan_is_finite(t->plan, t->probe.offset + begin, t->probe.offset + end);
+    return kd_plan_note(t->plan, t->probe.offset + begin, t->probe.offset + end);
 }
+
+static void backward(struct kd_training *t)
+{
+    struct kd_draw draw = next_draw(t);
+    struct kd_open_step step = {.step = t->state.step + 1};
+    int64_t n_parts = t->config->accumulate < draw.n ? t->config->accumulate : draw.n;
+    for (int64_t i = 0; i < n_parts; i++)
+        step.n_samples += micro_batch(t, draw, i, n_parts);
+    kd_plan_finish(t->plan);
+    step.note = note(t);
+    t->open[t->n_open++] = step;
+}
+
+/* ---- what a step came to */
 
 /* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is
  * the same on all ranks; where each has the sums of its share alone, they agree on it. Looking at that small tensor finds it in the
  * same step on every rank and costs next to nothing; what it cannot see (an overflow deeper down) shows in the next step, or in the
  * full look at every report. */
-static bool probe_is_finite(const struct kd_training *t)
+static bool all_are_finite(const struct kd_training *t, bool own_is)
 {
     struct kd_comm *comm = t->session->comm;
-    double n_bad = own_probe_is_finite(t) ? 0 : 1;
+    double n_bad = own_is ? 0 : 1;
     if (kd_plan_state_is_sharded(t->plan))
         comm->backend->sum_doubles(comm, &n_bad, 1);
     return n_bad == 0;
+}
+
+/* Looks at the oldest open step. */
+static bool close_step(struct kd_training *t)
+{
+    struct kd_open_step step = t->open[0];
+    struct kd_noted noted;
+    memmove(t->open, t->open + 1, (size_t)--t->n_open * sizeof *t->open);
+    kd_plan_noted(t->plan, step.note, &noted);
+    count(&t->state.window, &noted.result, step.n_samples);
+    if (all_are_finite(t, noted.is_finite))
+        return true;
+    t->diverged_step = step.step;
+    t->n_open = 0;
+    return false;
+}
+
+static bool settle_to(struct kd_training *t, int n_open)
+{
+    while (t->n_open > n_open)
+        if (!close_step(t))
+            return false;
+    return true;
+}
+
+bool kd_training_settle(struct kd_training *t)
+{
+    return settle_to(t, 0);
 }
 
 static void update(struct kd_training *t, bool with_norm)
@@ -100,12 +135,15 @@ static void update(struct kd_training *t, bool with_norm)
         t->job->profile->n_steps++;
 }
 
+/* Two steps are enough for a device never to wait for the host; on the CPU there is nothing to be ahead of, and a step that diverges
+ * is found before its update. */
 bool kd_training_step(struct kd_training *t, bool with_norm)
 {
+    const int ahead = kd_plan_is_on_host(t->plan) ? 0 : 2;
     backward(t);
     t->state.step++;
-    if (!probe_is_finite(t))
+    if (ahead == 0 && !kd_training_settle(t))
         return false;
     update(t, with_norm);
-    return true;
+    return settle_to(t, ahead);
 }

@@ -87,13 +87,26 @@ static bool ends_unit(const struct kd_training *t, int64_t step)
     return step % every == 0 || step == t->end_step;
 }
 
+static void end_diverged(struct kd_training *t)
+{
+    const char *what = kd_plan_find_nonfinite(t->plan);
+    diverge(t, t->diverged_step, what ? what : "the loss");
+    report_divergence(t);
+}
+
 static void take_step(struct kd_training *t)
 {
-    if (kd_training_step(t, ends_unit(t, t->state.step + 1)))
-        return;
-    const char *what = kd_plan_find_nonfinite(t->plan);
-    diverge(t, t->state.step, what ? what : "the loss");
-    report_divergence(t);
+    if (!kd_training_step(t, ends_unit(t, t->state.step + 1)))
+        end_diverged(t);
+}
+
+/* Before anything that is told or kept. False: it has diverged, and is over. */
+static bool settle(struct kd_training *t)
+{
+    if (kd_training_settle(t))
+        return true;
+    end_diverged(t);
+    return false;
 }
 
 /* ---- reports */
@@ -247,6 +260,8 @@ static void yield(struct kd_training *t)
 static void obey(struct kd_training *t, enum kd_word word)
 {
     struct kd_error ignored;
+    if (word != KD_WORD_GO && !settle(t))
+        return;
     switch (word) {
     case KD_WORD_GO:
         break;
@@ -279,6 +294,8 @@ static void after_step(struct kd_training *t)
 {
     struct kd_error ignored;
     bool boundary = ends_unit(t, t->state.step);
+    if ((boundary || is_checkpoint_due(t)) && !settle(t))
+        return;
     if (boundary)
         report(t);
     if (t->over)

@@ -104,6 +104,12 @@ static void cpu_wait(struct kd_queue *queue)
     (void)queue;
 }
 
+static bool cpu_has_passed(struct kd_queue *queue, int i)
+{
+    (void)queue, (void)i;
+    return true;
+}
+
 static void cpu_wait_for(struct kd_queue *queue, const struct kd_queue *other, int i)
 {
     (void)queue, (void)other, (void)i;
@@ -136,6 +142,7 @@ const struct kd_device kd_device_cpu = {
     .wait = cpu_wait,
     .mark = cpu_mark,
     .wait_mark = cpu_mark,
+    .has_passed = cpu_has_passed,
     .wait_for = cpu_wait_for,
     .record = cpu_record,
 };

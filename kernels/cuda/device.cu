@@ -220,6 +220,21 @@ static void cuda_wait_mark(struct kd_queue *queue, int i)
     KD_CUDA(cudaEventSynchronize(queue->marks[i]));
 }
 
+/* "Not ready" stays behind as the last error, where the check of the next launch would find it. */
+bool kd_cuda_is_ready(cudaError_t error)
+{
+    if (error == cudaErrorNotReady)
+        cudaGetLastError();
+    else
+        KD_CUDA(error);
+    return error == cudaSuccess;
+}
+
+static bool cuda_has_passed(struct kd_queue *queue, int i)
+{
+    return kd_cuda_is_ready(cudaEventQuery(queue->marks[i]));
+}
+
 static void cuda_wait_for(struct kd_queue *queue, const struct kd_queue *other, int i)
 {
     KD_CUDA(cudaStreamWaitEvent(queue->stream, other->marks[i], 0));
@@ -289,6 +304,7 @@ const struct kd_device kd_device_cuda = {
     .wait = cuda_wait,
     .mark = cuda_mark,
     .wait_mark = cuda_wait_mark,
+    .has_passed = cuda_has_passed,
     .wait_for = cuda_wait_for,
     .record = cuda_record,
     .end_record = cuda_end_record,

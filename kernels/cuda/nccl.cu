@@ -320,16 +320,10 @@ static void gather(struct kd_collective *c, struct kd_queue *queue, float *all, 
 
 /* ---- waiting */
 
-/* "Not ready" stays behind as the last error, where the check of the next launch would find it. */
-static bool is_done(cudaStream_t stream)
+static bool is_done(struct kd_queue *queue, int mark)
 {
-    cudaError_t error = cudaStreamQuery(stream);
-    if (error != cudaErrorNotReady) {
-        kd_cuda_check(error, "cudaStreamQuery(stream)", __FILE__, __LINE__);
-        return true;
-    }
-    cudaGetLastError();
-    return false;
+    return kd_cuda_is_ready(mark < 0 ? cudaStreamQuery(queue->stream)
+                                     : cudaEventQuery(queue->marks[mark]));
 }
 
 /* An error makes NCCL's kernels wait for ever, or end without a sum: it is asked for even when the stream is done. */
@@ -344,13 +338,14 @@ static int check_errors(struct kd_collective *c)
     return 0;
 }
 
-static int wait_for(struct kd_collective *c, struct kd_queue *queue, struct kd_error *err)
+static int wait_for(struct kd_collective *c, struct kd_queue *queue, int mark, struct kd_error *err)
 {
     const int64_t until = deadline_of(c);
     for (int n_asked = 0; c->comm; n_asked++) {
-        bool done = is_done(queue->stream);
+        bool done = is_done(queue, mark);
         if (check_errors(c) == 0 && done) {
-            kd_nccl_record_done(&c->record);
+            if (mark < 0)
+                kd_nccl_record_done(&c->record);
             return 0;
         }
         if (c->comm && kd_clock_mono_us() > until)

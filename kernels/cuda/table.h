@@ -28,6 +28,9 @@ struct kd_queue {
     struct kd_range_table *range_tables; /* ranges.h */
 };
 
+/* Of cudaStreamQuery and cudaEventQuery: is it done? Any other error ends the process. */
+bool kd_cuda_is_ready(cudaError_t error);
+
 /* Device memory that is this op's until it returns to its caller: what the next op on the queue gets may be the same, which is in
  * order on a stream. Aligned to 256 bytes, full of anything. Two needs of one op are one call. */
 void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes);

@@ -101,7 +101,7 @@ static inline int gang_wait(struct seat *seat)
 {
     struct kd_error err = {};
     int64_t start = kd_clock_mono_us();
-    int status = kd_collectives_nccl.wait(seat->collective, seat->queue, &err);
+    int status = kd_collectives_nccl.wait(seat->collective, seat->queue, -1, &err);
     gang_note(seat, status, start, &err);
     return status;
 }

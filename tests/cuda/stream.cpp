@@ -148,6 +148,13 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
     return result_of_waiting(__func__);
 }
 
+cudaError_t cudaEventQuery(cudaEvent_t event)
+{
+    if (is_held)
+        return cudaErrorNotReady;
+    return cudaEventSynchronize(event);
+}
+
 /* ---- graphs */
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)

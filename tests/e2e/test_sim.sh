@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The trainer on the CUDA device and NCCL, without a GPU: the kernels on the sim of tests/cuda, in a plugin as the real one, with memory that
 # the host dies of touching and streams that do nothing before somebody waits. The losses are the CPU's, at any number of ranks.
+# shellcheck disable=SC2016  # ${x} is katydid's, not the shell's
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -74,6 +75,13 @@ expect_in err 'the gang ends, to go on from its last checkpoint'
 expect_in err 'sum_floats'
 unset KATYDID_COMM_DEADLINE
 export KATYDID_NCCL=/nonexistent
+
+# A training that diverges is found while the host is steps ahead, by one rank as by two.
+for n in 1 2; do
+    expect_exit 1 env KATYDID_CUDA_PLUGIN="$plugin" mpirun -np $n --oversubscribe --bind-to none katydid-trainer mlp.yaml \
+        optimizer.name=sgd ~optimizer.weightDecay optimizer.lr=1e6 clipNorm=0 +device=cuda
+    expect_in err 'diverged: step [0-9]* \(epoch 1\): .* is not finite'
+done
 
 # A checkpoint goes on where it is from, to the same bits, and on the other device.
 parts() { sed -n 's/^epoch=\([0-9]*\) train_loss=\([^ ]*\).*val_loss=\([^ ]*\) .*/\1 \2 \3/p' "$@"; }

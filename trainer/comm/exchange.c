@@ -74,6 +74,11 @@ void kd_exchange_wait(struct kd_exchange *exchange)
     exchange->way->wait(exchange);
 }
 
+void kd_exchange_wait_mark(struct kd_exchange *exchange, int i)
+{
+    exchange->way->wait_mark(exchange, i);
+}
+
 void kd_exchange_start_by_backend(struct kd_exchange *exchange, const struct kd_stretch *stretch,
                                   float *all)
 {

@@ -15,6 +15,8 @@
 #include "trainer/comm/comm.h"
 #include "trainer/comm/nccl.h"
 
+enum { KD_EXCHANGE_MARKS = 16 };
+
 struct kd_exchange_way;
 
 /* An arena of the device and its likeness on the host. */
@@ -71,5 +73,8 @@ void kd_exchange_sum_doubles(struct kd_exchange *exchange, double *values, int64
 /* Until all that the queue was given is done. A failure of the GPUs' sums ends the process, to be started anew from the last
  * checkpoint. */
 void kd_exchange_wait(struct kd_exchange *exchange);
+
+/* Until all that it was given before mark i is done, which is one of KD_EXCHANGE_MARKS and above; the others are the exchange's own. */
+void kd_exchange_wait_mark(struct kd_exchange *exchange, int i);
 
 #endif

@@ -65,7 +65,12 @@ static void sum_doubles(struct kd_exchange *exchange, double *values, int64_t n)
 
 static void wait_for_queue(struct kd_exchange *exchange)
 {
-    kd_nccl_gang_wait(exchange->gang, exchange->queue);
+    kd_nccl_gang_wait(exchange->gang, exchange->queue, -1);
+}
+
+static void wait_mark(struct kd_exchange *exchange, int i)
+{
+    kd_nccl_gang_wait(exchange->gang, exchange->queue, i);
 }
 
 const struct kd_exchange_way kd_exchange_collective = {
@@ -79,4 +84,5 @@ const struct kd_exchange_way kd_exchange_collective = {
     .gather = gather,
     .sum_doubles = sum_doubles,
     .wait = wait_for_queue,
+    .wait_mark = wait_mark,
 };

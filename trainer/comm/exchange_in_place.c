@@ -45,6 +45,11 @@ static void wait_for_queue(struct kd_exchange *exchange)
     exchange->device->wait(exchange->queue);
 }
 
+static void wait_mark(struct kd_exchange *exchange, int i)
+{
+    exchange->device->wait_mark(exchange->queue, i);
+}
+
 const struct kd_exchange_way kd_exchange_in_place = {
     .alloc = alloc,
     .free = free_floats,
@@ -54,4 +59,5 @@ const struct kd_exchange_way kd_exchange_in_place = {
     .gather = gather,
     .sum_doubles = sum_doubles,
     .wait = wait_for_queue,
+    .wait_mark = wait_mark,
 };

@@ -71,7 +71,8 @@ static void start_all(struct kd_exchange *exchange)
 {
     while (exchange->n_started < exchange->stretches.n) {
         const struct kd_stretch *stretch = &exchange->stretches.items[exchange->n_started];
-        exchange->device->wait_mark(exchange->queue, (int)(exchange->n_started % KD_MARKS));
+        exchange->device->wait_mark(exchange->queue,
+                                    (int)(exchange->n_started % KD_EXCHANGE_MARKS));
         kd_exchange_start_by_backend(exchange, stretch, host_of(exchange, stretch->all));
         exchange->by->progress(exchange->comm);
     }
@@ -81,8 +82,8 @@ static void start_sum(struct kd_exchange *exchange, const struct kd_stretch *str
 {
     size_t number = exchange->stretches.n - 1;
     copy_to_host(exchange, stretch->all, stretch->at, stretch->at + stretch->n);
-    exchange->device->mark(exchange->queue, (int)(number % KD_MARKS));
-    if (exchange->stretches.n - exchange->n_started == KD_MARKS)
+    exchange->device->mark(exchange->queue, (int)(number % KD_EXCHANGE_MARKS));
+    if (exchange->stretches.n - exchange->n_started == KD_EXCHANGE_MARKS)
         start_all(exchange); /* else the next mark would be set anew before anybody waited for it */
 }
 
@@ -138,6 +139,11 @@ static void wait_for_queue(struct kd_exchange *exchange)
     exchange->device->wait(exchange->queue);
 }
 
+static void wait_mark(struct kd_exchange *exchange, int i)
+{
+    exchange->device->wait_mark(exchange->queue, i);
+}
+
 const struct kd_exchange_way kd_exchange_staged = {
     .alloc = alloc,
     .free = free_floats,
@@ -147,4 +153,5 @@ const struct kd_exchange_way kd_exchange_staged = {
     .gather = gather,
     .sum_doubles = sum_doubles,
     .wait = wait_for_queue,
+    .wait_mark = wait_mark,
 };

@@ -16,6 +16,7 @@ struct kd_exchange_way {
     void (*gather)(struct kd_exchange *exchange, float *all, int64_t n);
     void (*sum_doubles)(struct kd_exchange *exchange, double *values, int64_t n);
     void (*wait)(struct kd_exchange *exchange);
+    void (*wait_mark)(struct kd_exchange *exchange, int i);
 };
 
 extern const struct kd_exchange_way kd_exchange_in_place, kd_exchange_staged,

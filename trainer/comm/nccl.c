@@ -81,10 +81,10 @@ void kd_nccl_gang_close(struct kd_nccl_gang *gang)
 
 /* ---- failing */
 
-void kd_nccl_gang_wait(struct kd_nccl_gang *gang, struct kd_queue *queue)
+void kd_nccl_gang_wait(struct kd_nccl_gang *gang, struct kd_queue *queue, int mark)
 {
     struct kd_error problem;
-    if (gang->device->collectives->wait(gang->collective, queue, &problem) == 0)
+    if (gang->device->collectives->wait(gang->collective, queue, mark, &problem) == 0)
         return;
     kd_log(KD_LOG_ERROR, "the gang ends, to go on from its last checkpoint: %s", problem.text);
     _exit(EXIT_FAILURE); /* without MPI's farewell, for which it would wait */

@@ -193,6 +193,7 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
     plan->sums = new_memory(plan, plan->n_sums, sizeof(double));
     plan->rates = new_memory(plan, plan->model.n_rates + 1, sizeof(float));
     plan->control = plan->device->alloc(sizeof *plan->control);
+    plan->device->pin(plan->notes, sizeof plan->notes);
     write_rates(plan);
     return 0;
 }
@@ -237,6 +238,8 @@ static void free_device_memory(struct kd_plan *plan)
         for (int i = 0; i < KD_PASSES_KEPT; i++)
             kd_pass_release(&plan->passes[k][i], plan);
     kd_plan_forget_updates(plan);
+    if (plan->control)
+        plan->device->unpin(plan->notes);
     kd_exchange_free(&plan->exchange, plan->parameters);
     kd_exchange_free(&plan->exchange, plan->gradients);
     kd_exchange_release(&plan->exchange);

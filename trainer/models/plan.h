@@ -78,10 +78,22 @@ struct kd_batch_result {
 };
 
 /* Forward and backward; the gradient arena gets d(sum of local losses / n_counted)/d(parameters). With several ranks the sum of the
- * gradients over them is under way when it returns; kd_plan_finish waits for it. */
+ * gradients over them is under way when it returns; kd_plan_finish ends it. result NULL: nothing is waited for, and kd_plan_note has
+ * the sums of the step's batches. */
 void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result);
 void kd_plan_finish(struct kd_plan *plan);
+
+/* What a step came to, noted on the device behind what its queue was given so far, and looked at later, so that the host can be
+ * steps ahead. The sums are those of its batches (result NULL above); is_finite: of the gradients [begin, end), as far as this rank has
+ * them. At most KD_NOTES are open at a time; they are looked at in order. */
+enum { KD_NOTES = 4 };
+struct kd_noted {
+    struct kd_batch_result result;
+    bool is_finite;
+};
+int64_t kd_plan_note(struct kd_plan *plan, int64_t begin, int64_t end); /* its number */
+void kd_plan_noted(struct kd_plan *plan, int64_t number, struct kd_noted *noted);
 
 /* Forward without dropout, with running statistics. */
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
@@ -116,9 +128,6 @@ int64_t kd_plan_n_statistics(const struct kd_plan *plan); /* in floats */
 float *kd_plan_statistics(struct kd_plan *plan);
 int kd_plan_n_statistic_tensors(const struct kd_plan *plan);
 struct kd_plan_tensor kd_plan_statistic_tensor_at(const struct kd_plan *plan, int i);
-
-/* Are the gradients [begin, end) of this rank's arena all finite? */
-bool kd_plan_is_finite(struct kd_plan *plan, int64_t begin, int64_t end);
 
 /* The first non-finite value of parameters or gradients as text ("gradient of layers.2.weight (linear)"), or NULL. */
 const char *kd_plan_find_nonfinite(struct kd_plan *plan);

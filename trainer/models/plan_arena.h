@@ -21,11 +21,17 @@ enum { KD_PASSES_KEPT = 2 };
 /* Floats of gradients that are summed over the ranks at once, while the backward pass goes on: 1 MB. */
 enum { KD_BUCKET_FLOATS = 1 << 18 };
 
+/* What the host reads after a step. */
+struct kd_note {
+    struct kd_loss_sums sums;
+    int64_t nonfinite_at; /* -1: all are finite */
+};
+
 /* What the host writes before a step and reads after it. */
 struct kd_control {
     struct kd_turn turn;
     struct kd_hyper hyper;
-    struct kd_loss_sums sums;
+    struct kd_note note;
     double sum_squares; /* of the gradient */
     float gradient_scale, gradient_norm;
     int64_t nonfinite_at;
@@ -92,6 +98,8 @@ struct kd_plan {
     double *sums;
     float *rates; /* tunable settings; the last one is the label smoothing */
     struct kd_control *control;
+    struct kd_note notes[KD_NOTES]; /* host memory, pinned: what was copied from the control's */
+    int64_t n_notes;
 
     struct kd_pass passes[KD_N_PASSES][KD_PASSES_KEPT];
     int64_t n_passes;               /* run so far */

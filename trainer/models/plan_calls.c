@@ -209,7 +209,7 @@ static void add_cross_entropy(const struct kd_emit_target *target, float *y)
                 .other_labels = batch->other_labels, .rows = batch->n * positions,
                 .n_classes = last_dimension(plan),
                 .smoothing = is_training(target->pass) ? plan->rates + plan->model.n_rates : NULL,
-                .turn = &plan->control->turn, .sums = &plan->control->sums,
+                .turn = &plan->control->turn, .sums = &plan->control->note.sums,
                 .backward = is_training(target->pass)));
 }
 
@@ -221,7 +221,7 @@ static void add_target_loss(const struct kd_emit_target *target, float *y, enum 
                                      .rows = target->pass->batch.n,
                                      .n_targets = kd_shape_count(kd_model_out(&plan->model)),
                                      .turn = &plan->control->turn,
-                                     .sums = &plan->control->sums,
+                                     .sums = &plan->control->note.sums,
                                      .backward = is_training(target->pass)};
     add_call(target, (struct kd_call){.op = op, .args.mse = loss});
 }

@@ -126,6 +126,22 @@ static void run_steps_timed(struct kd_plan *plan, struct kd_pass *pass)
     }
 }
 
+static struct kd_batch_result result_of(const struct kd_loss_sums *sums)
+{
+    return (struct kd_batch_result){.loss_sum = sums->loss,
+                                    .n_correct = sums->n_correct,
+                                    .n_top5 = sums->n_top5,
+                                    .n_counted = sums->n_counted};
+}
+
+static void read_sums(struct kd_plan *plan, struct kd_batch_result *result)
+{
+    struct kd_loss_sums sums;
+    plan->device->copy_out(plan->queue, &sums, &plan->control->note.sums, sizeof sums);
+    kd_exchange_wait(&plan->exchange);
+    *result = result_of(&sums);
+}
+
 static void run_pass(struct kd_plan *plan, enum kd_pass_kind kind, const struct kd_batch *batch,
                      struct kd_batch_result *result)
 {
@@ -136,17 +152,14 @@ static void run_pass(struct kd_plan *plan, enum kd_pass_kind kind, const struct 
                            .n_global = batch->n_global,
                            .n_counted = batch->n_counted,
                            .mix = batch->mix};
-    struct kd_loss_sums sums = {0};
+    const struct kd_loss_sums zeros = {0};
     struct kd_pass *pass = kd_pass_for(plan, kind, batch);
     device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);
-    device->copy_in(plan->queue, &plan->control->sums, &sums, sizeof sums);
+    if (result || !batch->follows)
+        device->copy_in(plan->queue, &plan->control->note.sums, &zeros, sizeof zeros);
     (plan->profile ? run_steps_timed : run_steps)(plan, pass);
-    device->copy_out(plan->queue, &sums, &plan->control->sums, sizeof sums);
-    kd_exchange_wait(&plan->exchange);
-    *result = (struct kd_batch_result){.loss_sum = sums.loss,
-                                       .n_correct = sums.n_correct,
-                                       .n_top5 = sums.n_top5,
-                                       .n_counted = sums.n_counted};
+    if (result)
+        read_sums(plan, result);
 }
 
 static enum kd_pass_kind training_pass(const struct kd_batch *batch)
@@ -167,6 +180,34 @@ void kd_plan_finish(struct kd_plan *plan)
     int64_t began = kd_profile_begin(plan->profile);
     kd_exchange_finish(&plan->exchange);
     kd_profile_end(plan->profile, KD_PHASE_ALLREDUCE, began);
+}
+
+/* ---- notes */
+
+static int mark_of(int64_t note)
+{
+    return KD_EXCHANGE_MARKS + (int)(note % KD_NOTES);
+}
+
+int64_t kd_plan_note(struct kd_plan *plan, int64_t begin, int64_t end)
+{
+    int64_t number = plan->n_notes++;
+    struct kd_note *on_device = &plan->control->note;
+    kd_plan_call(plan, KD_CALL(find_nonfinite, .x = plan->gradients + begin, .n = end - begin,
+                               .at = &on_device->nonfinite_at));
+    plan->device->copy_out(plan->queue, &plan->notes[number % KD_NOTES], on_device,
+                           sizeof *on_device);
+    plan->device->mark(plan->queue, mark_of(number));
+    return number;
+}
+
+void kd_plan_noted(struct kd_plan *plan, int64_t number, struct kd_noted *noted)
+{
+    kd_assert(number < plan->n_notes && number >= plan->n_notes - KD_NOTES);
+    kd_exchange_wait_mark(&plan->exchange, mark_of(number));
+    const struct kd_note *note = &plan->notes[number % KD_NOTES];
+    *noted =
+        (struct kd_noted){.result = result_of(&note->sums), .is_finite = note->nonfinite_at < 0};
 }
 
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
@@ -222,11 +263,6 @@ static int64_t find_between(struct kd_plan *plan, const float *arena, int64_t be
     plan->device->copy_out(plan->queue, &at, &plan->control->nonfinite_at, sizeof at);
     kd_exchange_wait(&plan->exchange);
     return at < 0 ? -1 : begin + at;
-}
-
-bool kd_plan_is_finite(struct kd_plan *plan, int64_t begin, int64_t end)
-{
-    return find_between(plan, plan->gradients, begin, end) < 0;
 }
 
 static int64_t find_in_share(struct kd_plan *plan, const float *arena)
