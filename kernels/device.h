@@ -11,7 +11,7 @@
 #include "kernels/collective.h"
 #include "kernels/ops.h"
 
-enum { KD_MARKS = 24, KD_IDENTITY_MAX = 40 };
+enum { KD_MARKS = 32, KD_IDENTITY_MAX = 40 };
 
 struct kd_recording; /* a device's own */
 

@@ -166,8 +166,8 @@ static int ready_plan(struct kd_session *session, const struct kd_plan_options *
 static void ready_buffers(struct kd_session *session, const struct kd_config *config,
                           const struct kd_dataset *dataset)
 {
-    kd_loader_prepare(&session->loader, kd_plan_queue(session->plan), dataset,
-                      &config->data.augment, session->max_batch);
+    kd_loader_prepare(&session->loader, session->plan, dataset, &config->data.augment,
+                      session->max_batch);
     kd_arr_clear(&session->order);
     kd_arr_reserve(&session->order, (size_t)dataset->train.n);
 }

@@ -318,7 +318,7 @@ static void run_micro_batches(struct kd_plan *plan, const struct sample_set *set
         batch.follows = part > 0;
         batch.precedes = part + 1 < n_parts;
         kd_plan_backward(plan, &batch, &result);
-        *loss += result.loss_sum;
+        *loss = result.loss_sum; /* of all so far */
     }
 }
 

@@ -1,22 +1,24 @@
 #include "trainer/data/loader.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "coordinator/base/mem.h"
 
 static const struct kd_augment nothing;
 
 void kd_loader_init(struct kd_loader *loader, const struct kd_device *device)
 {
     *loader = (struct kd_loader){.device = device};
-    kd_source_init(&loader->source, device);
+    kd_parcel_init(&loader->parcel, device, 0);
+    kd_source_init(&loader->source, device, KD_PARCEL_IMAGES);
 }
 
 void kd_loader_release(struct kd_loader *loader)
 {
-    for (int i = 0; i < KD_N_SLOTS; i++) {
-        if (loader->slots[i].device)
-            loader->device->free(loader->slots[i].device);
-        free(loader->slots[i].host);
-    }
+    for (int i = KD_N_SENT; i < KD_N_SLOTS; i++)
+        loader->device->free(loader->slots[i].device);
+    kd_parcel_release(&loader->parcel);
     kd_source_release(&loader->source);
     kd_arr_release(&loader->partners);
     *loader = (struct kd_loader){0};
@@ -24,75 +26,89 @@ void kd_loader_release(struct kd_loader *loader)
 
 /* ---- memory */
 
-static void need(struct kd_loader *loader, enum kd_loader_slot slot, int64_t n, size_t size,
-                 bool on_host)
+static void need(struct kd_loader *loader, enum kd_loader_slot slot, int64_t n, size_t size)
 {
     size_t bytes = (size_t)n * size;
     if (bytes <= loader->slots[slot].bytes)
         return;
-    if (loader->slots[slot].device)
-        loader->device->free(loader->slots[slot].device);
-    free(loader->slots[slot].host);
-    loader->slots[slot].device = loader->device->alloc(bytes);
-    loader->slots[slot].host = on_host ? kd_alloc(bytes) : NULL;
     loader->slots[slot].bytes = bytes;
+    if (slot < KD_N_SENT)
+        return;
+    loader->device->free(loader->slots[slot].device);
+    loader->slots[slot].device = loader->device->alloc(bytes);
 }
 
-static void send(struct kd_loader *loader, enum kd_loader_slot slot, int64_t n, size_t size)
+static void lay_out_parcel(struct kd_loader *loader)
 {
-    loader->device->copy_in(loader->queue, loader->slots[slot].device, loader->slots[slot].host,
-                            (size_t)n * size);
-}
-
-static void send_scales(struct kd_loader *loader, const struct kd_scales *scales)
-{
-    loader->n_scales = scales->n;
-    need(loader, KD_SLOT_CENTER, scales->n, sizeof(float), true);
-    need(loader, KD_SLOT_FACTOR, scales->n, sizeof(float), true);
-    float *center = loader->slots[KD_SLOT_CENTER].host;
-    float *factor = loader->slots[KD_SLOT_FACTOR].host;
-    for (int64_t j = 0; j < scales->n; j++) {
-        center[j] = (float)scales->center[j];
-        factor[j] = (float)scales->factor[j];
+    size_t at = 0;
+    for (int i = 0; i < KD_N_SENT; i++) {
+        size_t n = (loader->slots[i].bytes + KD_PARCEL_ALIGNMENT - 1) / KD_PARCEL_ALIGNMENT;
+        loader->slots[i].at = at;
+        at += n * KD_PARCEL_ALIGNMENT;
     }
-    send(loader, KD_SLOT_CENTER, scales->n, sizeof(float));
-    send(loader, KD_SLOT_FACTOR, scales->n, sizeof(float));
+    kd_parcel_need(&loader->parcel, at);
+    for (int i = 0; i < KD_N_SENT; i++)
+        loader->slots[i].device = loader->parcel.memory + loader->slots[i].at;
 }
 
-void kd_loader_prepare(struct kd_loader *loader, struct kd_queue *queue,
+static void need_for_batches(struct kd_loader *loader, const struct kd_table *table,
+                             const struct kd_augment *augment, int64_t n)
+{
+    bool tokens = kd_table_is_tokens(table), mixes = augment->mixup > 0;
+    int64_t size = n * kd_shape_count(table->shape), sides = mixes ? 2 : 1;
+    need(loader, KD_SLOT_TURN, 1, sizeof(struct kd_turn));
+    for (int64_t side = 0; side < sides; side++) {
+        need(loader, KD_SLOT_ROWS + side, n, sizeof(int64_t));
+        need(loader, KD_SLOT_SAMPLES + side, n, sizeof(int64_t));
+        need(loader, KD_SLOT_LABELS + side, table->labels ? n : 0, sizeof(int32_t));
+        need(loader, KD_SLOT_TARGETS + side, n * table->n_targets, sizeof(float));
+    }
+    need(loader, tokens ? KD_SLOT_TOKENS : KD_SLOT_X, size, sizeof(float));
+    need(loader, KD_SLOT_TOKEN_LABELS, tokens ? size : 0, sizeof(int32_t));
+    need(loader, KD_SLOT_UNMOVED, kd_augment_moves_pixels(augment) ? size : 0, sizeof(float));
+    need(loader, KD_SLOT_OTHER_X, mixes ? size : 0, sizeof(float));
+    lay_out_parcel(loader);
+}
+
+static void send_scale(struct kd_loader *loader, enum kd_loader_slot slot, const double *values,
+                       int64_t n)
+{
+    float *floats = KD_NEW_ARRAY(float, (size_t)n + 1);
+    for (int64_t j = 0; j < n; j++)
+        floats[j] = (float)values[j];
+    need(loader, slot, n, sizeof *floats);
+    loader->device->copy_in(loader->queue, loader->slots[slot].device, floats,
+                            (size_t)n * sizeof *floats);
+    free(floats); /* it is not pinned, so it has been read */
+}
+
+void kd_loader_prepare(struct kd_loader *loader, struct kd_plan *plan,
                        const struct kd_dataset *dataset, const struct kd_augment *augment,
                        int64_t max_batch)
 {
-    const struct kd_table *table = &dataset->rows;
-    bool tokens = kd_table_is_tokens(table), mixes = augment->mixup > 0;
-    int64_t n = max_batch, size = n * kd_shape_count(table->shape);
-    loader->queue = queue;
-    kd_source_prepare(&loader->source, queue, dataset, max_batch);
-    need(loader, KD_SLOT_ROWS, n, sizeof(int64_t), true);
-    need(loader, KD_SLOT_SAMPLES, n, sizeof(int64_t), true);
-    need(loader, KD_SLOT_TURN, 1, sizeof(struct kd_turn), true);
-    need(loader, tokens ? KD_SLOT_TOKENS : KD_SLOT_X, size, sizeof(float), false);
-    need(loader, KD_SLOT_TOKEN_LABELS, tokens ? size : 0, sizeof(int32_t), false);
-    need(loader, KD_SLOT_LABELS, table->labels ? n : 0, sizeof(int32_t), true);
-    need(loader, KD_SLOT_TARGETS, n * table->n_targets, sizeof(float), true);
-    if (kd_augment_moves_pixels(augment))
-        need(loader, KD_SLOT_UNMOVED, size, sizeof(float), false);
-    if (mixes) {
-        need(loader, KD_SLOT_OTHER_X, size, sizeof(float), false);
-        need(loader, KD_SLOT_OTHER_SAMPLES, n, sizeof(int64_t), true);
-        need(loader, KD_SLOT_OTHER_LABELS, table->labels ? n : 0, sizeof(int32_t), true);
-        need(loader, KD_SLOT_OTHER_TARGETS, n * table->n_targets, sizeof(float), true);
-    }
-    send_scales(loader, &dataset->scales);
+    loader->plan = plan;
+    loader->queue = plan ? kd_plan_queue(plan) : NULL;
+    kd_parcel_restart(&loader->parcel, plan);
+    kd_source_prepare(&loader->source, plan, dataset, max_batch);
+    need_for_batches(loader, &dataset->rows, augment, max_batch);
+    loader->n_scales = dataset->scales.n;
+    send_scale(loader, KD_SLOT_CENTER, dataset->scales.center, dataset->scales.n);
+    send_scale(loader, KD_SLOT_FACTOR, dataset->scales.factor, dataset->scales.n);
 }
 
 /* ---- one batch */
 
 /* One set of samples that a batch is made of: its own, or their partners in mixup. */
 struct side {
-    enum kd_loader_slot x, samples, labels, targets;
+    int number; /* 0, 1: the slots that come after each other */
+    enum kd_loader_slot x;
     const int32_t *partners; /* NULL: its own */
 };
+
+static void *host_of(const struct kd_loader *loader, enum kd_loader_slot slot)
+{
+    return loader->image + loader->slots[slot].at;
+}
 
 static int64_t position_of(const struct kd_draw *draw, const struct side *side, int64_t i)
 {
@@ -105,29 +121,26 @@ static int32_t row_at(const struct kd_draw *draw, int64_t position)
     return kd_part_row(draw->part, draw->order ? draw->order[position] : position);
 }
 
-/* The memory that the places are counted from. */
-static const void *send_places(struct kd_loader *loader, const struct kd_draw *draw,
-                               const struct side *side)
+static void fill_places(struct kd_loader *loader, const struct kd_draw *draw,
+                        const struct side *side)
 {
-    int64_t *rows = loader->slots[KD_SLOT_ROWS].host, *samples = loader->slots[side->samples].host;
+    int64_t *rows = host_of(loader, KD_SLOT_ROWS + side->number);
+    int64_t *samples = host_of(loader, KD_SLOT_SAMPLES + side->number);
     int64_t n = draw->end - draw->first;
     for (int64_t i = 0; i < n; i++) {
         samples[i] = position_of(draw, side, i);
         rows[i] = row_at(draw, samples[i]);
     }
-    const void *from = kd_source_place(&loader->source, loader->queue, draw->part->table, rows, n);
-    send(loader, KD_SLOT_ROWS, n, sizeof *rows);
-    send(loader, side->samples, n, sizeof *samples);
-    return from;
+    kd_source_place(&loader->source, loader->plan, side->number, draw->part->table, rows, n);
 }
 
-static void send_answers(struct kd_loader *loader, const struct kd_draw *draw,
+static void fill_answers(struct kd_loader *loader, const struct kd_draw *draw,
                          const struct side *side)
 {
     const struct kd_table *table = draw->part->table;
     int64_t n = draw->end - draw->first, t = table->n_targets;
-    int32_t *labels = loader->slots[side->labels].host;
-    float *targets = loader->slots[side->targets].host;
+    int32_t *labels = host_of(loader, KD_SLOT_LABELS + side->number);
+    float *targets = host_of(loader, KD_SLOT_TARGETS + side->number);
     for (int64_t i = 0; i < n; i++) {
         int64_t row = row_at(draw, position_of(draw, side, i));
         if (table->labels)
@@ -136,12 +149,19 @@ static void send_answers(struct kd_loader *loader, const struct kd_draw *draw,
             memcpy(targets + i * t, table->targets + row * t, (size_t)t * sizeof *targets);
     }
     /* A partner whose label is ignored has none to give: the sample keeps its own for the whole. */
-    const int32_t *own = loader->slots[KD_SLOT_LABELS].host;
+    const int32_t *own = host_of(loader, KD_SLOT_LABELS);
     for (int64_t i = 0; side->partners && table->labels && i < n; i++)
         labels[i] = labels[i] < 0 ? own[i] : labels[i];
-    send(loader, table->labels ? side->labels : side->targets, table->labels ? n : n * t,
-         sizeof(float));
 }
+
+static void fill_side(struct kd_loader *loader, const struct kd_draw *draw, const struct side *side)
+{
+    fill_places(loader, draw, side);
+    if (!kd_table_is_tokens(draw->part->table))
+        fill_answers(loader, draw, side);
+}
+
+/* ---- on the device */
 
 static void run(struct kd_loader *loader, struct kd_call call)
 {
@@ -168,41 +188,43 @@ static void gather_numbers(struct kd_loader *loader, const struct kd_draw *draw,
     const int64_t *dims = table->shape.dims;
     int64_t n = draw->end - draw->first;
     run(loader, KD_CALL(gather, .source = from, .element = table->element,
-                        .rows = loader->slots[KD_SLOT_ROWS].device, .n = n, .stride = 1,
-                        .size = kd_shape_count(table->shape), .planes = table->planes,
+                        .rows = loader->slots[KD_SLOT_ROWS + side->number].device, .n = n,
+                        .stride = 1, .size = kd_shape_count(table->shape), .planes = table->planes,
                         .center = loader->slots[KD_SLOT_CENTER].device,
                         .factor = loader->slots[KD_SLOT_FACTOR].device,
                         .n_scales = loader->n_scales, .y = moves ? unmoved : x));
     if (moves)
         run(loader, KD_CALL(augment, .x = unmoved, .y = x, .n = n, .h = dims[0], .w = dims[1],
-                            .channels = dims[2], .samples = loader->slots[side->samples].device,
+                            .channels = dims[2],
+                            .samples = loader->slots[KD_SLOT_SAMPLES + side->number].device,
                             .turn = loader->slots[KD_SLOT_TURN].device, .crop = augment->crop,
                             .cutout = augment->cutout, .flip = augment->flip));
 }
 
-static void load_side(struct kd_loader *loader, const struct kd_draw *draw, const struct side *side)
+static void gather_side(struct kd_loader *loader, const struct kd_draw *draw,
+                        const struct side *side)
 {
-    const void *from = send_places(loader, draw, side);
-    if (kd_table_is_tokens(draw->part->table)) {
+    const struct kd_table *table = draw->part->table;
+    const void *from = kd_source_memory(&loader->source, loader->plan, side->number, table);
+    if (kd_table_is_tokens(table))
         gather_tokens(loader, draw, from);
-        return;
-    }
-    send_answers(loader, draw, side);
-    gather_numbers(loader, draw, side, from);
+    else
+        gather_numbers(loader, draw, side, from);
 }
 
-/* After the batch's own side: the partners', and the two mixed. */
-static void mix_in(struct kd_loader *loader, const struct kd_draw *draw)
+static void choose_partners(struct kd_loader *loader, const struct kd_draw *draw)
+{
+    kd_arr_clear(&loader->partners);
+    kd_arr_reserve(&loader->partners, (size_t)draw->n);
+    kd_augment_partners(loader->partners.items, draw->n, draw->seed, draw->step);
+}
+
+/* The partners' samples into the batch's own. */
+static void mix(struct kd_loader *loader, const struct kd_draw *draw)
 {
     const struct kd_table *table = draw->part->table;
     int64_t n = draw->end - draw->first;
     const void *turn = loader->slots[KD_SLOT_TURN].device;
-    kd_arr_clear(&loader->partners);
-    kd_arr_reserve(&loader->partners, (size_t)draw->n);
-    kd_augment_partners(loader->partners.items, draw->n, draw->seed, draw->step);
-    struct side others = {KD_SLOT_OTHER_X, KD_SLOT_OTHER_SAMPLES, KD_SLOT_OTHER_LABELS,
-                          KD_SLOT_OTHER_TARGETS, loader->partners.items};
-    load_side(loader, draw, &others);
     run(loader, KD_CALL(mix, .x = loader->slots[KD_SLOT_X].device,
                         .other = loader->slots[KD_SLOT_OTHER_X].device,
                         .n = n * kd_shape_count(table->shape), .turn = turn));
@@ -211,6 +233,8 @@ static void mix_in(struct kd_loader *loader, const struct kd_draw *draw)
                             .other = loader->slots[KD_SLOT_OTHER_TARGETS].device,
                             .n = n * table->n_targets, .turn = turn));
 }
+
+/* ---- the whole */
 
 /* Rows that count in the whole global batch; at least 1, since gradients are divided by it. */
 static int64_t count_rows(const struct kd_draw *draw)
@@ -224,32 +248,21 @@ static int64_t count_rows(const struct kd_draw *draw)
     return n > 0 ? n : 1;
 }
 
-static void send_turn(struct kd_loader *loader, const struct kd_batch *batch)
+static void fill_turn(struct kd_loader *loader, const struct kd_batch *batch)
 {
-    *(struct kd_turn *)loader->slots[KD_SLOT_TURN].host =
-        (struct kd_turn){.seed = batch->seed,
-                         .step = batch->step,
-                         .n_global = batch->n_global,
-                         .n_counted = batch->n_counted,
-                         .mix = batch->mix};
-    send(loader, KD_SLOT_TURN, 1, sizeof(struct kd_turn));
+    *(struct kd_turn *)host_of(loader, KD_SLOT_TURN) = (struct kd_turn){
+        .seed = batch->seed,
+        .step = batch->step,
+        .n_global = batch->n_global,
+        .n_counted = batch->n_counted,
+        .mix = batch->mix,
+    };
 }
 
-void kd_loader_fill(struct kd_loader *loader, const struct kd_draw *draw, struct kd_batch *batch)
+static void fill_pointers(const struct kd_loader *loader, const struct kd_table *table, bool mixes,
+                          struct kd_batch *batch)
 {
-    const struct kd_table *table = draw->part->table;
-    bool tokens = kd_table_is_tokens(table), mixes = draw->augment && draw->augment->mixup > 0;
-    struct side own = {KD_SLOT_X, KD_SLOT_SAMPLES, KD_SLOT_LABELS, KD_SLOT_TARGETS, NULL};
-    batch->seed = draw->seed;
-    batch->step = draw->step;
-    batch->n = draw->end - draw->first;
-    batch->n_global = draw->n_micro;
-    batch->n_counted = count_rows(draw);
-    batch->mix = mixes ? kd_augment_share(draw->augment, draw->seed, draw->step) : 0;
-    send_turn(loader, batch);
-    load_side(loader, draw, &own);
-    if (mixes)
-        mix_in(loader, draw);
+    bool tokens = kd_table_is_tokens(table);
     batch->x = tokens ? NULL : loader->slots[KD_SLOT_X].device;
     batch->tokens = tokens ? loader->slots[KD_SLOT_TOKENS].device : NULL;
     batch->labels = tokens          ? loader->slots[KD_SLOT_TOKEN_LABELS].device
@@ -259,4 +272,31 @@ void kd_loader_fill(struct kd_loader *loader, const struct kd_draw *draw, struct
         mixes && table->labels ? loader->slots[KD_SLOT_OTHER_LABELS].device : NULL;
     batch->targets = table->targets ? loader->slots[KD_SLOT_TARGETS].device : NULL;
     batch->samples = loader->slots[KD_SLOT_SAMPLES].device;
+    batch->turn = loader->slots[KD_SLOT_TURN].device;
+}
+
+void kd_loader_fill(struct kd_loader *loader, const struct kd_draw *draw, struct kd_batch *batch)
+{
+    bool mixes = draw->augment && draw->augment->mixup > 0;
+    if (mixes)
+        choose_partners(loader, draw);
+    const struct side sides[] = {{0, KD_SLOT_X, NULL},
+                                 {1, KD_SLOT_OTHER_X, loader->partners.items}};
+    int n_sides = mixes ? 2 : 1;
+    batch->seed = draw->seed;
+    batch->step = draw->step;
+    batch->n = draw->end - draw->first;
+    batch->n_global = draw->n_micro;
+    batch->n_counted = count_rows(draw);
+    batch->mix = mixes ? kd_augment_share(draw->augment, draw->seed, draw->step) : 0;
+    loader->image = kd_parcel_open(&loader->parcel, loader->plan);
+    fill_turn(loader, batch);
+    for (int i = 0; i < n_sides; i++)
+        fill_side(loader, draw, &sides[i]);
+    kd_parcel_send(&loader->parcel, loader->plan, loader->parcel.bytes);
+    for (int i = 0; i < n_sides; i++)
+        gather_side(loader, draw, &sides[i]);
+    if (mixes)
+        mix(loader, draw);
+    fill_pointers(loader, draw->part->table, mixes, batch);
 }

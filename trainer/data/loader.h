@@ -7,24 +7,27 @@
 
 #include "kernels/device.h"
 #include "trainer/data/dataset.h"
+#include "trainer/data/parcel.h"
 #include "trainer/data/source.h"
 #include "trainer/models/plan.h"
 
-/* Memory of the device, and beside it the host's where something is put together there. */
+/* Arrays on the device. Those below KD_N_SENT are filled by the host, batch by batch, and go there together (parcel.h). */
 enum kd_loader_slot {
-    KD_SLOT_X,
-    KD_SLOT_UNMOVED, /* samples before their pixels are moved */
-    KD_SLOT_OTHER_X,
-    KD_SLOT_TOKENS,
-    KD_SLOT_TOKEN_LABELS,
+    KD_SLOT_TURN,
+    KD_SLOT_ROWS,
+    KD_SLOT_OTHER_ROWS,
+    KD_SLOT_SAMPLES,
+    KD_SLOT_OTHER_SAMPLES,
     KD_SLOT_LABELS,
     KD_SLOT_OTHER_LABELS,
     KD_SLOT_TARGETS,
     KD_SLOT_OTHER_TARGETS,
-    KD_SLOT_ROWS,
-    KD_SLOT_SAMPLES,
-    KD_SLOT_OTHER_SAMPLES,
-    KD_SLOT_TURN,
+    KD_N_SENT,
+    KD_SLOT_X = KD_N_SENT,
+    KD_SLOT_UNMOVED, /* samples before their pixels are moved */
+    KD_SLOT_OTHER_X,
+    KD_SLOT_TOKENS,
+    KD_SLOT_TOKEN_LABELS,
     KD_SLOT_CENTER,
     KD_SLOT_FACTOR,
     KD_N_SLOTS
@@ -32,11 +35,14 @@ enum kd_loader_slot {
 
 struct kd_loader {
     const struct kd_device *device; /* borrowed */
-    struct kd_queue *queue;         /* borrowed: the plan's */
+    struct kd_plan *plan;           /* borrowed: whose queue all goes through */
+    struct kd_queue *queue;         /* and that queue */
     struct kd_source source;
+    struct kd_parcel parcel;
+    char *image; /* of the parcel, while it is filled */
     struct {
-        void *device, *host; /* owned; host may be NULL */
-        size_t bytes;
+        void *device;     /* owned, but for those in the parcel */
+        size_t bytes, at; /* at: where it begins in the parcel */
     } slots[KD_N_SLOTS];
     int64_t n_scales;
     KD_ARR(int32_t) partners; /* of mixup, over the global batch */
@@ -45,8 +51,8 @@ struct kd_loader {
 void kd_loader_init(struct kd_loader *loader, const struct kd_device *device);
 void kd_loader_release(struct kd_loader *loader);
 
-/* Memory for up to max_batch samples of a data set, and its scales. All work goes through this queue of the device. */
-void kd_loader_prepare(struct kd_loader *loader, struct kd_queue *queue,
+/* Memory for up to max_batch samples of a data set, and its scales. All work goes through the plan's queue; plan NULL: the CPU's. */
+void kd_loader_prepare(struct kd_loader *loader, struct kd_plan *plan,
                        const struct kd_dataset *dataset, const struct kd_augment *augment,
                        int64_t max_batch);
 

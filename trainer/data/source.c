@@ -6,9 +6,11 @@
 #include "coordinator/base/mem.h"
 #include "kernels/element.h"
 
-void kd_source_init(struct kd_source *source, const struct kd_device *device)
+void kd_source_init(struct kd_source *source, const struct kd_device *device, int first_mark)
 {
     *source = (struct kd_source){.device = device};
+    for (int side = 0; side < 2; side++)
+        kd_parcel_init(&source->packed[side], device, first_mark + side * KD_PARCEL_IMAGES);
 }
 
 static void drop_tables(struct kd_source *source)
@@ -21,18 +23,11 @@ static void drop_tables(struct kd_source *source)
     source->key = NULL;
 }
 
-static void drop_packed(struct kd_source *source)
-{
-    source->device->free(source->packed);
-    free(source->packed_host);
-    source->packed = source->packed_host = NULL;
-    source->packed_bytes = 0;
-}
-
 void kd_source_release(struct kd_source *source)
 {
     drop_tables(source);
-    drop_packed(source);
+    for (int side = 0; side < 2; side++)
+        kd_parcel_release(&source->packed[side]);
     *source = (struct kd_source){0};
 }
 
@@ -96,7 +91,7 @@ static void hold_tables(struct kd_source *source, struct kd_queue *queue,
 
 /* ---- samples that are sent */
 
-static void need_packed(struct kd_source *source, int64_t max_batch)
+static void need_packed(struct kd_source *source, struct kd_plan *plan, int64_t max_batch)
 {
     int64_t bytes = 0;
     for (size_t i = 0; i < KD_COUNT(source->tables); i++) {
@@ -104,35 +99,33 @@ static void need_packed(struct kd_source *source, int64_t max_batch)
         if (!held->memory && held->table->n > 0 && bytes < max_batch * sample_bytes(held->table))
             bytes = max_batch * sample_bytes(held->table);
     }
-    if (bytes <= source->packed_bytes)
-        return;
-    drop_packed(source);
-    source->packed = source->device->alloc((size_t)bytes);
-    source->packed_host = kd_alloc((size_t)bytes);
-    source->packed_bytes = bytes;
+    for (int side = 0; side < 2; side++) {
+        kd_parcel_restart(&source->packed[side], plan);
+        kd_parcel_need(&source->packed[side], (size_t)bytes);
+    }
 }
 
-static void send_packed(struct kd_source *source, struct kd_queue *queue,
-                        const struct kd_table *table, int64_t *places, int64_t n)
+static void pack(struct kd_source *source, struct kd_plan *plan, int side,
+                 const struct kd_table *table, int64_t *places, int64_t n)
 {
     int64_t bytes = sample_bytes(table);
+    char *image = kd_parcel_open(&source->packed[side], plan);
     for (int64_t i = 0; i < n; i++) {
-        memcpy(source->packed_host + i * bytes, table->source + kd_table_at(table, places[i]),
-               (size_t)bytes);
+        memcpy(image + i * bytes, table->source + kd_table_at(table, places[i]), (size_t)bytes);
         places[i] = i * bytes;
     }
-    source->device->copy_in(queue, source->packed, source->packed_host, (size_t)(n * bytes));
+    source->packed_used[side] = n * bytes;
 }
 
 /* ---- the whole */
 
-void kd_source_prepare(struct kd_source *source, struct kd_queue *queue,
+void kd_source_prepare(struct kd_source *source, struct kd_plan *plan,
                        const struct kd_dataset *dataset, int64_t max_batch)
 {
     if (source->device->is_host)
         return;
-    hold_tables(source, queue, dataset);
-    need_packed(source, max_batch);
+    hold_tables(source, kd_plan_queue(plan), dataset);
+    need_packed(source, plan, max_batch);
 }
 
 static const struct kd_held_table *held_of(const struct kd_source *source,
@@ -144,17 +137,32 @@ static const struct kd_held_table *held_of(const struct kd_source *source,
     return NULL;
 }
 
-const void *kd_source_place(struct kd_source *source, struct kd_queue *queue,
-                            const struct kd_table *table, int64_t *places, int64_t n)
+static bool is_sent(const struct kd_source *source, const struct kd_table *table)
+{
+    return !source->device->is_host && !held_of(source, table);
+}
+
+void kd_source_place(struct kd_source *source, struct kd_plan *plan, int side,
+                     const struct kd_table *table, int64_t *places, int64_t n)
 {
     const struct kd_held_table *held = held_of(source, table);
-    bool is_sent = !source->device->is_host && !held;
-    if (is_sent)
-        send_packed(source, queue, table, places, n);
-    for (int64_t i = 0; !is_sent && i < n; i++)
-        places[i] = kd_table_at(table, places[i]) - (held ? held->origin : 0);
+    int64_t origin = held ? held->origin : 0;
     int64_t unit = kd_table_is_tokens(table) ? kd_element_bytes(table->element) : 1;
+    if (is_sent(source, table))
+        pack(source, plan, side, table, places, n);
+    else
+        for (int64_t i = 0; i < n; i++)
+            places[i] = kd_table_at(table, places[i]) - origin;
     for (int64_t i = 0; unit > 1 && i < n; i++)
         places[i] /= unit;
-    return is_sent ? source->packed : held ? held->memory : table->source;
+}
+
+const void *kd_source_memory(struct kd_source *source, struct kd_plan *plan, int side,
+                             const struct kd_table *table)
+{
+    const struct kd_held_table *held = held_of(source, table);
+    if (!is_sent(source, table))
+        return held ? held->memory : table->source;
+    kd_parcel_send(&source->packed[side], plan, (size_t)source->packed_used[side]);
+    return source->packed[side].memory;
 }

@@ -46,6 +46,12 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed);
 /* The queue of its device that all its work goes through; what makes its batches uses the same one. */
 struct kd_queue *kd_plan_queue(const struct kd_plan *plan);
 
+/* Marks in that queue for who gives it batches, 0 .. KD_PLAN_MARKS - 1; wait_mark: until what was queued before it is done. */
+enum { KD_PLAN_MARKS = 12 };
+void kd_plan_mark(struct kd_plan *plan, int i);
+void kd_plan_wait_mark(struct kd_plan *plan, int i);
+void kd_plan_wait(struct kd_plan *plan); /* until all that was queued is done */
+
 /* Hyperparameters that a new trial of the same shape may change without compiling anew: dropout rates, label smoothing. -1 when
  * the model has another shape than the plan. */
 int kd_plan_retune(struct kd_plan *plan, const json_t *model, float label_smoothing,
@@ -64,14 +70,16 @@ struct kd_batch {
         n_counted; /* rows of the loss, not ignored, of the whole global batch (all micro-batches) */
     float mix;     /* mixup's share of the other sample */
     const int64_t *samples; /* [n] position of each in the global order (key of its dropout mask) */
-    int64_t step;           /* optimizer step (key of its dropout mask) */
+    const struct kd_turn *
+        turn; /* the same as seed, step, mix and the counts, where they are on the device already; or NULL */
+    int64_t step; /* optimizer step (key of its dropout mask) */
     uint64_t seed;
     /* Where one step has several micro-batches: the gradients of all but the first are added to those before, and only the last
      * one begins to sum them over the ranks. Both false: the step's only one. */
     bool follows, precedes;
 };
 
-/* Over the n local samples; sums over the rows of the loss. */
+/* Over the local samples of the step's batches so far; sums over the rows of the loss. */
 struct kd_batch_result {
     double loss_sum;
     int64_t n_correct, n_top5, n_counted;

@@ -81,6 +81,12 @@ static float *output_of(const struct kd_emit_target *target, int node)
     return y ? y : (float *)target->pass->batch.x;
 }
 
+static const struct kd_turn *turn_of(const struct kd_emit_target *target)
+{
+    const struct kd_turn *turn = target->pass->batch.turn;
+    return turn ? turn : &target->plan->control->turn;
+}
+
 static struct kd_emit emit_for(const struct kd_emit_target *target, int i)
 {
     struct kd_plan *plan = target->plan;
@@ -99,7 +105,7 @@ static struct kd_emit emit_for(const struct kd_emit_target *target, int i)
         .dy = buffer_at(plan, flow->dy),
         .rate = plan->rates + node->rate_at,
         .samples = batch->samples,
-        .turn = &plan->control->turn,
+        .turn = turn_of(target),
         .target = target,
     };
     for (int j = 0; j < node->n_inputs; j++) {
@@ -209,7 +215,7 @@ static void add_cross_entropy(const struct kd_emit_target *target, float *y)
                 .other_labels = batch->other_labels, .rows = batch->n * positions,
                 .n_classes = last_dimension(plan),
                 .smoothing = is_training(target->pass) ? plan->rates + plan->model.n_rates : NULL,
-                .turn = &plan->control->turn, .sums = &plan->control->note.sums,
+                .turn = turn_of(target), .sums = &plan->control->note.sums,
                 .backward = is_training(target->pass)));
 }
 
@@ -220,7 +226,7 @@ static void add_target_loss(const struct kd_emit_target *target, float *y, enum 
                                      .targets = target->pass->batch.targets,
                                      .rows = target->pass->batch.n,
                                      .n_targets = kd_shape_count(kd_model_out(&plan->model)),
-                                     .turn = &plan->control->turn,
+                                     .turn = turn_of(target),
                                      .sums = &plan->control->note.sums,
                                      .backward = is_training(target->pass)};
     add_call(target, (struct kd_call){.op = op, .args.mse = loss});
@@ -254,6 +260,14 @@ static void add_loss(struct kd_emit_target *target)
     add_losses[plan->loss](target, is_training(target->pass) ? dy : y);
 }
 
+/* A step's, or a batch's where there is but one. Zeros of any type are zeros of all. */
+static void add_zero_sums(const struct kd_emit_target *target)
+{
+    struct kd_loss_sums *sums = &target->plan->control->note.sums;
+    add_call(target,
+             KD_CALL(fill, .x = (float *)sums, .n = (int64_t)(sizeof *sums / sizeof(float))));
+}
+
 /* ---- the whole */
 
 static bool is_made_for(const struct kd_pass *pass, const struct kd_batch *batch)
@@ -262,7 +276,7 @@ static bool is_made_for(const struct kd_pass *pass, const struct kd_batch *batch
     return pass->used > 0 && made->n == batch->n && made->x == batch->x &&
            made->tokens == batch->tokens && made->labels == batch->labels &&
            made->other_labels == batch->other_labels && made->targets == batch->targets &&
-           made->samples == batch->samples;
+           made->samples == batch->samples && made->turn == batch->turn;
 }
 
 void kd_pass_release(struct kd_pass *pass, struct kd_plan *plan)
@@ -304,6 +318,8 @@ void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_ba
     bool adds = pass->kind == KD_PASS_MIDDLE || pass->kind == KD_PASS_LAST;
     for (int t = 0; t < plan->n_tensors; t++)
         target.written[t] = adds;
+    if (!adds)
+        add_zero_sums(&target);
     add_forward(&target);
     add_loss(&target);
     if (is_training(pass))

@@ -152,11 +152,9 @@ static void run_pass(struct kd_plan *plan, enum kd_pass_kind kind, const struct 
                            .n_global = batch->n_global,
                            .n_counted = batch->n_counted,
                            .mix = batch->mix};
-    const struct kd_loss_sums zeros = {0};
     struct kd_pass *pass = kd_pass_for(plan, kind, batch);
-    device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);
-    if (result || !batch->follows)
-        device->copy_in(plan->queue, &plan->control->note.sums, &zeros, sizeof zeros);
+    if (!batch->turn)
+        device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);
     (plan->profile ? run_steps_timed : run_steps)(plan, pass);
     if (result)
         read_sums(plan, result);
@@ -182,7 +180,24 @@ void kd_plan_finish(struct kd_plan *plan)
     kd_profile_end(plan->profile, KD_PHASE_ALLREDUCE, began);
 }
 
-/* ---- notes */
+/* ---- marks and notes: after the exchange's own */
+
+void kd_plan_mark(struct kd_plan *plan, int i)
+{
+    plan->device->mark(plan->queue, KD_EXCHANGE_MARKS + KD_NOTES + i);
+}
+
+void kd_plan_wait(struct kd_plan *plan)
+{
+    kd_exchange_wait(&plan->exchange);
+}
+
+void kd_plan_wait_mark(struct kd_plan *plan, int i)
+{
+    kd_exchange_wait_mark(&plan->exchange, KD_EXCHANGE_MARKS + KD_NOTES + i);
+}
+
+_Static_assert(KD_EXCHANGE_MARKS + KD_NOTES + KD_PLAN_MARKS <= KD_MARKS, "a queue has more marks");
 
 static int mark_of(int64_t note)
 {
