@@ -29,7 +29,35 @@ struct kd_op_clip {
     const struct kd_hyper *hyper;
 };
 
-/* One pass over the arena: p -= f(g, state), where g = gradient * *scale (scale NULL: 1). Weight decay is decoupled (Loshchilov,
+/* x = *factor x. */
+struct kd_op_multiply {
+    float *x;
+    int64_t n;
+    const float *factor;
+};
+
+/* What a loss is multiplied by so that its gradients are no zeros in half precision, and for how many steps it has held. */
+struct kd_loss_scale {
+    float scale;
+    int32_t n_good;
+};
+
+/* A trial begins with the first; doubled after so many good steps, halved at each that overflows, never below 1 (Micikevicius et al.:
+ * "Mixed precision training", 2018; the figures are those of PyTorch's GradScaler). */
+enum { KD_LOSS_SCALE_FIRST = 1 << 16, KD_LOSS_SCALE_STEPS = 2000 };
+
+/* From the sum of squares of a gradient of the loss times loss->scale: *norm is that of the gradient without it, *scale what clips (as
+ * clip does) and divides by it. Where the sum is not finite *scale is -1, so that the step is left out, and *norm what it is; loss is
+ * moved on for the next step. */
+struct kd_op_unscale {
+    const double *sum_squares;
+    struct kd_loss_scale *loss;
+    float *scale, *norm;
+    const struct kd_hyper *hyper;
+};
+
+/* One pass over the arena: p -= f(g, state), where g = gradient * *scale (scale NULL: 1); *scale below 0: nothing is changed, in all ops
+ * here that have a scale. Weight decay is decoupled (Loshchilov,
  * Hutter: "Decoupled weight decay regularization", ICLR 2019): p (1 - lr weight_decay) before the step, where the range decays.
  *   sgd:   v = momentum v + g; p -= lr v; with hyper->nesterov p -= lr (g + momentum v) (Sutskever et al., 2013, as PyTorch writes
  *          it)                                      state: v (left alone, and may be NULL, when momentum is 0)
@@ -73,6 +101,7 @@ struct kd_op_lamb_apply {
     const struct kd_range *ranges; /* host memory */
     int n_ranges;
     const struct kd_hyper *hyper;
+    const float *scale; /* the direction's: it only says whether the step is left out */
 };
 
 /* average = decay average + (1 - decay) x, decay = hyper->average_decay. */
@@ -81,6 +110,7 @@ struct kd_op_average {
     float *average;
     int64_t n;
     const struct kd_hyper *hyper;
+    const float *scale; /* as above: whether it is left out */
 };
 
 #endif

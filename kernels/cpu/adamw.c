@@ -69,6 +69,8 @@ static struct factors factors_of(const struct kd_op_update *a)
 KD_EACH_ISA(kd_cpu_adamw, struct kd_queue *queue, const struct kd_op_update *a)
 {
     (void)queue;
+    if (kd_is_left_out(a->scale))
+        return;
     struct factors factors = factors_of(a);
     int64_t at = 0;
     for (int r = 0; r < a->n_ranges; r++) {

@@ -1,8 +1,8 @@
-/* average.c - the average of the weights, and the factor that clips a gradient. */
+/* average.c - the average of the weights, and the factors that clip a gradient and take a loss's scale out of it. */
 #include <math.h>
 
 #include "kernels/cpu/table.h"
-#include "kernels/simd.h"
+#include "kernels/cpu/update.h"
 
 KD_SIMD static void average(const float *restrict x, float *restrict y, int64_t n, float decay)
 {
@@ -13,7 +13,13 @@ KD_SIMD static void average(const float *restrict x, float *restrict y, int64_t 
 void kd_cpu_average(struct kd_queue *queue, const struct kd_op_average *a)
 {
     (void)queue;
-    average(a->x, a->average, a->n, a->hyper->average_decay);
+    if (!kd_is_left_out(a->scale))
+        average(a->x, a->average, a->n, a->hyper->average_decay);
+}
+
+static double clipped(double norm, double most)
+{
+    return most > 0 && norm > most ? most / norm : 1.0;
 }
 
 void kd_cpu_clip(struct kd_queue *queue, const struct kd_op_clip *a)
@@ -21,7 +27,38 @@ void kd_cpu_clip(struct kd_queue *queue, const struct kd_op_clip *a)
     (void)queue;
     double norm = sqrt(*a->sum_squares);
     *a->norm = (float)norm;
-    *a->scale = a->hyper->clip > 0 && norm > (double)a->hyper->clip
-                    ? (float)((double)a->hyper->clip / norm)
-                    : 1.0f;
+    *a->scale = (float)clipped(norm, (double)a->hyper->clip);
+}
+
+KD_SIMD static void multiply(float *x, int64_t n, float factor)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+void kd_cpu_multiply(struct kd_queue *queue, const struct kd_op_multiply *a)
+{
+    (void)queue;
+    multiply(a->x, a->n, *a->factor);
+}
+
+static void move_on(struct kd_loss_scale *loss, bool is_good)
+{
+    loss->n_good = is_good ? loss->n_good + 1 : 0;
+    if (!is_good && loss->scale > 1.0f)
+        loss->scale *= 0.5f;
+    if (loss->n_good < KD_LOSS_SCALE_STEPS)
+        return;
+    loss->scale *= 2.0f;
+    loss->n_good = 0;
+}
+
+void kd_cpu_unscale(struct kd_queue *queue, const struct kd_op_unscale *a)
+{
+    (void)queue;
+    double scale = (double)a->loss->scale, norm = sqrt(*a->sum_squares) / scale;
+    bool is_good = isfinite(*a->sum_squares);
+    *a->norm = (float)norm;
+    *a->scale = is_good ? (float)(clipped(norm, (double)a->hyper->clip) / scale) : -1.0f;
+    move_on(a->loss, is_good);
 }

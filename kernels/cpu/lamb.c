@@ -59,6 +59,8 @@ static struct factors factors_of(const struct kd_op_lamb_direction *a)
 void kd_cpu_lamb_direction(struct kd_queue *queue, const struct kd_op_lamb_direction *a)
 {
     (void)queue;
+    if (kd_is_left_out(a->scale))
+        return;
     struct factors factors = factors_of(a);
     int64_t at = 0;
     for (int r = 0; r < a->n_ranges; r++) {
@@ -86,6 +88,8 @@ static double ratio_of(const struct kd_op_lamb_apply *a, int r)
 void kd_cpu_lamb_apply(struct kd_queue *queue, const struct kd_op_lamb_apply *a)
 {
     (void)queue;
+    if (kd_is_left_out(a->scale))
+        return;
     int64_t at = 0;
     for (int r = 0; r < a->n_ranges; r++) {
         apply(a->parameters + at, a->direction + at, a->ranges[r].n,

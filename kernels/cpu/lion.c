@@ -25,6 +25,8 @@ KD_SIMD static void update(float *restrict p, const float *restrict g, float *re
 void kd_cpu_lion(struct kd_queue *queue, const struct kd_op_update *a)
 {
     (void)queue;
+    if (kd_is_left_out(a->scale))
+        return;
     struct factors factors = {.lr = a->hyper->lr,
                               .beta1 = a->hyper->beta1,
                               .beta2 = a->hyper->beta2,

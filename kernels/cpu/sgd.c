@@ -37,6 +37,8 @@ KD_SIMD static void with_nesterov(float *restrict p, const float *restrict g, fl
 void kd_cpu_sgd(struct kd_queue *queue, const struct kd_op_update *a)
 {
     (void)queue;
+    if (kd_is_left_out(a->scale))
+        return;
     struct factors factors = {
         .lr = a->hyper->lr, .momentum = a->hyper->momentum, .scale = kd_scale_of(a->scale)};
     int64_t at = 0;

@@ -10,6 +10,11 @@ static inline float kd_scale_of(const float *scale)
     return scale ? *scale : 1.0f;
 }
 
+static inline bool kd_is_left_out(const float *scale)
+{
+    return scale && *scale < 0.0f;
+}
+
 /* What weight decay leaves of a parameter. */
 static inline float kd_keep_of(const struct kd_range *range, const struct kd_hyper *hyper)
 {

@@ -1,5 +1,5 @@
-/* average.cu - the average of the weights, and the factor that clips a gradient. */
-#include "kernels/cuda/map.cuh"
+/* average.cu - the average of the weights, and the factors that clip a gradient and take a loss's scale out of it. */
+#include "kernels/cuda/update.cuh"
 
 namespace
 {
@@ -8,9 +8,12 @@ struct average {
     const float *x;
     float *y;
     const struct kd_hyper *hyper;
+    const float *scale;
 
     template <int N> __device__ void at(int64_t i) const
     {
+        if (kd_is_left_out(scale))
+            return;
         float decay = hyper->average_decay;
         kd_floats<N> moving = kd_load<N>(y + i), now = kd_load<N>(x + i);
         for (int k = 0; k < N; k++)
@@ -19,19 +22,69 @@ struct average {
     }
 };
 
+__device__ double clipped(double norm, double most)
+{
+    return most > 0.0 && norm > most ? most / norm : 1.0;
+}
+
 /* One thread: the norm stays on the device. */
 __global__ void clip(struct kd_op_clip a)
 {
-    double norm = sqrt(*a.sum_squares), most = (double)a.hyper->clip;
+    double norm = sqrt(*a.sum_squares);
     *a.norm = (float)norm;
-    *a.scale = most > 0.0 && norm > most ? (float)(most / norm) : 1.0f;
+    *a.scale = (float)clipped(norm, (double)a.hyper->clip);
+}
+
+struct multiply {
+    float *x;
+    const float *factor;
+
+    template <int N> __device__ void at(int64_t i) const
+    {
+        kd_floats<N> v = kd_load<N>(x + i);
+        for (int k = 0; k < N; k++)
+            v.x[k] *= *factor;
+        kd_store(x + i, v);
+    }
+};
+
+__device__ void move_on(struct kd_loss_scale *loss, bool is_good)
+{
+    loss->n_good = is_good ? loss->n_good + 1 : 0;
+    if (!is_good && loss->scale > 1.0f)
+        loss->scale *= 0.5f;
+    if (loss->n_good < KD_LOSS_SCALE_STEPS)
+        return;
+    loss->scale *= 2.0f;
+    loss->n_good = 0;
+}
+
+/* One thread. */
+__global__ void unscale(struct kd_op_unscale a)
+{
+    double scale = (double)a.loss->scale, norm = sqrt(*a.sum_squares) / scale;
+    bool is_good = isfinite(*a.sum_squares);
+    *a.norm = (float)norm;
+    *a.scale = is_good ? (float)(clipped(norm, (double)a.hyper->clip) / scale) : -1.0f;
+    move_on(a.loss, is_good);
 }
 
 } // namespace
 
 void kd_cuda_average(struct kd_queue *queue, const struct kd_op_average *a)
 {
-    kd_map(queue, a->n, kd_all_aligned(a->x, a->average), average{a->x, a->average, a->hyper});
+    kd_map(queue, a->n, kd_all_aligned(a->x, a->average),
+           average{a->x, a->average, a->hyper, a->scale});
+}
+
+void kd_cuda_multiply(struct kd_queue *queue, const struct kd_op_multiply *a)
+{
+    kd_map(queue, a->n, kd_all_aligned(a->x), multiply{a->x, a->factor});
+}
+
+void kd_cuda_unscale(struct kd_queue *queue, const struct kd_op_unscale *a)
+{
+    KD_LAUNCH(unscale, 1, 1, 0, queue->stream, *a);
 }
 
 void kd_cuda_clip(struct kd_queue *queue, const struct kd_op_clip *a)

@@ -48,6 +48,8 @@ struct direction {
 __global__ void direct(struct direction f, const struct kd_device_range *ranges, int n_ranges,
                        bool is_aligned, kd_pair *of_chunks)
 {
+    if (kd_is_left_out(f.scale))
+        return; /* its norms are anything, and left out as well */
     struct kd_chunk chunk = kd_chunk_of(ranges, n_ranges, blockIdx.x);
     f.begin(chunk);
     kd_do_chunk(f, chunk, is_aligned);
@@ -79,6 +81,7 @@ struct apply {
     const float *u;
     const double *norms;
     const struct kd_hyper *hyper;
+    const float *scale;
     float rate;
 
     /* Tensors that do not decay are biases and scales: their steps are Adam's. */
@@ -125,5 +128,5 @@ void kd_cuda_lamb_direction(struct kd_queue *queue, const struct kd_op_lamb_dire
 void kd_cuda_lamb_apply(struct kd_queue *queue, const struct kd_op_lamb_apply *a)
 {
     kd_update(queue, a->ranges, a->n_ranges, kd_all_aligned(a->parameters, a->direction),
-              apply{a->parameters, a->direction, a->norms, a->hyper, 0.0f});
+              apply{a->parameters, a->direction, a->norms, a->hyper, a->scale, 0.0f});
 }

@@ -1,6 +1,6 @@
 /* update.cuh - a pass over a flat arena that ends a step: all ranges in one launch, a block of threads for each chunk (ranges.h).
  *
- * What is done is a struct with its arrays, with
+ * What is done is a struct with its arrays and `const float *scale` (op_update.h; below 0 nothing is done), with
  *     __device__ void begin(const struct kd_chunk &chunk)    reads what it needs from device memory, once a thread
  *     template <int N> __device__ void at(int64_t i)         does elements i .. i + N - 1 of the arena */
 #ifndef KD_KERNELS_CUDA_UPDATE_CUH
@@ -20,10 +20,18 @@ template <class F> __device__ void kd_do_chunk(F &f, const struct kd_chunk &chun
         f.template at<1>(i);
 }
 
+/* Of all threads alike. */
+static __device__ __forceinline__ bool kd_is_left_out(const float *scale)
+{
+    return scale && *scale < 0.0f;
+}
+
 template <class F>
 __global__ void kd_update_kernel(F f, const struct kd_device_range *ranges, int n_ranges,
                                  bool is_aligned)
 {
+    if (kd_is_left_out(f.scale))
+        return;
     struct kd_chunk chunk = kd_chunk_of(ranges, n_ranges, blockIdx.x);
     f.begin(chunk);
     kd_do_chunk(f, chunk, is_aligned);

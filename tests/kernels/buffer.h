@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -39,6 +40,14 @@ static inline struct buffer buffer_random(struct bench *bench, int64_t n, double
         buffer.host[i] = (float)(scale * (2.0 * kd_rng_uniform(&bench->rng) - 1.0));
     bench->device->copy_in(bench->queue, buffer.device, buffer.host, (size_t)n * sizeof(float));
     return buffer;
+}
+
+/* What its host has, in memory of its own, and nothing on the device: free(copy.host). */
+static inline struct buffer buffer_copy(const struct buffer *buffer)
+{
+    struct buffer copy = {.host = KD_NEW_ARRAY(float, (size_t)buffer->n + 1), .n = buffer->n};
+    memcpy(copy.host, buffer->host, (size_t)buffer->n * sizeof(float));
+    return copy;
 }
 
 static inline void buffer_write(struct bench *bench, const struct buffer *buffer)

@@ -273,6 +273,106 @@ static void check_clip(struct bench *bench)
     }
 }
 
+static void check_multiply(struct bench *bench)
+{
+    FOR_SIZES(n)
+    {
+        struct buffer x = buffer_random(bench, n, 1), before = buffer_copy(&x);
+        const float factor = 1.5f;
+        float *on_factor = to_device(bench, &factor, sizeof factor);
+        run(bench, KD_CALL(multiply, .x = x.device, .n = n, .factor = on_factor));
+        buffer_read(bench, &x);
+        for (int64_t i = 0; i < n; i++)
+            assert_true(x.host[i] == 1.5f * before.host[i]);
+        bench->device->free(on_factor);
+        free(before.host);
+        buffer_free(bench, &x);
+    }
+}
+
+static void check_loss_scales(struct bench *bench)
+{
+    static const struct {
+        double sum_squares;
+        float clip;
+        struct kd_loss_scale before, after;
+        float scale, norm;
+    } cases[] = {
+        {64, 0, {4, 7}, {4, 8}, 0.25f, 2},
+        {64, 1, {4, 7}, {4, 8}, 0.125f, 2},
+        {64, 0, {4, KD_LOSS_SCALE_STEPS - 1}, {8, 0}, 0.25f, 2},
+        {INFINITY, 1, {4, 7}, {2, 0}, -1, INFINITY},
+        {NAN, 0, {1, 7}, {1, 0}, -1, NAN},
+    };
+    for (size_t c = 0; c < KD_COUNT(cases); c++) {
+        struct kd_hyper h = {.clip = cases[c].clip};
+        float zeros[2] = {0}, got[2];
+        struct kd_loss_scale loss;
+        void *on_hyper = to_device(bench, &h, sizeof h);
+        void *on_sum = to_device(bench, &cases[c].sum_squares, sizeof(double));
+        void *on_loss = to_device(bench, &cases[c].before, sizeof loss);
+        float *out = to_device(bench, zeros, sizeof zeros);
+        run(bench, KD_CALL(unscale, .sum_squares = on_sum, .loss = on_loss, .scale = out,
+                           .norm = out + 1, .hyper = on_hyper));
+        bench_read(bench, got, out, sizeof got);
+        bench_read(bench, &loss, on_loss, sizeof loss);
+        assert_true(got[0] == cases[c].scale);
+        assert_true(got[1] == cases[c].norm || (isnan(got[1]) && isnan(cases[c].norm)));
+        assert_memory_equal(&loss, &cases[c].after, sizeof loss);
+        bench->device->free(on_hyper), bench->device->free(on_sum);
+        bench->device->free(on_loss), bench->device->free(out);
+    }
+}
+
+/* ---- a step that is left out changes nothing */
+
+static void run_all_left_out(struct bench *bench, struct arena *arena, double *norms)
+{
+    static const enum kd_op optimizers[] = {KD_OP_sgd, KD_OP_adamw, KD_OP_lion};
+    for (size_t o = 0; o < KD_COUNT(optimizers); o++)
+        run(bench, (struct kd_call){.op = optimizers[o],
+                                    .args.sgd = {.parameters = arena->p.device,
+                                                 .gradients = arena->g.device,
+                                                 .state = {arena->m.device, arena->v.device},
+                                                 .ranges = arena->ranges,
+                                                 .n_ranges = 2,
+                                                 .hyper = arena->hyper,
+                                                 .scale = arena->scale}});
+    run(bench, KD_CALL(lamb_direction, .parameters = arena->p.device, .gradients = arena->g.device,
+                       .state = {arena->m.device, arena->v.device}, .norms = norms,
+                       .ranges = arena->ranges, .n_ranges = 2, .hyper = arena->hyper,
+                       .scale = arena->scale));
+    run(bench, KD_CALL(lamb_apply, .parameters = arena->p.device, .direction = arena->g.device,
+                       .norms = norms, .ranges = arena->ranges, .n_ranges = 2,
+                       .hyper = arena->hyper, .scale = arena->scale));
+    run(bench, KD_CALL(average, .x = arena->p.device, .average = arena->m.device, .n = arena->p.n,
+                       .hyper = arena->hyper, .scale = arena->scale));
+}
+
+static void check_left_out(struct bench *bench)
+{
+    struct arena arena = arena_new(bench, 5000);
+    const float left_out = -1;
+    double *norms = bench->device->alloc(4 * sizeof *norms);
+    struct buffer *buffers[] = {&arena.p, &arena.g, &arena.m, &arena.v};
+    bench->device->copy_in(bench->queue, arena.scale, &left_out, sizeof left_out);
+    run_all_left_out(bench, &arena, norms);
+    for (size_t b = 0; b < KD_COUNT(buffers); b++) {
+        struct buffer before = buffer_copy(buffers[b]);
+        buffer_read(bench, buffers[b]);
+        assert_memory_equal(buffers[b]->host, before.host, (size_t)before.n * sizeof(float));
+        free(before.host);
+    }
+    bench->device->free(norms);
+    arena_free(bench, &arena);
+}
+
+static void check_unscale(struct bench *bench)
+{
+    check_loss_scales(bench);
+    check_left_out(bench);
+}
+
 static void check_average(struct bench *bench)
 {
     FOR_SIZES(n)
