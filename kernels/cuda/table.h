@@ -23,9 +23,11 @@ struct kd_queue {
     cudaStream_t stream;
     void *scratch;
     size_t scratch_bytes;
-    int n_scratches;                     /* how often scratch was allocated: recordings name it */
+    int n_scratches; /* how often what recordings name was made anew: scratch, the precision */
     cudaEvent_t marks[KD_MARKS];         /* NULL: not used yet */
     struct kd_range_table *range_tables; /* ranges.h */
+    enum kd_precision precision;         /* of products */
+    struct kd_lt_state *lt;              /* lt.h; NULL: no product yet */
 };
 
 /* Device memory that is this op's until it returns to its caller: what the next op on the queue gets may be the same, which is in

@@ -1,5 +1,9 @@
-/* hooks.cpp - what the stand-in of NCCL (nccl_standin.c, a library of its own) asks of the sim, by name. */
+/* hooks.cpp - what the stand-ins of NCCL (nccl_standin.c) and of cuBLASLt (lt_standin.c), libraries of their own, ask of the sim, by
+ * name. */
 #include <dlfcn.h>
+#include <stdlib.h>
+
+#include <memory>
 
 #include "tests/cuda/memory.h"
 #include "tests/cuda/stream.h"
@@ -9,6 +13,7 @@ void kd_sim_open_memory();
 void kd_sim_close_memory();
 void kd_sim_finish_streams();
 void kd_sim_hold_streams(int held);
+void kd_sim_give(void *stream, void (*work)(void *), void *ud, void (*drop)(void *));
 }
 
 void kd_sim_open_memory()
@@ -30,6 +35,19 @@ void kd_sim_finish_streams()
 void kd_sim_hold_streams(int held)
 {
     kd_sim::hold(held != 0);
+}
+
+/* work(ud) at the end of the stream, or each time that a graph comes to it; drop(ud) when that cannot be any more. */
+void kd_sim_give(void *stream, void (*work)(void *), void *ud, void (*drop)(void *))
+{
+    std::shared_ptr<void> kept(ud, drop);
+    kd_sim::give(static_cast<cudaStream_t>(stream), [work, kept] { work(kept.get()); });
+}
+
+/* A real cuBLASLt would take the sim's memory for a GPU's: the sim takes the one that it is told of. */
+__attribute__((constructor)) static void have_no_cublaslt()
+{
+    setenv("KATYDID_CUBLASLT", "none", 0);
 }
 
 /* Where all this is a library that was loaded for its owner alone, the names above are made known to the program. */
