@@ -10,6 +10,7 @@
 #include "coordinator/base/error.h"
 #include "kernels/collective.h"
 #include "kernels/ops.h"
+#include "kernels/precision.h"
 
 enum { KD_MARKS = 32, KD_IDENTITY_MAX = 40 };
 
@@ -58,6 +59,10 @@ struct kd_device {
     struct kd_recording *(*end_record)(struct kd_queue *queue);
     bool (*replay)(struct kd_queue *queue, struct kd_recording *recording);
     void (*free_recording)(struct kd_recording *recording);
+
+    /* What matmul and linear may round their factors to, from now on; fp32 at first. -1: what the device lacks for it, and the
+     * queue is as before. The other ops compute in fp32 whatever this says, and small products may. */
+    int (*set_precision)(struct kd_queue *queue, enum kd_precision precision, struct kd_error *err);
 };
 
 extern const struct kd_device *const kd_devices[]; /* NULL-terminated */

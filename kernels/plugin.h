@@ -8,10 +8,10 @@
 #include "kernels/device.h"
 
 #define KD_CUDA_PLUGIN_LIBRARY  "libkatydid_cuda.so"
-#define KD_CUDA_PLUGIN_FUNCTION "kd_cuda_plugin_v2"
+#define KD_CUDA_PLUGIN_FUNCTION "kd_cuda_plugin_v3"
 #define KD_CUDA_PLUGIN_PATH     "KATYDID_CUDA_PLUGIN" /* environment: the library, wherever it lies */
 
-enum { KD_PLUGIN_ABI = 2 };
+enum { KD_PLUGIN_ABI = 3 };
 
 struct kd_plugin {
     int abi;               /* KD_PLUGIN_ABI */

@@ -4,7 +4,12 @@
 
 #include "trainer/models/model.h"
 
-static const char *const precisions[] = {"fp32", "tf32", "fp16", "bf16", NULL};
+static const char *const precisions[] = {
+#define KD_PRECISION(name, constant) #name,
+#include "kernels/precisions.def"
+#undef KD_PRECISION
+    NULL,
+};
 static const char *const devices[] = {"auto", "cpu", "cuda", NULL};
 static const char *const comms[] = {
     "auto",
@@ -147,7 +152,8 @@ const struct kd_option kd_config_options[] = {
      .kind = KD_OPTION_CHOICE,
      .fallback = "fp32",
      .choices = precisions,
-     .help = "of the arithmetic; only fp32 is supported yet"},
+     .help = "what products of matrices may round their factors to, on a GPU of architecture 80 or "
+             "later: tf32, bf16; fp16 is not supported yet"},
     {.name = "device",
      .kind = KD_OPTION_CHOICE,
      .fallback = "auto",
@@ -282,11 +288,20 @@ static void read_checkpoint(struct kd_config *config, struct kd_problems *proble
                         kd_metrics[config->keeping.metric].name);
 }
 
-static void refuse_unsupported(const struct kd_config *config, struct kd_problems *problems)
+/* Small gradients would be lost in fp16's exponents, without a word. */
+static void read_precision(struct kd_config *config, struct kd_problems *problems)
 {
-    const char *precision = kd_option_text(kd_config_options, config->block, "precision");
-    if (strcmp(precision, "fp32") != 0)
-        kd_problems_add(problems, "/precision", "%s is not supported yet; use fp32", precision);
+    const char *name = kd_option_text(kd_config_options, config->block, "precision");
+    for (int i = 0; precisions[i]; i++)
+        if (strcmp(name, precisions[i]) == 0)
+            config->precision = (enum kd_precision)i;
+    if (config->precision == KD_PRECISION_FP16)
+        kd_problems_add(problems, "/precision",
+                        "fp16 needs loss scaling, which is not supported yet; use bf16 on a GPU of "
+                        "architecture 80 or later, else fp32");
+    else if (config->precision != KD_PRECISION_FP32 && strcmp(config->device, "cpu") == 0)
+        kd_problems_add(problems, "/precision",
+                        "the CPU computes in fp32, not %s; use fp32, or device: cuda", name);
 }
 
 /* Mistakes in the layers that do not hang on the data's shape. */
@@ -317,7 +332,7 @@ void kd_config_read(struct kd_config *config, json_t *block, const char *base_di
     read_checkpoint(config, problems);
     config->comm = kd_option_text(kd_config_options, config->block, "comm");
     config->device = kd_option_text(kd_config_options, config->block, "device");
-    refuse_unsupported(config, problems);
+    read_precision(config, problems);
     if (json_object_get(block, "seed"))
         config->seed = kd_option_int(kd_config_options, block, "seed");
 }

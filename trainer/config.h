@@ -36,7 +36,8 @@ struct kd_config {
     struct kd_keeping keeping;
     const char *comm;   /* auto, or a backend of the ranks */
     const char *device; /* auto, cpu or cuda */
-    int64_t seed;       /* -1: the trial's own */
+    enum kd_precision precision;
+    int64_t seed; /* -1: the trial's own */
 };
 
 /* Takes a reference to the block. Adds every problem that can be seen without reading the data files. The config is to be

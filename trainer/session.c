@@ -144,7 +144,7 @@ static bool plan_fits(const struct kd_session *session, const struct kd_plan_opt
 {
     const struct kd_plan_options *is = &session->plan_is;
     return session->plan && is->loss == wanted->loss && is->max_batch == wanted->max_batch &&
-           is_same_input(&is->input, &wanted->input) &&
+           is->precision == wanted->precision && is_same_input(&is->input, &wanted->input) &&
            kd_plan_retune(session->plan, wanted->model, wanted->label_smoothing, NULL) == 0;
 }
 
@@ -208,6 +208,7 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
                                      .label_smoothing = config->label_smoothing,
                                      .max_batch = session->max_batch,
                                      .device = session->device,
+                                     .precision = config->precision,
                                      .comm = session->comm,
                                      .gang = session->sums_on_gpus ? &session->gang : NULL};
     if (ready_plan(session, &wanted, err) < 0)

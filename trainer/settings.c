@@ -79,6 +79,14 @@ static json_t *accumulate_of(const struct kd_config *config)
     return json_integer(config->accumulate);
 }
 
+/* Absent for fp32, as in checkpoints from when there was nothing else. Weights are saved in fp32 whichever it is. */
+static json_t *precision_of(const struct kd_config *config)
+{
+    if (config->precision == KD_PRECISION_FP32)
+        return NULL;
+    return json_string(kd_precision_name(config->precision));
+}
+
 static const struct {
     const char *name;
     json_t *(*of)(const struct kd_config *config); /* a new reference, or NULL */
@@ -93,6 +101,7 @@ static const struct {
     {"clipNorm", clip_norm_of, false},
     {"average", average_of, false},
     {"accumulate", accumulate_of, false},
+    {"precision", precision_of, false},
 };
 
 json_t *kd_settings_of(const struct kd_config *config)

@@ -122,6 +122,16 @@ static bool cpu_record(struct kd_queue *queue)
     return false;
 }
 
+static int cpu_set_precision(struct kd_queue *queue, enum kd_precision precision,
+                             struct kd_error *err)
+{
+    (void)queue;
+    if (precision == KD_PRECISION_FP32)
+        return 0;
+    return kd_fail(err, "the CPU computes in fp32, not %s: use fp32, or a GPU (device: cuda)",
+                   kd_precision_name(precision));
+}
+
 extern const struct kd_device kd_device_cpu;
 
 const struct kd_device kd_device_cpu = {
@@ -145,4 +155,5 @@ const struct kd_device kd_device_cpu = {
     .has_passed = cpu_has_passed,
     .wait_for = cpu_wait_for,
     .record = cpu_record,
+    .set_precision = cpu_set_precision,
 };

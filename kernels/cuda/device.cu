@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernels/cuda/lt.h"
 #include "kernels/cuda/ranges.h"
 #include "kernels/cuda/table.h"
 
@@ -89,6 +90,7 @@ static void cuda_close(struct kd_queue *queue)
         return;
     KD_CUDA(cudaStreamSynchronize(queue->stream));
     kd_range_tables_free(queue);
+    kd_lt_close(queue);
     for (int i = 0; i < KD_MARKS; i++)
         if (queue->marks[i])
             KD_CUDA(cudaEventDestroy(queue->marks[i]));
@@ -287,7 +289,7 @@ extern const struct kd_collectives kd_collectives_nccl; /* nccl.cu */
 
 const struct kd_device kd_device_cuda = {
     .name = "cuda",
-    .summary = "NVIDIA GPUs, fp32, own kernels",
+    .summary = "NVIDIA GPUs: products by cuBLASLt, the rest own kernels in fp32",
     .ops = &cuda_ops,
     .is_host = false,
     .collectives = &kd_collectives_nccl,
@@ -310,5 +312,6 @@ const struct kd_device kd_device_cuda = {
     .end_record = cuda_end_record,
     .replay = cuda_replay,
     .free_recording = cuda_free_recording,
+    .set_precision = kd_lt_set_precision,
 };
 }

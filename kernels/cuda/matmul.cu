@@ -1,5 +1,7 @@
-/* matmul.cu - products of matrices, and linear layers with bias and activation in the same pass. */
+/* matmul.cu - products of matrices, and linear layers with bias and activation in the same pass: by cuBLASLt where it takes them (lt.h),
+ * else in tiles of our own. */
 #include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/lt.h"
 #include "kernels/cuda/table.h"
 #include "kernels/cuda/tiles.cuh"
 
@@ -55,8 +57,38 @@ void multiply(struct kd_queue *queue, const struct kd_op_matmul *a)
 
 } // namespace
 
+/* cuBLASLt knows relu, and a gelu that is another function than ours: that with tanh (Hendrycks, Gimpel 2016, section 2), which differs
+ * in the fourth digit. What it does not know is a pass over its result, and so is what the backward pass wants to see. */
+static bool linear_by_lt(struct kd_queue *queue, const struct kd_op_linear *a)
+{
+    bool relu = a->activation == KD_ACTIVATION_RELU && !a->pre;
+    float *product = a->pre ? a->pre : a->y;
+    struct kd_lt_product wanted = {
+        .matmul = {.a = a->x,
+                   .b = a->weight,
+                   .c = product,
+                   .m = a->rows,
+                   .n = a->n_out,
+                   .k = a->n_in,
+                   .transpose_a = false,
+                   .transpose_b = true,
+                   .beta = 0.0f},
+        .bias = a->bias,
+        .relu = relu,
+    };
+    if (!kd_lt_multiply(queue, &wanted))
+        return false;
+    struct kd_op_activation after = {product, a->y, a->rows * a->n_out, a->activation};
+    if (a->pre || (a->activation != KD_ACTIVATION_NONE && !relu))
+        kd_cuda_activation(queue, &after);
+    return true;
+}
+
 void kd_cuda_matmul(struct kd_queue *queue, const struct kd_op_matmul *a)
 {
+    struct kd_lt_product wanted = {.matmul = *a, .bias = NULL, .relu = false};
+    if (kd_lt_multiply(queue, &wanted))
+        return;
     static void (*const by_transposes[2][2])(struct kd_queue *, const struct kd_op_matmul *) = {
         {multiply<false, false>, multiply<false, true>},
         {multiply<true, false>, multiply<true, true>},
@@ -66,6 +98,8 @@ void kd_cuda_matmul(struct kd_queue *queue, const struct kd_op_matmul *a)
 
 void kd_cuda_linear(struct kd_queue *queue, const struct kd_op_linear *a)
 {
+    if (linear_by_lt(queue, a))
+        return;
     kd_product(queue, dense<false>{a->x, a->n_in}, dense<false>{a->weight, a->n_in}, a->rows,
                a->n_out, a->n_in, 1, layer{a->bias, a->y, a->pre, a->n_out, a->activation});
 }

@@ -23,9 +23,11 @@ struct kd_queue {
     cudaStream_t stream;
     void *scratch;
     size_t scratch_bytes;
-    int n_scratches;                     /* how often scratch was allocated: recordings name it */
+    int n_scratches; /* how often what recordings name was made anew: scratch, the precision */
     cudaEvent_t marks[KD_MARKS];         /* NULL: not used yet */
     struct kd_range_table *range_tables; /* ranges.h */
+    enum kd_precision precision;         /* of products */
+    struct kd_lt_state *lt;              /* lt.h; NULL: no product yet */
 };
 
 /* Of cudaStreamQuery and cudaEventQuery: is it done? Any other error ends the process. */

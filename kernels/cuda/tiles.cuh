@@ -11,7 +11,7 @@
  * A long sum may be cut into parts, whose sums are put one by one and in any order. Within a part it is the sum of sums of 256, as
  * rounding errors grow with the length.
  *
- * On the CUDA cores alone; cuBLASLt and tensor cores are to take these over. */
+ * On the CUDA cores alone. */
 #ifndef KD_KERNELS_CUDA_TILES_CUH
 #define KD_KERNELS_CUDA_TILES_CUH
 

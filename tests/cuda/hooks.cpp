@@ -1,6 +1,9 @@
-/* hooks.cpp - what others ask of the sim by name: the stand-in of NCCL (nccl_standin.c), and tests of programs that load the sim as a
- * plugin. */
+/* hooks.cpp - what others ask of the sim by name: the stand-ins of NCCL (nccl_standin.c) and of cuBLASLt (lt_standin.c), libraries of
+ * their own, and tests of programs that load the sim as a plugin. */
 #include <dlfcn.h>
+#include <stdlib.h>
+
+#include <memory>
 
 #include "tests/cuda/memory.h"
 #include "tests/cuda/stream.h"
@@ -11,6 +14,7 @@ void kd_sim_close_memory();
 void kd_sim_finish_streams();
 void kd_sim_hold_streams(int held);
 long kd_sim_n_calls(const char *name);
+void kd_sim_give(void *stream, void (*work)(void *), void *ud, void (*drop)(void *));
 }
 
 /* Of "cudaMalloc" and a few others, since the program began. */
@@ -38,6 +42,19 @@ void kd_sim_finish_streams()
 void kd_sim_hold_streams(int held)
 {
     kd_sim::hold(held != 0);
+}
+
+/* work(ud) at the end of the stream, or each time that a graph comes to it; drop(ud) when that cannot be any more. */
+void kd_sim_give(void *stream, void (*work)(void *), void *ud, void (*drop)(void *))
+{
+    std::shared_ptr<void> kept(ud, drop);
+    kd_sim::give(static_cast<cudaStream_t>(stream), [work, kept] { work(kept.get()); });
+}
+
+/* A real cuBLASLt would take the sim's memory for a GPU's: the sim takes the one that it is told of. */
+__attribute__((constructor)) static void have_no_cublaslt()
+{
+    setenv("KATYDID_CUBLASLT", "none", 0);
 }
 
 /* Where all this is a library that was loaded for its owner alone, the names above are made known to the program. */

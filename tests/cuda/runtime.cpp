@@ -66,6 +66,13 @@ cudaError_t cudaGetDevice(int *device)
     return RESULT;
 }
 
+/* KATYDID_SIM_ARCHITECTURE=90; a V100 without it. */
+static int architecture()
+{
+    const char *text = getenv("KATYDID_SIM_ARCHITECTURE");
+    return text ? atoi(text) : 70;
+}
+
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int)
 {
     *properties = {};
@@ -74,7 +81,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int)
     const char *shared = getenv("KATYDID_SIM_SHARED");
     snprintf(properties->uuid.bytes, sizeof properties->uuid.bytes, "%d",
              shared && *shared == '1' ? 0 : static_cast<int>(getpid()));
-    properties->major = 7;
+    properties->major = architecture() / 10;
+    properties->minor = architecture() % 10;
     properties->multiProcessorCount = 1;
     properties->totalGlobalMem = SIZE_MAX;
     return RESULT;

@@ -39,6 +39,48 @@ for model in mlp cnn gpt; do
     expect_same_reports sim sent "$model: sent samples are others"
 done
 
+# Products by cuBLASLt, the small ones too: a stand-in that computes them in double.
+lt_standin=${KATYDID_BIN%/}/../tests/liblt_standin.so
+on_lt() { KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 KATYDID_SIM_ARCHITECTURE=80 on_sim "$@"; }
+for model in mlp cnn gpt; do
+    on_cpu "$model.yaml" >cpu 2>err || complain "$model on the CPU: $(cat err)"
+    on_lt "$model.yaml" >lt 2>err || complain "$model by cuBLASLt: $(cat err)"
+    expect_same_reports cpu lt "$model: products by cuBLASLt are not the CPU's"
+    KATYDID_CUDA_GRAPH=0 on_lt "$model.yaml" >launches 2>err || complain "$model by cuBLASLt, no graph: $(cat err)"
+    same_lines lt launches || complain "$model by cuBLASLt: graphs matter"
+    KATYDID_LT_STANDIN='nothing=1' on_lt "$model.yaml" >tiles 2>err || complain "$model without algorithms: $(cat err)"
+    expect_same_reports cpu tiles "$model: without algorithms"
+done
+
+# A precision rounds something, and what is trained is nearly the same.
+last_loss() { sed -n 's/.* val_loss=\([^ ]*\) .*/\1/p' "$1" | tail -n 1; }
+on_lt mlp.yaml >exact 2>err || complain "fp32: $(cat err)"
+for precision in tf32 bf16; do
+    on_lt mlp.yaml "+precision=$precision" >rounded 2>err || complain "$precision: $(cat err)"
+    ! same_lines exact rounded || complain "$precision rounds nothing: $(cat rounded)"
+    awk -v a="$(last_loss exact)" -v b="$(last_loss rounded)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < (0.02 * a) ^ 2) }' ||
+        complain "$precision: $(last_loss rounded), not $(last_loss exact)"
+done
+KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 KATYDID_SIM_ARCHITECTURE=80 \
+    ranks_on_sim 2 mlp.yaml +precision=bf16 +comm=shm >ranks 2>err || complain "bf16 on 2 ranks: $(cat err)"
+expect_same_reports rounded ranks "bf16 on 2 ranks"
+
+# What there is not is said.
+export KATYDID_CUDA_PLUGIN=$plugin
+expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=bf16
+expect_in err '/precision: bf16 needs a GPU of architecture 80 or later, and this one .* has 70: use fp32'
+KATYDID_SIM_ARCHITECTURE=80 expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=bf16
+expect_in err '/precision: bf16 needs cuBLASLt; without it there is fp32: cuBLASLt: cannot load'
+expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=fp16
+expect_in err 'fp16 needs loss scaling, which is not supported yet'
+expect_exit 2 katydid-trainer mlp.yaml +device=cpu +precision=bf16
+expect_in err 'the CPU computes in fp32, not bf16'
+KATYDID_CUDA_PLUGIN=/nonexistent expect_exit 2 katydid-trainer mlp.yaml +precision=bf16
+expect_in err '/precision: the CPU computes in fp32, not bf16: use fp32, or a GPU'
+KATYDID_LT_STANDIN='fail=9' KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 expect_exit 1 katydid-trainer mlp.yaml +device=cuda
+expect_in err 'cublasLtMatmul failed: CUBLAS_STATUS_EXECUTION_FAILED, in the product'
+unset KATYDID_CUDA_PLUGIN
+
 # Staged: gradients, sums of batch-norm and the shares of the state go by way of the host.
 for way in 'cnn 2 shm 1' 'cnn 3 mpi 0' 'gpt 2 mpi 1' 'mlp 2 shm 0'; do
     read -r model n comm zero <<<"$way"

@@ -206,6 +206,8 @@ static int build(struct kd_plan *plan, const struct kd_plan_options *options, st
     if (kd_model_read(&plan->model, options->model, &options->input, err) != 0 ||
         check_outputs(plan, err) != 0 || plan->device->open(which, &plan->queue, err) != 0)
         return -1;
+    if (plan->device->set_precision(plan->queue, options->precision, err) != 0)
+        return kd_error_prefix(err, "/precision");
     if (kd_exchange_init(&plan->exchange, plan->comm, plan->device, plan->queue, options->gang,
                          err) != 0 ||
         allocate(plan, err) != 0)

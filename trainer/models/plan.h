@@ -32,11 +32,12 @@ struct kd_plan_options {
     float label_smoothing;
     int64_t max_batch;              /* most local samples in one call */
     const struct kd_device *device; /* the plan opens a queue of it */
+    enum kd_precision precision;    /* of products, on that queue */
     struct kd_comm *comm;           /* borrowed; NULL: this rank alone */
     struct kd_nccl_gang *gang;      /* borrowed; what sums on the GPUs, or NULL */
 };
 
-/* NULL and err: the text starts with a JSON pointer into the model, e.g. "/model/2/linear/units: ...". */
+/* NULL and err: the text starts with a JSON pointer into the model, e.g. "/model/2/linear/units: ...", or with "/precision: ". */
 struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_error *err);
 void kd_plan_free(struct kd_plan *plan);
 
