@@ -152,8 +152,9 @@ const struct kd_option kd_config_options[] = {
      .kind = KD_OPTION_CHOICE,
      .fallback = "fp32",
      .choices = precisions,
-     .help = "what products of matrices may round their factors to, on a GPU of architecture 80 or "
-             "later: tf32, bf16; fp16 is not supported yet"},
+     .help =
+         "what products of matrices may round their factors to, on a GPU: fp16 (with dynamic loss "
+         "scaling), and from architecture 80 on tf32 and bf16"},
     {.name = "device",
      .kind = KD_OPTION_CHOICE,
      .fallback = "auto",
@@ -288,18 +289,13 @@ static void read_checkpoint(struct kd_config *config, struct kd_problems *proble
                         kd_metrics[config->keeping.metric].name);
 }
 
-/* Small gradients would be lost in fp16's exponents, without a word. */
 static void read_precision(struct kd_config *config, struct kd_problems *problems)
 {
     const char *name = kd_option_text(kd_config_options, config->block, "precision");
     for (int i = 0; precisions[i]; i++)
         if (strcmp(name, precisions[i]) == 0)
             config->precision = (enum kd_precision)i;
-    if (config->precision == KD_PRECISION_FP16)
-        kd_problems_add(problems, "/precision",
-                        "fp16 needs loss scaling, which is not supported yet; use bf16 on a GPU of "
-                        "architecture 80 or later, else fp32");
-    else if (config->precision != KD_PRECISION_FP32 && strcmp(config->device, "cpu") == 0)
+    if (config->precision != KD_PRECISION_FP32 && strcmp(config->device, "cpu") == 0)
         kd_problems_add(problems, "/precision",
                         "the CPU computes in fp32, not %s; use fp32, or device: cuda", name);
 }

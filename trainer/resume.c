@@ -193,11 +193,13 @@ static void send_reports_again(const struct kd_training *t)
 static void agree_on_counts(struct kd_training *t)
 {
     struct kd_comm *comm = t->session->comm;
-    int64_t counts[] = {t->state.step, t->state.updates, t->saved_step};
+    int64_t counts[] = {t->state.step, t->state.updates, t->saved_step, t->state.loss_scale_good};
     comm->backend->broadcast(comm, 0, counts, sizeof counts);
+    comm->backend->broadcast(comm, 0, &t->state.loss_scale, sizeof t->state.loss_scale);
     t->state.step = counts[0];
     t->state.updates = counts[1];
     t->saved_step = counts[2];
+    t->state.loss_scale_good = counts[3];
 }
 
 static bool spreads_state(const struct kd_training *t)
@@ -219,6 +221,10 @@ int kd_training_start(struct kd_training *t, struct kd_error *err)
     if (status < 0)
         return -1;
     agree_on_counts(t);
+    if (kd_plan_scales_loss(t->plan) && t->state.loss_scale >= 1)
+        kd_plan_set_loss_scale(t->plan,
+                               (struct kd_loss_scale){.scale = (float)t->state.loss_scale,
+                                                      .n_good = (int32_t)t->state.loss_scale_good});
     send_reports_again(t);
     return 0;
 }
@@ -258,6 +264,16 @@ void kd_training_score(struct kd_training *t, const struct kd_report *report)
         t->state.score = NAN;
 }
 
+/* The same on all ranks. */
+static void note_loss_scale(struct kd_training *t)
+{
+    if (!kd_plan_scales_loss(t->plan))
+        return;
+    struct kd_loss_scale loss_scale = kd_plan_loss_scale(t->plan);
+    t->state.loss_scale = (double)loss_scale.scale;
+    t->state.loss_scale_good = loss_scale.n_good;
+}
+
 bool kd_training_save(struct kd_training *t, struct kd_error *err)
 {
     struct kd_checkpoint_place place = own_place(t);
@@ -265,6 +281,7 @@ bool kd_training_save(struct kd_training *t, struct kd_error *err)
     if (!has_checkpoints(t))
         return true;
     collect_window(t);
+    note_loss_scale(t);
     t->saved_step = t->state.step;
     if (kd_checkpoint_save(&place, t->plan, &t->state, &t->config->keeping, &file, err) < 0)
         return false;

@@ -89,7 +89,7 @@ static bool all_are_finite(const struct kd_training *t, bool own_is)
 {
     struct kd_comm *comm = t->session->comm;
     double n_bad = own_is ? 0 : 1;
-    if (kd_plan_state_is_sharded(t->plan))
+    if (comm->size > 1 && (kd_plan_state_is_sharded(t->plan) || kd_plan_scales_loss(t->plan)))
         comm->backend->sum_doubles(comm, &n_bad, 1);
     return n_bad == 0;
 }

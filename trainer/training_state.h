@@ -28,6 +28,8 @@ struct kd_training_state {
     struct kd_report_window window;
     json_t *reports;             /* owned: kd_report_to_json of all so far, the oldest first */
     KD_ARR(struct kd_kept) kept; /* the checkpoints that stay, the oldest first */
+    double loss_scale;           /* fp16; 0: none, and neither is saved */
+    int64_t loss_scale_good;     /* steps since it was changed */
     double score;                /* of keeping's metric in the report of step scored_step */
     int64_t scored_step;         /* 0: no report yet; neither is saved */
 };

@@ -55,7 +55,7 @@ done
 # A precision rounds something, and what is trained is nearly the same.
 last_loss() { sed -n 's/.* val_loss=\([^ ]*\) .*/\1/p' "$1" | tail -n 1; }
 on_lt mlp.yaml >exact 2>err || complain "fp32: $(cat err)"
-for precision in tf32 bf16; do
+for precision in fp16 tf32 bf16; do
     on_lt mlp.yaml "+precision=$precision" >rounded 2>err || complain "$precision: $(cat err)"
     ! same_lines exact rounded || complain "$precision rounds nothing: $(cat rounded)"
     awk -v a="$(last_loss exact)" -v b="$(last_loss rounded)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < (0.02 * a) ^ 2) }' ||
@@ -65,14 +65,24 @@ KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 KATYDID_SIM_ARCHITECTURE=80
     ranks_on_sim 2 mlp.yaml +precision=bf16 +comm=shm >ranks 2>err || complain "bf16 on 2 ranks: $(cat err)"
 expect_same_reports rounded ranks "bf16 on 2 ranks"
 
+# The scale of fp16's loss is a part of the state: halved where gradients overflow, and gone on with.
+scale() { grep -ao 'loss_scale\\":[0-9.e+]*' "$1"/*.safetensors | head -n 1 | sed 's/.*://'; }
+half=(mlp.yaml +precision=fp16 batchSize=1 accumulate=1 epochs=2 loss.labelSmoothing=0 optimizer.lr=0.5)
+on_lt "${half[@]}" --checkpoint-dir f-whole >f-whole.out 2>err || complain "fp16: $(cat err)"
+on_lt "${half[@]}" --until 1 --checkpoint-dir f-half >f-half.out 2>err || complain "fp16: $(cat err)"
+on_lt "${half[@]}" --checkpoint-dir f-half >f-half.out 2>err || complain "fp16: $(cat err)"
+same_lines f-whole.out f-half.out || complain "fp16 resumed: $(cat f-half.out) not $(cat f-whole.out)"
+[ "$(scale f-whole)" = "$(scale f-half)" ] || complain "other scales: $(scale f-whole) $(scale f-half)"
+[ "$(scale f-whole)" -lt 65536 ] || complain "nothing overflowed: $(scale f-whole)"
+KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 ranks_on_sim 2 "${half[@]}" +comm=shm +zero=1 >ranks 2>err || complain "fp16 on 2 ranks: $(cat err)"
+expect_same_reports f-whole.out ranks "fp16 on 2 ranks"
+
 # What there is not is said.
 export KATYDID_CUDA_PLUGIN=$plugin
 expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=bf16
 expect_in err '/precision: bf16 needs a GPU of architecture 80 or later, and this one .* has 70: use fp32'
 KATYDID_SIM_ARCHITECTURE=80 expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=bf16
 expect_in err '/precision: bf16 needs cuBLASLt; without it there is fp32: cuBLASLt: cannot load'
-expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=fp16
-expect_in err 'fp16 needs loss scaling, which is not supported yet'
 expect_exit 2 katydid-trainer mlp.yaml +device=cpu +precision=bf16
 expect_in err 'the CPU computes in fp32, not bf16'
 KATYDID_CUDA_PLUGIN=/nonexistent expect_exit 2 katydid-trainer mlp.yaml +precision=bf16

@@ -223,6 +223,7 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
     plan->comm = options->comm;
     plan->device = options->device;
     plan->loss = options->loss;
+    plan->scales_loss = options->precision == KD_PRECISION_FP16;
     plan->max_batch = options->max_batch;
     for (int k = 0; k < KD_N_PASSES; k++)
         for (int i = 0; i < KD_PASSES_KEPT; i++)
@@ -323,6 +324,24 @@ void kd_plan_write(struct kd_plan *plan, float *arena, const float *host, int64_
 {
     plan->device->copy_in(plan->queue, arena, host, (size_t)n * sizeof *host);
     kd_exchange_wait(&plan->exchange);
+}
+
+bool kd_plan_scales_loss(const struct kd_plan *plan)
+{
+    return plan->scales_loss;
+}
+
+struct kd_loss_scale kd_plan_loss_scale(struct kd_plan *plan)
+{
+    struct kd_loss_scale loss_scale;
+    plan->device->copy_out(plan->queue, &loss_scale, &plan->control->loss_scale, sizeof loss_scale);
+    kd_exchange_wait(&plan->exchange);
+    return loss_scale;
+}
+
+void kd_plan_set_loss_scale(struct kd_plan *plan, struct kd_loss_scale loss_scale)
+{
+    plan->device->copy_in(plan->queue, &plan->control->loss_scale, &loss_scale, sizeof loss_scale);
 }
 
 bool kd_plan_is_on_host(const struct kd_plan *plan)

@@ -101,6 +101,7 @@ struct kd_noted {
     struct kd_batch_result result;
     bool is_finite;
 };
+/* With fp16 a step may have gradients that overflow, which is no misfortune: is_finite is then of the loss of this rank's samples. */
 int64_t kd_plan_note(struct kd_plan *plan, int64_t begin, int64_t end); /* its number */
 void kd_plan_noted(struct kd_plan *plan, int64_t number, struct kd_noted *noted);
 
@@ -122,6 +123,11 @@ void kd_plan_write(struct kd_plan *plan, float *arena, const float *host, int64_
 /* May the host use the arenas where they are? */
 bool kd_plan_is_on_host(const struct kd_plan *plan);
 
+/* fp16: what the loss is multiplied by (kernels/op_update.h), for checkpoints. */
+bool kd_plan_scales_loss(const struct kd_plan *plan);
+struct kd_loss_scale kd_plan_loss_scale(struct kd_plan *plan);
+void kd_plan_set_loss_scale(struct kd_plan *plan, struct kd_loss_scale loss_scale);
+
 /* Named tensors of the parameter arena, for checkpoints and weight decay (1-D tensors are left alone). */
 struct kd_plan_tensor {
     const char *name; /* "layers.0.weight"; borrowed */
@@ -138,7 +144,7 @@ float *kd_plan_statistics(struct kd_plan *plan);
 int kd_plan_n_statistic_tensors(const struct kd_plan *plan);
 struct kd_plan_tensor kd_plan_statistic_tensor_at(const struct kd_plan *plan, int i);
 
-/* The first non-finite value of parameters or gradients as text ("gradient of layers.2.weight (linear)"), or NULL. */
+/* The first non-finite value of parameters or (but for fp16) gradients as text ("gradient of layers.2.weight (linear)"), or NULL. */
 const char *kd_plan_find_nonfinite(struct kd_plan *plan);
 
 /* Floating-point operations of forward and backward for n samples, counted from the calls (kernels/flops.h). */

@@ -32,7 +32,8 @@ struct kd_control {
     struct kd_turn turn;
     struct kd_hyper hyper;
     struct kd_note note;
-    double sum_squares; /* of the gradient */
+    struct kd_loss_scale loss_scale; /* fp16: 1 and never used without it */
+    double sum_squares;              /* of the gradient */
     float gradient_scale, gradient_norm;
     int64_t nonfinite_at;
 };
@@ -78,6 +79,7 @@ struct kd_plan {
     struct kd_model model;
     struct kd_flow flow;
     enum kd_loss loss;
+    bool scales_loss; /* fp16 */
     int64_t max_batch, n_parameters, n_statistics, n_sums, n_activations;
 
     struct kd_plan_tensor *tensors; /* host memory; by offset, so the last layer comes first */
@@ -103,7 +105,7 @@ struct kd_plan {
 
     struct kd_pass passes[KD_N_PASSES][KD_PASSES_KEPT];
     int64_t n_passes;               /* run so far */
-    struct kd_replay updates[2][2]; /* of the optimizer: [clips][measures the norm] */
+    struct kd_replay updates[2][2]; /* of the optimizer: [has a scale][measures the norm] */
     struct kd_profile *profile;     /* borrowed, or NULL */
     char *nonfinite;                /* text of the last find */
 };

@@ -258,6 +258,11 @@ static void add_loss(struct kd_emit_target *target)
     if (is_training(target->pass) && dy != y)
         add_copy(target, y, dy, target->pass->batch.n * kd_shape_count(kd_model_out(&plan->model)));
     add_losses[plan->loss](target, is_training(target->pass) ? dy : y);
+    if (is_training(target->pass) && plan->scales_loss)
+        add_call(target,
+                 KD_CALL(multiply, .x = dy,
+                         .n = target->pass->batch.n * kd_shape_count(kd_model_out(&plan->model)),
+                         .factor = &plan->control->loss_scale.scale));
 }
 
 /* A step's, or a batch's where there is but one. Zeros of any type are zeros of all. */

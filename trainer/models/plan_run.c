@@ -1,4 +1,5 @@
 /* plan_run.c - a plan at work: fresh weights, passes over batches, the optimizer's op, the look for NaNs. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +45,8 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
     for (int i = 0; i < plan->model.n_nodes; i++)
         reset_node(plan, &plan->model.nodes[i], seed);
     kd_plan_call(plan, KD_CALL(fill, .x = plan->gradients, .n = plan->n_parameters));
+    kd_plan_set_loss_scale(
+        plan, (struct kd_loss_scale){.scale = plan->scales_loss ? KD_LOSS_SCALE_FIRST : 1});
     if (plan->own_ranges)
         kd_plan_prepare_update(plan, &(struct kd_update_options){plan->update.optimizer,
                                                                  plan->update.zero,
@@ -221,8 +224,9 @@ void kd_plan_noted(struct kd_plan *plan, int64_t number, struct kd_noted *noted)
     kd_assert(number < plan->n_notes && number >= plan->n_notes - KD_NOTES);
     kd_exchange_wait_mark(&plan->exchange, mark_of(number));
     const struct kd_note *note = &plan->notes[number % KD_NOTES];
-    *noted =
-        (struct kd_noted){.result = result_of(&note->sums), .is_finite = note->nonfinite_at < 0};
+    *noted = (struct kd_noted){.result = result_of(&note->sums),
+                               .is_finite = plan->scales_loss ? isfinite(note->sums.loss)
+                                                              : note->nonfinite_at < 0};
 }
 
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
@@ -317,6 +321,6 @@ static const char *find_in(struct kd_plan *plan, const float *arena, const char 
 
 const char *kd_plan_find_nonfinite(struct kd_plan *plan)
 {
-    const char *found = find_in(plan, plan->gradients, "gradient");
+    const char *found = plan->scales_loss ? NULL : find_in(plan, plan->gradients, "gradient");
     return found ? found : find_in(plan, plan->parameters, "parameter");
 }

@@ -106,7 +106,7 @@ void kd_plan_swap_average(struct kd_plan *plan)
 
 /* ---- the step */
 
-static struct kd_update_arena own_part(struct kd_plan *plan, bool clips)
+static struct kd_update_arena own_part(struct kd_plan *plan, bool measured)
 {
     int64_t begin, end;
     kd_plan_state_range(plan, &begin, &end);
@@ -117,7 +117,7 @@ static struct kd_update_arena own_part(struct kd_plan *plan, bool clips)
         .ranges = plan->own_ranges,
         .n_ranges = plan->n_tensors,
         .hyper = &plan->control->hyper,
-        .scale = clips ? &plan->control->gradient_scale : NULL,
+        .scale = measured ? &plan->control->gradient_scale : NULL,
         .norms = plan->norms,
     };
     for (int i = 0; i < plan->update.optimizer->n_slots; i++)
@@ -134,35 +134,42 @@ static void measure(struct kd_plan *plan)
                                .sum = &control->sum_squares));
     if (kd_plan_state_is_sharded(plan))
         kd_exchange_sum_doubles(&plan->exchange, &control->sum_squares, 1);
-    kd_plan_call(plan, KD_CALL(clip, .sum_squares = &control->sum_squares,
-                               .scale = &control->gradient_scale, .norm = &control->gradient_norm,
-                               .hyper = &control->hyper));
+    if (plan->scales_loss)
+        kd_plan_call(plan, KD_CALL(unscale, .sum_squares = &control->sum_squares,
+                                   .loss = &control->loss_scale, .scale = &control->gradient_scale,
+                                   .norm = &control->gradient_norm, .hyper = &control->hyper));
+    else
+        kd_plan_call(plan, KD_CALL(clip, .sum_squares = &control->sum_squares,
+                                   .scale = &control->gradient_scale,
+                                   .norm = &control->gradient_norm, .hyper = &control->hyper));
 }
 
-static void update(struct kd_plan *plan, bool clips, bool measures)
+/* scaled: gradients are multiplied by what measuring gave, or the step is left out. */
+static void update(struct kd_plan *plan, bool scaled, bool measures)
 {
     if (measures)
         measure(plan);
-    struct kd_update_arena arena = own_part(plan, clips);
+    struct kd_update_arena arena = own_part(plan, scaled);
     plan->update.optimizer->step(&arena);
     if (kd_plan_state_is_sharded(plan))
         kd_exchange_gather(&plan->exchange, plan->parameters, plan->n_parameters);
     if (plan->average)
         kd_plan_call(plan, KD_CALL(average, .x = plan->parameters, .average = plan->average,
-                                   .n = plan->n_parameters, .hyper = &plan->control->hyper));
+                                   .n = plan->n_parameters, .hyper = &plan->control->hyper,
+                                   .scale = arena.scale));
 }
 
 void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool with_norm)
 {
-    bool clips = hyper->clip > 0, measures = clips || with_norm;
+    bool scaled = hyper->clip > 0 || plan->scales_loss, measures = scaled || with_norm;
     kd_assert(plan->own_ranges != NULL);
-    struct kd_replay *replay = &plan->updates[clips][measures];
+    struct kd_replay *replay = &plan->updates[scaled][measures];
     plan->device->copy_in(plan->queue, &plan->control->hyper, hyper, sizeof *hyper);
     /* Between ranks that have parts of the state the host has things to do. */
     if (kd_plan_state_is_sharded(plan)) {
-        update(plan, clips, measures);
+        update(plan, scaled, measures);
     } else if (kd_replay_begin(replay, plan->device, plan->queue)) {
-        update(plan, clips, measures);
+        update(plan, scaled, measures);
         kd_replay_end(replay, plan->device, plan->queue);
     }
 }

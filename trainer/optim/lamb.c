@@ -21,7 +21,7 @@ static void step(const struct kd_update_arena *arena)
     kd_update_run(arena, KD_CALL(lamb_apply, .parameters = arena->parameters,
                                  .direction = arena->gradients, .norms = arena->norms,
                                  .ranges = arena->ranges, .n_ranges = arena->n_ranges,
-                                 .hyper = arena->hyper));
+                                 .hyper = arena->hyper, .scale = arena->scale));
 }
 
 const struct kd_optimizer kd_optimizer_lamb = {
