@@ -89,3 +89,18 @@ void kd_exchange_start_by_backend(struct kd_exchange *exchange, const struct kd_
         exchange->by->start_sum(exchange->comm, all + stretch->at, stretch->n);
     exchange->n_started++;
 }
+
+void kd_exchange_progress_by_backend(struct kd_exchange *exchange)
+{
+    exchange->by->progress(exchange->comm);
+}
+
+void kd_exchange_wait_by_device(struct kd_exchange *exchange)
+{
+    exchange->device->wait(exchange->queue);
+}
+
+void kd_exchange_wait_mark_by_device(struct kd_exchange *exchange, int i)
+{
+    exchange->device->wait_mark(exchange->queue, i);
+}

@@ -20,11 +20,6 @@ static void start_sum(struct kd_exchange *exchange, const struct kd_stretch *str
     kd_exchange_start_by_backend(exchange, stretch, stretch->all);
 }
 
-static void progress(struct kd_exchange *exchange)
-{
-    exchange->by->progress(exchange->comm);
-}
-
 static void finish(struct kd_exchange *exchange)
 {
     exchange->by->finish_sums(exchange->comm);
@@ -40,24 +35,14 @@ static void sum_doubles(struct kd_exchange *exchange, double *values, int64_t n)
     exchange->by->sum_doubles(exchange->comm, values, n);
 }
 
-static void wait_for_queue(struct kd_exchange *exchange)
-{
-    exchange->device->wait(exchange->queue);
-}
-
-static void wait_mark(struct kd_exchange *exchange, int i)
-{
-    exchange->device->wait_mark(exchange->queue, i);
-}
-
 const struct kd_exchange_way kd_exchange_in_place = {
     .alloc = alloc,
     .free = free_floats,
     .start_sum = start_sum,
-    .progress = progress,
+    .progress = kd_exchange_progress_by_backend,
     .finish = finish,
     .gather = gather,
     .sum_doubles = sum_doubles,
-    .wait = wait_for_queue,
-    .wait_mark = wait_mark,
+    .wait = kd_exchange_wait_by_device,
+    .wait_mark = kd_exchange_wait_mark_by_device,
 };

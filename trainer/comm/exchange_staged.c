@@ -87,11 +87,6 @@ static void start_sum(struct kd_exchange *exchange, const struct kd_stretch *str
         start_all(exchange); /* else the next mark would be set anew before anybody waited for it */
 }
 
-static void progress(struct kd_exchange *exchange)
-{
-    exchange->by->progress(exchange->comm);
-}
-
 /* What this rank has the sums of. */
 static void return_sums(struct kd_exchange *exchange, const struct kd_stretch *stretch)
 {
@@ -134,24 +129,14 @@ static void sum_doubles(struct kd_exchange *exchange, double *values, int64_t n)
     free(host); /* it is not pinned, so it has been read */
 }
 
-static void wait_for_queue(struct kd_exchange *exchange)
-{
-    exchange->device->wait(exchange->queue);
-}
-
-static void wait_mark(struct kd_exchange *exchange, int i)
-{
-    exchange->device->wait_mark(exchange->queue, i);
-}
-
 const struct kd_exchange_way kd_exchange_staged = {
     .alloc = alloc,
     .free = free_floats,
     .start_sum = start_sum,
-    .progress = progress,
+    .progress = kd_exchange_progress_by_backend,
     .finish = finish,
     .gather = gather,
     .sum_doubles = sum_doubles,
-    .wait = wait_for_queue,
-    .wait_mark = wait_mark,
+    .wait = kd_exchange_wait_by_device,
+    .wait_mark = kd_exchange_wait_mark_by_device,
 };

@@ -26,4 +26,9 @@ extern const struct kd_exchange_way kd_exchange_in_place, kd_exchange_staged,
 void kd_exchange_start_by_backend(struct kd_exchange *exchange, const struct kd_stretch *stretch,
                                   float *all);
 
+/* What several ways do alike. */
+void kd_exchange_progress_by_backend(struct kd_exchange *exchange);
+void kd_exchange_wait_by_device(struct kd_exchange *exchange);
+void kd_exchange_wait_mark_by_device(struct kd_exchange *exchange, int i);
+
 #endif
