@@ -127,6 +127,12 @@ on_sim mlp.yaml epochs=4 --checkpoint-dir half >half.out 2>err || complain "goin
 on_cpu mlp.yaml epochs=4 --checkpoint-dir other >other.out 2>err || complain "on the CPU: $(cat err)"
 expect_same_reports whole.out other.out "gone on with on the CPU"
 
+# With another precision it goes on, and says that it does.
+on_sim mlp.yaml epochs=4 --until 2 --checkpoint-dir rounded-on >half.out 2>err || complain "half: $(cat err)"
+on_lt mlp.yaml epochs=4 +precision=bf16 --checkpoint-dir rounded-on >rounded.out 2>err || complain "going on in bf16: $(cat err)"
+expect_in err 'precision: .*bf16'
+[ "$(parts rounded.out | wc -l)" = 4 ] || complain "gone on with in bf16: $(cat rounded.out)"
+
 # auto: a GPU where there is one that can be used, else the CPU, with not a word on a machine that has none.
 KATYDID_CUDA_PLUGIN=$plugin katydid-trainer mlp.yaml epochs=1 --profile >out 2>err || complain "auto: $(cat err)"
 KATYDID_CUDA_PLUGIN=/nonexistent katydid-trainer mlp.yaml epochs=1 >out 2>err || complain "auto without: $(cat err)"
