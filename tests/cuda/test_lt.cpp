@@ -183,6 +183,7 @@ static void small_products_are_left_to_our_tiles(void **)
     int before = count(KD_LT_PRODUCTS);
     multiply_and_check(&p);
     assert_int_equal(count(KD_LT_PRODUCTS), before);
+    assert_int_equal(count(KD_LT_ALIVE), 0); /* no handle either */
     close_product(&p);
 }
 

@@ -41,7 +41,7 @@ static void start_gang(struct coordinator *c, int n_ranks)
         setenv("KATYDID_GANG", "4", 1);
         setenv("KATYDID_TOKEN", "secret", 1);
         setenv("KATYDID_CUDA_PLUGIN", "/nonexistent", 1); /* on the CPU, whatever there is */
-        setenv("ASAN_OPTIONS", "detect_leaks=0", 0); /* Open MPI's own */
+        setenv("ASAN_OPTIONS", "detect_leaks=0", 0);      /* Open MPI's own */
         if (n_ranks > 1)
             execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         execl(KD_BIN_DIR "/katydid-trainer", "katydid-trainer", "--gang", (char *)NULL);
