@@ -115,6 +115,36 @@ graphs() {
     done
 }
 
+# Products that are small enough for our own kernels too.
+ops_by_lt() {
+    "$bin/katydid" doctor | grep -q '^cublaslt *ok' || skip "no cuBLASLt"
+    KATYDID_CUBLASLT_FROM=1 "$folder/tests/test_ops_cuda" 'matmul*'
+    KATYDID_CUBLASLT_FROM=1 "$folder/tests/test_ops_cuda" 'linear*'
+    export KATYDID_CUBLASLT_FROM=1
+    graphs
+    repeats
+}
+
+last_loss() {
+    sed -n 's/.* val_loss=\([^ ]*\) .*/\1/p' "$1" | tail -n 1
+}
+
+# tf32 and bf16 train to nearly the same loss.
+precisions() {
+    . "$source_dir/tests/cuda/models.sh"
+    "$bin/katydid" doctor | grep -q '^cublaslt *ok' || skip "no cuBLASLt"
+    local precision
+    export KATYDID_CUBLASLT_FROM=1
+    train mlp.yaml +device=cuda >exact
+    for precision in tf32 bf16; do
+        train mlp.yaml +device=cuda +precision=$precision >rounded 2>err ||
+            { grep -q 'needs a GPU of architecture' err && skip "$(cat err)"; cat err; return 1; }
+        cat exact rounded
+        if same_lines exact rounded; then echo "$precision rounds nothing" && return 1; fi
+        awk -v a="$(last_loss exact)" -v b="$(last_loss rounded)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < (0.02 * a) ^ 2) }'
+    done
+}
+
 # Twice the same bits, since nothing is summed in an order of chance.
 repeats() {
     . "$source_dir/tests/cuda/models.sh"
@@ -225,6 +255,8 @@ if [ "$n_failed" -gt 0 ]; then
     exit 1
 fi
 check "every op agrees with float64" 60 ops
+check "products by cuBLASLt, small ones too" 60 ops_by_lt
+check "tf32 and bf16 train like fp32" 60 precisions
 for model in mlp cnn gpt; do
     check "losses of $model are the CPU's" 60 losses "$model"
 done

@@ -116,13 +116,22 @@ void kd_check_nccl(struct kd_doctor *doctor)
 
 void kd_check_cublaslt(struct kd_doctor *doctor)
 {
-    static const char *const names[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
-    const char *which;
-    void *library = open_first(names, &which);
+    static const char *const usual[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
+    static const char without[] = "matrix products on GPUs are slower, and fp32 only";
+    const char *asked = getenv("KATYDID_CUBLASLT"), *which;
+    const char *const named[] = {asked, NULL};
+    bool is_named = asked && *asked;
+    void *library = open_first(is_named ? named : usual, &which);
+    if (library == NULL && is_named) { /* which is how it is turned off */
+        kd_doctor_add(doctor, "cublaslt", KD_HEALTH_NOTE,
+                      "KATYDID_CUBLASLT=%s cannot be loaded (%s): %s", asked, dlerror(), without);
+        return;
+    }
     if (library == NULL) {
         kd_doctor_add(doctor, "cublaslt", KD_HEALTH_NOTE,
-                      "no libcublasLt.so.13 or .12: matrix products on GPUs are slower; install "
-                      "NVIDIA's cuBLAS, or put its folder into LD_LIBRARY_PATH");
+                      "no libcublasLt.so.13 or .12: %s; install NVIDIA's cuBLAS, put its folder "
+                      "into LD_LIBRARY_PATH, or name its file in KATYDID_CUBLASLT",
+                      without);
         return;
     }
     void *address = dlsym(library, "cublasLtGetVersion");

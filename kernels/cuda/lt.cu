@@ -7,6 +7,7 @@ extern "C" {
 }
 
 struct kd_lt_state {
+    bool was_asked_for;
     const struct kd_lt *library; /* NULL: there is none, for the reason below */
     struct kd_error why;
     struct kd_lt_handle *handle;
@@ -64,18 +65,25 @@ void load(struct kd_lt_state *lt)
                 library->cublasLtGetStatusName(status));
 }
 
-/* A reason not to have it is found once a queue. */
 struct kd_lt_state *get(struct kd_queue *queue)
 {
     if (queue->lt)
         return queue->lt;
-    struct kd_lt_state *lt = (struct kd_lt_state *)kd_alloc(sizeof *lt);
-    queue->lt = lt;
-    lt->least = least_product();
+    queue->lt = (struct kd_lt_state *)kd_alloc(sizeof *queue->lt);
+    queue->lt->least = least_product();
+    return queue->lt;
+}
+
+/* Loading takes a while, which who has small products alone is spared. A reason not to have it is found once a queue. */
+const struct kd_lt *library_of(struct kd_lt_state *lt)
+{
+    if (lt->was_asked_for)
+        return lt->library;
+    lt->was_asked_for = true;
     load(lt);
     if (lt->library)
         allocate_workspace(lt);
-    return lt;
+    return lt->library;
 }
 
 /* ---- products */
@@ -148,7 +156,7 @@ int give(struct kd_queue *queue, const struct kd_lt_plan *plan, const struct kd_
 bool kd_lt_multiply(struct kd_queue *queue, const struct kd_lt_product *p)
 {
     struct kd_lt_state *lt = get(queue);
-    if (!lt->library || !is_worth_it(&p->matmul, lt->least))
+    if (!is_worth_it(&p->matmul, lt->least) || !library_of(lt))
         return false;
     struct kd_lt_shape shape = shape_of(queue, p);
     struct kd_lt_plan *plan = kd_lt_plan_get(&lt->plans, lt->library, lt->handle, &shape, p->bias);
@@ -180,8 +188,8 @@ static int check_gpu(enum kd_precision precision, struct kd_error *err)
 
 static int check_library(struct kd_queue *queue, enum kd_precision precision, struct kd_error *err)
 {
-    const struct kd_lt_state *lt = get(queue);
-    if (lt->library)
+    struct kd_lt_state *lt = get(queue);
+    if (library_of(lt))
         return 0;
     return kd_fail(err, "%s needs cuBLASLt; without it there is fp32: %s",
                    kd_precision_name(precision), lt->why.text);

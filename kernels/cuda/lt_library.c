@@ -28,6 +28,13 @@ static const char *origin(void)
     return named() ? "from " KD_LT_PATH : KD_LT_PATH " is not set";
 }
 
+static int cannot_load(const char *path, struct kd_error *err)
+{
+    const char *why = dlerror();
+    return kd_fail(err, "cuBLASLt: cannot load \"%s\" (%s%s): %s: " WHAT_TO_DO, path, origin(),
+                   named() ? "" : ", nor is there another version", why ? why : "no reason given");
+}
+
 /* Function pointers do not convert from void * in C. `to` is one. */
 static int find(void *library, const char *path, const char *name, void *to, struct kd_error *err)
 {
@@ -70,8 +77,7 @@ static int load(int major, struct kd_lt *lt, struct kd_error *err)
     for (int i = 0; i < N_NAMES && !library; i++)
         library = dlopen(path = name_at(major, i), RTLD_NOW | RTLD_LOCAL);
     if (!library)
-        return kd_fail(err, "cuBLASLt: cannot load \"%s\" (%s): %s: " WHAT_TO_DO, path, origin(),
-                       dlerror());
+        return cannot_load(path, err);
     int status = fill(library, path, lt, err);
     if (status < 0)
         dlclose(library);

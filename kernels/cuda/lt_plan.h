@@ -17,8 +17,8 @@ struct kd_lt_shape {
     int64_t adds;     /* 1: to what c holds */
     int64_t epilogue; /* enum kd_lt_epilogue */
     int64_t compute;  /* enum kd_lt_compute */
-    int64_t align_a, align_b,
-        align_c; /* of the row-major pointers, in bytes: a power of 2, at most KD_LT_ALIGNED */
+    /* Of the row-major pointers, in bytes: a power of 2, at most KD_LT_ALIGNED. */
+    int64_t align_a, align_b, align_c;
     int64_t align_bias; /* 0: no bias */
 };
 enum { KD_LT_ALIGNED = 256 }; /* what cuBLASLt assumes when it is not told */

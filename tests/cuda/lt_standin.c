@@ -415,7 +415,7 @@ static float finish(const struct product *p, double sum, int64_t i, int64_t j)
         sum += (double)p->c[i + j * p->lds[2]];
     if (p->epilogue & KD_LT_EPILOGUE_BIAS)
         sum += (double)p->bias[i];
-    if (p->epilogue & KD_LT_EPILOGUE_RELU && sum < 0)
+    if (p->epilogue & KD_LT_EPILOGUE_RELU && sum < 0) /* a NaN stays */
         sum = 0;
     return (float)sum;
 }

@@ -135,7 +135,10 @@ static void a_less_aligned_pointer_is_another_plan_and_another_bias_is_not(void 
     int before = count(KD_LT_HEURISTICS);
     linear(&p, p.bias);
     assert_true(first_of(&p) == K + 0.5f);
-    fill(&p, p.bias, 2.0f);
+    float other[64];
+    for (float &v : other)
+        v = 2.0f;
+    device->copy_in(p.queue, p.bias + 64, other, sizeof other);
     linear(&p, p.bias + 64); /* as aligned */
     assert_true(first_of(&p) == K + 2.0f);
     assert_int_equal(count(KD_LT_HEURISTICS) - before, 1);
@@ -144,12 +147,31 @@ static void a_less_aligned_pointer_is_another_plan_and_another_bias_is_not(void 
     linear(&p, NULL);
     assert_int_equal(count(KD_LT_HEURISTICS) - before, 3);
     assert_true(first_of(&p) == K);
-    struct kd_op_matmul shifted = {p.a + 2, p.b, p.c, M, N, K, false, false, 0.0f};
-    for (int i = 0; i < 2; i++)
-        device->ops->matmul(p.queue, &shifted);
+    const struct kd_op_matmul shifted[] = {{p.a + 2, p.b, p.c, M, N, K, false, false, 0.0f},
+                                           {p.a, p.b + 2, p.c, M, N, K, false, false, 0.0f},
+                                           {p.a, p.b, p.c + 2, M, N, K, false, false, 0.0f}};
+    for (int i = 0; i < 6; i++)
+        device->ops->matmul(p.queue, &shifted[i % 3]);
     multiply(&p, M, N, K);
-    assert_int_equal(count(KD_LT_HEURISTICS) - before, 5);
+    assert_int_equal(count(KD_LT_HEURISTICS) - before, 7);
     device->wait(p.queue);
+    close_product(&p);
+}
+
+static void what_relu_was_applied_to_is_kept_where_it_is_asked_for(void **)
+{
+    use_standin("");
+    struct product p = open_product(-1.0f);
+    float *pre = static_cast<float *>(device->alloc(MOST * sizeof(float))), value;
+    struct kd_op_linear op = {p.a, p.b, p.bias, p.c, pre, M, K, N, KD_ACTIVATION_RELU};
+    int before = count(KD_LT_PRODUCTS);
+    device->ops->linear(p.queue, &op);
+    assert_true(first_of(&p) == 0.0f);
+    device->copy_out(p.queue, &value, pre, sizeof value);
+    device->wait(p.queue);
+    assert_true(value == 0.5f - K);
+    assert_int_equal(count(KD_LT_PRODUCTS) - before, 1);
+    device->free(pre);
     close_product(&p);
 }
 
@@ -161,6 +183,7 @@ static void small_products_are_left_to_our_tiles(void **)
     int before = count(KD_LT_PRODUCTS);
     multiply_and_check(&p);
     assert_int_equal(count(KD_LT_PRODUCTS), before);
+    assert_int_equal(count(KD_LT_ALIVE), 0); /* no handle either */
     close_product(&p);
 }
 
@@ -398,6 +421,7 @@ int main()
         cmocka_unit_test(without_cublaslt_our_tiles_do_it_and_say_nothing), /* nothing is loaded */
         cmocka_unit_test(an_algorithm_is_asked_for_once_a_shape),
         cmocka_unit_test(a_less_aligned_pointer_is_another_plan_and_another_bias_is_not),
+        cmocka_unit_test(what_relu_was_applied_to_is_kept_where_it_is_asked_for),
         cmocka_unit_test(small_products_are_left_to_our_tiles),
         cmocka_unit_test(empty_products_never_come_to_it),
         cmocka_unit_test(a_workspace_that_does_not_fit_is_done_without),

@@ -107,6 +107,66 @@ if command -v "${CXX:-c++}" >/dev/null; then
     "${CXX:-c++}" -std=c++20 -fsyntax-only -isystem "$toolkit/include" -I"$source_dir" "$folder/x.cpp"
 fi
 
+# A real library takes the attributes with these sizes, on a machine without a GPU too.
+library=$(find "$toolkit/lib64/" "$toolkit/lib/" -maxdepth 1 -name 'libcublasLt.so.1[23]' 2>/dev/null | head -n 1)
+cat >"$folder/attributes.c" <<'END'
+#include <stdio.h>
+#include "kernels/cuda/lt_library.h"
+static int n_refused;
+static void expect(int status, const char *what, int attribute)
+{
+    if (status == KD_LT_SUCCESS)
+        return;
+    printf("%s %d is refused: status %d\n", what, attribute, status);
+    n_refused++;
+}
+int main(void)
+{
+    struct kd_error err;
+    const struct kd_lt *lt = kd_lt_get(13, &err);
+    struct kd_lt_desc *desc;
+    struct kd_lt_layout *layout;
+    struct kd_lt_preference *preference;
+    const int types[] = {KD_LT_COMPUTE_32F, KD_LT_COMPUTE_32F_FAST_16F, KD_LT_COMPUTE_32F_FAST_16BF,
+                         KD_LT_COMPUTE_32F_FAST_TF32};
+    const int32_t turned = KD_LT_OP_T;
+    const uint32_t epilogue = KD_LT_EPILOGUE_RELU | KD_LT_EPILOGUE_BIAS, small = 16;
+    const uint32_t scheme = KD_LT_REDUCTION_COMPUTE_TYPE;
+    const uint64_t workspace = 1 << 22;
+    const void *bias = &small;
+    if (!lt)
+        return puts(err.text), 1;
+    for (int i = 0; i < 4; i++) {
+        expect(lt->cublasLtMatmulDescCreate(&desc, types[i], KD_LT_R_32F), "compute type", types[i]);
+        for (int a = KD_LT_DESC_TRANSA; a <= KD_LT_DESC_TRANSB; a++)
+            expect(lt->cublasLtMatmulDescSetAttribute(desc, a, &turned, sizeof turned), "attribute", a);
+        expect(lt->cublasLtMatmulDescSetAttribute(desc, KD_LT_DESC_EPILOGUE, &epilogue, sizeof epilogue), "attribute", 7);
+        expect(lt->cublasLtMatmulDescSetAttribute(desc, KD_LT_DESC_BIAS_POINTER, &bias, sizeof bias), "attribute", 8);
+        expect(lt->cublasLtMatmulDescDestroy(desc), "destroying", i);
+    }
+    expect(lt->cublasLtMatrixLayoutCreate(&layout, KD_LT_R_32F, 5, 7, 5), "layout", 0);
+    expect(lt->cublasLtMatrixLayoutDestroy(layout), "destroying", 0);
+    expect(lt->cublasLtMatmulPreferenceCreate(&preference), "preference", 0);
+    expect(lt->cublasLtMatmulPreferenceSetAttribute(preference, KD_LT_PREFERENCE_WORKSPACE, &workspace, sizeof workspace),
+           "preference", KD_LT_PREFERENCE_WORKSPACE);
+    expect(lt->cublasLtMatmulPreferenceSetAttribute(preference, KD_LT_PREFERENCE_REDUCTION, &scheme, sizeof scheme),
+           "preference", KD_LT_PREFERENCE_REDUCTION);
+    for (int a = KD_LT_PREFERENCE_ALIGNMENT_A; a <= KD_LT_PREFERENCE_ALIGNMENT_D; a++)
+        expect(lt->cublasLtMatmulPreferenceSetAttribute(preference, a, &small, sizeof small), "preference", a);
+    expect(lt->cublasLtMatmulPreferenceDestroy(preference), "destroying", 0);
+    if (lt->cublasLtMatmulPreferenceCreate(&preference) == KD_LT_SUCCESS &&
+        lt->cublasLtMatmulPreferenceSetAttribute(preference, KD_LT_PREFERENCE_WORKSPACE, &small, sizeof small) == KD_LT_SUCCESS)
+        return puts("a wrong size was not found"), 1;
+    printf("cuBLASLt %zu takes all attributes\n", lt->version);
+    return n_refused > 0;
+}
+END
+if [ -n "$library" ]; then
+    "${CC:-cc}" -std=c11 -D_GNU_SOURCE -I"$source_dir" "$folder/attributes.c" "$source_dir/kernels/cuda/lt_library.c" \
+        "$source_dir/coordinator/base/error.c" -o "$folder/attributes" -ldl
+    KATYDID_CUBLASLT=$library "$folder/attributes"
+fi
+
 if compile '_Static_assert(KD_LT_OP_T == CUBLAS_OP_C, "planted");' 2>/dev/null; then
     echo "a planted difference was not found"
     exit 1

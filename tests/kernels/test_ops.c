@@ -49,6 +49,26 @@ static void a_row_with_a_nan_has_a_nan_loss_and_is_not_correct(void **state)
     on_each_device(check_nan_logit, 0);
 }
 
+static void check_nan_through_relu(struct bench *bench)
+{
+    const float x[] = {NAN, 1}, weight[] = {1, -1};
+    float y[4];
+    float *on_x = to_device(bench, x, sizeof x), *on_y = to_device(bench, y, sizeof y);
+    float *on_weight = to_device(bench, weight, sizeof weight);
+    run(bench, KD_CALL(linear, .x = on_x, .weight = on_weight, .y = on_y, .rows = 2, .n_in = 1,
+                       .n_out = 2, .activation = KD_ACTIVATION_RELU));
+    bench_read(bench, y, on_y, sizeof y);
+    assert_true(isnan(y[0]) && isnan(y[1]) && y[2] == 1 && y[3] == 0);
+    bench->device->free(on_x), bench->device->free(on_weight), bench->device->free(on_y);
+}
+
+/* Else a sample with a NaN would be one of zeros, without a word. */
+static void linear_with_relu_keeps_a_nan(void **state)
+{
+    (void)state;
+    on_each_device(check_nan_through_relu, 0);
+}
+
 static void check_far_logits(struct bench *bench)
 {
     float logits[] = {-1e30f, 1e30f, -INFINITY, -1e30f, 1e30f, -INFINITY};
@@ -179,6 +199,7 @@ int main(int argc, char **argv)
 #include "kernels/ops.def"
 #undef KD_OP
         cmocka_unit_test(a_row_with_a_nan_has_a_nan_loss_and_is_not_correct),
+        cmocka_unit_test(linear_with_relu_keeps_a_nan),
         cmocka_unit_test(logits_far_apart_give_losses_that_are_numbers),
         cmocka_unit_test(an_infinite_gradient_does_not_hide_in_its_sign),
         cmocka_unit_test(a_forgotten_momentum_ends_at_zero),

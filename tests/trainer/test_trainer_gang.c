@@ -40,7 +40,8 @@ static void start_gang(struct coordinator *c, int n_ranks)
         setenv("KATYDID_RUN", "0123456789abcdef0123456789abcdef", 1);
         setenv("KATYDID_GANG", "4", 1);
         setenv("KATYDID_TOKEN", "secret", 1);
-        setenv("ASAN_OPTIONS", "detect_leaks=0", 0); /* Open MPI's own */
+        setenv("KATYDID_CUDA_PLUGIN", "/nonexistent", 1); /* on the CPU, whatever there is */
+        setenv("ASAN_OPTIONS", "detect_leaks=0", 0);      /* Open MPI's own */
         if (n_ranks > 1)
             execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         execl(KD_BIN_DIR "/katydid-trainer", "katydid-trainer", "--gang", (char *)NULL);
@@ -158,6 +159,11 @@ static void serve_trials(int n_ranks)
     assert_int_equal(c.n_accuracies, 12);
     assert_true(c.last_accuracy > 0.9);
     assert_true(c.n_saved >= 1);
+
+    /* The same shape; but the plan that is there computes in fp32. */
+    wait_for(&c, KD_MSG_READY);
+    assign(&c, "{\"epochs\": 12, \"precision\": \"bf16\"}");
+    expect_done(&c, "failed", "precision: the CPU computes in fp32, not bf16");
 
     wait_for(&c, KD_MSG_READY);
     assign(&c, "{\"model\": [{\"linear\": {\"units\": 2}}]}");
