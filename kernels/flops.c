@@ -98,22 +98,24 @@ static int64_t time_product(const struct kd_device *device, struct kd_queue *que
     return kd_clock_mono_ns() - start + 1;
 }
 
-/* Larger and larger ones, until one keeps the device busy for a while: a core of a CPU as well as a GPU. */
+/* Larger and larger ones, until one keeps the device busy for a while: a core of a CPU as well as a GPU. The first of a size is not
+ * counted, as libraries make their code for it. */
 double kd_device_peak_flops(const struct kd_device *device, struct kd_queue *queue)
 {
-    int64_t size = SIZE_FIRST, spent = 0;
+    int64_t size = 0, spent = 0, last = 0;
     double best = 0;
-    float *memory = device->alloc(3 * (size_t)(size * size) * sizeof *memory);
+    float *memory = NULL;
     for (int r = 0; r < RUNS_MAX && spent < BUDGET_NS; r++) {
-        int64_t ns = time_product(device, queue, memory, size);
-        double rate = 2.0 * (double)(size * size * size) / ((double)ns * 1e-9);
+        if (last < ENOUGH_NS && size < SIZE_LAST) {
+            size = size ? 2 * size : SIZE_FIRST;
+            device->free(memory);
+            memory = device->alloc(3 * (size_t)(size * size) * sizeof *memory);
+            time_product(device, queue, memory, size);
+        }
+        last = time_product(device, queue, memory, size);
+        double rate = 2.0 * (double)(size * size * size) / ((double)last * 1e-9);
         best = rate > best ? rate : best;
-        spent += ns;
-        if (ns >= ENOUGH_NS || size == SIZE_LAST)
-            continue;
-        size *= 2;
-        device->free(memory);
-        memory = device->alloc(3 * (size_t)(size * size) * sizeof *memory);
+        spent += last;
     }
     device->free(memory);
     return best;

@@ -1,7 +1,9 @@
-/* convolution.cu - convolutions as products (implicit GEMM): the patches under the windows are a matrix that is never in memory. */
+/* convolution.cu - convolutions as products: by cuBLASLt where it takes them (unfolded.h), else with the patches under the windows as a
+ * matrix that is never in memory (implicit GEMM). */
 #include "kernels/cuda/images.cuh"
 #include "kernels/cuda/table.h"
 #include "kernels/cuda/tiles.cuh"
+#include "kernels/cuda/unfolded.h"
 
 namespace
 {
@@ -153,6 +155,8 @@ int64_t parts_of(int64_t n_tiles, int64_t n_pixels)
 
 void kd_cuda_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
 {
+    if (kd_unfolded_conv2d(queue, a))
+        return;
     kd_images images = kd_images_of(&a->window);
     int64_t k = of_patch(&a->window);
     kd_product(queue, patches<false>{a->x, images}, weights{a->weight, k}, kd_out_pixels(images),
@@ -161,6 +165,8 @@ void kd_cuda_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
 
 void kd_cuda_conv2d_backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
 {
+    if (kd_unfolded_backward_x(queue, a))
+        return;
     kd_images images = kd_images_of(&a->window);
     int64_t channels = a->window.channels;
     int64_t k = a->window.kernel * a->window.kernel * a->c_out;
@@ -173,6 +179,8 @@ void kd_cuda_conv2d_backward_x(struct kd_queue *queue, const struct kd_op_conv2d
 void kd_cuda_conv2d_backward_weight(struct kd_queue *queue,
                                     const struct kd_op_conv2d_backward_weight *a)
 {
+    if (kd_unfolded_backward_weight(queue, a))
+        return;
     kd_images images = kd_images_of(&a->window);
     int64_t m = a->c_out, n = of_patch(&a->window), n_pixels = kd_out_pixels(images);
     int64_t n_parts = parts_of(kd_n_tiles(m, n), n_pixels);

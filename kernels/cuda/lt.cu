@@ -151,16 +151,29 @@ int give(struct kd_queue *queue, const struct kd_lt_plan *plan, const struct kd_
                                        lt->workspace, lt->plans.workspace_bytes, queue->stream);
 }
 
+/* NULL: it is not cuBLASLt's. */
+struct kd_lt_plan *plan_of(struct kd_queue *queue, const struct kd_lt_product *p)
+{
+    struct kd_lt_state *lt = get(queue);
+    if (!is_worth_it(&p->matmul, lt->least) || !library_of(lt))
+        return NULL;
+    struct kd_lt_shape shape = shape_of(queue, p);
+    struct kd_lt_plan *plan = kd_lt_plan_get(&lt->plans, lt->library, lt->handle, &shape, p->bias);
+    return plan->can ? plan : NULL;
+}
+
 } // namespace
+
+bool kd_lt_takes(struct kd_queue *queue, const struct kd_lt_product *p)
+{
+    return plan_of(queue, p) != NULL;
+}
 
 bool kd_lt_multiply(struct kd_queue *queue, const struct kd_lt_product *p)
 {
     struct kd_lt_state *lt = get(queue);
-    if (!is_worth_it(&p->matmul, lt->least) || !library_of(lt))
-        return false;
-    struct kd_lt_shape shape = shape_of(queue, p);
-    struct kd_lt_plan *plan = kd_lt_plan_get(&lt->plans, lt->library, lt->handle, &shape, p->bias);
-    if (!plan->can)
+    struct kd_lt_plan *plan = plan_of(queue, p);
+    if (!plan)
         return false;
     point_to_bias(lt->library, plan, p->bias);
     int status = give(queue, plan, &p->matmul);
@@ -168,7 +181,7 @@ bool kd_lt_multiply(struct kd_queue *queue, const struct kd_lt_product *p)
         kd_lt_plan_give_up(plan, lt->library);
         return false;
     }
-    kd_lt_check(lt->library, status, "cublasLtMatmul", &shape);
+    kd_lt_check(lt->library, status, "cublasLtMatmul", &plan->shape);
     return true;
 }
 

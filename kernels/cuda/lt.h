@@ -23,6 +23,9 @@ struct kd_lt_product {
  * fails otherwise. A product whose like came before on this queue allocates nothing and may be recorded. */
 bool kd_lt_multiply(struct kd_queue *queue, const struct kd_lt_product *product);
 
+/* Whether it would take it, as far as is known before it was tried: for those who have work to do first. */
+bool kd_lt_takes(struct kd_queue *queue, const struct kd_lt_product *product);
+
 /* Of products from now on; what was recorded is recorded anew. -1: this GPU has none of it, or there is no cuBLASLt. */
 int kd_lt_set_precision(struct kd_queue *queue, enum kd_precision precision, struct kd_error *err);
 
