@@ -3,14 +3,14 @@
 #
 #   tests/bench/run.sh             builds into build-bench/ (RelWithDebInfo, as users get it) and runs all
 #   tests/bench/run.sh noop 10000    one of them, with its arguments
-#   tests/bench/run.sh search tpe    a command of katydid-bench, see tests/bench/search/README.md
+#   tests/bench/run.sh search tpe    a command of katydid-bench: search and stoppers (tests/bench/search/README.md), ops, step, allreduce
 set -euo pipefail
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build_dir=$source_dir/build-bench
 export KATYDID_BIN=$build_dir/bin OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 # The commands of katydid-bench, and what they compare when nothing is said.
-declare -A bench_defaults=([search]=auto [stoppers]="asha,bohb")
+declare -A bench_defaults=([search]=auto [stoppers]="asha,bohb" [ops]="*" [step]="*" [allreduce]="*")
 
 build() {
     local generator=()
@@ -49,7 +49,7 @@ all_names() {
         file=${file##*/bench_}
         echo "${file%.*}"
     done
-    echo search
+    printf '%s\n' search ops step allreduce
 }
 
 build
