@@ -47,6 +47,8 @@ all_names() {
     for file in "$source_dir"/tests/bench/bench_*.{c,py}; do
         [ -e "$file" ] || continue
         file=${file##*/bench_}
+        # Against PyTorch on a GPU, where there is one.
+        [ "$file" != gpu.py ] || command -v nvidia-smi >/dev/null || continue
         echo "${file%.*}"
     done
     printf '%s\n' search ops step allreduce

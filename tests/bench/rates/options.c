@@ -7,17 +7,14 @@
 
 #include "tests/bench/search/count.h"
 
-enum { DEVICE = 1, RUNS, RANKS, QUICK, LIST, HELP };
+enum { DEVICE = 1, RUNS, RANKS, QUICK, LIST, JSON, HELP };
 enum { RUNS_MAX = 1000, RANKS_MAX = 256 };
 
 static const struct option long_options[] = {
-    {"device", required_argument, NULL, DEVICE},
-    {"runs", required_argument, NULL, RUNS},
-    {"ranks", required_argument, NULL, RANKS},
-    {"quick", no_argument, NULL, QUICK},
-    {"list", no_argument, NULL, LIST},
-    {"help", no_argument, NULL, HELP},
-    {0},
+    {"device", required_argument, NULL, DEVICE}, {"runs", required_argument, NULL, RUNS},
+    {"ranks", required_argument, NULL, RANKS},   {"quick", no_argument, NULL, QUICK},
+    {"list", no_argument, NULL, LIST},           {"json", no_argument, NULL, JSON},
+    {"help", no_argument, NULL, HELP},           {0},
 };
 
 /* 0 read, 1 help was asked for, -1 and err. */
@@ -36,6 +33,9 @@ static int read_option(struct rates_options *options, int option, struct kd_erro
         return 0;
     case LIST:
         options->is_list = true;
+        return 0;
+    case JSON:
+        options->is_json = true;
         return 0;
     case HELP:
         return 1;

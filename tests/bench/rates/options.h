@@ -1,4 +1,4 @@
-/* options.h - the words that the rate commands have in common: --device, --runs, --quick, --list, and one pattern. */
+/* options.h - the words that the rate commands have in common: --device, --runs, --quick, --list, --json, and one pattern. */
 #ifndef KD_TESTS_BENCH_OPTIONS_H
 #define KD_TESTS_BENCH_OPTIONS_H
 
@@ -8,7 +8,7 @@ struct rates_options {
     const char *device;  /* cpu, cuda */
     const char *pattern; /* as a shell's; "*" when none was given */
     int runs, ranks;
-    bool is_quick, is_list;
+    bool is_quick, is_list, is_json;
 };
 
 /* Into *options, which holds the defaults. -1: go on; else the exit status, since help was asked for or the usage was wrong; all is

@@ -25,6 +25,8 @@ static const char usage[] =
     "  --runs N        runs of 0.1 s or more each; the median counts (default 9)\n"
     "  --quick         two steps of each: does it run at all?\n"
     "  --list          the models\n"
+    "  --json          the same as JSON, one a line, with what they are made of and their "
+    "parameters\n"
     "\n"
     "On the CPU the time is the thread's own, and the largest models are left out unless PATTERN "
     "names them.\n";
@@ -168,6 +170,59 @@ static int run(const struct rates_options *options, struct kd_error *err)
     return 0;
 }
 
+/* ---- the models, for people and for other benchmarks */
+
+/* For one sample, which is enough to count. */
+static int64_t n_parameters(const struct step_case *c, const json_t *model)
+{
+    struct kd_error err;
+    struct kd_plan *plan =
+        kd_plan_new(&(struct kd_plan_options){.model = model,
+                                              .input = step_case_input(c),
+                                              .max_batch = 1,
+                                              .device = kd_device_find("cpu", NULL)},
+                    &err);
+    if (!plan)
+        kd_bug("%s: %s", c->name, err.text);
+    int64_t n = kd_plan_n_parameters(plan);
+    kd_plan_free(plan);
+    return n;
+}
+
+static json_t *shape_of(const struct step_case *c)
+{
+    json_t *shape = json_array();
+    for (int i = 0; i < 3 && c->shape[i] > 0; i++)
+        json_array_append_new(shape, json_integer(c->shape[i]));
+    return shape;
+}
+
+static void print_json(const struct step_case *c)
+{
+    json_t *model = json_loads(c->model, 0, NULL);
+    json_int_t parameters = n_parameters(c, model);
+    json_t *line = json_pack("{s:s,s:I,s:I,s:o,s:I,s:o,s:o}", "name", c->name, "parameters",
+                             parameters, "batch", (json_int_t)c->batch, "shape", shape_of(c),
+                             "vocabulary", (json_int_t)c->vocabulary, "model", model, "optimizer",
+                             json_loads(c->optimizer, 0, NULL));
+    json_dumpf(line, stdout, JSON_COMPACT);
+    printf("\n");
+    json_decref(line);
+}
+
+static void list(const struct rates_options *options)
+{
+    for (int i = 0; i < n_step_cases; i++) {
+        const struct step_case *c = &step_cases[i];
+        if (!rates_options_match(options, c->name, c->name))
+            continue;
+        if (options->is_json)
+            print_json(c);
+        else
+            printf("%-11s %s, batch %lld\n", c->name, c->summary, (long long)c->batch);
+    }
+}
+
 int bench_step(int argc, char **argv)
 {
     struct rates_options options = {.device = "cpu", .runs = 9};
@@ -175,10 +230,11 @@ int bench_step(int argc, char **argv)
     int status = rates_options_read(&options, argc, argv, usage);
     if (status >= 0)
         return status;
-    for (int c = 0; options.is_list && c < n_step_cases; c++)
-        printf("%-11s %s, batch %lld\n", step_cases[c].name, step_cases[c].summary,
-               (long long)step_cases[c].batch);
-    if (options.is_list || run(&options, &err) == 0)
+    if (options.is_list || options.is_json) {
+        list(&options);
+        return 0;
+    }
+    if (run(&options, &err) == 0)
         return 0;
     fprintf(stderr, "katydid-bench step: %s\n", err.text);
     return 1;
