@@ -20,7 +20,7 @@ import time
 from bench import BIN, Bench, median
 
 PEER = pathlib.Path(__file__).with_name("peer_gpu.py")
-LIMIT_S = 170
+LIMIT_S = 165
 PROBE_S = 20
 
 # ---- what there is to do. A model's row: steps of a report, seconds for katydid and for the peer, and the comparisons: katydid's precisions
@@ -99,18 +99,25 @@ def train(block, seconds, n_reports):
         if child.poll() is not None and not lines:
             break
         time.sleep(0.02)
-    if child.poll() is None:
-        child.kill()
-    child.wait()
+    stop(child)
     problem = pathlib.Path("stderr").read_text().strip().splitlines()
     return rates, problem[-1][:200] if problem else f"no report within {seconds:.0f} s"
+
+
+def stop(child):
+    child.terminate()
+    try:
+        child.wait(5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 class Katydid:
     """The trainer on this device: which precisions it has, and steps a second of the cases, each measured once."""
 
-    def __init__(self, args):
-        self.args, self.cases, self.rates, self.precisions = args, cases(), {}, []
+    def __init__(self, args, left_s):
+        self.args, self.left_s, self.cases, self.rates, self.precisions = args, left_s, cases(), {}, []
         for precision in ("fp32", "tf32", "fp16", "bf16"):
             block = block_of(self.cases["mlp-small"], 10, args, precision)
             rates, problem = train(block, PROBE_S, 1)
@@ -126,7 +133,7 @@ class Katydid:
             block = block_of(case, row["every"], self.args, precision)
             n_reports = 2 if self.args.quick else 12
             seconds = 60 if self.args.quick else row["ours_s"] + PROBE_S / 2
-            rates, problem = train(block, seconds, n_reports)
+            rates, problem = train(block, min(seconds, max(self.left_s(), 1)), n_reports)
             rate = median(rates[1:] or rates) / block["batchSize"] if rates else None
             self.rates[row["case"], precision] = rate, problem
         return self.rates[row["case"], precision]
@@ -312,7 +319,7 @@ def main():
 
 def run_rows(names, args, left_s):
     with Bench():
-        katydid = Katydid(args)
+        katydid = Katydid(args, left_s)
         table = Table()
         for name in names:
             if left_s() < 10:
@@ -326,7 +333,7 @@ def run_rows(names, args, left_s):
             except (TimeoutError, SystemExit) as problem:  # a run of katydid that is over its time, or that failed
                 table.leave_out(name, problem)
         if args.quick:
-            table.leave_out("everything", "with --quick batches are tiny, and the figures mean nothing")
+            table.left_out.append("--quick: batches were tiny, and the figures mean nothing")
         table.end()
 
 

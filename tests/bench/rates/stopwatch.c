@@ -28,13 +28,25 @@ double stopwatch_median(double *values, int n)
     return values[n / 2];
 }
 
-static double time_repeats(const struct stopwatch_job *job, struct kd_replay *replay, int n)
+static void run_calls(const struct stopwatch_job *job, int n)
+{
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < job->n_calls; c++)
+            kd_call_run(&job->calls[c], job->device->ops, job->queue);
+}
+
+static double time_calls(const struct stopwatch_job *job)
+{
+    double start = stopwatch_us(job->device, job->queue);
+    run_calls(job, 1);
+    return stopwatch_us(job->device, job->queue) - start;
+}
+
+static double time_replay(const struct stopwatch_job *job, struct kd_replay *replay, int n)
 {
     double start = stopwatch_us(job->device, job->queue);
     if (kd_replay_begin(replay, job->device, job->queue)) {
-        for (int i = 0; i < n; i++)
-            for (int c = 0; c < job->n_calls; c++)
-                kd_call_run(&job->calls[c], job->device->ops, job->queue);
+        run_calls(job, n);
         kd_replay_end(replay, job->device, job->queue);
     }
     return (stopwatch_us(job->device, job->queue) - start) / n;
@@ -43,11 +55,8 @@ static double time_repeats(const struct stopwatch_job *job, struct kd_replay *re
 /* The first time makes what ops keep, so the second one is asked how long they take. */
 static int repeats_of(const struct stopwatch_job *job)
 {
-    struct kd_replay replay = {0};
-    time_repeats(job, &replay, 1);
-    kd_replay_drop(&replay, job->device);
-    double once = time_repeats(job, &replay, 1);
-    kd_replay_drop(&replay, job->device);
+    time_calls(job);
+    double once = time_calls(job);
     return once * REPEATS_MAX < job->run_us ? REPEATS_MAX
            : once < job->run_us             ? (int)(job->run_us / once) + 1
                                             : 1;
@@ -60,11 +69,11 @@ double stopwatch_median_us(const struct stopwatch_job *job)
     struct kd_replay replay = {0};
     double *us = KD_NEW_ARRAY(double, (size_t)job->runs);
     if (repeats > 1) { /* call by call, then recorded */
-        time_repeats(job, &replay, repeats);
-        time_repeats(job, &replay, repeats);
+        time_replay(job, &replay, repeats);
+        time_replay(job, &replay, repeats);
     }
-    do
-        us[n++] = time_repeats(job, &replay, repeats);
+    do /* what fills a run by itself is not recorded: a launch costs nothing beside it */
+        us[n++] = repeats > 1 ? time_replay(job, &replay, repeats) : time_calls(job);
     while (n < job->runs && stopwatch_us(job->device, job->queue) - begin < job->budget_us);
     double median = stopwatch_median(us, n);
     free(us);
