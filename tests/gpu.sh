@@ -158,6 +158,7 @@ spec:
   algorithm: {algorithmName: random}
   parallelTrialCount: 1
   maxTrialCount: 100
+  resources: {gpus: 1}
   parameters:
     - {name: units, parameterType: discrete, feasibleSpace: {list: [256, 512, 1024, 2048]}}
     - {name: lr, parameterType: double, feasibleSpace: {min: 0.001, max: 0.1}}

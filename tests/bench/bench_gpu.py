@@ -195,6 +195,11 @@ def model_row(name, table, katydid, args, left_s):
         compare(table, row, katydid, precisions, bars, said, last_words)
 
 
+def n_gpus(args):
+    """A trial that asks for none sees none."""
+    return 1 if args.device == "cuda" else 0
+
+
 WARM = """
 apiVersion: katydid/v1
 kind: Experiment
@@ -204,6 +209,7 @@ spec:
   algorithm: {algorithmName: random}
   parallelTrialCount: 1
   maxTrialCount: %d
+  resources: {gpus: %d}
   parameters:
     - {name: lr, parameterType: double, feasibleSpace: {min: 0.001, max: 0.1}}
     - {name: units, parameterType: %s}
@@ -229,7 +235,7 @@ def warm_row(table, args, left_s):
               ("new shape", 100, "int, feasibleSpace: {min: 64, max: 1024}"))
     for what, bar, units in shapes:
         with Bench() as bench:
-            bench.spec(WARM % (5 if args.quick else N_WARM, units, args.device))
+            bench.spec(WARM % (5 if args.quick else N_WARM, n_gpus(args), units, args.device))
             bench.run(limit_s=min(60, left_s()))
             times = [ms for ms, in bench.query(TO_FIRST_METRIC) if ms is not None]
         table.row(f"warm gang, ASSIGN to the first step's metric, {what}", f"{median(times[2:]):.1f} ms", bar=f"at most {bar} ms")
@@ -244,6 +250,7 @@ spec:
   algorithm: {algorithmName: tpe}
   parallelTrialCount: 1
   maxTrialCount: %d
+  resources: {gpus: %d}
   parameters:
     - {name: lr, parameterType: double, feasibleSpace: {min: 0.001, max: 0.1, distribution: logUniform}}
     - {name: units, parameterType: int, feasibleSpace: {min: 32, max: 256}}
@@ -264,7 +271,7 @@ def search_row(table, args, left_s):
     """katydid's whole wall time; of the peer only its training, since starting PyTorch is not the search. It is given katydid's trials."""
     n_trials, samples = (4, 700) if args.quick else (N_TRIALS, 70000)
     with Bench() as bench:
-        bench.spec(SEARCH % (n_trials, samples, args.device))
+        bench.spec(SEARCH % (n_trials, n_gpus(args), samples, args.device))
         seconds, _ = bench.run(limit_s=min(60, left_s()))
         trials = {}
         for trial, name, value in bench.query(PARAMS):
