@@ -158,6 +158,13 @@ def optimizer_of(name, model, device):
     return sys.exit(f"no optimizer {name} on {device}")
 
 
+def begin_step():
+    """Tells CUDA graphs that the outputs of the step before are not needed any more."""
+    begin = getattr(getattr(torch, "compiler", None), "cudagraph_mark_step_begin", None)
+    if begin:
+        begin()
+
+
 class Way:
     """A model that is trained one way: step() is one optimizer step on the batch that lies on the device."""
 
@@ -183,6 +190,7 @@ class Way:
         return F.cross_entropy(self.model(x), labels)
 
     def step(self):
+        begin_step()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device, dtype=self.autocast) if self.autocast else contextlib.nullcontext():
             loss = self.loss(self.x, self.labels)
