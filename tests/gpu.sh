@@ -188,6 +188,7 @@ spec:
   algorithm: {algorithmName: random}
   parallelTrialCount: 1
   maxTrialCount: 100
+  resources: {gpus: 1}
   parameters:
     - {name: units, parameterType: discrete, feasibleSpace: {list: [256, 512, 1024, 2048]}}
     - {name: lr, parameterType: double, feasibleSpace: {min: 0.001, max: 0.1}}
@@ -244,6 +245,14 @@ times() {
     KATYDID_BIN=$bin timeout 180 "${KATYDID_PEER_PYTHON:-python3}" "$source_dir/tests/bench/bench_gpu.py" | tee -a "$table"
 }
 
+# Each op and each model's step beside what this GPU reaches at best.
+rates() {
+    say '```'
+    timeout 60 "$bin/katydid-bench" ops --device cuda | tee -a "$table"
+    timeout 60 "$bin/katydid-bench" step --device cuda | tee -a "$table"
+    say '```'
+}
+
 command -v nvidia-smi >/dev/null || { echo "gpu.sh: no nvidia-smi: this machine has no NVIDIA driver" >&2 && exit 2; }
 command -v nvcc >/dev/null || PATH=$PATH:/usr/local/cuda/bin
 command -v nvcc >/dev/null || { echo "gpu.sh: no nvcc: install NVIDIA's CUDA toolkit" >&2 && exit 2; }
@@ -270,6 +279,8 @@ check "compute-sanitizer memcheck" 120 sanitizer memcheck
 check "compute-sanitizer racecheck" 120 sanitizer racecheck 'batchnorm*'
 say ""
 times
+say ""
+rates
 say ""
 say "gpu.sh: $n_ok passed, $n_failed failed, $n_skipped skipped, $SECONDS s"
 [ "$n_failed" = 0 ]

@@ -46,8 +46,8 @@ class Bench:
     def spec(self, text):
         pathlib.Path("bench.yaml").write_text(text)
 
-    def run(self, *more, accept=(0,)):
-        """Runs the spec to its end; returns (seconds, peak memory of the coordinator in MiB)."""
+    def run(self, *more, accept=(0,), limit_s=float("inf")):
+        """Runs the spec to its end; returns (seconds, peak memory of the coordinator in MiB). TimeoutError: it was ended."""
         start = time.monotonic()
         with open("log", "wb") as log:
             child = subprocess.Popen(["katydid", "run", "bench.yaml", *more], stdin=subprocess.DEVNULL, stdout=log,
@@ -56,6 +56,10 @@ class Bench:
             while child.poll() is None:
                 peak = max(peak, peak_memory(child.pid))
                 time.sleep(0.01)
+                if time.monotonic() - start > limit_s:
+                    child.terminate()
+                    child.wait()
+                    raise TimeoutError(f"katydid run was not done within {limit_s:.0f} s")
         if child.returncode not in accept:
             sys.exit(f"katydid run: exit {child.returncode}\n" + pathlib.Path("log").read_text()[-2000:])
         return time.monotonic() - start, peak

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "coordinator/base/mem.h"
+#include "tests/bench/rates/rates.h"
 #include "tests/bench/search/command.h"
 
 static const struct {
@@ -12,6 +13,9 @@ static const struct {
 } commands[] = {
     {"search", bench_search, "strategies on problems whose best value is known"},
     {"stoppers", bench_stoppers, "strategies with stoppers, simulated on learning curves"},
+    {"ops", bench_ops, "the time of every op, beside what the device reaches at best"},
+    {"step", bench_step, "training steps of whole models"},
+    {"allreduce", bench_allreduce, "sums over ranks, each way that there is"},
 };
 
 static void print_usage(FILE *file)

@@ -3,14 +3,14 @@
 #
 #   tests/bench/run.sh             builds into build-bench/ (RelWithDebInfo, as users get it) and runs all
 #   tests/bench/run.sh noop 10000    one of them, with its arguments
-#   tests/bench/run.sh search tpe    a command of katydid-bench, see tests/bench/search/README.md
+#   tests/bench/run.sh search tpe    a command of katydid-bench: search and stoppers (tests/bench/search/README.md), ops, step, allreduce
 set -euo pipefail
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build_dir=$source_dir/build-bench
 export KATYDID_BIN=$build_dir/bin OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 # The commands of katydid-bench, and what they compare when nothing is said.
-declare -A bench_defaults=([search]=auto [stoppers]="asha,bohb")
+declare -A bench_defaults=([search]=auto [stoppers]="asha,bohb" [ops]="*" [step]="*" [allreduce]="*")
 
 build() {
     local generator=()
@@ -47,9 +47,11 @@ all_names() {
     for file in "$source_dir"/tests/bench/bench_*.{c,py}; do
         [ -e "$file" ] || continue
         file=${file##*/bench_}
+        # Against PyTorch on a GPU, where there is one.
+        [ "$file" != gpu.py ] || command -v nvidia-smi >/dev/null || continue
         echo "${file%.*}"
     done
-    echo search
+    printf '%s\n' search ops step allreduce
 }
 
 build

@@ -2,7 +2,7 @@
 # `cmake --build build --target bench`, run and printed as a table by tests/bench/run.sh.
 
 # The room whose library a benchmark needs, where it is not the coordinator's; one line per benchmark.
-set(KD_BENCH_ROOMS "ask:search" "judge:search" "step:trainer" "allreduce:trainer" "kernels:kernels" "checkpoint:trainer")
+set(KD_BENCH_ROOMS "ask:search" "judge:search" "checkpoint:trainer")
 
 function(kd_bench_room name result)
   set(${result} coordinator PARENT_SCOPE)
@@ -13,15 +13,41 @@ function(kd_bench_room name result)
   endforeach()
 endfunction()
 
+# That the commands still run, every case once: what they say is looked at by nobody. On the sim's device, too, where there is one.
+function(kd_bench_rates_test command label)
+  add_test(NAME bench_${command} COMMAND katydid-bench ${command} --quick)
+  kd_test_settings(bench_${command} ${label} 120)
+  if(TARGET katydid_cuda_sim AND NOT command STREQUAL step)
+    add_test(NAME bench_${command}_sim COMMAND ${CMAKE_COMMAND} -E env
+      KATYDID_CUDA_PLUGIN=$<TARGET_FILE:katydid_cuda_sim> KATYDID_NCCL=$<TARGET_FILE:nccl_standin>
+      $<TARGET_FILE:katydid-bench> ${command} --quick --device cuda)
+    kd_test_settings(bench_${command}_sim ${label} 300)
+  endif()
+endfunction()
+
+# What says how fast ops, steps and sums over ranks are; without the trainer it says that it is not there.
+function(kd_bench_rates)
+  if(NOT TARGET kd_trainer)
+    target_sources(katydid-bench PRIVATE ${CMAKE_SOURCE_DIR}/tests/bench/without_trainer.c)
+    return()
+  endif()
+  kd_room(bench_rates tests/bench/rates LIBS kd_bench_search kd_trainer)
+  target_link_libraries(katydid-bench PRIVATE kd_bench_rates)
+  kd_bench_rates_test(ops kernels)
+  kd_bench_rates_test(step trainer)
+  kd_bench_rates_test(allreduce trainer)
+endfunction()
+
 # katydid-bench, and the library of its subcommand `search`, which the tests/search/test_bench_*.c hold. libkd_bench_tasks.so
 # is how programs in other languages evaluate the same problems.
 function(kd_bench_katydid)
   kd_room(bench_search tests/bench/search LIBS kd_search)
   target_compile_definitions(kd_bench_search PRIVATE KD_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     KD_BENCH_TABLES="${CMAKE_BINARY_DIR}/bench/tables")
-  add_executable(katydid-bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/katydid_bench.c)
+  add_executable(katydid-bench ${CMAKE_SOURCE_DIR}/tests/bench/katydid_bench.c)
   kd_flags(katydid-bench)
   target_link_libraries(katydid-bench PRIVATE kd_bench_search)
+  kd_bench_rates()
   add_library(kd_bench_tasks SHARED EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/bench/search/shared/tasks.c)
   kd_flags(kd_bench_tasks)
   target_link_libraries(kd_bench_tasks PRIVATE kd_bench_search)
