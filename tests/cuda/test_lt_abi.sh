@@ -5,22 +5,8 @@
 # Skipped (77) where there is no cublasLt.h with a CUDA toolkit.
 set -eu
 
-source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-
-find_toolkit() {
-    local home
-    for home in "${CUDA_HOME:-}" "${CUDA_PATH:-}" /usr/local/cuda /opt/cuda; do
-        if [ -n "$home" ] && [ -f "$home/include/cuda_runtime.h" ]; then
-            echo "$home"
-            return 0
-        fi
-    done
-    return 1
-}
-
-toolkit=$(find_toolkit) || { echo "skipped: no CUDA toolkit in CUDA_HOME or /usr/local/cuda"; exit 77; }
+# shellcheck source=tests/cuda/toolkit.sh
+. "$(dirname "${BASH_SOURCE[0]}")/toolkit.sh"
 
 # compile CODE
 compile() {

@@ -5,9 +5,8 @@
 # Skipped (77) where clang 19 or the toolkit is not installed.
 set -eu
 
-source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+# shellcheck source=tests/cuda/toolkit.sh
+. "$(dirname "${BASH_SOURCE[0]}")/toolkit.sh"
 
 find_clang() {
     local name
@@ -17,19 +16,7 @@ find_clang() {
     return 1
 }
 
-find_toolkit() {
-    local home
-    for home in "${CUDA_HOME:-}" "${CUDA_PATH:-}" /usr/local/cuda /opt/cuda; do
-        if [ -n "$home" ] && [ -f "$home/include/cuda_runtime.h" ]; then
-            echo "$home"
-            return 0
-        fi
-    done
-    return 1
-}
-
 clang=$(find_clang) || { echo "skipped: no clang 19 (Debian package clang-19)"; exit 77; }
-toolkit=$(find_toolkit) || { echo "skipped: no CUDA toolkit in CUDA_HOME or /usr/local/cuda"; exit 77; }
 : >"$folder/texture_fetch_functions.h"
 
 # compile FILE
