@@ -115,11 +115,12 @@ graphs() {
     done
 }
 
-# Products that are small enough for our own kernels too.
+# Products and convolutions that are small enough for our own kernels too.
 ops_by_lt() {
     "$bin/katydid" doctor | grep -q '^cublaslt *ok' || skip "no cuBLASLt"
     KATYDID_CUBLASLT_FROM=1 "$folder/tests/test_ops_cuda" 'matmul*'
     KATYDID_CUBLASLT_FROM=1 "$folder/tests/test_ops_cuda" 'linear*'
+    KATYDID_CUBLASLT_FROM=1 "$folder/tests/test_ops_cuda" 'conv2d*'
     export KATYDID_CUBLASLT_FROM=1
     graphs
     repeats
@@ -129,14 +130,14 @@ last_loss() {
     sed -n 's/.* val_loss=\([^ ]*\) .*/\1/p' "$1" | tail -n 1
 }
 
-# tf32 and bf16 train to nearly the same loss.
+# fp16, tf32 and bf16 train to nearly the same loss.
 precisions() {
     . "$source_dir/tests/cuda/models.sh"
     "$bin/katydid" doctor | grep -q '^cublaslt *ok' || skip "no cuBLASLt"
     local precision
     export KATYDID_CUBLASLT_FROM=1
     train mlp.yaml +device=cuda >exact
-    for precision in tf32 bf16; do
+    for precision in fp16 tf32 bf16; do
         train mlp.yaml +device=cuda +precision=$precision >rounded 2>err ||
             { grep -q 'needs a GPU of architecture' err && skip "$(cat err)"; cat err; return 1; }
         cat exact rounded
@@ -265,7 +266,7 @@ if [ "$n_failed" -gt 0 ]; then
 fi
 check "every op agrees with float64" 60 ops
 check "products by cuBLASLt, small ones too" 60 ops_by_lt
-check "tf32 and bf16 train like fp32" 60 precisions
+check "fp16, tf32 and bf16 train like fp32" 60 precisions
 for model in mlp cnn gpt; do
     check "losses of $model are the CPU's" 60 losses "$model"
 done
