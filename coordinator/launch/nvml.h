@@ -54,7 +54,14 @@ typedef void *kd_nvml_device; /* of the library; valid until it is closed */
     X(mig_mode, nvmlDeviceGetMigMode, (kd_nvml_device, unsigned *, unsigned * /* pending */))      \
     X(mig_count, nvmlDeviceGetMaxMigDeviceCount, (kd_nvml_device, unsigned *))                     \
     X(mig_by_index, nvmlDeviceGetMigDeviceHandleByIndex,                                           \
-      (kd_nvml_device, unsigned, kd_nvml_device *))
+      (kd_nvml_device, unsigned, kd_nvml_device *))                                                \
+    X(by_uuid, nvmlDeviceGetHandleByUUID, (const char *, kd_nvml_device *))                        \
+    X(utilization, nvmlDeviceGetUtilizationRates,                                                  \
+      (kd_nvml_device, unsigned[2] /* percent of the time: computing, moving memory */))           \
+    X(temperature, nvmlDeviceGetTemperature, (kd_nvml_device, int /* 0 = the GPU */, unsigned *))  \
+    X(power, nvmlDeviceGetPowerUsage, (kd_nvml_device, unsigned * /* mW */))                       \
+    X(energy, nvmlDeviceGetTotalEnergyConsumption,                                                 \
+      (kd_nvml_device, unsigned long long * /* mJ since the driver was loaded */))
 
 struct kd_nvml {
     void *library;

@@ -1,8 +1,11 @@
 /* nvml_standin.c - plays NVIDIA's management library for machines that are not there: KATYDID_NVML names this library, and
- * NVML_STANDIN the machine of the table below. Signatures and values are those of NVML's public interface, version 12. */
+ * NVML_STANDIN the machine of the table below. In the folder NVML_STANDIN_DIR, where it is given, a test and this library tell each
+ * other things by files: the library makes `read-GPU` when that GPU's telemetry is read. Signatures and values are those of NVML's public interface, version 12. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { GPUS_MAX = 8, INSTANCES = 7 };
 enum { OK = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, MISMATCH = 18 };
@@ -26,6 +29,7 @@ static const struct machine {
     {"station", "Tesla V100-DGXS-32GB", 4, "01:1 02:1 03:2 12:2 13:1 23:1", 0, 30, "", OK},
     {"nvswitch", "NVIDIA H100 80GB HBM3", 8, "", 18, 40, "", OK},
     {"pcie", "NVIDIA A10", 2, "", 0, 30, "", OK},
+    {"pascal", "Tesla P100-PCIE-16GB", 2, "", 0, 30, "", OK},
     {"sockets", "NVIDIA A10", 4, "", 0, 20, "", OK},
     {"single", "NVIDIA A10", 1, "", 0, 30, "", OK},
     {"mig", "NVIDIA A100-SXM4-40GB", 1, "", 0, 30, "0:0,1,3", OK},
@@ -47,6 +51,22 @@ static struct device gpus[GPUS_MAX], instances[GPUS_MAX][INSTANCES];
 #define CALL(name, ...)                                                                            \
     int name(__VA_ARGS__);                                                                         \
     int name(__VA_ARGS__)
+
+/* The path of a file of the folder; false: there is no folder. */
+static bool file_of(char path[512], const char *what, int gpu)
+{
+    const char *dir = getenv("NVML_STANDIN_DIR");
+    snprintf(path, 512, "%s/%s-%d", dir ? dir : "", what, gpu);
+    return dir != NULL;
+}
+
+static void tell(const char *what, int gpu)
+{
+    char path[512];
+    FILE *file = file_of(path, what, gpu) ? fopen(path, "we") : NULL;
+    if (file != NULL)
+        fclose(file);
+}
 
 CALL(nvmlInit_v2, void)
 {
@@ -120,9 +140,57 @@ CALL(nvmlDeviceGetName, const struct device *device, char *text, unsigned size)
 CALL(nvmlDeviceGetMemoryInfo, const struct device *device, unsigned long long memory[3])
 {
     memory[0] = (device->instance < 0 ? 32ULL : 5ULL) << 30;
-    memory[1] = memory[0];
-    memory[2] = 0;
+    memory[2] = ((unsigned long long)device->gpu + 1) << 30;
+    memory[1] = memory[0] - memory[2];
     return OK;
+}
+
+CALL(nvmlDeviceGetHandleByUUID, const char *uuid, struct device **device)
+{
+    char text[96];
+    for (int i = 0; i < machine->n_gpus; i++)
+        for (int j = -1; j < INSTANCES; j++) {
+            struct device *known = j < 0 ? &gpus[i] : &instances[i][j];
+            nvmlDeviceGetUUID(known, text, sizeof text);
+            if (strcmp(text, uuid) == 0) {
+                *device = known;
+                return OK;
+            }
+        }
+    return NOT_FOUND;
+}
+
+/* ---- telemetry: each GPU takes 200 W more than the one before it; an instance has a temperature and memory only ---- */
+
+CALL(nvmlDeviceGetPowerUsage, const struct device *device, unsigned *milliwatts)
+{
+    *milliwatts = 200000u * ((unsigned)device->gpu + 1);
+    return device->instance < 0 ? OK : NOT_SUPPORTED;
+}
+
+CALL(nvmlDeviceGetTotalEnergyConsumption, const struct device *device,
+     unsigned long long *millijoules)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    double seconds = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    *millijoules = (unsigned long long)(seconds * 200000 * (device->gpu + 1));
+    bool is_before_volta = strncmp(machine->gpu, "Tesla P", 7) == 0;
+    return device->instance < 0 && !is_before_volta ? OK : NOT_SUPPORTED;
+}
+
+CALL(nvmlDeviceGetUtilizationRates, const struct device *device, unsigned percent[2])
+{
+    percent[0] = 60 + (unsigned)device->gpu;
+    percent[1] = 20;
+    return device->instance < 0 ? OK : NOT_SUPPORTED;
+}
+
+CALL(nvmlDeviceGetTemperature, const struct device *device, int sensor, unsigned *celsius)
+{
+    *celsius = 50 + (unsigned)device->gpu;
+    tell("read", device->gpu);
+    return sensor == 0 ? OK : INVALID_ARGUMENT;
 }
 
 CALL(nvmlDeviceGetPciInfo_v3, const struct device *device, struct pci *pci)
