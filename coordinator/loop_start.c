@@ -349,7 +349,10 @@ enum kd_run_end kd_loop_open(struct kd_loop *loop)
     end = open_experiment(loop);
     if (end != KD_RUN_ENDED)
         return end;
-    return open_bus(loop) == 0 ? KD_RUN_ENDED : KD_RUN_ERROR;
+    if (open_bus(loop) != 0)
+        return KD_RUN_ERROR;
+    kd_loop_open_gpus(loop);
+    return KD_RUN_ENDED;
 }
 
 /* ---- closing ---- */
@@ -398,6 +401,7 @@ void kd_loop_close(struct kd_loop *loop)
     if (loop->in_transaction)
         kd_store_rollback(loop->store);
     end_gangs(loop);
+    kd_loop_close_gpus(loop);
     kd_loop_end_strategy(loop);
     remove_bus_file(loop);
     kd_router_close(loop->router);

@@ -110,6 +110,19 @@ static int fill_metrics(const struct kd_topic *topic, struct kd_table *table, st
     return 0;
 }
 
+static int fill_gpus(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"shown as", "attempt_gpus", "meaning", NULL};
+    static const char *const cells[] = {
+#define X(shown, column, meaning) shown, column, meaning,
+#include "coordinator/commands/gpu_columns.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_texts(table, columns, cells, KD_COUNT(cells));
+    return 0;
+}
+
 static int fill_trial(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
 {
     static const char *const columns[] = {"when", "then", NULL};
