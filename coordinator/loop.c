@@ -274,10 +274,10 @@ static int take_in(struct kd_loop *loop, const bool *ready)
 {
     if (ready[0] && read_signals(loop) != 0)
         return -1;
-    if (report_failed_starts(loop) != 0 || kd_loop_answer(loop) != 0 ||
-        kd_loop_read_bus(loop) != 0 || kd_loop_read_gangs(loop, ready + 1) != 0 ||
-        kd_loop_watch_gangs(loop) != 0 || kd_loop_watch_ask(loop) != 0 ||
-        kd_loop_watch_disk(loop) != 0 || kd_loop_read_gpus(loop) != 0)
+    if (report_failed_starts(loop) != 0 || kd_loop_read_gpus(loop) != 0 ||
+        kd_loop_answer(loop) != 0 || kd_loop_read_bus(loop) != 0 ||
+        kd_loop_read_gangs(loop, ready + 1) != 0 || kd_loop_watch_gangs(loop) != 0 ||
+        kd_loop_watch_ask(loop) != 0 || kd_loop_watch_disk(loop) != 0)
         return -1;
     return fire_timer(loop);
 }

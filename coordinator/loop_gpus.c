@@ -1,7 +1,14 @@
-/* loop_gpus.c - what attempts make of their GPUs: written down beside the journal, never into it. The study hears nothing of it. */
+/* loop_gpus.c - the GPUs while trials run: those that fail, which the study must hear of (an event), and what attempts make of
+ * theirs, which it must not (rows beside the journal). */
+#include <stdlib.h>
+
+#include "coordinator/base/clock.h"
 #include "coordinator/loop_internal.h"
 
 enum { SETTLE_MS = 1000 };
+static const int64_t LOOK_PATIENCE_US = 2000000;
+
+/* ---- what attempts make of them ---- */
 
 void kd_loop_open_gpus(struct kd_loop *loop)
 {
@@ -45,7 +52,72 @@ int kd_loop_note_gpus(struct kd_loop *loop, const struct kd_attempt *attempt)
     return 0;
 }
 
-int kd_loop_read_gpus(struct kd_loop *loop)
+/* ---- errors ---- */
+
+/* "GPU 1 (GPU-5748...) failed: Xid 79, GPU has fallen off the bus"; owned. */
+static char *describe(const struct kd_gpu *gpu, int xid)
+{
+    const char *what = kd_xid_effect(xid) == KD_XID_FAILS ? "failed" : "reported an error";
+    if (xid == KD_XID_LOST)
+        return kd_format("GPU %d (%s) failed: %s", gpu->index, gpu->uuid, kd_xid_meaning(xid));
+    return kd_format("GPU %d (%s) %s: Xid %d, %s", gpu->index, gpu->uuid, what, xid,
+                     kd_xid_meaning(xid));
+}
+
+static const char *const consequences[] = {
+    [KD_XID_OWN] = "that is the program's own doing, the GPU goes on",
+    [KD_XID_NOTED] = "the GPU goes on",
+    [KD_XID_SPOILS] = "what ran there is run again, the GPU goes on",
+    [KD_XID_FAILS] = "no trial gets it any more in this run",
+};
+
+/* The same error again, of a program that is tried again and again, is told once. */
+static void tell_person(struct kd_loop *loop, const struct kd_gpu_fault *fault, const char *text)
+{
+    for (size_t i = 0; i < loop->gpus.told.n; i++)
+        if (loop->gpus.told.items[i].gpu == fault->gpu &&
+            loop->gpus.told.items[i].xid == fault->xid)
+            return;
+    kd_arr_push(&loop->gpus.told, *fault);
+    kd_loop_note(loop, "%s: %s", text, consequences[kd_xid_effect(fault->xid)]);
+}
+
+static int report_fault(struct kd_loop *loop, const struct kd_gpu_fault *fault)
+{
+    const struct kd_gpu *gpu = &loop->machine.gpus[fault->gpu];
+    enum kd_xid_effect effect = kd_xid_effect(fault->xid);
+    if (loop->study->pool.is_drained[fault->gpu])
+        return 0; /* one error brings others with it */
+    char *text = describe(gpu, fault->xid);
+    struct kd_event event = {.kind = KD_EVENT_GPU_FAILED,
+                             .at = kd_loop_now(loop),
+                             .gpu = fault->gpu,
+                             .xid = fault->xid,
+                             .is_of_use = effect == KD_XID_SPOILS,
+                             .uuid = gpu->uuid,
+                             .text = text};
+    bool is_failure = effect == KD_XID_SPOILS || effect == KD_XID_FAILS;
+    tell_person(loop, fault, text);
+    int result = is_failure ? kd_loop_deliver(loop, &event) : 0;
+    free(text);
+    return result;
+}
+
+bool kd_loop_awaits_gpus(struct kd_loop *loop, struct kd_live_gang *gang)
+{
+    int64_t now = kd_clock_mono_us();
+    if (loop->gpus.watch == NULL)
+        return false;
+    if (gang->look == 0) {
+        gang->look = kd_gpu_watch_look(loop->gpus.watch);
+        gang->look_until_us = now + LOOK_PATIENCE_US;
+    }
+    return loop->gpus.looked < gang->look && now < gang->look_until_us;
+}
+
+/* ---- both ---- */
+
+static int write_measured(struct kd_loop *loop)
 {
     struct kd_gpu_measured measured;
     int result = 0;
@@ -58,14 +130,27 @@ int kd_loop_read_gpus(struct kd_loop *loop)
     return result;
 }
 
+/* What was looked at is asked before the errors are taken: then all of them until that look are. */
+int kd_loop_read_gpus(struct kd_loop *loop)
+{
+    struct kd_gpu_fault fault;
+    int result = 0;
+    int64_t looked = kd_gpu_watch_looked(loop->gpus.watch);
+    while (result == 0 && kd_gpu_watch_take_fault(loop->gpus.watch, &fault))
+        result = report_fault(loop, &fault);
+    loop->gpus.looked = looked;
+    return result == 0 ? write_measured(loop) : -1;
+}
+
 int kd_loop_settle_gpus(struct kd_loop *loop)
 {
     kd_gpu_watch_settle(loop->gpus.watch, SETTLE_MS);
-    return kd_loop_read_gpus(loop);
+    return write_measured(loop);
 }
 
 void kd_loop_close_gpus(struct kd_loop *loop)
 {
     kd_gpu_watch_stop(loop->gpus.watch);
     kd_arr_release(&loop->gpus.held);
+    kd_arr_release(&loop->gpus.told);
 }

@@ -1,6 +1,6 @@
 /* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages of gangs), loop_ask.c (the
  * strategy), loop_launch.c (starting
- * gangs), loop_gang.c (reading and ending them), loop_gpus.c (what they make of their GPUs), loop_checkpoint.c (what clones start from), loop_disk.c (a full disk), loop_recover.c (gangs of a
+ * gangs), loop_gang.c (reading and ending them), loop_gpus.c (GPUs that fail, and what is made of them), loop_checkpoint.c (what clones start from), loop_disk.c (a full disk), loop_recover.c (gangs of a
  * coordinator before), loop_start.c (opening, resuming, closing). */
 #ifndef KD_LOOP_INTERNAL_H
 #define KD_LOOP_INTERNAL_H
@@ -32,6 +32,7 @@ struct kd_live_gang {
     int64_t fence;                /* of a command's attempt */
     int64_t pulse_step, moved_us; /* last sign of progress (monotonic) */
     int64_t kill_at_us;           /* it was asked to end; 0 = not */
+    int64_t look, look_until_us;  /* it has ended: did one of its GPUs fail? 0 = not asked */
 };
 
 struct kd_ack {
@@ -60,6 +61,8 @@ struct kd_loop_disk {
 struct kd_loop_gpus {
     struct kd_gpu_watch *watch; /* owned; NULL: nobody, or no trial takes a GPU */
     KD_ARR(int64_t) held;
+    int64_t looked;                   /* all errors until this look were taken */
+    KD_ARR(struct kd_gpu_fault) told; /* errors of which a person heard */
 };
 
 struct kd_loop {
@@ -170,8 +173,10 @@ int kd_loop_report_end(struct kd_loop *loop, int64_t id, const struct kd_exit_re
 void kd_loop_open_gpus(struct kd_loop *loop);
 /* An attempt is saved: it begins with its GPUs, or gives them back. */
 int kd_loop_note_gpus(struct kd_loop *loop, const struct kd_attempt *attempt);
-/* Writes what was measured of attempts that are over. */
+/* Tells the study of GPUs that fail, and writes what was measured of attempts that are over. */
 int kd_loop_read_gpus(struct kd_loop *loop);
+/* A gang that has ended: must it be looked first whether one of its GPUs failed, so that its trial is not blamed? */
+bool kd_loop_awaits_gpus(struct kd_loop *loop, struct kd_live_gang *gang);
 int kd_loop_settle_gpus(
     struct kd_loop
         *loop); /* the same at the end of a run, when it is waited for, a second at most */

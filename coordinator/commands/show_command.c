@@ -146,9 +146,20 @@ static void print_energy(const struct kd_status *status)
     double joules = kd_status_joules(status);
     if (isnan(joules))
         return;
-    snprintf(text, sizeof text, "%.1f kJ (%.3g Wh) on GPUs, in all attempts", joules / 1000,
+    snprintf(text, sizeof text, "%.4g kJ (%.3g Wh) on GPUs, in all attempts", joules / 1000,
              joules / 3600);
     line("Energy", text);
+}
+
+static void print_failures(const struct kd_status *status)
+{
+    char time[32];
+    for (int i = 0; i < status->n_failures; i++) {
+        const struct kd_gpu_failure *failure = &status->failures[i];
+        char *text = kd_format("%s, at %s", failure->text, kd_time_text(failure->at, time));
+        line(failure->is_of_use ? "GPU error" : "GPU failed", text);
+        free(text);
+    }
 }
 
 static void print_front(const struct kd_status *status)
@@ -184,6 +195,7 @@ static void print_people(const struct kd_status *status, const struct kd_trial_i
 {
     print_head(status->experiment, database);
     print_energy(status);
+    print_failures(status);
     if (status->front != NULL)
         print_front(status);
     else if (status->best != NULL)
@@ -200,6 +212,7 @@ struct reading {
     struct kd_trial_info *trials;
     struct kd_observed_metric *metrics;
     struct kd_attempt_gpu_info *gpus;
+    struct kd_gpu_failure *failures;
     struct kd_front front;
 };
 
@@ -210,10 +223,14 @@ static int read_status(struct kd_view *view, struct reading *read, struct kd_err
     status->experiment = &view->experiment;
     if (kd_query_trials(view->store, view->experiment.id, -1, &read->trials, &status->n_trials,
                         err) != 0 ||
-        kd_query_gpus(view->store, view->experiment.id, -1, &read->gpus, &status->n_gpus, err) != 0)
+        kd_query_gpus(view->store, view->experiment.id, -1, &read->gpus, &status->n_gpus, err) !=
+            0 ||
+        kd_query_gpu_failures(view->store, view->experiment.id, &read->failures,
+                              &status->n_failures, err) != 0)
         return -1;
     status->trials = read->trials;
     status->gpus = read->gpus;
+    status->failures = read->failures;
     for (int i = 0; i < status->n_trials; i++)
         if (read->trials[i].number == best)
             status->best = &read->trials[i];
@@ -232,6 +249,7 @@ static void release_read(struct reading *read)
 {
     kd_front_release(&read->front);
     kd_observed_metrics_free(read->metrics, read->status.n_metrics);
+    kd_gpu_failures_free(read->failures, read->status.n_failures);
     kd_attempt_gpu_infos_free(read->gpus, read->status.n_gpus);
     kd_trial_infos_free(read->trials, read->status.n_trials);
 }

@@ -109,6 +109,26 @@ static void add_gpus(struct kd_json *json, const struct kd_status *status)
     kd_json_close(json, ']');
 }
 
+static void add_failures(struct kd_json *json, const struct kd_status *status)
+{
+    if (status->n_failures == 0)
+        return;
+    kd_json_key(json, "gpuFailures");
+    kd_json_open(json, '[');
+    for (int i = 0; i < status->n_failures; i++) {
+        const struct kd_gpu_failure *failure = &status->failures[i];
+        kd_json_open(json, '{');
+        add_time(json, "time", failure->at);
+        kd_json_add_string(json, "uuid", failure->uuid);
+        if (failure->xid != 0)
+            kd_json_add_int(json, "xid", failure->xid);
+        kd_json_add_string(json, "drained", failure->is_of_use ? "False" : "True");
+        kd_json_add_string(json, "message", failure->text);
+        kd_json_close(json, '}');
+    }
+    kd_json_close(json, ']');
+}
+
 double kd_status_joules(const struct kd_status *status)
 {
     double sum = NAN;
@@ -200,6 +220,7 @@ void kd_status_print_json(const struct kd_status *status, FILE *out)
     if (status->front != NULL)
         kd_front_write(&json, e, status->trials, status->front);
     add_known(&json, "gpuEnergyJoules", kd_status_joules(status));
+    add_failures(&json, status);
     add_counts(&json, e);
     add_lists(&json, status);
     kd_json_close(&json, '}');

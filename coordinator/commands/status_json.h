@@ -16,6 +16,8 @@ struct kd_status { /* all borrowed */
     int n_metrics;
     const struct kd_attempt_gpu_info *gpus; /* of all trials; n_gpus */
     int n_gpus;
+    const struct kd_gpu_failure *failures; /* of GPUs; n_failures */
+    int n_failures;
     const struct kd_front *front; /* of several objectives; NULL = there is one */
 };
 

@@ -6,7 +6,7 @@
 #include "coordinator/gpu_usage.h"
 #include "coordinator/launch/nvml.h"
 
-/* What the driver does not say is -1. Power is asked for only where there is no counter of energy. */
-void kd_gpu_read(const struct kd_nvml *nvml, kd_nvml_device device, struct kd_gpu_reading *reading);
+/* False: the GPU is lost. What the driver does not say is -1. Power is asked for only where there is no counter of energy. */
+bool kd_gpu_read(const struct kd_nvml *nvml, kd_nvml_device device, struct kd_gpu_reading *reading);
 
 #endif

@@ -35,14 +35,17 @@ struct kd_gpu_watch {
     pthread_cond_t wake;  /* for the thread */
     pthread_cond_t done;  /* a pass is over, or the thread */
     bool is_stopping, has_ended;
-    bool is_awaited; /* somebody began or ended since the last pass */
+    bool is_awaited;       /* somebody began or ended since the last pass */
+    int64_t asked, looked; /* looks: asked for, and done */
     KD_ARR(struct hold) holds;
     KD_ARR(struct kd_gpu_measured) measured;
     size_t n_taken; /* of those */
+    KD_ARR(struct kd_gpu_fault) faults;
+    size_t n_faults_taken;
 
     /* The thread's own. */
     struct kd_nvml nvml;
-    kd_nvml_device devices[KD_POOL_MAX_GPUS]; /* NULL: cannot be reached */
+    struct kd_gpu_handles handles;
 };
 
 static struct timespec after_us(int64_t us)
@@ -64,27 +67,40 @@ static void tell(struct kd_gpu_watch *watch)
 
 /* ---- a pass, in the thread ---- */
 
-static void find_devices(struct kd_gpu_watch *watch)
-{
-    for (int i = 0; i < watch->n; i++)
-        if (watch->nvml.by_uuid == NULL ||
-            watch->nvml.by_uuid(watch->gpus[i].uuid, &watch->devices[i]) != 0)
-            watch->devices[i] = NULL;
-}
+/* What a pass found, before the lock is taken again. */
+struct found {
+    struct kd_gpu_reading readings[KD_POOL_MAX_GPUS];
+    struct kd_gpu_fault faults[4 * KD_POOL_MAX_GPUS];
+    int n_faults;
+};
 
 /* Which GPUs are to be read now. Under the lock. */
-static bool begin_pass(struct kd_gpu_watch *watch, bool *is_held)
+static void begin_pass(struct kd_gpu_watch *watch, bool *is_held)
 {
-    bool any = false;
     watch->is_awaited = false;
     for (size_t i = 0; i < watch->holds.n; i++) {
         struct hold *hold = &watch->holds.items[i];
-        hold->in_pass = any = true;
+        hold->in_pass = true;
         hold->ends_in_pass = hold->is_over;
         for (int k = 0; k < hold->n; k++)
             is_held[hold->gpus[k]] = true;
     }
-    return any;
+}
+
+/* Errors come before readings: an Xid says more than that the GPU is lost. Without the lock. */
+static void look(struct kd_gpu_watch *watch, const bool *is_held, struct found *found)
+{
+    struct kd_gpu_handles *handles = &watch->handles;
+    found->n_faults = kd_gpu_events_take(&watch->nvml, handles, found->faults,
+                                         (int)KD_COUNT(found->faults) - KD_POOL_MAX_GPUS);
+    for (int i = 0; i < handles->n; i++) {
+        if (!is_held[i] || handles->device[i] == NULL ||
+            kd_gpu_read(&watch->nvml, handles->device[i], &found->readings[i]) ||
+            handles->is_lost[i])
+            continue;
+        handles->is_lost[i] = true;
+        found->faults[found->n_faults++] = (struct kd_gpu_fault){i, KD_XID_LOST};
+    }
 }
 
 static void hand_over(struct kd_gpu_watch *watch, struct hold *hold)
@@ -94,49 +110,54 @@ static void hand_over(struct kd_gpu_watch *watch, struct hold *hold)
     free(hold->usage);
 }
 
-/* Under the lock. Those that began while it went on are for the next one. */
-static void end_pass(struct kd_gpu_watch *watch, const struct kd_gpu_reading *readings)
+/* Those that began while the pass went on are for the next one. Did some end? Under the lock. */
+static bool end_holds(struct kd_gpu_watch *watch, const struct kd_gpu_reading *readings)
 {
     size_t kept = 0;
     for (size_t i = 0; i < watch->holds.n; i++) {
         struct hold hold = watch->holds.items[i];
         for (int k = 0; k < hold.n && hold.in_pass; k++)
-            if (watch->devices[hold.gpus[k]] != NULL)
+            if (hold.gpus[k] < watch->handles.n && watch->handles.device[hold.gpus[k]] != NULL)
                 kd_gpu_usage_add(&hold.usage[k], &readings[hold.gpus[k]]);
         if (hold.in_pass && hold.ends_in_pass)
             hand_over(watch, &hold);
         else
             watch->holds.items[kept++] = hold;
     }
-    if (kept < watch->holds.n)
-        tell(watch);
+    bool have_ended = kept < watch->holds.n;
     watch->holds.n = kept;
-    pthread_cond_broadcast(&watch->done);
+    return have_ended;
 }
 
+/* Called and left with the lock. */
 static void pass(struct kd_gpu_watch *watch)
 {
     bool is_held[KD_POOL_MAX_GPUS] = {false};
-    struct kd_gpu_reading readings[KD_POOL_MAX_GPUS];
-    if (!begin_pass(watch, is_held))
-        return;
+    struct found found;
+    int64_t asked = watch->asked;
+    begin_pass(watch, is_held);
     pthread_mutex_unlock(&watch->lock);
-    for (int i = 0; i < watch->n; i++)
-        if (is_held[i] && watch->devices[i] != NULL)
-            kd_gpu_read(&watch->nvml, watch->devices[i], &readings[i]);
+    look(watch, is_held, &found);
     pthread_mutex_lock(&watch->lock);
-    end_pass(watch, readings);
+    bool is_news = end_holds(watch, found.readings) || found.n_faults > 0;
+    for (int i = 0; i < found.n_faults; i++)
+        kd_arr_push(&watch->faults, found.faults[i]);
+    if (is_news || watch->looked != asked)
+        tell(watch);
+    watch->looked = asked;
+    pthread_cond_broadcast(&watch->done);
 }
 
-/* Until somebody waits for a pass, but not at once after the last, or a second is over. Under the lock. */
+/* Until somebody waits for a pass, but not at once after the last unless somebody must know, or a second is over. Under the
+ * lock. */
 static void wait_for_next(struct kd_gpu_watch *watch)
 {
     struct timespec least = after_us(LEAST_PERIOD_US), most = after_us(PERIOD_US);
     int late = 0;
-    while (!watch->is_stopping && late == 0)
+    while (!watch->is_stopping && watch->asked == watch->looked && late == 0)
         late = pthread_cond_timedwait(&watch->wake, &watch->lock, &least);
     late = 0;
-    while (!watch->is_stopping && !watch->is_awaited && late == 0)
+    while (!watch->is_stopping && !watch->is_awaited && watch->asked == watch->looked && late == 0)
         late = pthread_cond_timedwait(&watch->wake, &watch->lock, &most);
 }
 
@@ -146,15 +167,17 @@ static void *work(void *ud)
     char note[256];
     bool is_open = kd_nvml_open(&watch->nvml, note, sizeof note) == 0;
     if (is_open)
-        find_devices(watch);
+        kd_gpu_events_open(&watch->nvml, watch->gpus, watch->n, &watch->handles);
     pthread_mutex_lock(&watch->lock);
     while (!watch->is_stopping) {
         pass(watch);
         wait_for_next(watch);
     }
     pthread_mutex_unlock(&watch->lock);
-    if (is_open)
+    if (is_open) {
+        kd_gpu_events_close(&watch->nvml, &watch->handles);
         kd_nvml_close(&watch->nvml);
+    }
     pthread_mutex_lock(&watch->lock);
     watch->has_ended = true;
     pthread_cond_broadcast(&watch->done);
@@ -170,6 +193,7 @@ static void release(struct kd_gpu_watch *watch)
         free(watch->holds.items[i].usage);
     kd_arr_release(&watch->holds);
     kd_arr_release(&watch->measured);
+    kd_arr_release(&watch->faults);
     pthread_cond_destroy(&watch->wake);
     pthread_cond_destroy(&watch->done);
     pthread_mutex_destroy(&watch->lock);
@@ -253,20 +277,55 @@ void kd_gpu_watch_release(struct kd_gpu_watch *watch, int64_t fence)
 
 bool kd_gpu_watch_take(struct kd_gpu_watch *watch, struct kd_gpu_measured *measured)
 {
-    uint64_t count;
     if (watch == NULL)
         return false;
     pthread_mutex_lock(&watch->lock);
     bool found = watch->n_taken < watch->measured.n;
-    if (found) {
+    if (found)
         *measured = watch->measured.items[watch->n_taken++];
-    } else {
+    else
         watch->measured.n = watch->n_taken = 0;
-        while (read(watch->news, &count, sizeof count) > 0)
-            continue;
-    }
     pthread_mutex_unlock(&watch->lock);
     return found;
+}
+
+bool kd_gpu_watch_take_fault(struct kd_gpu_watch *watch, struct kd_gpu_fault *fault)
+{
+    if (watch == NULL)
+        return false;
+    pthread_mutex_lock(&watch->lock);
+    bool found = watch->n_faults_taken < watch->faults.n;
+    if (found)
+        *fault = watch->faults.items[watch->n_faults_taken++];
+    else
+        watch->faults.n = watch->n_faults_taken = 0;
+    pthread_mutex_unlock(&watch->lock);
+    return found;
+}
+
+int64_t kd_gpu_watch_look(struct kd_gpu_watch *watch)
+{
+    if (watch == NULL)
+        return 0;
+    pthread_mutex_lock(&watch->lock);
+    int64_t number = ++watch->asked;
+    pthread_cond_signal(&watch->wake);
+    pthread_mutex_unlock(&watch->lock);
+    return number;
+}
+
+/* The news are heard: what comes from now on is told anew. */
+int64_t kd_gpu_watch_looked(struct kd_gpu_watch *watch)
+{
+    uint64_t count;
+    if (watch == NULL)
+        return 0;
+    pthread_mutex_lock(&watch->lock);
+    while (read(watch->news, &count, sizeof count) > 0)
+        continue;
+    int64_t looked = watch->looked;
+    pthread_mutex_unlock(&watch->lock);
+    return looked;
 }
 
 /* Under the lock. */

@@ -95,6 +95,18 @@ int kd_query_gpus(struct kd_store *store, int64_t experiment, int number,
                   struct kd_attempt_gpu_info **gpus, int *n, struct kd_error *err);
 void kd_attempt_gpu_infos_free(struct kd_attempt_gpu_info *gpus, int n);
 
+/* A GPU that failed while an experiment ran, from the journal. */
+struct kd_gpu_failure {
+    char *experiment, *uuid, *text; /* owned; text: "GPU 1 (GPU-...) failed: ..." */
+    int xid;                        /* the driver's number; 0 = it was lost */
+    bool is_of_use;                 /* it went on, only what ran there was spoiled */
+    double at;
+};
+/* Those of an experiment, or of all when it is 0; oldest first. */
+int kd_query_gpu_failures(struct kd_store *store, int64_t experiment,
+                          struct kd_gpu_failure **failures, int *n, struct kd_error *err);
+void kd_gpu_failures_free(struct kd_gpu_failure *failures, int n);
+
 /* Katib's observation: a metric's extremes over its finite points, and its last point. */
 struct kd_observed_metric {
     char *name;

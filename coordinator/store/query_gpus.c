@@ -1,4 +1,4 @@
-/* query_gpus.c - which GPUs attempts held, and what they made of them. */
+/* query_gpus.c - which GPUs attempts held, what they made of them, and which of them failed. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -68,4 +68,57 @@ void kd_attempt_gpu_infos_free(struct kd_attempt_gpu_info *gpus, int n)
     for (int i = 0; i < n; i++)
         free(gpus[i].uuid);
     free(gpus);
+}
+
+/* ---- failures ---- */
+
+static struct kd_gpu_failure read_failure(sqlite3_stmt *s)
+{
+    return (struct kd_gpu_failure){
+        .experiment = kd_column_strdup(s, 0),
+        .at = sqlite3_column_double(s, 1),
+        .uuid = kd_column_strdup(s, 2),
+        .xid = sqlite3_column_int(s, 3),
+        .is_of_use = sqlite3_column_int(s, 4) != 0,
+        .text = kd_column_strdup(s, 5),
+    };
+}
+
+int kd_query_gpu_failures(struct kd_store *store, int64_t experiment,
+                          struct kd_gpu_failure **failures, int *n, struct kd_error *err)
+{
+    KD_ARR(struct kd_gpu_failure) list = {0};
+    int rc;
+    *failures = NULL;
+    *n = 0;
+    sqlite3_stmt *s =
+        kd_statement_new(store,
+                         "SELECT x.name, e.at, ifnull(json_extract(e.data, '$.uuid'), ''), "
+                         "json_extract(e.data, '$.xid'), json_extract(e.data, '$.of_use'), "
+                         "ifnull(json_extract(e.data, '$.text'), 'a GPU failed') FROM events AS e "
+                         "JOIN experiments AS x ON x.id = e.experiment_id "
+                         "WHERE e.kind = 'gpu_failed' AND json_valid(e.data) AND ?1 IN(0, "
+                         "e.experiment_id) ORDER BY e.seq",
+                         err);
+    if (s == NULL)
+        return -1;
+    kd_bind_int(s, 1, experiment);
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+        kd_arr_push(&list, read_failure(s));
+    if (rc != SQLITE_DONE)
+        kd_store_fail(store, err, "cannot read which GPUs failed");
+    sqlite3_finalize(s);
+    *failures = list.items;
+    *n = (int)list.n;
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+void kd_gpu_failures_free(struct kd_gpu_failure *failures, int n)
+{
+    for (int i = 0; i < n; i++) {
+        free(failures[i].experiment);
+        free(failures[i].uuid);
+        free(failures[i].text);
+    }
+    free(failures);
 }
