@@ -103,16 +103,34 @@ static int report_fault(struct kd_loop *loop, const struct kd_gpu_fault *fault)
     return result;
 }
 
+/* The driver hangs, maybe for good: it is waited for once, not at the end of every gang. */
+static void give_up_on(struct kd_loop *loop, int64_t look)
+{
+    if (loop->gpus.missed == 0)
+        kd_loop_note(
+            loop,
+            "the NVIDIA driver has not answered for %d s: until it does, GPUs that fail are "
+            "not noticed and nothing is measured",
+            (int)(LOOK_PATIENCE_US / 1000000));
+    loop->gpus.missed = look;
+}
+
 bool kd_loop_awaits_gpus(struct kd_loop *loop, struct kd_live_gang *gang)
 {
     int64_t now = kd_clock_mono_us();
     if (loop->gpus.watch == NULL)
         return false;
     if (gang->look == 0) {
+        bool is_deaf = loop->gpus.looked < loop->gpus.missed;
         gang->look = kd_gpu_watch_look(loop->gpus.watch);
-        gang->look_until_us = now + LOOK_PATIENCE_US;
+        gang->look_until_us = is_deaf ? now : now + LOOK_PATIENCE_US;
     }
-    return loop->gpus.looked < gang->look && now < gang->look_until_us;
+    if (loop->gpus.looked >= gang->look)
+        return false;
+    if (now < gang->look_until_us)
+        return true;
+    give_up_on(loop, gang->look);
+    return false;
 }
 
 /* ---- both ---- */

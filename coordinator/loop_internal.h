@@ -62,6 +62,7 @@ struct kd_loop_gpus {
     struct kd_gpu_watch *watch; /* owned; NULL: nobody, or no trial takes a GPU */
     KD_ARR(int64_t) held;
     int64_t looked;                   /* all errors until this look were taken */
+    int64_t missed;                   /* the look that was waited for in vain; 0 = none */
     KD_ARR(struct kd_gpu_fault) told; /* errors of which a person heard */
 };
 

@@ -73,6 +73,22 @@ expect_sql 0 "SELECT count(*) FROM events WHERE data LIKE '%joules%' OR data LIK
 NVML_STANDIN=mig expect_exit 0 katydid run gpus.yaml --name mig resources.gpus=1
 expect_sql 4 "SELECT count(*) FROM attempt_gpus WHERE uuid LIKE 'MIG-%' AND energy_joules IS NULL"
 
+# A coordinator that is killed leaves which GPUs they were, and no numbers; the attempts after it are measured again.
+rm go standin/read-*
+NVML_STANDIN=station katydid run gpus.yaml --name killed >run.out 2>run.err </dev/null &
+run=$!
+wait_until 60 "all four were looked at" all_are_read
+kill -9 $run
+wait $run
+touch go
+NVML_STANDIN=station expect_exit 0 katydid run gpus.yaml --name killed
+expect_sql 'lost|4|0' "SELECT a.state, count(*), count(seconds) FROM attempt_gpus g JOIN attempts a USING (fence)
+    JOIN experiments e ON e.id = a.trial_id / 1000000000 WHERE e.name = 'killed' AND a.state = 'lost'"
+expect_sql 8 "SELECT count(*) FROM attempt_gpus g JOIN attempts a USING (fence)
+    JOIN experiments e ON e.id = a.trial_id / 1000000000 WHERE e.name = 'killed' AND a.state = 'won'"
+expect_sound killed
+sqlite3 "$KATYDID_DB" "DELETE FROM attempt_gpus WHERE uuid NOT LIKE 'MIG-%'"
+
 # No GPUs, no rows, no columns; GPUs that are not there have a name and nothing to tell.
 NVML_STANDIN=station expect_exit 0 katydid run gpus.yaml --name cpu resources.gpus=0
 expect_sql 4 "SELECT count(*) FROM attempt_gpus"
