@@ -65,6 +65,7 @@ static char *describe(const struct kd_gpu *gpu, int xid)
 }
 
 static const char *const consequences[] = {
+    [KD_XID_SILENT] = "",
     [KD_XID_OWN] = "that is the program's own doing, the GPU goes on",
     [KD_XID_NOTED] = "the GPU goes on",
     [KD_XID_SPOILS] = "what ran there is run again, the GPU goes on",
@@ -86,7 +87,7 @@ static int report_fault(struct kd_loop *loop, const struct kd_gpu_fault *fault)
 {
     const struct kd_gpu *gpu = &loop->machine.gpus[fault->gpu];
     enum kd_xid_effect effect = kd_xid_effect(fault->xid);
-    if (loop->study->pool.is_drained[fault->gpu])
+    if (loop->study->pool.is_drained[fault->gpu] || effect == KD_XID_SILENT)
         return 0; /* one error brings others with it */
     char *text = describe(gpu, fault->xid);
     struct kd_event event = {.kind = KD_EVENT_GPU_FAILED,

@@ -129,6 +129,7 @@ static int fill_xid(const struct kd_topic *topic, struct kd_table *table, struct
     static const char *const columns[] = {"xid", "effect", "meaning", NULL};
     static const char *const effects[] = {
         [KD_XID_OWN] = "the program's own: a trial that dies of it has failed, the GPU goes on",
+        [KD_XID_SILENT] = "passed over, for it comes with every program that is killed",
         [KD_XID_NOTED] = "told and passed over",
         [KD_XID_SPOILS] = "what ran there is run again, the GPU goes on",
         [KD_XID_FAILS] = "what ran there is run again, the GPU gets no trial in this run",

@@ -74,9 +74,9 @@ void kd_gpu_events_open(const struct kd_nvml *nvml, const struct kd_gpu *gpus, i
         find_handle(nvml, &gpus[i], handles, i);
     if (!has_events(nvml) || nvml->events_new(&handles->events) != 0)
         handles->events = NULL;
+    /* One that does not tell its errors is watched by its readings. */
     for (int i = 0; i < n && handles->events; i++)
-        if (handles->whole[i] !=
-            NULL) /* one that cannot tell its errors is watched by its readings */
+        if (handles->whole[i] != NULL)
             nvml->events_of(handles->whole[i], KD_NVML_XID_EVENT, handles->events);
 }
 

@@ -4,6 +4,7 @@
 
 enum kd_xid_effect {
     KD_XID_OWN,    /* the program's own doing: the GPU is well */
+    KD_XID_SILENT, /* comes with every program that is killed: nobody is told */
     KD_XID_NOTED,  /* nothing ends because of it */
     KD_XID_SPOILS, /* what ran there is spoiled and not to blame; the GPU goes on */
     KD_XID_FAILS,  /* nothing may run there until somebody has mended it */
