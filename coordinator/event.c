@@ -79,7 +79,8 @@ static const struct {
     FIELD(gang),       FIELD(fence),      FIELD(n_gpus),      FIELD(n_cpus),      FIELD(parallel),
     FIELD(max_trials), FIELD(max_failed), FIELD(max_retries), FIELD(memory),      FIELD(next_fence),
     FIELD(next_gang),  FIELD(n),          FIELD(seq),         FIELD(log_offset),  FIELD(first_row),
-    FIELD(last_row),   FIELD(step),       FIELD(exit_code),   FIELD(exit_signal),
+    FIELD(last_row),   FIELD(step),       FIELD(exit_code),   FIELD(exit_signal), FIELD(gpu),
+    FIELD(xid),
 };
 
 static int64_t get_integer(const struct kd_event *event, size_t i)
@@ -146,6 +147,8 @@ char *kd_event_to_json(const struct kd_event *event, int n_params)
     for (size_t i = 0; i < KD_COUNT(integers); i++)
         if (get_integer(event, i) != 0)
             kd_json_add_int(&j, integers[i].name, get_integer(event, i));
+    if (event->is_of_use)
+        kd_json_add_int(&j, "of_use", 1);
     if (event->has_goal)
         kd_json_add_number(&j, "goal", event->goal);
     for (size_t i = 0; i < KD_COUNT(times); i++)
@@ -157,6 +160,8 @@ char *kd_event_to_json(const struct kd_event *event, int n_params)
     add_tree(&j, "links", event->links);
     if (event->outcome)
         kd_json_add_string(&j, "outcome", event->outcome);
+    if (event->uuid)
+        kd_json_add_string(&j, "uuid", event->uuid);
     if (event->text)
         kd_json_add_string(&j, "text", event->text);
     if (event->kind == KD_EVENT_GANG_ENDED)
@@ -202,7 +207,11 @@ int kd_event_from_json(const char *kind, double at, const char *text, int n_para
     event->has_goal = kd_body_number(*body, "goal", &event->goal);
     for (size_t i = 0; i < KD_COUNT(times); i++)
         kd_body_number(*body, times[i].name, time_of(event, i));
+    int64_t of_use = 0;
+    kd_body_int(*body, "of_use", &of_use);
+    event->is_of_use = of_use != 0;
     kd_body_text(*body, "outcome", &event->outcome);
+    kd_body_text(*body, "uuid", &event->uuid);
     kd_body_text(*body, "text", &event->text);
     event->priors = json_object_get(*body, "priors");
     int64_t end = 0;

@@ -24,6 +24,8 @@
     X(DONE, "done", "the gang ended its trial")                                                    \
     X(GANG_ENDED, "gang_ended", "the processes of a gang are gone")                                \
     X(STALLED, "stalled", "a gang makes no progress")                                              \
+    X(GPU_FAILED, "gpu_failed",                                                                    \
+      "a GPU reported an error: what ran on it is spoiled, and it may be of no more use")          \
     X(TIMER, "timer", "a deadline passed")                                                         \
     X(DRAIN, "drain", "the user wants to stop in order")
 
@@ -81,6 +83,12 @@ struct kd_event {
 
     /* SAVED */
     int64_t step;
+
+    /* GPU_FAILED: text says which GPU and what */
+    int gpu;          /* its position among the machine's */
+    int xid;          /* the driver's number of the error; 0 = the GPU is lost */
+    bool is_of_use;   /* it goes on, only what ran there is spoiled */
+    const char *uuid; /* for who reads the journal; borrowed */
 
     /* DONE: outcome of PROTOCOL.md; DONE, ASK_FAILED, GANG_ENDED, STALLED: text for people; all borrowed */
     const char *outcome, *text;

@@ -75,7 +75,9 @@ static int save_gang(struct kd_loop *loop, int64_t id)
 static int save_attempt(struct kd_loop *loop, int64_t fence)
 {
     const struct kd_study_attempt *attempt = kd_study_find_attempt(loop->study, fence);
-    return kd_store_save_attempt(loop->store, loop->row.id, &attempt->row, loop->err);
+    if (kd_store_save_attempt(loop->store, loop->row.id, &attempt->row, loop->err) != 0)
+        return -1;
+    return kd_loop_note_gpus(loop, &attempt->row);
 }
 
 static int record_action(struct kd_loop *loop, const struct kd_action *action)
@@ -272,10 +274,10 @@ static int take_in(struct kd_loop *loop, const bool *ready)
 {
     if (ready[0] && read_signals(loop) != 0)
         return -1;
-    if (report_failed_starts(loop) != 0 || kd_loop_answer(loop) != 0 ||
-        kd_loop_read_bus(loop) != 0 || kd_loop_read_gangs(loop, ready + 1) != 0 ||
-        kd_loop_watch_gangs(loop) != 0 || kd_loop_watch_ask(loop) != 0 ||
-        kd_loop_watch_disk(loop) != 0)
+    if (report_failed_starts(loop) != 0 || kd_loop_read_gpus(loop) != 0 ||
+        kd_loop_answer(loop) != 0 || kd_loop_read_bus(loop) != 0 ||
+        kd_loop_read_gangs(loop, ready + 1) != 0 || kd_loop_watch_gangs(loop) != 0 ||
+        kd_loop_watch_ask(loop) != 0 || kd_loop_watch_disk(loop) != 0)
         return -1;
     return fire_timer(loop);
 }
@@ -283,11 +285,14 @@ static int take_in(struct kd_loop *loop, const bool *ready)
 static void wait_for_something(struct kd_loop *loop, bool **ready)
 {
     int n = 1 + (int)loop->gangs.n;
-    int *fds = KD_NEW_ARRAY(int, (size_t)n);
-    *ready = KD_NEW_ARRAY(bool, (size_t)n);
+    int news = kd_gpu_watch_fd(loop->gpus.watch);
+    int *fds = KD_NEW_ARRAY(int, (size_t)n + 1);
+    *ready = KD_NEW_ARRAY(bool, (size_t)n + 1);
     fds[0] = loop->signals;
     for (size_t i = 0; i < loop->gangs.n; i++)
         fds[i + 1] = loop->gangs.items[i].process.control;
+    if (news >= 0)
+        fds[n++] = news; /* after the gangs; what it says is taken each turn */
     kd_router_wait(loop->router, fds, *ready, n, wait_ms(loop));
     free(fds);
 }
@@ -382,6 +387,8 @@ static enum kd_run_end run_turns(struct kd_loop *loop)
     while (!loop->finished && loop->n_stops < 2)
         if (turn(loop) != 0)
             return KD_RUN_ERROR;
+    if (kd_loop_settle_gpus(loop) != 0 || commit(loop) != 0)
+        return KD_RUN_ERROR;
     return loop->study->end == KD_STUDY_RUNNING ? KD_RUN_INTERRUPTED : KD_RUN_ENDED;
 }
 

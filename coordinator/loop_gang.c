@@ -165,7 +165,8 @@ static int read_gang(struct kd_loop *loop, size_t i, bool is_ready)
     if (gang->tail && kd_tail_offset(gang->tail) != before)
         gang->moved_us = kd_clock_mono_us();
     tell_what_is_read(gang);
-    return gang->has_ended && !gang->is_more ? on_end(loop, i) : 0;
+    bool is_over = gang->has_ended && !gang->is_more && !kd_loop_awaits_gpus(loop, gang);
+    return is_over ? on_end(loop, i) : 0;
 }
 
 int kd_loop_read_gangs(struct kd_loop *loop, const bool *ready)

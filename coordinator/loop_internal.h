@@ -1,6 +1,6 @@
 /* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages of gangs), loop_ask.c (the
  * strategy), loop_launch.c (starting
- * gangs), loop_gang.c (reading and ending them), loop_checkpoint.c (what clones start from), loop_disk.c (a full disk), loop_recover.c (gangs of a
+ * gangs), loop_gang.c (reading and ending them), loop_gpus.c (GPUs that fail, and what is made of them), loop_checkpoint.c (what clones start from), loop_disk.c (a full disk), loop_recover.c (gangs of a
  * coordinator before), loop_start.c (opening, resuming, closing). */
 #ifndef KD_LOOP_INTERNAL_H
 #define KD_LOOP_INTERNAL_H
@@ -8,6 +8,7 @@
 #include "coordinator/bus/router.h"
 #include "coordinator/feed.h"
 #include "coordinator/launch/gang_process.h"
+#include "coordinator/launch/gpu_watch.h"
 #include "coordinator/launch/machine.h"
 #include "coordinator/loop.h"
 #include "coordinator/store/store.h"
@@ -31,6 +32,7 @@ struct kd_live_gang {
     int64_t fence;                /* of a command's attempt */
     int64_t pulse_step, moved_us; /* last sign of progress (monotonic) */
     int64_t kill_at_us;           /* it was asked to end; 0 = not */
+    int64_t look, look_until_us;  /* it has ended: did one of its GPUs fail? 0 = not asked */
 };
 
 struct kd_ack {
@@ -55,6 +57,15 @@ struct kd_loop_disk {
     int64_t looked_us, full_us;
 };
 
+/* Who looks at the GPUs, and the attempts (fences) that hold some. */
+struct kd_loop_gpus {
+    struct kd_gpu_watch *watch; /* owned; NULL: nobody, or no trial takes a GPU */
+    KD_ARR(int64_t) held;
+    int64_t looked;                   /* all errors until this look were taken */
+    int64_t missed;                   /* the look that was waited for in vain; 0 = none */
+    KD_ARR(struct kd_gpu_fault) told; /* errors of which a person heard */
+};
+
 struct kd_loop {
     const struct kd_run_options *options; /* borrowed */
     const struct kd_experiment *experiment;
@@ -72,6 +83,7 @@ struct kd_loop {
     struct kd_worker *worker; /* NULL: the strategy is external */
     struct kd_loop_strategy strategy;
     struct kd_loop_disk disk;
+    struct kd_loop_gpus gpus;
     json_t *priors; /* owned; what an earlier experiment teaches this one; NULL = nothing to say */
 
     KD_ARR(struct kd_live_gang) gangs;
@@ -157,6 +169,19 @@ int kd_loop_record_tail(struct kd_loop *loop, struct kd_tail *tail, int64_t fenc
 bool kd_loop_gangs_have_more(const struct kd_loop *loop);
 int kd_loop_report_end(struct kd_loop *loop, int64_t id, const struct kd_exit_record *record,
                        const char *lines);
+
+/* loop_gpus.c */
+void kd_loop_open_gpus(struct kd_loop *loop);
+/* An attempt is saved: it begins with its GPUs, or gives them back. */
+int kd_loop_note_gpus(struct kd_loop *loop, const struct kd_attempt *attempt);
+/* Tells the study of GPUs that fail, and writes what was measured of attempts that are over. */
+int kd_loop_read_gpus(struct kd_loop *loop);
+/* A gang that has ended: must it be looked first whether one of its GPUs failed, so that its trial is not blamed? */
+bool kd_loop_awaits_gpus(struct kd_loop *loop, struct kd_live_gang *gang);
+int kd_loop_settle_gpus(
+    struct kd_loop
+        *loop); /* the same at the end of a run, when it is waited for, a second at most */
+void kd_loop_close_gpus(struct kd_loop *loop);
 
 /* loop_checkpoint.c */
 void kd_loop_pin(struct kd_loop *loop, const struct kd_action *action);

@@ -60,13 +60,15 @@ static int check_machine(struct kd_loop *loop)
     kd_pool_init(&pool, loop->machine.n_gpus, loop->machine.n_cpus, loop->machine.memory_bytes,
                  &loop->machine.links);
     int capacity = kd_pool_capacity(&pool, &need);
+    bool is_noted = need.gpus > 0 && loop->machine.gpu_note[0] != '\0';
     if (capacity == 0)
         return kd_fail(
             loop->err,
-            "a trial asks for %d GPUs and %g cores; this machine has %d GPUs%s and %d cores "
+            "a trial asks for %d GPUs and %g cores; this machine has %d GPUs%s and %d cores%s%s "
             "(spec.resources: ask for less, or say oversubscribe: true)",
             need.gpus, need.cpu_parts / (double)KD_CORE, loop->machine.n_gpus,
-            kinds_text(&loop->machine, need.gpus), loop->machine.n_cpus);
+            kinds_text(&loop->machine, need.gpus), loop->machine.n_cpus, is_noted ? "; " : "",
+            is_noted ? loop->machine.gpu_note : "");
     int wanted = loop->experiment->parallel_trials;
     if (wanted > capacity && !need.oversubscribe)
         kd_loop_note(loop, "parallelTrialCount is %d; this machine holds %d trials at a time",
@@ -349,7 +351,10 @@ enum kd_run_end kd_loop_open(struct kd_loop *loop)
     end = open_experiment(loop);
     if (end != KD_RUN_ENDED)
         return end;
-    return open_bus(loop) == 0 ? KD_RUN_ENDED : KD_RUN_ERROR;
+    if (open_bus(loop) != 0)
+        return KD_RUN_ERROR;
+    kd_loop_open_gpus(loop);
+    return KD_RUN_ENDED;
 }
 
 /* ---- closing ---- */
@@ -398,6 +403,7 @@ void kd_loop_close(struct kd_loop *loop)
     if (loop->in_transaction)
         kd_store_rollback(loop->store);
     end_gangs(loop);
+    kd_loop_close_gpus(loop);
     kd_loop_end_strategy(loop);
     remove_bus_file(loop);
     kd_router_close(loop->router);

@@ -25,7 +25,7 @@ static bool pick_gpus(const struct kd_pool *pool, int wanted, struct kd_slots *s
 {
     bool is_free[KD_POOL_MAX_GPUS];
     for (int i = 0; i < pool->n_gpus; i++)
-        is_free[i] = pool->gpu_gang[i] == 0;
+        is_free[i] = pool->gpu_gang[i] == 0 && !pool->is_drained[i];
     if (!kd_placement_pick(&pool->links, is_free, pool->n_gpus, wanted, slots->gpus))
         return false;
     slots->n_gpus = wanted;
@@ -97,6 +97,20 @@ void kd_pool_give(struct kd_pool *pool, const struct kd_slots *slots)
     pool->memory_free += slots->memory;
 }
 
+void kd_pool_drain(struct kd_pool *pool, int gpu)
+{
+    kd_assert(gpu >= 0 && gpu < pool->n_gpus);
+    pool->is_drained[gpu] = true;
+}
+
+int kd_pool_usable_gpus(const struct kd_pool *pool)
+{
+    int n = 0;
+    for (int i = 0; i < pool->n_gpus; i++)
+        n += !pool->is_drained[i];
+    return n;
+}
+
 /* Each kind of GPU by itself. */
 static int capacity_by_gpus(const struct kd_pool *pool, int wanted)
 {
@@ -104,7 +118,7 @@ static int capacity_by_gpus(const struct kd_pool *pool, int wanted)
     if (wanted == 0)
         return KD_POOL_MAX_CPUS;
     for (int i = 0; i < pool->n_gpus; i++)
-        n_of_kind[kd_links_kind(&pool->links, i)]++;
+        n_of_kind[kd_links_kind(&pool->links, i)] += !pool->is_drained[i];
     for (int i = 0; i < pool->n_gpus; i++)
         capacity += n_of_kind[i] / wanted;
     return capacity;

@@ -21,6 +21,7 @@ enum {
 struct kd_pool {
     int n_gpus, n_cpus;
     int64_t gpu_gang[KD_POOL_MAX_GPUS]; /* 0 = free */
+    bool is_drained[KD_POOL_MAX_GPUS];  /* of no more use: no gang gets it */
     struct kd_links links;              /* between the GPUs */
     int cpu_free[KD_POOL_MAX_CPUS];     /* parts of the core that are free, 0 .. KD_CORE */
     int64_t memory, memory_free;        /* bytes of the host, and of them promised to nobody */
@@ -52,7 +53,11 @@ bool kd_pool_take(struct kd_pool *pool, const struct kd_need *need, int64_t gang
                   struct kd_slots *slots);
 void kd_pool_give(struct kd_pool *pool, const struct kd_slots *slots);
 
-/* How many gangs of this need the empty machine holds. */
+/* No gang gets this GPU any more; one that has it keeps it until it gives it back. */
+void kd_pool_drain(struct kd_pool *pool, int gpu);
+int kd_pool_usable_gpus(const struct kd_pool *pool); /* that are not drained */
+
+/* How many gangs of this need the empty machine holds, on the GPUs that are of use. */
 int kd_pool_capacity(const struct kd_pool *pool, const struct kd_need *need);
 
 #endif

@@ -97,6 +97,7 @@ void kd_study_free(struct kd_study *study)
     for (size_t i = 0; i < study->gangs.n; i++) {
         kd_gang_release(&study->gangs.items[i].row);
         free(study->gangs.items[i].slots);
+        free(study->gangs.items[i].fault);
     }
     kd_arr_release(&study->trials);
     kd_arr_release(&study->attempts);
@@ -481,6 +482,7 @@ static void (*const handlers[KD_N_EVENTS])(struct kd_turn *, const struct kd_eve
     [KD_EVENT_DONE] = on_done,
     [KD_EVENT_GANG_ENDED] = on_gang_ended,
     [KD_EVENT_STALLED] = on_stalled,
+    [KD_EVENT_GPU_FAILED] = kd_turn_fail_gpu,
     [KD_EVENT_TIMER] = on_timer,
     [KD_EVENT_DRAIN] = on_drain,
 };

@@ -62,6 +62,7 @@ enum kd_stop_cause {
     KD_CAUSE_TIME,    /* limits.trialTime */
     KD_CAUSE_DRAIN,   /* the user stops in order; the trial will be resumed */
     KD_CAUSE_STALLED, /* no progress */
+    KD_CAUSE_GPU,     /* one of its GPUs failed: its gang's fault says which */
     KD_CAUSE_RUNG,    /* it has reached its rung: it ends by itself, or is asked to */
     KD_CAUSE_WHOLE,   /* the same at fidelity.max: a command that knows nothing of its budget */
 };
@@ -71,6 +72,7 @@ struct kd_study_gang {
     struct kd_slots *slots; /* owned; NULL once it has ended */
     int64_t fence;          /* of the attempt it works on, 0 = none */
     bool one_trial_only;    /* a command's gang */
+    char *fault;            /* owned; which of its GPUs failed and how; NULL = none */
 };
 
 struct kd_study_attempt {

@@ -1,6 +1,6 @@
 /* study_internal.h - what the parts of the study share: study.c (events), study_turn.c (what is to be done), study_trial.c
  * (a trial's ends), study_rung.c (pausing, going on, clones), study_measure.c (what its metrics come to), study_place.c
- * (asking, placing, ending). Nobody else includes it. */
+ * (asking, placing, ending), study_gpu.c (a GPU that fails). Nobody else includes it. */
 #ifndef KD_STUDY_INTERNAL_H
 #define KD_STUDY_INTERNAL_H
 
@@ -57,7 +57,15 @@ void kd_turn_end_by_message(struct kd_turn *turn, struct kd_study_attempt *attem
                             const struct kd_event *event);
 void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
                          const struct kd_event *event);
+/* No fault of its own: run again, at most so often in a row. counts: this time is one of those. */
+void kd_turn_end_by_infrastructure(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                                   const char *text, bool counts);
 void kd_turn_kill_pending(struct kd_turn *turn);
+
+/* study_gpu.c */
+void kd_turn_fail_gpu(struct kd_turn *turn, const struct kd_event *event);
+/* Its GPU failed: lost, and run again elsewhere. */
+void kd_turn_end_by_gpu(struct kd_turn *turn, struct kd_study_attempt *attempt);
 
 /* study_rung.c */
 /* The stopper said PAUSE at this step, or GO. */

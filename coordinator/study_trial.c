@@ -162,8 +162,8 @@ static void end_by_own_failure(struct kd_turn *turn, struct kd_study_attempt *at
         (struct kd_attempt_end){KD_ATTEMPT_FAILED, again ? KD_MOVE_RETRIED : KD_MOVE_BROKE, text});
 }
 
-static void end_by_infrastructure(struct kd_turn *turn, struct kd_study_attempt *attempt,
-                                  const char *text, bool counts)
+void kd_turn_end_by_infrastructure(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                                   const char *text, bool counts)
 {
     struct kd_trial *trial = kd_turn_trial_of(turn, attempt);
     bool got_further = turn->study->saved_step.items[trial->number] > attempt->resumed_from;
@@ -186,10 +186,12 @@ static void end_by_cause(struct kd_turn *turn, struct kd_study_attempt *attempt)
                            "limits.trialTime passed: give it more time, or less to do"},
         [KD_CAUSE_DRAIN] = {KD_ATTEMPT_YIELDED, KD_MOVE_YIELDED, "gave way: the run was stopped"},
     };
-    if (attempt->cause == KD_CAUSE_STALLED)
-        end_by_infrastructure(turn, attempt, "it made no progress and was killed", true);
+    if (attempt->cause == KD_CAUSE_GPU)
+        kd_turn_end_by_gpu(turn, attempt);
+    else if (attempt->cause == KD_CAUSE_STALLED)
+        kd_turn_end_by_infrastructure(turn, attempt, "it made no progress and was killed", true);
     else if (attempt->cause == KD_CAUSE_NONE)
-        end_by_infrastructure(turn, attempt, "it was asked to end by nobody known", true);
+        kd_turn_end_by_infrastructure(turn, attempt, "it was asked to end by nobody known", true);
     else if (attempt->cause == KD_CAUSE_WHOLE || kd_turn_went_whole(turn, attempt))
         end_naturally(turn, attempt, NULL);
     else if (attempt->cause == KD_CAUSE_RUNG)
@@ -231,6 +233,11 @@ void kd_turn_end_by_message(struct kd_turn *turn, struct kd_study_attempt *attem
         {"succeeded", on_succeeded}, {"stopped", on_stopped},        {"yielded", on_stopped},
         {"diverged", on_diverged},   {"failed", end_by_own_failure},
     };
+    bool is_success = event->outcome && strcmp(event->outcome, "succeeded") == 0;
+    if (attempt->cause == KD_CAUSE_GPU && !is_success) {
+        kd_turn_end_by_gpu(turn, attempt); /* whatever it makes of that */
+        return;
+    }
     for (size_t i = 0; i < KD_COUNT(outcomes); i++)
         if (event->outcome && strcmp(outcomes[i].outcome, event->outcome) == 0) {
             outcomes[i].handle(turn, attempt, event->text);
@@ -250,8 +257,10 @@ static void end_by_own_exit(struct kd_turn *turn, struct kd_study_attempt *attem
 {
     if (is_command && event->exit_code == 0)
         end_naturally(turn, attempt, event->text);
+    else if (attempt->cause == KD_CAUSE_GPU)
+        kd_turn_end_by_gpu(turn, attempt);
     else if (!is_command || was_killed_from_outside(event))
-        end_by_infrastructure(turn, attempt, event->text, true);
+        kd_turn_end_by_infrastructure(turn, attempt, event->text, true);
     else
         end_by_own_failure(turn, attempt, event->text);
 }
@@ -275,20 +284,21 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
             end_by_cause(turn, attempt); /* that was decided while there was a coordinator */
             break;
         }
-        end_by_infrastructure(turn, attempt, "the coordinator went away; it runs again", false);
+        kd_turn_end_by_infrastructure(turn, attempt, "the coordinator went away; it runs again",
+                                      false);
         break;
     case KD_END_MEMORY: /* its own doing, and it would be again: the search learns that it does not fit */
         end_by_own_failure(turn, attempt, event->text);
         break;
     case KD_END_NO_START:
-        end_by_infrastructure(turn, attempt, event->text, false);
+        kd_turn_end_by_infrastructure(turn, attempt, event->text, false);
         kd_turn_end_study(turn, KD_STUDY_BROKEN, event->text);
         break;
     case KD_END_LOST:
         if (attempt->cause != KD_CAUSE_NONE)
             end_by_cause(turn, attempt); /* it would not end, and its supervisor was killed */
         else
-            end_by_infrastructure(turn, attempt, event->text, true);
+            kd_turn_end_by_infrastructure(turn, attempt, event->text, true);
         break;
     default:
         kd_turn_end_attempt(turn, attempt,

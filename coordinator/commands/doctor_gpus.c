@@ -2,11 +2,16 @@
 #include "coordinator/commands/doctor.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
+#include "coordinator/commands/command.h"
 #include "coordinator/launch/gpus.h"
 #include "coordinator/store/place.h"
+#include "coordinator/store/query.h"
 
 /* Why there is none is said once, by the check of the GPUs. */
 void kd_check_driver(struct kd_doctor *doctor)
@@ -126,6 +131,51 @@ static void add_connections(struct kd_doctor *doctor, const struct kd_topology *
                 add_way(doctor, topology, gpus, i, j);
 }
 
+/* ---- what happened to them ---- */
+
+static bool is_here(const struct kd_gpu *gpus, int n, const char *uuid)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(gpus[i].uuid, uuid) == 0)
+            return true;
+    return false;
+}
+
+/* Of each GPU that is here the newest failure in the database, if there is one: the driver itself forgets them. */
+static void add_failures(struct kd_doctor *doctor, struct kd_store *store,
+                         const struct kd_gpu *gpus, int n)
+{
+    struct kd_gpu_failure *failures;
+    struct kd_error err;
+    char time[32];
+    int n_failures;
+    kd_query_gpu_failures(store, 0, &failures, &n_failures, &err); /* those that could be read */
+    for (int i = 0; i < n_failures; i++) {
+        bool is_newest = true;
+        for (int j = i + 1; j < n_failures; j++)
+            is_newest = is_newest && strcmp(failures[i].uuid, failures[j].uuid) != 0;
+        if (is_newest && is_here(gpus, n, failures[i].uuid))
+            kd_doctor_add(doctor, "gpu", KD_HEALTH_NOTE,
+                          "%s, at %s under '%s': if nobody has mended it, keep trials off it with "
+                          "CUDA_VISIBLE_DEVICES",
+                          failures[i].text, kd_time_text(failures[i].at, time),
+                          failures[i].experiment);
+    }
+    kd_gpu_failures_free(failures, n_failures);
+}
+
+static void add_history(struct kd_doctor *doctor, const struct kd_gpu *gpus, int n)
+{
+    struct kd_error err;
+    char *path = kd_place_resolve(kd_database_path(doctor->db), &err);
+    struct kd_store *store =
+        path && n > 0 && access(path, F_OK) == 0 ? kd_store_open_readonly(path, &err) : NULL;
+    if (store != NULL) /* why it cannot be read says the check of the database */
+        add_failures(doctor, store, gpus, n);
+    kd_store_close(store);
+    free(path);
+}
+
 void kd_check_gpus(struct kd_doctor *doctor)
 {
     static struct kd_gpu gpus[KD_POOL_MAX_GPUS];
@@ -146,5 +196,6 @@ void kd_check_gpus(struct kd_doctor *doctor)
         kd_doctor_add(doctor, "gpu", KD_HEALTH_NOTE,
                       "MIG instances are slots of their own: CUDA shows a process one of them and "
                       "NCCL connects none, so a trial should ask for gpus: 1");
+    add_history(doctor, gpus, n);
     add_connections(doctor, &topology, gpus);
 }

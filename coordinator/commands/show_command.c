@@ -1,4 +1,5 @@
 /* show_command.c - `katydid show`: where an experiment stands. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "coordinator/commands/options.h"
 #include "coordinator/commands/safe_text.h"
 #include "coordinator/commands/status_json.h"
+#include "coordinator/commands/trials_table.h"
 #include "coordinator/commands/view.h"
 #include "coordinator/store/lock.h"
 
@@ -110,6 +112,56 @@ static void print_best(const struct kd_trial_info *trial, const struct kd_observ
     kd_table_release(&observed);
 }
 
+/* The GPUs of the best trial, one line for each of each attempt. */
+static void print_gpus(const struct kd_status *status)
+{
+    static const char *const columns[] = {"attempt", "gpu",         "uuid",   "gpu_percent",
+                                          "gpu_gib", "gpu_celsius", "joules", "seconds"};
+    struct kd_table table = {0};
+    for (size_t i = 0; i < KD_COUNT(columns); i++)
+        kd_table_column(&table, columns[i]);
+    for (int i = 0; i < status->n_gpus; i++) {
+        const struct kd_attempt_gpu_info *gpu = &status->gpus[i];
+        if (status->best == NULL || gpu->number != status->best->number)
+            continue;
+        kd_table_int(&table, gpu->attempt);
+        kd_table_int(&table, gpu->gpu);
+        kd_table_text(&table, gpu->uuid);
+        kd_gpu_cells(&table, &gpu->used);
+        if (gpu->used.seconds > 0)
+            kd_table_number(&table, round(gpu->used.seconds * 1000) / 1000);
+        else
+            kd_table_none(&table);
+    }
+    if (kd_table_rows(&table) > 0)
+        putchar('\n');
+    if (kd_table_rows(&table) > 0)
+        kd_table_print(&table, KD_FORMAT_AS_TABLE, stdout);
+    kd_table_release(&table);
+}
+
+static void print_energy(const struct kd_status *status)
+{
+    char text[64];
+    double joules = kd_status_joules(status);
+    if (isnan(joules))
+        return;
+    snprintf(text, sizeof text, "%.4g kJ (%.3g Wh) on GPUs, in all attempts", joules / 1000,
+             joules / 3600);
+    line("Energy", text);
+}
+
+static void print_failures(const struct kd_status *status)
+{
+    char time[32];
+    for (int i = 0; i < status->n_failures; i++) {
+        const struct kd_gpu_failure *failure = &status->failures[i];
+        char *text = kd_format("%s, at %s", failure->text, kd_time_text(failure->at, time));
+        line(failure->is_of_use ? "GPU error" : "GPU failed", text);
+        free(text);
+    }
+}
+
 static void print_front(const struct kd_status *status)
 {
     char *text = kd_front_text(status->experiment, status->front);
@@ -142,50 +194,81 @@ static void print_people(const struct kd_status *status, const struct kd_trial_i
                          const char *database)
 {
     print_head(status->experiment, database);
+    print_energy(status);
+    print_failures(status);
     if (status->front != NULL)
         print_front(status);
     else if (status->best != NULL)
         print_best(status->best, status->metrics, status->n_metrics);
     else
         print_no_best(status->experiment, leader);
+    if (status->front == NULL)
+        print_gpus(status);
+}
+
+/* What is shown, and what of it is owned. */
+struct reading {
+    struct kd_status status;
+    struct kd_trial_info *trials;
+    struct kd_observed_metric *metrics;
+    struct kd_attempt_gpu_info *gpus;
+    struct kd_gpu_failure *failures;
+    struct kd_front front;
+};
+
+static int read_status(struct kd_view *view, struct reading *read, struct kd_error *err)
+{
+    struct kd_status *status = &read->status;
+    int best = view->experiment.best;
+    status->experiment = &view->experiment;
+    if (kd_query_trials(view->store, view->experiment.id, -1, &read->trials, &status->n_trials,
+                        err) != 0 ||
+        kd_query_gpus(view->store, view->experiment.id, -1, &read->gpus, &status->n_gpus, err) !=
+            0 ||
+        kd_query_gpu_failures(view->store, view->experiment.id, &read->failures,
+                              &status->n_failures, err) != 0)
+        return -1;
+    status->trials = read->trials;
+    status->gpus = read->gpus;
+    status->failures = read->failures;
+    for (int i = 0; i < status->n_trials; i++)
+        if (read->trials[i].number == best)
+            status->best = &read->trials[i];
+    if (status->best != NULL && kd_query_observation(view->store, view->experiment.id, best,
+                                                     &read->metrics, &status->n_metrics, err) != 0)
+        return -1;
+    status->metrics = read->metrics;
+    if (view->experiment.n_objectives > 1) {
+        kd_front_find(&view->experiment, read->trials, status->n_trials, &read->front);
+        status->front = &read->front;
+    }
+    return 0;
+}
+
+static void release_read(struct reading *read)
+{
+    kd_front_release(&read->front);
+    kd_observed_metrics_free(read->metrics, read->status.n_metrics);
+    kd_gpu_failures_free(read->failures, read->status.n_failures);
+    kd_attempt_gpu_infos_free(read->gpus, read->status.n_gpus);
+    kd_trial_infos_free(read->trials, read->status.n_trials);
 }
 
 static int print(struct kd_view *view, enum kd_format format)
 {
     struct kd_error err = {0};
-    struct kd_trial_info *trials = NULL;
-    struct kd_observed_metric *metrics = NULL;
-    struct kd_status status = {.experiment = &view->experiment};
-    int best = view->experiment.best, code = KD_EXIT_OK;
-    if (kd_query_trials(view->store, view->experiment.id, -1, &trials, &status.n_trials, &err) != 0)
-        code = kd_command_fail(&err);
-    status.trials = trials;
-    for (int i = 0; i < status.n_trials; i++)
-        if (trials[i].number == best)
-            status.best = &trials[i];
-    if (code == KD_EXIT_OK && status.best != NULL &&
-        kd_query_observation(view->store, view->experiment.id, best, &metrics, &status.n_metrics,
-                             &err) != 0)
-        code = kd_command_fail(&err);
-    status.metrics = metrics;
-    int leader = -1;
-    if (code == KD_EXIT_OK && best < 0 && format != KD_FORMAT_AS_JSON)
-        leader = kd_leader_find(view->store, &view->experiment, trials, status.n_trials, &err);
-    if (leader == -2)
-        code = kd_command_fail(&err);
-    struct kd_front front = {0};
-    if (code == KD_EXIT_OK && view->experiment.n_objectives > 1) {
-        kd_front_find(&view->experiment, trials, status.n_trials, &front);
-        status.front = &front;
-    }
-    if (code == KD_EXIT_OK && format == KD_FORMAT_AS_JSON)
-        kd_status_print_json(&status, stdout);
-    else if (code == KD_EXIT_OK)
-        print_people(&status, leader < 0 ? NULL : &trials[leader], kd_store_path(view->store));
-    kd_front_release(&front);
-    kd_observed_metrics_free(metrics, status.n_metrics);
-    kd_trial_infos_free(trials, status.n_trials);
-    return code;
+    struct reading read = {0};
+    int leader = -1, result = read_status(view, &read, &err);
+    if (result == 0 && view->experiment.best < 0 && format != KD_FORMAT_AS_JSON)
+        leader =
+            kd_leader_find(view->store, &view->experiment, read.trials, read.status.n_trials, &err);
+    if (result == 0 && leader != -2 && format == KD_FORMAT_AS_JSON)
+        kd_status_print_json(&read.status, stdout);
+    else if (result == 0 && leader != -2)
+        print_people(&read.status, leader < 0 ? NULL : &read.trials[leader],
+                     kd_store_path(view->store));
+    release_read(&read);
+    return result == 0 && leader != -2 ? KD_EXIT_OK : kd_command_fail(&err);
 }
 
 static int run(int argc, char **argv)

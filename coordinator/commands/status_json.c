@@ -1,5 +1,6 @@
 #include "coordinator/commands/status_json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,72 @@ static void add_number_text(struct kd_json *json, const char *key, double value)
     kd_json_add_string(json, key, kd_number_text(value, buffer));
 }
 
+static void add_known(struct kd_json *json, const char *key, double value)
+{
+    if (!isnan(value))
+        kd_json_add_number(json, key, value);
+}
+
+static void add_gpu(struct kd_json *json, const struct kd_attempt_gpu_info *gpu)
+{
+    kd_json_open(json, '{');
+    kd_json_add_int(json, "attempt", gpu->attempt);
+    kd_json_add_int(json, "gpu", gpu->gpu);
+    kd_json_add_string(json, "uuid", gpu->uuid);
+    add_known(json, "seconds", gpu->used.seconds);
+    if (gpu->used.memory_peak_bytes >= 0)
+        kd_json_add_int(json, "memoryPeakBytes", gpu->used.memory_peak_bytes);
+    add_known(json, "utilizationMeanPercent", gpu->used.percent_mean);
+    add_known(json, "utilizationPeakPercent", gpu->used.percent_peak);
+    add_known(json, "temperaturePeakCelsius", gpu->used.celsius_peak);
+    add_known(json, "energyJoules", gpu->used.joules);
+    kd_json_close(json, '}');
+}
+
+/* Nothing of a trial without GPUs. */
+static void add_gpus(struct kd_json *json, const struct kd_status *status)
+{
+    if (status->best->n_gpus == 0)
+        return;
+    kd_json_key(json, "gpus");
+    kd_json_open(json, '[');
+    for (int i = 0; i < status->n_gpus; i++)
+        if (status->gpus[i].number == status->best->number)
+            add_gpu(json, &status->gpus[i]);
+    kd_json_close(json, ']');
+}
+
+static void add_failures(struct kd_json *json, const struct kd_status *status)
+{
+    if (status->n_failures == 0)
+        return;
+    kd_json_key(json, "gpuFailures");
+    kd_json_open(json, '[');
+    for (int i = 0; i < status->n_failures; i++) {
+        const struct kd_gpu_failure *failure = &status->failures[i];
+        kd_json_open(json, '{');
+        add_time(json, "time", failure->at);
+        kd_json_add_string(json, "uuid", failure->uuid);
+        if (failure->xid != 0)
+            kd_json_add_int(json, "xid", failure->xid);
+        kd_json_add_string(json, "drained", failure->is_of_use ? "False" : "True");
+        kd_json_add_string(json, "message", failure->text);
+        kd_json_close(json, '}');
+    }
+    kd_json_close(json, ']');
+}
+
+double kd_status_joules(const struct kd_status *status)
+{
+    double sum = NAN;
+    for (int i = 0; i < status->n_gpus; i++) {
+        double joules = status->gpus[i].used.joules;
+        if (!isnan(joules))
+            sum = isnan(sum) ? joules : sum + joules;
+    }
+    return sum;
+}
+
 /* Katib's values are strings, also the numbers. */
 static void add_best(struct kd_json *json, const struct kd_status *status)
 {
@@ -103,6 +170,7 @@ static void add_best(struct kd_json *json, const struct kd_status *status)
     }
     kd_json_close(json, ']');
     kd_json_close(json, '}');
+    add_gpus(json, status);
     kd_json_close(json, '}');
     free(name);
 }
@@ -151,6 +219,8 @@ void kd_status_print_json(const struct kd_status *status, FILE *out)
         add_best(&json, status);
     if (status->front != NULL)
         kd_front_write(&json, e, status->trials, status->front);
+    add_known(&json, "gpuEnergyJoules", kd_status_joules(status));
+    add_failures(&json, status);
     add_counts(&json, e);
     add_lists(&json, status);
     kd_json_close(&json, '}');

@@ -8,6 +8,7 @@
 #include "coordinator/base/str.h"
 #include "coordinator/commands/command.h"
 #include "coordinator/commands/trainer_topics.h"
+#include "coordinator/launch/xid.h"
 #include "coordinator/spec/experiment.h"
 #include "coordinator/store/query.h"
 #include "coordinator/trial.h"
@@ -107,6 +108,48 @@ static int fill_metrics(const struct kd_topic *topic, struct kd_table *table, st
     };
     (void)topic, (void)err;
     add_texts(table, columns, cells, KD_COUNT(cells));
+    return 0;
+}
+
+static int fill_gpus(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"shown as", "attempt_gpus", "meaning", NULL};
+    static const char *const cells[] = {
+#define X(shown, column, meaning) shown, column, meaning,
+#include "coordinator/commands/gpu_columns.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_texts(table, columns, cells, KD_COUNT(cells));
+    return 0;
+}
+
+static int fill_xid(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
+{
+    static const char *const columns[] = {"xid", "effect", "meaning", NULL};
+    static const char *const effects[] = {
+        [KD_XID_OWN] = "the program's own: a trial that dies of it has failed, the GPU goes on",
+        [KD_XID_SILENT] = "passed over, for it comes with every program that is killed",
+        [KD_XID_NOTED] = "told and passed over",
+        [KD_XID_SPOILS] = "what ran there is run again, the GPU goes on",
+        [KD_XID_FAILS] = "what ran there is run again, the GPU gets no trial in this run",
+    };
+    static const int numbers[] = {
+#define X(xid, effect, meaning) xid,
+#include "coordinator/launch/xid.def"
+#undef X
+    };
+    (void)topic, (void)err;
+    add_columns(table, columns);
+    for (size_t i = 0; i < KD_COUNT(numbers); i++) {
+        kd_table_int(table, numbers[i]);
+        kd_table_text(table, effects[kd_xid_effect(numbers[i])]);
+        kd_table_text(table, kd_xid_meaning(numbers[i]));
+    }
+    kd_table_text(table, "others, lost");
+    kd_table_text(table, effects[KD_XID_FAILS]);
+    kd_table_text(table,
+                  "what NVIDIA's Xid catalog has beside these; a GPU that the driver calls lost");
     return 0;
 }
 

@@ -1,11 +1,15 @@
 #include "coordinator/commands/trials_table.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 #include "coordinator/commands/view.h"
+
+/* Mean load and greatest memory and temperature of the trial's GPUs, and their energy together. */
+static const char *const gpu_columns[] = {"gpu_percent", "gpu_gib", "gpu_celsius", "joules"};
 
 /* ---- columns ---- */
 
@@ -20,9 +24,15 @@ static bool has_schedule(const struct kd_table *table)
     return kd_table_find_column(table, "until") >= 0;
 }
 
+/* Of an experiment whose trials hold GPUs: how many columns. */
+static int n_gpu_columns(const struct kd_table *table)
+{
+    return kd_table_find_column(table, gpu_columns[0]) >= 0 ? (int)KD_COUNT(gpu_columns) : 0;
+}
+
 static int n_after_params(const struct kd_table *table, const struct kd_experiment_info *experiment)
 {
-    return 2 + 2 * has_schedule(table) + (experiment->n_constraints > 0);
+    return 2 + 2 * has_schedule(table) + (experiment->n_constraints > 0) + n_gpu_columns(table);
 }
 
 static bool is_taken(const struct kd_table *table, const char *name)
@@ -30,6 +40,9 @@ static bool is_taken(const struct kd_table *table, const char *name)
     static const char *const later[] = {"until", "parent", "feasible", "seconds", "reason"};
     for (size_t i = 0; i < KD_COUNT(later); i++)
         if (strcmp(name, later[i]) == 0)
+            return true;
+    for (size_t i = 0; i < KD_COUNT(gpu_columns); i++)
+        if (strcmp(name, gpu_columns[i]) == 0)
             return true;
     return kd_table_find_column(table, name) >= 0;
 }
@@ -78,6 +91,22 @@ static void add_schedule_columns(struct kd_table *table, const struct kd_trial_i
     kd_table_column(table, "parent");
 }
 
+static bool is_measured(const struct kd_trial_info *trial)
+{
+    const struct kd_gpu_total *used = &trial->gpus;
+    return trial->n_gpus > 0 && (used->memory_peak_bytes >= 0 || !isnan(used->percent_mean) ||
+                                 !isnan(used->celsius_peak) || !isnan(used->joules));
+}
+
+static void add_gpu_columns(struct kd_table *table, const struct kd_trial_info *trials, int n)
+{
+    bool any = false;
+    for (int i = 0; i < n; i++)
+        any = any || is_measured(&trials[i]);
+    for (size_t i = 0; i < KD_COUNT(gpu_columns) && any; i++)
+        kd_table_column(table, gpu_columns[i]);
+}
+
 void kd_trials_table(struct kd_table *table, const struct kd_experiment_info *experiment,
                      const struct kd_trial_info *trials, int n)
 {
@@ -86,6 +115,7 @@ void kd_trials_table(struct kd_table *table, const struct kd_experiment_info *ex
     add_schedule_columns(table, trials, n);
     if (experiment->n_constraints > 0)
         kd_table_column(table, "feasible");
+    add_gpu_columns(table, trials, n);
     kd_table_column(table, "seconds");
     kd_table_column(table, "reason");
 }
@@ -147,6 +177,24 @@ static void add_schedule_cells(struct kd_table *table, const struct kd_trial_inf
         kd_table_none(table);
 }
 
+void kd_gpu_cells(struct kd_table *table, const struct kd_gpu_total *used)
+{
+    double gib = used->memory_peak_bytes < 0 ? NAN : (double)used->memory_peak_bytes / (1 << 30);
+    const double values[] = {used->percent_mean, gib, used->celsius_peak, used->joules};
+    for (size_t i = 0; i < KD_COUNT(values); i++)
+        if (isnan(values[i]))
+            kd_table_none(table);
+        else
+            kd_table_number(table, round(values[i] * 1000) / 1000);
+}
+
+static void add_gpu_cells(struct kd_table *table, const struct kd_trial_info *trial)
+{
+    static const struct kd_gpu_total none = {
+        .percent_mean = NAN, .memory_peak_bytes = -1, .celsius_peak = NAN, .joules = NAN};
+    kd_gpu_cells(table, trial->n_gpus > 0 ? &trial->gpus : &none);
+}
+
 void kd_trials_table_row(struct kd_table *table, const struct kd_experiment_info *experiment,
                          const struct kd_trial_info *trial)
 {
@@ -165,6 +213,8 @@ void kd_trials_table_row(struct kd_table *table, const struct kd_experiment_info
         add_schedule_cells(table, trial);
     if (experiment->n_constraints > 0)
         add_feasible_cell(table, trial);
+    if (n_gpu_columns(table) > 0)
+        add_gpu_cells(table, trial);
     if (trial->finished_at > 0 && trial->started_at > 0)
         kd_table_number(
             table, (double)(int64_t)((trial->finished_at - trial->started_at) * 1000 + 0.5) / 1000);

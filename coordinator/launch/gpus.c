@@ -122,10 +122,20 @@ static int find_one(const struct kd_nvml *nvml, unsigned index, struct kd_gpu *g
                     char *note, size_t note_size)
 {
     kd_nvml_device device;
-    if (nvml->by_index(index, &device) != 0) {
+    char uuid[KD_NVML_NAME];
+    int code = nvml->by_index(index, &device);
+    if (code == 0)
+        code =
+            nvml->uuid(device, uuid, sizeof uuid); /* of a lost one the handle may still be had */
+    if (code == KD_NVML_GPU_IS_LOST)
+        snprintf(note, note_size,
+                 "GPU %u is lost, says the NVIDIA driver: reset it (nvidia-smi --gpu-reset) or "
+                 "restart the machine",
+                 index);
+    else if (code != 0)
         snprintf(note, note_size, "the NVIDIA driver cannot reach GPU %u", index);
+    if (code != 0)
         return 0;
-    }
     if (!is_in_mig_mode(nvml, device)) {
         gpus[0] = describe(nvml, device, index);
         return 1;

@@ -1,6 +1,6 @@
 /* nvml.h - NVIDIA's management library, loaded at run time: no toolkit is needed to build, no driver to run.
  *
- * Names, values and the one structure are those of NVML's public C interface, API version 12 (CUDA 12.2; documented at
+ * Names, values and the structures are those of NVML's public C interface, API version 12 (CUDA 12.2; documented at
  * docs.nvidia.com/deploy/nvml-api). Every call gives 0 when it succeeded. The library is KATYDID_NVML, else
  * libnvidia-ml.so.1. */
 #ifndef KD_LAUNCH_NVML_H
@@ -11,6 +11,12 @@
 enum {
     KD_NVML_LINKS = 18, /* NVLinks of a GPU, at most */
     KD_NVML_NAME = 96,  /* bytes of a name, a UUID or a version */
+
+    KD_NVML_GPU_IS_LOST =
+        15, /* what a call gives: it has fallen off the bus, or cannot be reached */
+
+    KD_NVML_XID_EVENT =
+        8, /* type of the events: a critical error, whose number (Xid) is the data */
 
     KD_NVML_END_SWITCH = 2, /* what is at the other end of a link, beside 0, a GPU: an NVSwitch */
 
@@ -27,6 +33,12 @@ struct kd_nvml_pci {
     char legacy_id[16];
     unsigned domain, bus, device, device_id, subsystem_id;
     char id[32];
+};
+
+struct kd_nvml_event {
+    void *device;
+    unsigned long long type, data;
+    unsigned instance, compute_instance; /* of a GPU in MIG mode; all bits set: of none */
 };
 
 typedef void *kd_nvml_device; /* of the library; valid until it is closed */
@@ -54,7 +66,18 @@ typedef void *kd_nvml_device; /* of the library; valid until it is closed */
     X(mig_mode, nvmlDeviceGetMigMode, (kd_nvml_device, unsigned *, unsigned * /* pending */))      \
     X(mig_count, nvmlDeviceGetMaxMigDeviceCount, (kd_nvml_device, unsigned *))                     \
     X(mig_by_index, nvmlDeviceGetMigDeviceHandleByIndex,                                           \
-      (kd_nvml_device, unsigned, kd_nvml_device *))
+      (kd_nvml_device, unsigned, kd_nvml_device *))                                                \
+    X(utilization, nvmlDeviceGetUtilizationRates,                                                  \
+      (kd_nvml_device, unsigned[2] /* percent of the time: computing, moving memory */))           \
+    X(temperature, nvmlDeviceGetTemperature, (kd_nvml_device, int /* 0 = the GPU */, unsigned *))  \
+    X(power, nvmlDeviceGetPowerUsage, (kd_nvml_device, unsigned * /* mW */))                       \
+    X(instance_id, nvmlDeviceGetGpuInstanceId, (kd_nvml_device, unsigned *))                       \
+    X(events_new, nvmlEventSetCreate, (void **))                                                   \
+    X(events_free, nvmlEventSetFree, (void *))                                                     \
+    X(events_of, nvmlDeviceRegisterEvents, (kd_nvml_device, unsigned long long, void *))           \
+    X(events_next, nvmlEventSetWait_v2, (void *, struct kd_nvml_event *, unsigned /* ms */))       \
+    X(energy, nvmlDeviceGetTotalEnergyConsumption,                                                 \
+      (kd_nvml_device, unsigned long long * /* mJ since the driver was loaded */))
 
 struct kd_nvml {
     void *library;

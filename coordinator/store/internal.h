@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "coordinator/base/error.h"
+#include "coordinator/store/query.h"
 #include "coordinator/store/store.h"
 
 enum kd_statement {
@@ -64,6 +65,9 @@ void kd_bind_value(sqlite3_stmt *statement, int at, double value);
 
 const char *kd_nonfinite_name(double value); /* NULL when finite; static */
 double kd_nonfinite_value(const char *name); /* NaN for NULL */
+
+/* Six columns from `at` on: seconds, memory, mean and peak percentage, temperature, joules. */
+struct kd_gpu_total kd_column_gpu_total(sqlite3_stmt *statement, int at);
 
 /* The value whose REAL stands in column `at` and whose non-finite name in `at + 1`. */
 double kd_column_value(sqlite3_stmt *statement, int at);

@@ -52,6 +52,13 @@ struct kd_param_value {
     bool is_text;      /* categorical */
 };
 
+/* Of some GPUs and some time together, or of one: the greatest peaks, the mean over the time, the sum of the energy. NaN, or -1
+ * for bytes: not known. */
+struct kd_gpu_total {
+    double seconds, percent_mean, percent_peak, celsius_peak, joules;
+    int64_t memory_peak_bytes;
+};
+
 struct kd_trial_info {
     int number;
     enum kd_trial_state state;
@@ -66,6 +73,8 @@ struct kd_trial_info {
     int64_t until;
     double created_at, started_at, finished_at; /* 0 = not yet */
     int exit_code, exit_signal;                 /* -1 = none */
+    int n_gpus;                                 /* rows of attempt_gpus; 0: it held none */
+    struct kd_gpu_total gpus;                   /* of all its attempts */
     struct kd_param_value *params; /* in the order of the space; inactive ones missing */
     int n_params;
 };
@@ -74,6 +83,29 @@ struct kd_trial_info {
 int kd_query_trials(struct kd_store *store, int64_t experiment, int number,
                     struct kd_trial_info **trials, int *n, struct kd_error *err);
 void kd_trial_infos_free(struct kd_trial_info *trials, int n);
+
+/* One GPU of one attempt. */
+struct kd_attempt_gpu_info {
+    int number, attempt, gpu; /* trial; which attempt of it, from 1; as nvidia-smi numbers it */
+    char *uuid;               /* owned */
+    struct kd_gpu_total used;
+};
+/* The GPUs of the trials' attempts, in order; only of that trial when number >= 0. */
+int kd_query_gpus(struct kd_store *store, int64_t experiment, int number,
+                  struct kd_attempt_gpu_info **gpus, int *n, struct kd_error *err);
+void kd_attempt_gpu_infos_free(struct kd_attempt_gpu_info *gpus, int n);
+
+/* A GPU that failed while an experiment ran, from the journal. */
+struct kd_gpu_failure {
+    char *experiment, *uuid, *text; /* owned; text: "GPU 1 (GPU-...) failed: ..." */
+    int xid;                        /* the driver's number; 0 = it was lost */
+    bool is_of_use;                 /* it went on, only what ran there was spoiled */
+    double at;
+};
+/* Those of an experiment, or of all when it is 0; oldest first. */
+int kd_query_gpu_failures(struct kd_store *store, int64_t experiment,
+                          struct kd_gpu_failure **failures, int *n, struct kd_error *err);
+void kd_gpu_failures_free(struct kd_gpu_failure *failures, int n);
 
 /* Katib's observation: a metric's extremes over its finite points, and its last point. */
 struct kd_observed_metric {

@@ -71,6 +71,12 @@ static void add_constraint(struct kd_trial_info *t, sqlite3_stmt *s)
         t->is_feasible = false;
 }
 
+static void add_gpus(struct kd_trial_info *t, sqlite3_stmt *s)
+{
+    t->n_gpus = sqlite3_column_int(s, 1);
+    t->gpus = kd_column_gpu_total(s, 2);
+}
+
 /* What belongs to trials: a query by trial_id, and what to do with each of its rows. */
 static const struct {
     const char *sql;
@@ -85,6 +91,13 @@ static const struct {
     {"SELECT trial_id, value, nonfinite FROM constraints WHERE trial_id BETWEEN ?1 AND ?2 "
      "ORDER BY trial_id, i",
      add_constraint},
+    {"SELECT a.trial_id, count(*), sum(g.seconds), max(g.memory_peak_bytes), "
+     "sum(g.utilization_mean_percent * g.seconds) / "
+     "sum(CASE WHEN g.utilization_mean_percent IS NULL THEN NULL ELSE g.seconds END), "
+     "max(g.utilization_peak_percent), max(g.temperature_peak_celsius), sum(g.energy_joules) "
+     "FROM attempts AS a JOIN attempt_gpus AS g ON g.fence = a.fence "
+     "WHERE a.trial_id BETWEEN ?1 AND ?2 GROUP BY a.trial_id ORDER BY a.trial_id",
+     add_gpus},
 };
 
 /* Both walks go by number, so the trials are found by stepping on. */
@@ -105,7 +118,7 @@ static int add_detail(struct kd_store *store, size_t which, int64_t first_id, in
             details[which].add(&trials[at], s);
     }
     if (rc != SQLITE_DONE)
-        kd_store_fail(store, err, "cannot read the parameters, objectives and constraints");
+        kd_store_fail(store, err, "cannot read the parameters, objectives, constraints and GPUs");
     sqlite3_finalize(s);
     return rc == SQLITE_DONE ? 0 : -1;
 }

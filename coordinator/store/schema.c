@@ -6,16 +6,19 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/store/schema_1.h"
 #include "coordinator/store/schema_2.h"
+#include "coordinator/store/schema_3.h"
 
 /* migrations[v] brings a file of version v to version v + 1. */
 static const char *const migrations[] = {
     KD_SCHEMA_1,
     KD_SCHEMA_2,
+    KD_SCHEMA_3,
 };
 
 /* stand_ins[v] makes a file of version v + 1 look like one of version v + 2 to whoever reads it. */
 static const char *const stand_ins[] = {
     KD_STAND_IN_2,
+    KD_STAND_IN_3,
 };
 
 int kd_schema_version(void)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "coordinator/base/error.h"
+#include "coordinator/gpu_usage.h"
 #include "coordinator/trial.h"
 #include "search/space.h"
 
@@ -63,6 +64,13 @@ int kd_store_save_trial(struct kd_store *store, int64_t experiment, const struct
 int kd_store_save_attempt(struct kd_store *store, int64_t experiment,
                           const struct kd_attempt *attempt, struct kd_error *err);
 int kd_store_save_gang(struct kd_store *store, const struct kd_gang *gang, struct kd_error *err);
+
+/* The i-th GPU of an attempt: its number, and its UUID. Later what the attempt made of it; what is not known stays NULL. */
+int kd_store_add_attempt_gpu(struct kd_store *store, int64_t fence, int i, int gpu,
+                             const char *uuid, struct kd_error *err);
+int kd_store_save_gpu_usage(struct kd_store *store, int64_t fence, int i,
+                            const struct kd_gpu_usage *usage, struct kd_error *err);
+
 int kd_store_add_artifact(struct kd_store *store, int64_t experiment, int trial, const char *kind,
                           const char *path, int64_t bytes, const char *digest,
                           struct kd_error *err);

@@ -44,6 +44,10 @@ static struct kd_event full_event(double *values)
         .text = "line one\nline \"two\"",
         .exit_code = -1,
         .exit_signal = 37,
+        .gpu = 43,
+        .xid = 79,
+        .is_of_use = true,
+        .uuid = "GPU-1",
     };
 }
 
@@ -68,10 +72,14 @@ static void an_event_comes_back_from_the_journal_as_it_was(void **state)
     struct kd_event back = through_journal(&event, &body, &read_values);
     assert_string_equal(back.outcome, event.outcome);
     assert_string_equal(back.text, event.text);
+    assert_string_equal(back.uuid, event.uuid);
     assert_memory_equal(back.values, values, sizeof values);
 #define SAME(field) assert_true(back.field == event.field)
     SAME(at);
     SAME(gang);
+    SAME(gpu);
+    SAME(xid);
+    SAME(is_of_use);
     SAME(fence);
     SAME(n_gpus);
     SAME(n_cpus);

@@ -94,6 +94,27 @@ static void capacity_is_what_an_empty_machine_holds(void **state)
         assert_int_equal(kd_pool_capacity(&pool, &cases[i].need), cases[i].expected);
 }
 
+static void a_drained_gpu_is_given_to_nobody(void **state)
+{
+    (void)state;
+    struct kd_pool pool;
+    struct kd_slots first, second;
+    struct kd_need need = {.gpus = 1, .cpu_parts = KD_CORE};
+    kd_pool_init(&pool, 3, 8, 16, NULL);
+    assert_true(kd_pool_take(&pool, &need, 1, &first));
+    assert_int_equal(first.gpus[0], 0);
+    kd_pool_drain(&pool, 0); /* it keeps it until it gives it back */
+    kd_pool_drain(&pool, 1);
+    assert_int_equal(kd_pool_usable_gpus(&pool), 1);
+    assert_int_equal(kd_pool_capacity(&pool, &need), 1);
+    kd_pool_give(&pool, &first);
+    assert_true(kd_pool_take(&pool, &need, 2, &second));
+    assert_int_equal(second.gpus[0], 2);
+    assert_false(kd_pool_take(&pool, &need, 3, &first));
+    need.gpus = 2;
+    assert_int_equal(kd_pool_capacity(&pool, &need), 0);
+}
+
 static void oversubscribed_gangs_take_the_least_loaded_cores(void **state)
 {
     (void)state;
@@ -134,6 +155,7 @@ int main(void)
         cmocka_unit_test(parts_of_a_core_are_packed),
         cmocka_unit_test(capacity_is_what_an_empty_machine_holds),
         cmocka_unit_test(memory_that_is_promised_is_not_promised_again),
+        cmocka_unit_test(a_drained_gpu_is_given_to_nobody),
         cmocka_unit_test(oversubscribed_gangs_take_the_least_loaded_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include "coordinator/store/query.h"
 #include "coordinator/store/schema_1.h"
+#include "coordinator/store/schema_2.h"
 
 static void a_new_file_has_our_tables_wal_and_an_id(void **state)
 {
@@ -13,12 +14,13 @@ static void a_new_file_has_our_tables_wal_and_an_id(void **state)
     assert_int_equal(strlen(kd_store_run_uuid(store)), 32);
     assert_int_equal(kd_store_term(store), 1);
     expect(f, "PRAGMA application_id", "1263819076");
-    expect(f, "PRAGMA user_version", "2");
+    expect(f, "PRAGMA user_version", "3");
     expect(f, "PRAGMA journal_mode", "wal");
     expect(f,
            "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE type IN "
            "('table', 'view') ORDER BY name)",
-           "artifacts,attempts,constraints,events,experiments,gangs,meta,metric,metrics,objectives,"
+           "artifacts,attempt_gpus,attempts,constraints,events,experiments,gangs,meta,metric,"
+           "metrics,objectives,"
            "params,trials");
     kd_store_close(store);
 }
@@ -211,9 +213,86 @@ static void a_file_of_version_1_is_read_as_it_is_and_brought_forward_by_its_owne
 
     struct kd_store *store = open_store(f);
     expect_old_trial(f, store);
-    expect(f, "PRAGMA user_version", "2");
+    expect(f, "PRAGMA user_version", "3");
     expect(f, "SELECT run_uuid || term FROM meta", "0123456789abcdef0123456789abcdef5");
     expect(f, "SELECT count(*) FROM constraints", "0");
+    expect(f, "SELECT count(*) FROM attempt_gpus", "0");
+    kd_store_close(store);
+}
+
+/* A file as version 2 left it has the constraints and lacks the GPUs. */
+static void a_reader_of_version_2_sees_no_gpus(void **state)
+{
+    struct fixture *f = *state;
+    struct kd_attempt_gpu_info *gpus;
+    int n;
+    make_version_1(f);
+    execute(f->db, KD_SCHEMA_2 "PRAGMA user_version = 2");
+    struct kd_store *reader = kd_store_open_readonly(f->db, &f->err);
+    assert_non_null(reader);
+    expect_old_trial(f, reader);
+    must(f, kd_query_gpus(reader, 1, -1, &gpus, &n, &f->err));
+    assert_int_equal(n, 0);
+    kd_attempt_gpu_infos_free(gpus, n);
+    kd_store_close(reader);
+    expect(f, "PRAGMA user_version", "2");
+}
+
+static struct kd_gpu_usage usage_of(double seconds, int percent, int64_t energy_mj)
+{
+    struct kd_gpu_usage usage = {0};
+    struct kd_gpu_reading begin = {.at_s = 10, .power_mw = -1};
+    struct kd_gpu_reading end = {.at_s = 10 + seconds,
+                                 .percent = percent,
+                                 .memory_bytes = 1 << 30,
+                                 .celsius = -1,
+                                 .energy_mj = energy_mj,
+                                 .power_mw = -1};
+    kd_gpu_usage_add(&usage, &begin);
+    kd_gpu_usage_add(&usage, &end);
+    return usage;
+}
+
+/* 1 s at 100 % and 3 s at 20 % are 40 %; what one GPU does not tell is not known of it, nor guessed. */
+static void gpus_of_all_attempts_are_added_up(void **state)
+{
+    struct fixture *f = *state;
+    struct kd_store *store = open_store(f);
+    double values[] = {1e-3, 64, 32, 1};
+    struct kd_trial trial = sample_trial(0, values);
+    struct kd_gpu_usage first = usage_of(1, 100, 5000), second = usage_of(3, 20, 7500), none = {0};
+    must(f, kd_store_begin(store, &f->err));
+    int64_t id = add_experiment(f, store, "sweep");
+    must(f, kd_store_save_trial(store, id, &trial, sample_space(), &f->err));
+    for (int n = 1; n <= 2; n++) {
+        struct kd_attempt attempt = {.fence = n, .n = n, .state = KD_ATTEMPT_LOST};
+        must(f, kd_store_save_attempt(store, id, &attempt, &f->err));
+        must(f, kd_store_add_attempt_gpu(store, n, 0, 2, "GPU-b", &f->err));
+        must(f, kd_store_save_gpu_usage(store, n, 0, n == 1 ? &first : &second, &f->err));
+    }
+    must(f, kd_store_add_attempt_gpu(store, 2, 1, 3, "GPU-c", &f->err));
+    must(f, kd_store_save_gpu_usage(store, 2, 1, &none, &f->err));
+    must(f, kd_store_commit(store, &f->err));
+    expect(f, "SELECT count(*) FROM attempt_gpus WHERE seconds IS NULL AND energy_joules IS NULL",
+           "1");
+
+    struct kd_trial_info *rows;
+    int n;
+    must(f, kd_query_trials(store, id, -1, &rows, &n, &f->err));
+    assert_int_equal(rows[0].n_gpus, 3);
+    assert_true(rows[0].gpus.joules == 12.5 && rows[0].gpus.percent_peak == 100);
+    assert_true(fabs(rows[0].gpus.percent_mean - 40) < 1e-9 && isnan(rows[0].gpus.celsius_peak));
+    assert_int_equal(rows[0].gpus.memory_peak_bytes, 1 << 30);
+    kd_trial_infos_free(rows, n);
+
+    struct kd_attempt_gpu_info *gpus;
+    must(f, kd_query_gpus(store, id, 0, &gpus, &n, &f->err));
+    assert_int_equal(n, 3);
+    assert_int_equal(gpus[2].attempt, 2);
+    assert_int_equal(gpus[2].gpu, 3);
+    assert_string_equal(gpus[2].uuid, "GPU-c");
+    assert_true(isnan(gpus[2].used.joules) && gpus[2].used.memory_peak_bytes == -1);
+    kd_attempt_gpu_infos_free(gpus, n);
     kd_store_close(store);
 }
 
@@ -457,6 +536,8 @@ int main(void)
         T(saving_a_trial_again_updates_it),
         T(all_objectives_and_constraints_of_a_trial_are_kept),
         T(a_file_of_version_1_is_read_as_it_is_and_brought_forward_by_its_owner),
+        T(a_reader_of_version_2_sees_no_gpus),
+        T(gpus_of_all_attempts_are_added_up),
         T(every_state_of_trial_h_has_its_place_in_the_schema),
         T(the_database_forbids_a_second_live_attempt),
         T(what_is_rolled_back_never_was),
