@@ -115,9 +115,14 @@ graphs() {
     done
 }
 
+# Not grep -q, which would end doctor before it is done.
+has_lt() {
+    "$bin/katydid" doctor | grep '^cublaslt *ok' >/dev/null
+}
+
 # Products and convolutions that are small enough for our own kernels too.
 ops_by_lt() {
-    "$bin/katydid" doctor | grep -q '^cublaslt *ok' || skip "no cuBLASLt"
+    has_lt || skip "no cuBLASLt"
     KATYDID_CUBLASLT_FROM=1 "$folder/tests/test_ops_cuda" 'matmul*'
     KATYDID_CUBLASLT_FROM=1 "$folder/tests/test_ops_cuda" 'linear*'
     KATYDID_CUBLASLT_FROM=1 "$folder/tests/test_ops_cuda" 'conv2d*'
@@ -133,7 +138,7 @@ last_loss() {
 # fp16, tf32 and bf16 train to nearly the same loss.
 precisions() {
     . "$source_dir/tests/cuda/models.sh"
-    "$bin/katydid" doctor | grep -q '^cublaslt *ok' || skip "no cuBLASLt"
+    has_lt || skip "no cuBLASLt"
     local precision
     export KATYDID_CUBLASLT_FROM=1
     train mlp.yaml +device=cuda >exact
