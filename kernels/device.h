@@ -12,7 +12,7 @@
 #include "kernels/ops.h"
 #include "kernels/precision.h"
 
-enum { KD_MARKS = 32, KD_IDENTITY_MAX = 40 };
+enum { KD_MARKS = 32, KD_IDENTITY_MAX = 40, KD_PAGE = 4096 };
 
 struct kd_recording; /* a device's own */
 
@@ -40,7 +40,8 @@ struct kd_device {
      * other host memory has been read. */
     void (*copy_in)(struct kd_queue *queue, void *device, const void *host, size_t bytes);
     void (*copy_out)(struct kd_queue *queue, void *host, const void *device, size_t bytes);
-    /* Host memory that is copied often, made faster to copy for as long as it is pinned. Nothing where that cannot be. */
+    /* Host memory that is copied often, made faster to copy for as long as it is pinned. Nothing where that cannot be. It begins a
+     * page and has its pages to itself (kd_alloc_aligned by KD_PAGE does), as whole pages are pinned. */
     void (*pin)(void *host, size_t bytes);
     void (*unpin)(void *host);
 

@@ -147,12 +147,28 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 
 /* ---- pinned memory */
 
+/* Whole pages. Memory that lies on pages of which some are pinned is CUDA's to refuse, now or at a copy; here it is refused at once. */
+static constexpr size_t PAGE = 4096;
 static std::map<const char *, size_t> pinned;
+
+/* Is any of it? */
+static bool is_pinned(const char *begin, size_t bytes)
+{
+    auto after = pinned.lower_bound(begin + bytes);
+    if (after == pinned.begin())
+        return false;
+    auto [last, its_bytes] = *std::prev(after);
+    return begin < last + its_bytes;
+}
 
 cudaError_t cudaHostRegister(void *host, size_t bytes, unsigned)
 {
+    const char *begin = static_cast<const char *>(host);
+    size_t rounded = (bytes + PAGE - 1) / PAGE * PAGE;
+    if (reinterpret_cast<uintptr_t>(host) % PAGE != 0 || is_pinned(begin, rounded))
+        return counts["refused pins"]++, cudaErrorHostMemoryAlreadyRegistered;
     if (RESULT == cudaSuccess)
-        pinned[static_cast<const char *>(host)] = bytes;
+        pinned[begin] = rounded;
     return RESULT;
 }
 
@@ -161,15 +177,6 @@ cudaError_t cudaHostUnregister(void *host)
     if (pinned.erase(static_cast<const char *>(host)) == 0)
         return cudaErrorInvalidValue;
     return RESULT;
-}
-
-static bool is_pinned(const void *host)
-{
-    auto after = pinned.upper_bound(static_cast<const char *>(host));
-    if (after == pinned.begin())
-        return false;
-    auto [begin, bytes] = *std::prev(after);
-    return static_cast<const char *>(host) < begin + bytes;
 }
 
 /* ---- copies */
@@ -196,7 +203,7 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
-    if (kind == cudaMemcpyHostToDevice && !is_pinned(from)) {
+    if (kind == cudaMemcpyHostToDevice && !is_pinned(static_cast<const char *>(from), bytes)) {
         const char *host = static_cast<const char *>(from);
         std::vector<char> copy(host, host + bytes);
         kd_sim::give(stream,

@@ -66,6 +66,7 @@ static void a_trial_of_the_same_shape_allocates_and_records_nothing(void **state
     run_on(&trial,
            ON_GPU(", \"model\": [{\"linear\": {\"units\": 5}}, {\"linear\": {\"units\": 3}}]"));
     assert_true(n_calls("cudaMalloc") > allocated);
+    assert_int_equal(n_calls("refused pins"), 0);
     trial_close(&trial);
 }
 

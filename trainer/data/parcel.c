@@ -24,7 +24,7 @@ void kd_parcel_release(struct kd_parcel *parcel)
 static void make_images(struct kd_parcel *parcel)
 {
     for (int i = 0; i < KD_PARCEL_IMAGES; i++) {
-        parcel->images[i] = kd_alloc_aligned(KD_PARCEL_ALIGNMENT, parcel->bytes);
+        parcel->images[i] = kd_alloc_aligned(KD_PAGE, parcel->bytes);
         parcel->device->pin(parcel->images[i], parcel->bytes);
     }
 }

@@ -193,7 +193,8 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
     plan->sums = new_memory(plan, plan->n_sums, sizeof(double));
     plan->rates = new_memory(plan, plan->model.n_rates + 1, sizeof(float));
     plan->control = plan->device->alloc(sizeof *plan->control);
-    plan->device->pin(plan->notes, sizeof plan->notes);
+    plan->notes = kd_alloc_aligned(KD_PAGE, KD_NOTES * sizeof *plan->notes);
+    plan->device->pin(plan->notes, KD_NOTES * sizeof *plan->notes);
     write_rates(plan);
     return 0;
 }
@@ -241,8 +242,9 @@ static void free_device_memory(struct kd_plan *plan)
         for (int i = 0; i < KD_PASSES_KEPT; i++)
             kd_pass_release(&plan->passes[k][i], plan);
     kd_plan_forget_updates(plan);
-    if (plan->control)
+    if (plan->notes)
         plan->device->unpin(plan->notes);
+    free(plan->notes);
     kd_exchange_free(&plan->exchange, plan->parameters);
     kd_exchange_free(&plan->exchange, plan->gradients);
     kd_exchange_release(&plan->exchange);

@@ -100,7 +100,7 @@ struct kd_plan {
     double *sums;
     float *rates; /* tunable settings; the last one is the label smoothing */
     struct kd_control *control;
-    struct kd_note notes[KD_NOTES]; /* host memory, pinned: what was copied from the control's */
+    struct kd_note *notes; /* [KD_NOTES], host memory, pinned: what was copied from the control's */
     int64_t n_notes;
 
     struct kd_pass passes[KD_N_PASSES][KD_PASSES_KEPT];
