@@ -3,7 +3,8 @@
  * Every call but make_id is made by all ranks, alike and in the same order, each rank by the thread that opened its device.
  * Sums and gathers lie on a queue of that device like ops: what is queued behind them finds their results. They take place in
  * device memory, and they cannot fail by themselves: after a failure they do nothing, and wait tells of it. So a caller asks
- * `wait` and not the device's own wait, which for a rank that is gone would not return.
+ * `wait` and not the device's own wait, which for a rank that is gone would not return; nor would a copy out to memory that is not
+ * pinned, so wait comes before those.
  *
  * Whether two ranks share a GPU, and which sets of ranks keep their collective for the next trial, is the caller's business. */
 #ifndef KD_KERNELS_COLLECTIVE_H

@@ -98,6 +98,19 @@ static int64_t time_product(const struct kd_device *device, struct kd_queue *que
     return kd_clock_mono_ns() - start + 1;
 }
 
+static size_t bytes_of(int64_t size)
+{
+    return 3 * (size_t)(size * size) * sizeof(float);
+}
+
+/* A measurement must not be what the memory ends with; the smallest one is nothing. */
+static bool has_room(const struct kd_device *device, int64_t size)
+{
+    size_t free_bytes, total_bytes;
+    device->memory(&free_bytes, &total_bytes);
+    return size == SIZE_FIRST || 2 * bytes_of(size) <= free_bytes;
+}
+
 /* Larger and larger ones, until one keeps the device busy for a while: a core of a CPU as well as a GPU. The first of a size is not
  * counted, as libraries make their code for it. */
 double kd_device_peak_flops(const struct kd_device *device, struct kd_queue *queue)
@@ -106,10 +119,11 @@ double kd_device_peak_flops(const struct kd_device *device, struct kd_queue *que
     double best = 0;
     float *memory = NULL;
     for (int r = 0; r < RUNS_MAX && spent < BUDGET_NS; r++) {
-        if (last < ENOUGH_NS && size < SIZE_LAST) {
+        if (last < ENOUGH_NS && size < SIZE_LAST &&
+            has_room(device, size ? 2 * size : SIZE_FIRST)) {
             size = size ? 2 * size : SIZE_FIRST;
             device->free(memory);
-            memory = device->alloc(3 * (size_t)(size * size) * sizeof *memory);
+            memory = device->alloc(bytes_of(size));
             time_product(device, queue, memory, size);
         }
         last = time_product(device, queue, memory, size);

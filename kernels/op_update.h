@@ -36,7 +36,8 @@ struct kd_op_multiply {
     const float *factor;
 };
 
-/* What a loss is multiplied by so that its gradients are no zeros in half precision, and for how many steps it has held. */
+/* What a loss is multiplied by so that its gradients are no zeros in half precision, and for how many steps it has held; -1: gradients
+ * overflow though the scale is 1, and no smaller one would help. */
 struct kd_loss_scale {
     float scale;
     int32_t n_good;
@@ -48,7 +49,7 @@ enum { KD_LOSS_SCALE_FIRST = 1 << 16, KD_LOSS_SCALE_STEPS = 2000 };
 
 /* From the sum of squares of a gradient of the loss times loss->scale: *norm is that of the gradient without it, *scale what clips (as
  * clip does) and divides by it. Where the sum is not finite *scale is -1, so that the step is left out, and *norm what it is; loss is
- * moved on for the next step. */
+ * moved on for the next step: n_good -1 where the scale was 1 already. */
 struct kd_op_unscale {
     const double *sum_squares;
     struct kd_loss_scale *loss;

@@ -202,9 +202,11 @@ static void agree_on_counts(struct kd_training *t)
     t->state.loss_scale_good = counts[3];
 }
 
+/* Unless it is told: where it costs nothing. */
 static bool spreads_state(const struct kd_training *t)
 {
-    return t->config->zero < 0 ? t->session->comm->backend->shares_memory : t->config->zero == 1;
+    bool is_free = t->session->comm->backend->shares_memory && !t->session->sums_on_gpus;
+    return t->config->zero < 0 ? is_free : t->config->zero == 1;
 }
 
 int kd_training_start(struct kd_training *t, struct kd_error *err)

@@ -122,10 +122,10 @@ int kd_session_choose_sums(struct kd_session *session, const char *comm, struct 
     session->sums_on_gpus = could_sum_on_gpus(session, comm);
     if (session->sums_on_gpus && session->gang.device != session->device &&
         kd_nccl_gang_open(&session->gang, session->comm, session->device, err) < 0) {
+        session->sums_on_gpus = false;
         if (is(comm, "nccl"))
             return kd_error_prefix(err, "/comm");
         tell_of_staging(session, err);
-        session->sums_on_gpus = false;
         session->gang_failed = true;
     }
     if (session->sums_on_gpus != before)
@@ -153,8 +153,13 @@ static int ready_plan(struct kd_session *session, const struct kd_plan_options *
 {
     if (plan_fits(session, wanted))
         return 0;
+    if (session->plan_is.device != wanted->device ||
+        session->plan_is.precision != wanted->precision)
+        session->speed.peak = 0;
     kd_plan_free(session->plan);
     session->plan = kd_plan_new(wanted, err);
+    if (!session->plan && kd_source_drop(&session->loader.source)) /* tables can be sent as well */
+        session->plan = kd_plan_new(wanted, err);
     session->plan_is = *wanted;
     session->plan_is.model = NULL;
     if (!session->plan)

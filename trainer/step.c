@@ -30,6 +30,14 @@ static struct kd_draw next_draw(struct kd_training *t)
                             .step = t->state.step};
 }
 
+/* What a device was given is not done yet, and only a profile wants to wait for it. */
+static void end_phase(struct kd_training *t, enum kd_phase phase, int64_t began)
+{
+    if (t->job->profile)
+        kd_plan_wait(t->plan);
+    kd_profile_end(t->job->profile, phase, began);
+}
+
 static void count(struct kd_report_window *window, const struct kd_batch_result *result,
                   int64_t n_samples)
 {
@@ -51,7 +59,7 @@ static int64_t micro_batch(struct kd_training *t, struct kd_draw draw, int64_t i
     kd_session_load(t->session, draw, &batch);
     batch.follows = i > 0;
     batch.precedes = i + 1 < n_parts;
-    kd_profile_end(t->job->profile, KD_PHASE_DATA, began);
+    end_phase(t, KD_PHASE_DATA, began);
     kd_plan_backward(t->plan, &batch, NULL);
     return batch.n;
 }
@@ -130,7 +138,7 @@ static void update(struct kd_training *t, bool with_norm)
     hyper.step = ++t->state.updates;
     t->lr = hyper.lr;
     kd_plan_update(t->plan, &hyper, with_norm);
-    kd_profile_end(t->job->profile, KD_PHASE_OPTIMIZER, began);
+    end_phase(t, KD_PHASE_OPTIMIZER, began);
     if (t->job->profile)
         t->job->profile->n_steps++;
 }

@@ -90,7 +90,10 @@ static bool ends_unit(const struct kd_training *t, int64_t step)
 static void end_diverged(struct kd_training *t)
 {
     const char *what = kd_plan_find_nonfinite(t->plan);
-    diverge(t, t->diverged_step, what ? what : "the loss");
+    const char *seen = kd_plan_scales_loss(t->plan)
+                           ? "the loss, or its gradient at any scale of fp16,"
+                           : "the loss";
+    diverge(t, t->diverged_step, what ? what : seen);
     report_divergence(t);
 }
 

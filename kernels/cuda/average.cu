@@ -50,7 +50,9 @@ struct multiply {
 
 __device__ void move_on(struct kd_loss_scale *loss, bool is_good)
 {
-    loss->n_good = is_good ? loss->n_good + 1 : 0;
+    loss->n_good = is_good              ? (loss->n_good < 0 ? 1 : loss->n_good + 1)
+                   : loss->scale > 1.0f ? 0
+                                        : -1;
     if (!is_good && loss->scale > 1.0f)
         loss->scale *= 0.5f;
     if (loss->n_good < KD_LOSS_SCALE_STEPS)

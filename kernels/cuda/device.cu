@@ -75,6 +75,9 @@ static int check_architecture(struct kd_error *err)
     if (error == cudaSuccess)
         return 0;
     cudaGetLastError(); /* it is told of here, and not by the next launch */
+    if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction &&
+        error != cudaErrorUnsupportedPtxVersion)
+        return no_gpu(cudaGetErrorString(error), err);
     if (cudaGetDevice(&at) != cudaSuccess || cudaGetDeviceProperties(&gpu, at) != cudaSuccess)
         return no_gpu(cudaGetErrorString(error), err);
     return kd_fail(err,

@@ -199,7 +199,7 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
                                                                        : cudaErrorInvalidValue;
 }
 
-/* Host memory that is not pinned has been read when the call returns. */
+/* Host memory that is not pinned has been read, or written, when the call returns. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
@@ -211,6 +211,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     } else {
         kd_sim::give(stream, [=] { memcpy(to, from, bytes); });
     }
+    if (kind == cudaMemcpyDeviceToHost && !is_pinned(static_cast<const char *>(to), bytes))
+        return cudaStreamSynchronize(stream); /* no deadline would end it */
     return RESULT;
 }
 

@@ -94,6 +94,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
+    if (is_held)
+        kd_sim::die("the host waits without a deadline for a stream that is never done");
     if (stream)
         kd_sim::finish(stream, stream->n_given);
     return result_of_waiting(__func__);

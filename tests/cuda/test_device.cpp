@@ -272,8 +272,9 @@ static void a_copy_is_not_there_before_somebody_waits(void **)
     struct kd_queue *queue = open_queue();
     void *memory = kd_device_cuda.alloc(1);
     alignas(KD_PAGE) char pinned[KD_PAGE] = {1};
-    char out[1] = {9};
-    kd_device_cuda.pin(pinned, 1);
+    alignas(KD_PAGE) char out[KD_PAGE] = {9};
+    kd_device_cuda.pin(pinned, KD_PAGE);
+    kd_device_cuda.pin(out, KD_PAGE);
     kd_device_cuda.copy_in(queue, memory, pinned, 1);
     kd_device_cuda.copy_out(queue, out, memory, 1);
     kd_device_cuda.mark(queue, 3);

@@ -77,6 +77,22 @@ same_lines f-whole.out f-half.out || complain "fp16 resumed: $(cat f-half.out) n
 KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 ranks_on_sim 2 "${half[@]}" +comm=shm +zero=1 >ranks 2>err || complain "fp16 on 2 ranks: $(cat err)"
 expect_same_reports f-whole.out ranks "fp16 on 2 ranks"
 
+# Gradients that overflow whatever the scale are a divergence: nothing would ever be learnt.
+{ echo x,y && for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "$i,$((i * 1000000000))"; done; } >big.csv
+cat >big.yaml <<'YAML'
+data: {format: csv, path: big.csv, targets: [y], split: {val: 0.2}}
+model: [{linear: {units: 8}}, relu, {linear: {units: 1}}]
+loss: mse
+optimizer: {name: adamw, lr: 0.01}
+precision: fp16
+device: cuda
+batchSize: 4
+epochs: 12
+YAML
+KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 KATYDID_SIM_ARCHITECTURE=80 KATYDID_CUDA_PLUGIN=$plugin \
+    expect_exit 1 katydid-trainer big.yaml
+expect_in err 'diverged: step [0-9]* .*: the loss, or its gradient at any scale of fp16, is not finite'
+
 # What there is not is said.
 export KATYDID_CUDA_PLUGIN=$plugin
 expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=bf16

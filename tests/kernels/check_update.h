@@ -302,7 +302,8 @@ static void check_loss_scales(struct bench *bench)
         {64, 1, {4, 7}, {4, 8}, 0.125f, 2},
         {64, 0, {4, KD_LOSS_SCALE_STEPS - 1}, {8, 0}, 0.25f, 2},
         {INFINITY, 1, {4, 7}, {2, 0}, -1, INFINITY},
-        {NAN, 0, {1, 7}, {1, 0}, -1, NAN},
+        {NAN, 0, {1, 7}, {1, -1}, -1, NAN},
+        {64, 0, {1, -1}, {1, 1}, 1, 8},
     };
     for (size_t c = 0; c < KD_COUNT(cases); c++) {
         struct kd_hyper h = {.clip = cases[c].clip};

@@ -45,7 +45,7 @@ static int check_own_gpus(struct kd_comm *comm, const struct kd_device *device,
 static int make_id(struct kd_comm *comm, const struct kd_device *device,
                    struct kd_collective_id *id, struct kd_error *err)
 {
-    bool failed = comm->rank == 0 && device->collectives->make_id(id, err) < 0;
+    bool failed = device->collectives->make_id(id, err) < 0; /* on every rank, as it loads NCCL */
     if (kd_comm_any_failed(comm, failed, err))
         return -1;
     comm->backend->broadcast(comm, 0, id, sizeof *id);

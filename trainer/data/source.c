@@ -49,14 +49,15 @@ static void extent_of(const struct kd_table *table, size_t part, int64_t *begin,
     *end = *begin + last * table->stride + sample_bytes(table);
 }
 
-static bool fits(const struct kd_source *source, int64_t bytes)
+/* The plan's own arenas come first. */
+static bool fits(const struct kd_source *source, const struct kd_plan *plan, int64_t bytes)
 {
     size_t free_bytes, total_bytes;
     source->device->memory(&free_bytes, &total_bytes);
-    return (size_t)bytes <= free_bytes / 2;
+    return bytes <= ((int64_t)free_bytes - kd_plan_bytes_to_come(plan)) / 2;
 }
 
-static void hold(struct kd_source *source, struct kd_queue *queue, struct kd_held_table *held,
+static void hold(struct kd_source *source, struct kd_plan *plan, struct kd_held_table *held,
                  const struct kd_table *table)
 {
     int64_t begin, end;
@@ -65,18 +66,18 @@ static void hold(struct kd_source *source, struct kd_queue *queue, struct kd_hel
         return;
     extent_of(table, 0, &held->origin, &end);
     extent_of(table, table->parts.n - 1, &begin, &end);
-    if (!fits(source, end - held->origin))
+    if (!fits(source, plan, end - held->origin))
         return;
     held->memory = source->device->alloc((size_t)(end - held->origin));
     for (size_t i = 0; i < table->parts.n; i++) {
         extent_of(table, i, &begin, &end);
-        source->device->copy_in(queue, held->memory + (begin - held->origin), table->source + begin,
-                                (size_t)(end - begin));
+        source->device->copy_in(kd_plan_queue(plan), held->memory + (begin - held->origin),
+                                table->source + begin, (size_t)(end - begin));
     }
 }
 
 /* The tables of a data set that was read anew may lie where those of another one lay: the key tells them apart. */
-static void hold_tables(struct kd_source *source, struct kd_queue *queue,
+static void hold_tables(struct kd_source *source, struct kd_plan *plan,
                         const struct kd_dataset *dataset)
 {
     bool same = source->key && strcmp(source->key, dataset->key) == 0 &&
@@ -85,8 +86,8 @@ static void hold_tables(struct kd_source *source, struct kd_queue *queue,
         return;
     drop_tables(source);
     source->key = kd_strdup(dataset->key);
-    hold(source, queue, &source->tables[0], &dataset->rows);
-    hold(source, queue, &source->tables[1], &dataset->val_rows);
+    hold(source, plan, &source->tables[0], &dataset->rows);
+    hold(source, plan, &source->tables[1], &dataset->val_rows);
 }
 
 /* ---- samples that are sent */
@@ -117,6 +118,13 @@ static void pack(struct kd_source *source, struct kd_plan *plan, int side,
     source->packed_used[side] = n * bytes;
 }
 
+bool kd_source_drop(struct kd_source *source)
+{
+    bool had = source->tables[0].memory || source->tables[1].memory;
+    drop_tables(source);
+    return had;
+}
+
 /* ---- the whole */
 
 void kd_source_prepare(struct kd_source *source, struct kd_plan *plan,
@@ -124,7 +132,7 @@ void kd_source_prepare(struct kd_source *source, struct kd_plan *plan,
 {
     if (source->device->is_host)
         return;
-    hold_tables(source, kd_plan_queue(plan), dataset);
+    hold_tables(source, plan, dataset);
     need_packed(source, plan, max_batch);
 }
 

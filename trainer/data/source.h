@@ -30,10 +30,13 @@ struct kd_source {
 void kd_source_init(struct kd_source *source, const struct kd_device *device, int first_mark);
 void kd_source_release(struct kd_source *source);
 
-/* For batches of up to max_batch samples of a data set. A table is held when it takes no more than half of the device's free
- * memory, as plans of other shapes come after it. */
+/* For batches of up to max_batch samples of a data set. A table is held when it takes no more than half of the device's memory that is
+ * free and that the plan will not take, as plans of other shapes come after it. */
 void kd_source_prepare(struct kd_source *source, struct kd_plan *plan,
                        const struct kd_dataset *dataset, int64_t max_batch);
+
+/* Gives the tables' memory back, until they are prepared again. Had it any? */
+bool kd_source_drop(struct kd_source *source);
 
 /* places[n]: numbers of samples of the table; they become where those begin, in bytes (of tokens in elements) from the memory of
  * kd_source_memory. side: 0 or 1, of a batch that is made of two sets of samples. */

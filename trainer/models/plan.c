@@ -242,8 +242,10 @@ static void free_device_memory(struct kd_plan *plan)
         for (int i = 0; i < KD_PASSES_KEPT; i++)
             kd_pass_release(&plan->passes[k][i], plan);
     kd_plan_forget_updates(plan);
-    if (plan->notes)
+    if (plan->notes) {
+        plan->device->wait(plan->queue);
         plan->device->unpin(plan->notes);
+    }
     free(plan->notes);
     kd_exchange_free(&plan->exchange, plan->parameters);
     kd_exchange_free(&plan->exchange, plan->gradients);
@@ -314,12 +316,27 @@ struct kd_queue *kd_plan_queue(const struct kd_plan *plan)
     return plan->queue;
 }
 
+int64_t kd_plan_bytes_to_come(const struct kd_plan *plan)
+{
+    int64_t floats = plan->average ? 0 : plan->n_parameters;
+    for (int i = 0; i < KD_PLAN_SLOTS; i++)
+        floats += plan->state[i] ? 0 : plan->n_parameters;
+    return floats * (int64_t)sizeof(float);
+}
+
 /* ---- the arenas */
+
+/* To memory that is not pinned the copy's call itself waits, and would do so without a deadline. */
+void kd_plan_fetch(struct kd_plan *plan, void *host, const void *device, size_t bytes)
+{
+    kd_exchange_wait(&plan->exchange);
+    plan->device->copy_out(plan->queue, host, device, bytes);
+    plan->device->wait(plan->queue);
+}
 
 void kd_plan_read(struct kd_plan *plan, float *host, const float *arena, int64_t n)
 {
-    plan->device->copy_out(plan->queue, host, arena, (size_t)n * sizeof *host);
-    kd_exchange_wait(&plan->exchange);
+    kd_plan_fetch(plan, host, arena, (size_t)n * sizeof *host);
 }
 
 void kd_plan_write(struct kd_plan *plan, float *arena, const float *host, int64_t n)
@@ -336,14 +353,14 @@ bool kd_plan_scales_loss(const struct kd_plan *plan)
 struct kd_loss_scale kd_plan_loss_scale(struct kd_plan *plan)
 {
     struct kd_loss_scale loss_scale;
-    plan->device->copy_out(plan->queue, &loss_scale, &plan->control->loss_scale, sizeof loss_scale);
-    kd_exchange_wait(&plan->exchange);
+    kd_plan_fetch(plan, &loss_scale, &plan->control->note.loss_scale, sizeof loss_scale);
     return loss_scale;
 }
 
 void kd_plan_set_loss_scale(struct kd_plan *plan, struct kd_loss_scale loss_scale)
 {
-    plan->device->copy_in(plan->queue, &plan->control->loss_scale, &loss_scale, sizeof loss_scale);
+    plan->device->copy_in(plan->queue, &plan->control->note.loss_scale, &loss_scale,
+                          sizeof loss_scale);
 }
 
 bool kd_plan_is_on_host(const struct kd_plan *plan)

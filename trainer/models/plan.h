@@ -158,6 +158,9 @@ int kd_plan_n_ranks(const struct kd_plan *plan);
 /* Bytes of the arenas on this rank. */
 int64_t kd_plan_bytes(const struct kd_plan *plan);
 
+/* Of the optimizer's state and the average that are not there yet, at most. */
+int64_t kd_plan_bytes_to_come(const struct kd_plan *plan);
+
 /* From now on the time of every call is added to *profile (borrowed); NULL: no more. */
 void kd_plan_profile(struct kd_plan *plan, struct kd_profile *profile);
 

@@ -24,7 +24,8 @@ enum { KD_BUCKET_FLOATS = 1 << 18 };
 /* What the host reads after a step. */
 struct kd_note {
     struct kd_loss_sums sums;
-    int64_t nonfinite_at; /* -1: all are finite */
+    int64_t nonfinite_at;            /* -1: all are finite */
+    struct kd_loss_scale loss_scale; /* fp16, after the steps before: 1 and never used without it */
 };
 
 /* What the host writes before a step and reads after it. */
@@ -32,8 +33,7 @@ struct kd_control {
     struct kd_turn turn;
     struct kd_hyper hyper;
     struct kd_note note;
-    struct kd_loss_scale loss_scale; /* fp16: 1 and never used without it */
-    double sum_squares;              /* of the gradient */
+    double sum_squares; /* of the gradient */
     float gradient_scale, gradient_norm;
     int64_t nonfinite_at;
 };
@@ -122,6 +122,9 @@ static inline bool kd_plan_has_ranks(const struct kd_plan *plan)
 {
     return plan->comm && plan->comm->size > 1;
 }
+
+/* A few bytes of the device's, there when it returns; by the ranks' deadline. */
+void kd_plan_fetch(struct kd_plan *plan, void *host, const void *device, size_t bytes);
 
 /* One op, now, on the plan's device: for what no pass has among its steps. */
 static inline void kd_plan_call(struct kd_plan *plan, struct kd_call call)

@@ -262,7 +262,7 @@ static void add_loss(struct kd_emit_target *target)
         add_call(target,
                  KD_CALL(multiply, .x = dy,
                          .n = target->pass->batch.n * kd_shape_count(kd_model_out(&plan->model)),
-                         .factor = &plan->control->loss_scale.scale));
+                         .factor = &plan->control->note.loss_scale.scale));
 }
 
 /* A step's, or a batch's where there is but one. Zeros of any type are zeros of all. */

@@ -140,8 +140,7 @@ static struct kd_batch_result result_of(const struct kd_loss_sums *sums)
 static void read_sums(struct kd_plan *plan, struct kd_batch_result *result)
 {
     struct kd_loss_sums sums;
-    plan->device->copy_out(plan->queue, &sums, &plan->control->note.sums, sizeof sums);
-    kd_exchange_wait(&plan->exchange);
+    kd_plan_fetch(plan, &sums, &plan->control->note.sums, sizeof sums);
     *result = result_of(&sums);
 }
 
@@ -180,6 +179,8 @@ void kd_plan_finish(struct kd_plan *plan)
 {
     int64_t began = kd_profile_begin(plan->profile);
     kd_exchange_finish(&plan->exchange);
+    if (plan->profile)
+        kd_exchange_wait(&plan->exchange);
     kd_profile_end(plan->profile, KD_PHASE_ALLREDUCE, began);
 }
 
@@ -219,14 +220,20 @@ int64_t kd_plan_note(struct kd_plan *plan, int64_t begin, int64_t end)
     return number;
 }
 
+/* Gradients that overflow are the scale's to mend, as long as it can. */
+static bool can_go_on(const struct kd_note *note)
+{
+    return isfinite(note->sums.loss) && note->loss_scale.n_good >= 0;
+}
+
 void kd_plan_noted(struct kd_plan *plan, int64_t number, struct kd_noted *noted)
 {
     kd_assert(number < plan->n_notes && number >= plan->n_notes - KD_NOTES);
     kd_exchange_wait_mark(&plan->exchange, mark_of(number));
     const struct kd_note *note = &plan->notes[number % KD_NOTES];
     *noted = (struct kd_noted){.result = result_of(&note->sums),
-                               .is_finite = plan->scales_loss ? isfinite(note->sums.loss)
-                                                              : note->nonfinite_at < 0};
+                               .is_finite =
+                                   plan->scales_loss ? can_go_on(note) : note->nonfinite_at < 0};
 }
 
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
@@ -279,8 +286,7 @@ static int64_t find_between(struct kd_plan *plan, const float *arena, int64_t be
     int64_t at;
     kd_plan_call(plan, KD_CALL(find_nonfinite, .x = arena + begin, .n = end - begin,
                                .at = &plan->control->nonfinite_at));
-    plan->device->copy_out(plan->queue, &at, &plan->control->nonfinite_at, sizeof at);
-    kd_exchange_wait(&plan->exchange);
+    kd_plan_fetch(plan, &at, &plan->control->nonfinite_at, sizeof at);
     return at < 0 ? -1 : begin + at;
 }
 

@@ -135,9 +135,10 @@ static void measure(struct kd_plan *plan)
     if (kd_plan_state_is_sharded(plan))
         kd_exchange_sum_doubles(&plan->exchange, &control->sum_squares, 1);
     if (plan->scales_loss)
-        kd_plan_call(plan, KD_CALL(unscale, .sum_squares = &control->sum_squares,
-                                   .loss = &control->loss_scale, .scale = &control->gradient_scale,
-                                   .norm = &control->gradient_norm, .hyper = &control->hyper));
+        kd_plan_call(plan,
+                     KD_CALL(unscale, .sum_squares = &control->sum_squares,
+                             .loss = &control->note.loss_scale, .scale = &control->gradient_scale,
+                             .norm = &control->gradient_norm, .hyper = &control->hyper));
     else
         kd_plan_call(plan, KD_CALL(clip, .sum_squares = &control->sum_squares,
                                    .scale = &control->gradient_scale,
@@ -177,8 +178,7 @@ void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool wit
 double kd_plan_gradient_norm(struct kd_plan *plan)
 {
     float norm;
-    plan->device->copy_out(plan->queue, &norm, &plan->control->gradient_norm, sizeof norm);
-    kd_exchange_wait(&plan->exchange);
+    kd_plan_fetch(plan, &norm, &plan->control->gradient_norm, sizeof norm);
     return norm;
 }
 
