@@ -12,7 +12,7 @@ namespace kd_sim
 
 void *memory_new(size_t bytes); /* aligned to 256 bytes; NULL: there is not so much */
 void memory_free(void *memory);
-size_t memory_left(); /* bytes, where guarded */
+size_t memory_left(); /* bytes; where it is not guarded as many as if nothing were allocated */
 
 void memory_open();
 void memory_close();

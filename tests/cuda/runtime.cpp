@@ -132,7 +132,7 @@ static size_t told_free()
 {
     static const char *next = getenv("KATYDID_SIM_FREE");
     char *end = NULL;
-    size_t bytes = next ? strtoull(next, &end, 10) : (size_t)1 << 28;
+    size_t bytes = next ? strtoull(next, &end, 10) : kd_sim::memory_left();
     if (end && *end == ',')
         next = end + 1;
     return bytes;

@@ -40,13 +40,19 @@ static long n_calls(const char *name)
     return ask(name);
 }
 
-static void run_on(struct trial *trial, const char *changes)
+/* until: in units of reports; 0: to the end. */
+static void run_until(struct trial *trial, const char *changes, int64_t until)
 {
     kd_config_release(&trial->config);
     config_make(&trial->config, &trial->folder, changes);
-    trial_run(trial, false, 0);
+    trial_run(trial, false, until);
     if (trial->outcome.kind != KD_OUTCOME_SUCCEEDED)
         fail_msg("%s: %s", changes, trial->outcome.reason.text);
+}
+
+static void run_on(struct trial *trial, const char *changes)
+{
+    run_until(trial, changes, 0);
 }
 
 static void a_trial_of_the_same_shape_allocates_and_records_nothing(void **state)
@@ -106,12 +112,35 @@ static void what_does_not_fit_fails_and_the_next_trial_trains(void **state)
     trial_close(&trial);
 }
 
+/* Of 256 MB: 80 of data that are kept, and models whose arenas need 200. */
+static void data_make_room_for_models(void **state)
+{
+    (void)state;
+    static const char *const large =
+        "{\"device\": \"cuda\", \"batchSize\": 1, \"report\": "
+        "{\"every\": 1},"
+        " \"data\": {\"format\": \"synthetic\", \"kind\": \"features\", \"shape\": [1000], "
+        "\"classes\": 3,"
+        " \"samples\": 20000, \"split\": {\"val\": 0}}, \"model\": [{\"linear\": {\"units\": %d}},"
+        " {\"linear\": {\"units\": 3}}]}";
+    struct trial trial;
+    skip_without_sim();
+    trial_open(&trial, ON_GPU(""));
+    for (int units = 2; units <= 10000; units += 9998) {
+        char *changes = kd_format(large, units);
+        run_until(&trial, changes, 1);
+        free(changes);
+    }
+    trial_close(&trial);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trial_of_the_same_shape_allocates_and_records_nothing),
         cmocka_unit_test(a_warm_session_trains_to_the_bits_of_a_fresh_one),
         cmocka_unit_test(what_does_not_fit_fails_and_the_next_trial_trains),
+        cmocka_unit_test(data_make_room_for_models),
     };
     return cmocka_run_group_tests(tests, find_sim, forget_sim);
 }
