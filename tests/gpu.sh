@@ -220,7 +220,7 @@ YAML
     done
     wait "$pid" || { cat run.log && return 1; }
     echo "MiB: $before before, at most $early in trials 20 to 50, at most $late in the last thirty, $(gpu_memory) after"
-    [ "$early" -gt 0 ] && [ "$late" -gt 0 ] || { echo "it was over too soon to be measured" && return 1; }
+    if [ "$early" = 0 ] || [ "$late" = 0 ]; then echo "it was over too soon to be measured" && return 1; fi
     [ "$late" -le $((early + 16)) ] && [ "$(gpu_memory)" -le $((before + 16)) ]
 }
 
