@@ -92,6 +92,7 @@ int kd_session_choose_device(struct kd_session *session, const char *name, struc
         return kd_error_prefix(err, "/device");
     free(session->device_is);
     session->device_is = kd_strdup(name);
+    session->n_sharing = kd_ranks_on_device(session->comm, device);
     if (device == session->device)
         return 0;
     kd_session_drop_plan(session);
@@ -214,6 +215,7 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
                                      .max_batch = session->max_batch,
                                      .device = session->device,
                                      .precision = config->precision,
+                                     .n_sharing = session->n_sharing,
                                      .comm = session->comm,
                                      .gang = session->sums_on_gpus ? &session->gang : NULL};
     if (ready_plan(session, &wanted, err) < 0)

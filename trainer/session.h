@@ -25,6 +25,7 @@ struct kd_session {
     struct kd_nccl_gang gang; /* where ranks sum on their GPUs; opened when a trial first does */
     bool sums_on_gpus;        /* this trial's ranks do */
     bool gang_failed;         /* auto does not try again */
+    int n_sharing;            /* ranks on this rank's device */
     const struct kd_device *device; /* of the plan and the loader */
     char *device_is;                /* what was chosen: "auto"; NULL: nothing yet */
 };

@@ -164,7 +164,9 @@ static void fill_training(struct kd_training *t, struct kd_report *report)
     struct kd_score score = {sums[0], sums[1], sums[2], sums[3]};
     fill_score(t, &training_names, &score, report);
     kd_report_set(report, KD_METRIC_LR, t->lr);
-    kd_report_set(report, KD_METRIC_GRAD_NORM, kd_plan_gradient_norm(t->plan));
+    double norm = kd_plan_gradient_norm(t->plan);
+    if (isfinite(norm) || !kd_plan_scales_loss(t->plan)) /* else a step that was left out */
+        kd_report_set(report, KD_METRIC_GRAD_NORM, norm);
     fill_speed(t, sums[4], report);
     *window = (struct kd_report_window){0};
 }

@@ -116,7 +116,7 @@ for way in 'cnn 2 shm 1' 'cnn 3 mpi 0' 'gpt 2 mpi 1' 'mlp 2 shm 0'; do
 done
 
 # On the GPUs, a sum beside the backward pass: each rank has one of its own.
-for way in 'cnn 2 0' 'mlp 3 1' 'gpt 2 1'; do
+for way in 'cnn 2 0' 'mlp 4 1' 'gpt 3 1'; do
     read -r model n zero <<<"$way"
     on_cpu "$model.yaml" >cpu 2>err || complain "$model on the CPU: $(cat err)"
     KATYDID_NCCL=$standin ranks_on_sim "$n" "$model.yaml" "+zero=$zero" >sim 2>err || complain "nccl, $way: $(cat err)"
@@ -173,9 +173,12 @@ KATYDID_CUDA_PLUGIN=/nonexistent katydid-trainer mlp.yaml epochs=1 >out 2>err ||
 KATYDID_CUDA_PLUGIN=/nonexistent expect_exit 2 katydid-trainer mlp.yaml +device=cuda
 expect_in err '/device: device cuda: the plugin cannot be loaded: /nonexistent'
 
-# What does not fit is told before anything is allocated, and is the trial's failure.
+# What does not fit is told before anything is allocated, and is the trial's failure; ranks that share a GPU count each other.
 KATYDID_SIM_FREE=1000 KATYDID_CUDA_PLUGIN=$plugin expect_exit 2 katydid-trainer mlp.yaml +device=cuda
 expect_in err 'the GPU has 1e-06 GB free of 1.07: use fewer units or a smaller batch'
+expect_exit 0 "${two[@]}" mlp.yaml epochs=1 +device=cuda +comm=shm
+KATYDID_SIM_FREE=100000 KATYDID_SIM_SHARED=1 expect_exit 2 "${two[@]}" mlp.yaml epochs=1 +device=cuda +comm=shm
+expect_in err 'the GPU has 5e-05 GB free of 1.07'
 
 # An error of CUDA's, after which nothing on the GPU can be trusted, ends the gang; a fresh one goes on from the checkpoint.
 {

@@ -24,6 +24,18 @@ static double *hardware_of_ranks(struct kd_comm *comm, const struct kd_device *d
     return all;
 }
 
+int kd_ranks_on_device(struct kd_comm *comm, const struct kd_device *device)
+{
+    if (comm->size == 1 || device->is_host)
+        return 1;
+    double *all = hardware_of_ranks(comm, device);
+    int n = 0;
+    for (int rank = 0; rank < comm->size; rank++)
+        n += all[rank] == all[comm->rank];
+    free(all);
+    return n;
+}
+
 static int check_own_gpus(struct kd_comm *comm, const struct kd_device *device,
                           struct kd_error *err)
 {

@@ -145,6 +145,7 @@ static int check_memory(const struct kd_plan *plan, struct kd_error *err)
     size_t free_bytes, total_bytes;
     char of[64] = "";
     plan->device->memory(&free_bytes, &total_bytes);
+    free_bytes /= (size_t)plan->n_sharing; /* they ask at the same time */
     if (bytes <= (double)free_bytes)
         return 0;
     if (!plan->device->is_host)
@@ -223,6 +224,7 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
     struct kd_plan *plan = KD_NEW(struct kd_plan);
     plan->comm = options->comm;
     plan->device = options->device;
+    plan->n_sharing = options->n_sharing > 0 ? options->n_sharing : 1;
     plan->loss = options->loss;
     plan->scales_loss = options->precision == KD_PRECISION_FP16;
     plan->max_batch = options->max_batch;

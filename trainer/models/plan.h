@@ -33,6 +33,7 @@ struct kd_plan_options {
     int64_t max_batch;              /* most local samples in one call */
     const struct kd_device *device; /* the plan opens a queue of it */
     enum kd_precision precision;    /* of products, on that queue */
+    int n_sharing;                  /* ranks whose plans lie in the same memory; 0 is 1 */
     struct kd_comm *comm;           /* borrowed; NULL: this rank alone */
     struct kd_nccl_gang *gang;      /* borrowed; what sums on the GPUs, or NULL */
 };

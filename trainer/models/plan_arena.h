@@ -15,8 +15,8 @@
 
 enum { KD_PLAN_SLOTS = 2 };
 
-/* Of each kind: a full batch's pass and that of an epoch's last one. */
-enum { KD_PASSES_KEPT = 2 };
+/* Of each kind: micro-batches that do not divide the batch have two sizes, and so have those of an epoch's last one. */
+enum { KD_PASSES_KEPT = 4 };
 
 /* Floats of gradients that are summed over the ranks at once, while the backward pass goes on: 1 MB. */
 enum { KD_BUCKET_FLOATS = 1 << 18 };
@@ -80,6 +80,7 @@ struct kd_plan {
     struct kd_flow flow;
     enum kd_loss loss;
     bool scales_loss; /* fp16 */
+    int n_sharing;    /* ranks in the same memory of a device, this one included */
     int64_t max_batch, n_parameters, n_statistics, n_sums, n_activations;
 
     struct kd_plan_tensor *tensors; /* host memory; by offset, so the last layer comes first */
