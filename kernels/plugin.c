@@ -9,8 +9,8 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 
-/* Where the library lies as seen from the program's folder: beside a build's bin/, and installed. */
-static const char *const places[] = {"../lib", "../" KATYDID_PLUGIN_DIR};
+/* Where the library lies, most of it as seen from the program's folder: beside a build's bin/, and installed. */
+static const char *const places[] = {"../lib", KATYDID_PLUGIN_DIR};
 
 static int program_folder(char folder[PATH_MAX], struct kd_error *err)
 {
@@ -36,7 +36,9 @@ static char *find_library(struct kd_error *err)
     struct kd_str tried = {0};
     char *found = NULL;
     for (size_t i = 0; i < KD_COUNT(places) && !found; i++) {
-        char *path = kd_format("%s/%s/%s", folder, places[i], KD_CUDA_PLUGIN_LIBRARY);
+        bool is_absolute = places[i][0] == '/';
+        char *path = kd_format("%s%s%s/%s", is_absolute ? "" : folder, is_absolute ? "" : "/",
+                               places[i], KD_CUDA_PLUGIN_LIBRARY);
         kd_str_addf(&tried, "%s%s", i ? ", " : "", path);
         if (access(path, F_OK) == 0)
             found = path;

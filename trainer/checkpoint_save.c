@@ -13,9 +13,8 @@
 #include "trainer/file_io.h"
 #include "trainer/xxh64.h"
 
-enum {
-    STAGE = 1 << 18
-}; /* floats that go from a rank to rank 0, or from a device to the host, at once */
+/* Floats that go from a rank to rank 0, or from a device to the host, at once. */
+enum { STAGE = 1 << 18 };
 
 /* An XXH64, as numbers that can be summed over the ranks: all are 0 where a rank does not know it. */
 struct sum {

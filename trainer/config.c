@@ -165,8 +165,7 @@ const struct kd_option kd_config_options[] = {
      .fallback = "auto",
      .choices = comms,
      .help = "how several ranks sum; auto: nccl where each has a GPU of its own, else shm where "
-             "all are on one "
-             "host, else mpi"},
+             "all are on one host, else mpi"},
     {.name = "report",
      .kind = KD_OPTION_OBJECT,
      .fallback = "{}",

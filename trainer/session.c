@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "coordinator/base/log.h"
+#include "trainer/comm/hardware.h"
 
 /* Small samples are validated many at once, however few a training batch has; large ones would need the memory for it. */
 enum { EVALUATION_BATCH = 256, EVALUATION_FLOATS = 1 << 14 };

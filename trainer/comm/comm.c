@@ -10,10 +10,8 @@
 #include "trainer/comm/backends.def"
 #undef KD_COMM_BACKEND
 
-enum {
-    ALIGNMENT = 4096,
-    DEADLINE_S = 600
-}; /* whole pages, which may be pinned (kernels/device.h) */
+/* ALIGNMENT: whole pages, which may be pinned (kernels/device.h). */
+enum { ALIGNMENT = 4096, DEADLINE_S = 600 };
 
 const struct kd_comm_backend *const kd_comm_backends[] = {
 #define KD_COMM_BACKEND(name, constant) [constant] = &kd_comm_##name,

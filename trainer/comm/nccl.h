@@ -21,9 +21,6 @@ int kd_nccl_gang_open(struct kd_nccl_gang *gang, struct kd_comm *comm,
                       const struct kd_device *device, struct kd_error *err);
 void kd_nccl_gang_close(struct kd_nccl_gang *gang); /* collective; not open is fine */
 
-/* How many ranks have the piece of hardware that this one has opened; collective. 1 where ranks have none to share (the CPU). */
-int kd_ranks_on_device(struct kd_comm *comm, const struct kd_device *device);
-
 /* Until all is done that the queue was given before its mark, -1: before now; ends the process where that fails. */
 void kd_nccl_gang_wait(struct kd_nccl_gang *gang, struct kd_queue *queue, int mark);
 

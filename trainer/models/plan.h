@@ -72,9 +72,8 @@ struct kd_batch {
         n_counted; /* rows of the loss, not ignored, of the whole global batch (all micro-batches) */
     float mix;     /* mixup's share of the other sample */
     const int64_t *samples; /* [n] position of each in the global order (key of its dropout mask) */
-    const struct kd_turn *
-        turn; /* the same as seed, step, mix and the counts, where they are on the device already; or NULL */
-    int64_t step; /* optimizer step (key of its dropout mask) */
+    const struct kd_turn *turn; /* seed, step, mix and the counts on the device already; or NULL */
+    int64_t step;               /* optimizer step (key of its dropout mask) */
     uint64_t seed;
     /* Where one step has several micro-batches: the gradients of all but the first are added to those before, and only the last
      * one begins to sum them over the ranks. Both false: the step's only one. */
@@ -110,7 +109,8 @@ void kd_plan_noted(struct kd_plan *plan, int64_t number, struct kd_noted *noted)
 void kd_plan_evaluate(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result);
 
-/* The flat arenas, memory of the plan's device. Optimizer state: up to two slots (momentum; first and second moment) for this rank's part of the parameters
+/* The flat arenas, memory of the plan's device. Optimizer state: up to two slots (momentum; first and second moment) for this rank's
+ * part of the parameters
  * (kd_plan_state_range in plan_update.h), all of them unless the state is sharded. */
 int64_t kd_plan_n_parameters(const struct kd_plan *plan);
 float *kd_plan_parameters(struct kd_plan *plan);
