@@ -52,7 +52,8 @@ void kd_progress_init(struct kd_progress *progress, const char *unit, int64_t ba
 {
     const char *term = getenv("TERM");
     bool can_move = term && *term && strcmp(term, "dumb") != 0;
-    *progress = (struct kd_progress){.unit = unit, .batch_size = batch_size};
+    *progress =
+        (struct kd_progress){.unit = unit, .batch_size = batch_size, .is_relayed = is_launched};
     progress->terminal = can_move ? open_terminal(STDERR_FILENO, is_launched) : -1;
     int out = progress->terminal >= 0 ? open_terminal(STDOUT_FILENO, is_launched) : -1;
     progress->is_shared = out >= 0;
@@ -205,10 +206,11 @@ static void remember(struct kd_progress *progress, const struct kd_report *repor
             kd_report_set(&progress->last, (enum kd_metric_kind)i, report->values[i]);
 }
 
-/* What mpirun passes on of the two streams may change places: so the report clears the line it takes by itself. */
+/* What mpirun passes on of the two streams may change places, so that a line drawn before the last report can come after
+ * it: there every report clears the line it takes, whether or not one was drawn. */
 void kd_progress_report(struct kd_progress *progress, const struct kd_report *report)
 {
-    bool is_above = progress->is_shared && progress->is_on_line;
+    bool is_above = progress->is_shared && (progress->is_on_line || progress->is_relayed);
     printf("%s%s=%lld", is_above ? ERASE : "", progress->unit, (long long)report->step);
     for (int i = 0; i < KD_N_METRICS; i++)
         if (report->has[i])

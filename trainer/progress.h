@@ -13,6 +13,7 @@ struct kd_progress {
     int64_t batch_size;
     int terminal;    /* descriptor to ask for the width; -1: stderr is none, nothing is drawn */
     bool is_shared;  /* stdout is a terminal too */
+    bool is_relayed; /* through mpirun, which may change the order of stdout and stderr */
     bool is_old;     /* something happened since the line was drawn */
     bool is_on_line; /* the cursor stands behind the line */
     struct kd_course course;

@@ -61,10 +61,12 @@ done
 command -v script >/dev/null || skip "no script(1) to make a terminal"
 export TERM=xterm
 line='epoch 3/3 step 69/69 100% [0-9:]+ elapsed  train_loss [0-9.e-]+'
+# mpirun may pass the line on after a report that was written later, so there every report clears its line itself.
+declare -A begins=([katydid-trainer]=$'^epoch=\|\x1b\\[Kepoch=' ["${ranks[*]}"]=$'\x1b\\[Kepoch=')
 for command in katydid-trainer "${ranks[*]}"; do
     script -qec "$command train.yaml lr=0.003" terminal >/dev/null </dev/null
     expect_in terminal "$line" 'epoch=3 train_loss='
-    grep -q $'^epoch=3\|\x1b\\[Kepoch=3' terminal || complain "$command: a report does not begin its line"
+    [ "$(grep -c "${begins[$command]}" terminal)" = 3 ] || complain "$command: a report does not begin its line"
     script -qec "$command train.yaml lr=0.003 >lines" terminal >/dev/null </dev/null
     expect_in terminal "$line"
     ! grep -q 'epoch=' terminal || complain "$command: reports of a file on the terminal"
