@@ -37,7 +37,7 @@ struct kd_op_gather {
     int64_t n, stride, size, planes;
     const float *center, *factor; /* [n_scales] */
     int64_t n_scales;
-    float *y; /* [n][size] */
+    void *y; /* [n][size] */
 };
 
 /* tokens[i][t] = element rows[i] stride + t (counted in elements) of the source, labels[i][t] = the one after it; a sample reads
@@ -59,8 +59,8 @@ struct kd_op_gather_tokens {
  * y never overlaps x. */
 enum { KD_AUGMENT_KEY = 0x61756731 };
 struct kd_op_augment {
-    const float *x; /* [n][h][w][channels] */
-    float *y;
+    const void *x; /* [n][h][w][channels] */
+    void *y;
     int64_t n, h, w, channels;
     const int64_t *samples;
     const struct kd_turn *turn;
@@ -70,8 +70,8 @@ struct kd_op_augment {
 
 /* x = (1 - turn->mix) x + turn->mix other. */
 struct kd_op_mix {
-    float *x;
-    const float *other;
+    void *x;
+    const void *other;
     int64_t n;
     const struct kd_turn *turn;
 };

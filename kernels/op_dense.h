@@ -16,59 +16,61 @@ enum kd_activation {
     KD_ACTIVATION_SILU, /* x / (1 + e^-x) (Elfwing, Uchibe, Doya: "Sigmoid-weighted linear units", 2017) */
 };
 
-/* c[m][n] = op(a)[m][k] op(b)[k][n] + beta c. Leading dimensions are those of a dense matrix as stored: a is [m][k], or
+/* c[m][n] = op(a)[m][k] op(b)[k][n] + beta c. c is floats whatever the queue stores where to_floats: the gradient of a weight. Leading dimensions are those of a dense matrix as stored: a is [m][k], or
  * [k][m] when transpose_a. beta is 0 or 1; with 0 the old c is not read. k = 0 gives zeros (or leaves c). */
 struct kd_op_matmul {
-    const float *a, *b;
-    float *c;
+    const void *a, *b;
+    void *c;
     int64_t m, n, k;
     bool transpose_a, transpose_b;
+    bool to_floats;
     float beta;
 };
 
 /* y[rows][n_out] = f(x[rows][n_in] weight[n_out][n_in]^T + bias[n_out]). pre, where not NULL, gets what f was applied to
  * (which the backward of gelu and silu needs); bias may be NULL. */
 struct kd_op_linear {
-    const float *x, *weight, *bias;
-    float *y, *pre;
+    const void *x, *weight, *bias;
+    void *y, *pre;
     int64_t rows, n_in, n_out;
     enum kd_activation activation;
 };
 
 struct kd_op_activation {
-    const float *x;
-    float *y; /* may be x */
+    const void *x;
+    void *y; /* may be x */
     int64_t n;
     enum kd_activation activation;
 };
 
 /* saved is f's input for gelu and silu and f's output for relu and tanh. */
 struct kd_op_activation_backward {
-    const float *dy, *saved;
-    float *dx; /* may be dy */
+    const void *dy, *saved;
+    void *dx; /* may be dy */
     int64_t n;
     enum kd_activation activation;
 };
 
 /* sums[j] = sum over i of x[i][j] + beta sums[j]; beta as in matmul. */
 struct kd_op_column_sum {
-    const float *x; /* [rows][columns] */
-    float *sums;    /* [columns] */
+    const void *x; /* [rows][columns] */
+    float *sums;   /* [columns] */
     int64_t rows, columns;
     float beta;
 };
 
 /* y = a + b; y may be a or b. */
 struct kd_op_add {
-    const float *a, *b;
-    float *y;
+    const void *a, *b;
+    void *y;
     int64_t n;
 };
 
 /* y[i][j] = x[i][j] + row[j]; y may be x. */
 struct kd_op_add_row {
-    const float *x, *row;
-    float *y;
+    const void *x;
+    const float *row;
+    void *y;
     int64_t rows, columns;
 };
 
@@ -79,8 +81,8 @@ struct kd_op_add_row {
  * kept[] is 1 for a kept element, else 0, for the backward pass. Of a random word, 16 bits are enough, and so many elements share
  * a block because blocks are what dropout costs. */
 struct kd_op_dropout {
-    const float *x;
-    float *y;      /* may be x */
+    const void *x;
+    void *y;       /* may be x */
     uint8_t *kept; /* [n_samples][size] */
     int64_t n_samples, size;
     const int64_t *samples;
@@ -91,11 +93,25 @@ struct kd_op_dropout {
 
 /* dx = dy where kept, scaled as in the forward pass, else 0. */
 struct kd_op_dropout_backward {
-    const float *dy;
+    const void *dy;
     const uint8_t *kept;
-    float *dx; /* may be dy */
+    void *dx; /* may be dy */
     int64_t n;
     const float *rate;
+};
+
+/* y = x, floats both. */
+struct kd_op_copy {
+    const float *x;
+    float *y;
+    int64_t n;
+};
+
+/* y = x, rounded to what the queue stores: the weights that products read. */
+struct kd_op_round {
+    const float *x;
+    void *y;
+    int64_t n;
 };
 
 struct kd_op_fill {

@@ -26,16 +26,16 @@ static inline int64_t kd_window_out(const struct kd_window *window, int64_t size
 /* y[n][h'][w'][c_out] = bias[c_out] + sum over (i, j, c) of x[n][h' stride + i - padding][w' stride + j - padding][c]
  * weight[c_out][i][j][c]. bias may be NULL. */
 struct kd_op_conv2d {
-    const float *x, *weight, *bias;
-    float *y;
+    const void *x, *weight, *bias;
+    void *y;
     struct kd_window window;
     int64_t c_out;
 };
 
 /* dx = the gradient of x, + beta dx. */
 struct kd_op_conv2d_backward_x {
-    const float *dy, *weight;
-    float *dx;
+    const void *dy, *weight;
+    void *dx;
     struct kd_window window;
     int64_t c_out;
     float beta;
@@ -43,7 +43,7 @@ struct kd_op_conv2d_backward_x {
 
 /* dweight = the gradient of the weight, + beta dweight. The bias's is column_sum of dy. */
 struct kd_op_conv2d_backward_weight {
-    const float *dy, *x;
+    const void *dy, *x;
     float *dweight;
     struct kd_window window;
     int64_t c_out;
@@ -56,8 +56,8 @@ struct kd_op_conv2d_backward_weight {
 
 /* sums[0][c] = sum of x, sums[1][c] = sum of x^2, of this rank's rows, in double. */
 struct kd_op_batchnorm_sums {
-    const float *x; /* [rows][channels] */
-    double *sums;   /* [2][channels] */
+    const void *x; /* [rows][channels] */
+    double *sums;  /* [2][channels] */
     int64_t rows, channels;
 };
 
@@ -66,8 +66,9 @@ struct kd_op_batchnorm_sums {
  * momentum times them, the variance unbiased there (as PyTorch does). Else from running (sums and saved are not touched). A
  * global batch of one row trains with running (saved is of them), which then stays as it is. */
 struct kd_op_batchnorm {
-    const float *x, *weight, *bias;
-    float *y; /* may be x when not training */
+    const void *x;
+    const float *weight, *bias;
+    void *y; /* may be x when not training */
     const double *sums;
     float *saved;        /* [2][channels] */
     float *running_mean; /* [channels] */
@@ -82,7 +83,8 @@ struct kd_op_batchnorm {
 /* With g = dy where y > 0 (activation relu) or dy: sums[0][c] = sum of g, sums[1][c] = sum of g xhat, of this rank's rows; and
  * dbias = sums[0] + beta dbias, dweight = sums[1] + beta dweight. */
 struct kd_op_batchnorm_backward_sums {
-    const float *dy, *x, *y, *saved;
+    const void *dy, *x, *y;
+    const float *saved;
     double *sums;
     float *dweight, *dbias;
     int64_t rows, channels;
@@ -93,9 +95,10 @@ struct kd_op_batchnorm_backward_sums {
 /* dx = weight rstd (g - sums[0] / N - xhat sums[1] / N), the sums over all ranks, N = turn->n_global positions; + beta dx. Where N is 1, the
  * statistics were not the batch's: dx = weight rstd g. */
 struct kd_op_batchnorm_backward {
-    const float *dy, *x, *y, *saved, *weight;
+    const void *dy, *x, *y;
+    const float *saved, *weight;
     const double *sums;
-    float *dx; /* may be dy when beta is 0 */
+    void *dx; /* may be dy when beta is 0 */
     const struct kd_turn *turn;
     int64_t rows, channels, positions;
     enum kd_activation activation;
@@ -105,42 +108,42 @@ struct kd_op_batchnorm_backward {
 /* y = the greatest value of the window, chosen[] = its place, i * kernel + j within the window (the first of equals; a NaN wins).
  * padding is at most kernel / 2, so that no window lies in it altogether; likewise below. */
 struct kd_op_max_pool {
-    const float *x;
-    float *y;
+    const void *x;
+    void *y;
     uint8_t *chosen; /* [n][h'][w'][channels]; kernel is at most 15 */
     struct kd_window window;
 };
 
 struct kd_op_max_pool_backward {
-    const float *dy;
+    const void *dy;
     const uint8_t *chosen;
-    float *dx; /* overwritten, zeros where nothing was chosen */
+    void *dx; /* overwritten, zeros where nothing was chosen */
     struct kd_window window;
 };
 
 /* y = the sum of the window over kernel^2, padding counted (as PyTorch does). */
 struct kd_op_avg_pool {
-    const float *x;
-    float *y;
+    const void *x;
+    void *y;
     struct kd_window window;
 };
 
 struct kd_op_avg_pool_backward {
-    const float *dy;
-    float *dx; /* overwritten */
+    const void *dy;
+    void *dx; /* overwritten */
     struct kd_window window;
 };
 
 /* y[n][channels] = the mean over all positions; the backward writes dy / positions everywhere. */
 struct kd_op_mean_pool {
-    const float *x; /* [n][positions][channels] */
-    float *y;
+    const void *x; /* [n][positions][channels] */
+    void *y;
     int64_t n, positions, channels;
 };
 
 struct kd_op_mean_pool_backward {
-    const float *dy;
-    float *dx; /* overwritten */
+    const void *dy;
+    void *dx; /* overwritten */
     int64_t n, positions, channels;
 };
 

@@ -24,26 +24,28 @@ struct kd_loss_sums {
  *              Inception architecture", 2016, section 7), p = softmax(logits)
  *   n_correct: the label's logit is the greatest (ties: the first one); n_top5: less than five logits are greater, or equal and
  *              before it. A row with a NaN is neither.
- * With `backward` the logits become the gradient of the sum over n_counted. */
+ * With `backward` the logits become the gradient of the sum over n_counted, times *scale (the losses are without it). */
 struct kd_op_cross_entropy {
-    float *logits; /* [rows][n_classes] */
+    void *logits; /* [rows][n_classes] */
     const int32_t *labels,
         *other_labels; /* [rows]; other_labels may be NULL, or is not negative where the label is not */
     int64_t rows, n_classes;
     const float *smoothing; /* NULL: 0 */
+    const float *scale;     /* of the loss, so that gradients are no zeros in fp16; NULL: 1 */
     const struct kd_turn *turn;
     struct kd_loss_sums *sums;
     bool backward;
 };
 
-/* Adds each row's mean over its targets of f(y, t). With `backward` y becomes g(y, t) / (n_targets n_counted).
+/* Adds each row's mean over its targets of f(y, t). With `backward` y becomes *scale g(y, t) / (n_targets n_counted).
  *   mse: f = (y - t)^2; g = 2 (y - t)
  *   bce: binary cross-entropy on logits, t in 0 .. 1: f = max(y, 0) - y t + log(1 + e^-|y|); g = sigmoid(y) - t; n_correct counts
  *        targets with (y > 0) == (t > 0.5), n_top5 likewise */
 struct kd_op_target_loss {
-    float *y;             /* [rows][n_targets] */
+    void *y;              /* [rows][n_targets] */
     const float *targets; /* the same shape */
     int64_t rows, n_targets;
+    const float *scale; /* as above */
     const struct kd_turn *turn;
     struct kd_loss_sums *sums;
     bool backward;

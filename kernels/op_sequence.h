@@ -9,8 +9,9 @@
 /* y = (x - mean) rstd weight + bias over each row (Ba, Kiros, Hinton: "Layer normalization", 2016), rstd = 1 / sqrt(variance +
  * epsilon), the variance biased; saved[row] = {mean, rstd}. bias may be NULL. */
 struct kd_op_layernorm {
-    const float *x, *weight, *bias;
-    float *y;
+    const void *x;
+    const float *weight, *bias;
+    void *y;
     float *saved; /* [rows][2] */
     int64_t rows, columns;
     float epsilon;
@@ -19,8 +20,10 @@ struct kd_op_layernorm {
 /* dx = the gradient of x + beta_dx dx; dweight and dbias (may be NULL) + beta of theirs. dx may be dy when beta_dx is 0; dx may be
  * NULL when nobody needs it. */
 struct kd_op_layernorm_backward {
-    const float *dy, *x, *saved, *weight;
-    float *dx, *dweight, *dbias;
+    const void *dy, *x;
+    const float *saved, *weight;
+    void *dx;
+    float *dweight, *dbias;
     int64_t rows, columns;
     float beta_dx, beta;
 };
@@ -29,14 +32,14 @@ struct kd_op_layernorm_backward {
 struct kd_op_embedding {
     const int32_t *tokens;
     const float *table; /* [n_entries][columns] */
-    float *y;
+    void *y;
     int64_t rows, columns, n_entries;
 };
 
 /* dtable = beta dtable, then dtable[tokens[row]] += dy[row], rows in order. */
 struct kd_op_embedding_backward {
     const int32_t *tokens;
-    const float *dy;
+    const void *dy;
     float *dtable;
     int64_t rows, columns, n_entries;
     float beta;
@@ -45,7 +48,7 @@ struct kd_op_embedding_backward {
 /* Rotary positions (Su et al.: "RoFormer", 2021, eq. 34) in place on the q and the k part of qkv: the pair (x[i], x[i + size / 2])
  * of a head at position t turns by t base^(-2 i / size). `inverse` turns back, which is the backward pass. */
 struct kd_op_rotary {
-    float *qkv;                       /* [n][length][3][n_heads][size] */
+    void *qkv;                        /* [n][length][3][n_heads][size] */
     int64_t n, length, n_heads, size; /* size is even */
     float base;
     bool inverse;
@@ -56,15 +59,16 @@ struct kd_op_rotary {
  * denominator with the greatest score put back, from which the backward pass makes the weights anew (Dao et al.: "FlashAttention",
  * 2022): memory grows with the length, not with its square. */
 struct kd_op_attention {
-    const float *qkv; /* [n][length][3][n_heads][size] */
-    float *y;         /* [n][length][n_heads][size] */
-    float *log_sum;   /* [n][n_heads][length] */
+    const void *qkv; /* [n][length][3][n_heads][size] */
+    void *y;         /* [n][length][n_heads][size] */
+    float *log_sum;  /* [n][n_heads][length] */
     int64_t n, length, n_heads, size;
 };
 
 struct kd_op_attention_backward {
-    const float *dy, *qkv, *y, *log_sum;
-    float *dqkv; /* overwritten */
+    const void *dy, *qkv, *y;
+    const float *log_sum;
+    void *dqkv; /* overwritten */
     int64_t n, length, n_heads, size;
 };
 

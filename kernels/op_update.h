@@ -29,13 +29,6 @@ struct kd_op_clip {
     const struct kd_hyper *hyper;
 };
 
-/* x = *factor x. */
-struct kd_op_multiply {
-    float *x;
-    int64_t n;
-    const float *factor;
-};
-
 /* What a loss is multiplied by so that its gradients are no zeros in half precision, and for how many steps it has held; -1: gradients
  * overflow though the scale is 1, and no smaller one would help. */
 struct kd_loss_scale {

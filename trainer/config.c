@@ -5,7 +5,7 @@
 #include "trainer/models/model.h"
 
 static const char *const precisions[] = {
-#define KD_PRECISION(name, constant) #name,
+#define KD_PRECISION(name, constant, value_bytes) #name,
 #include "kernels/precisions.def"
 #undef KD_PRECISION
     NULL,

@@ -107,6 +107,7 @@ void kd_cpu_activation_backward(struct kd_queue *queue, const struct kd_op_activ
         int64_t next = to + CHUNK < a->n ? to + CHUNK : a->n;
         kd_prefetch(a->saved, to, next);
         kd_prefetch(a->dy, to, next);
-        kinds[a->activation].backward(a->dy + from, a->saved + from, a->dx + from, to - from);
+        kinds[a->activation].backward((const float *)a->dy + from, (const float *)a->saved + from,
+                                      (float *)a->dx + from, to - from);
     }
 }

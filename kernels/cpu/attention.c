@@ -95,10 +95,10 @@ KD_EACH_ISA(kd_cpu_attention, struct kd_queue *queue, const struct kd_op_attenti
     for (int64_t s = 0; s < a->n; s++)
         for (int64_t h = 0; h < a->n_heads; h++) {
             if (s + 1 < a->n)
-                kd_prefetch_part(a->qkv + (s + 1) * a->length * 3 * model, a->length * 3 * model, h,
-                                 a->n_heads);
-            forward_head(a, a->qkv + s * a->length * 3 * model + h * a->size,
-                         a->y + s * a->length * model + h * a->size,
+                kd_prefetch_part((const float *)a->qkv + (s + 1) * a->length * 3 * model,
+                                 a->length * 3 * model, h, a->n_heads);
+            forward_head(a, (const float *)a->qkv + s * a->length * 3 * model + h * a->size,
+                         (float *)a->y + s * a->length * model + h * a->size,
                          a->log_sum + (s * a->n_heads + h) * a->length, &f);
         }
 }

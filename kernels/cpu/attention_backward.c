@@ -146,9 +146,9 @@ static void prefetch_next(const struct kd_op_attention_backward *a, int64_t samp
     int64_t n = a->length * a->n_heads * a->size;
     if (sample + 1 >= a->n)
         return;
-    kd_prefetch_part(a->qkv + (sample + 1) * 3 * n, 3 * n, head, a->n_heads);
-    kd_prefetch_part(a->y + (sample + 1) * n, n, head, a->n_heads);
-    kd_prefetch_part(a->dy + (sample + 1) * n, n, head, a->n_heads);
+    kd_prefetch_part((const float *)a->qkv + (sample + 1) * 3 * n, 3 * n, head, a->n_heads);
+    kd_prefetch_part((const float *)a->y + (sample + 1) * n, n, head, a->n_heads);
+    kd_prefetch_part((const float *)a->dy + (sample + 1) * n, n, head, a->n_heads);
 }
 
 KD_EACH_ISA(kd_cpu_attention_backward, struct kd_queue *queue,
@@ -164,11 +164,11 @@ KD_EACH_ISA(kd_cpu_attention_backward, struct kd_queue *queue,
             prefetch_next(a, s, h);
             backward_head(a,
                           &(struct place){
-                              .qkv = a->qkv + at_qkv,
-                              .y = a->y + at,
-                              .dy = a->dy + at,
+                              .qkv = (const float *)a->qkv + at_qkv,
+                              .y = (const float *)a->y + at,
+                              .dy = (const float *)a->dy + at,
                               .log_sum = a->log_sum + (s * a->n_heads + h) * a->length,
-                              .dqkv = a->dqkv + at_qkv,
+                              .dqkv = (float *)a->dqkv + at_qkv,
                           },
                           &b);
         }

@@ -92,7 +92,7 @@ void kd_cpu_augment(struct kd_queue *queue, const struct kd_op_augment *a)
     int64_t size = a->h * a->w * a->channels;
     for (int64_t i = 0; size > 0 && i < a->n; i++) {
         struct fate fate = fate_of(a, a->samples[i]);
-        augment_image(a, a->x + i * size, a->y + i * size, &fate);
+        augment_image(a, (const float *)a->x + i * size, (float *)a->y + i * size, &fate);
     }
 }
 

@@ -30,18 +30,6 @@ void kd_cpu_clip(struct kd_queue *queue, const struct kd_op_clip *a)
     *a->scale = (float)clipped(norm, (double)a->hyper->clip);
 }
 
-KD_SIMD static void multiply(float *x, int64_t n, float factor)
-{
-    for (int64_t i = 0; i < n; i++)
-        x[i] *= factor;
-}
-
-void kd_cpu_multiply(struct kd_queue *queue, const struct kd_op_multiply *a)
-{
-    (void)queue;
-    multiply(a->x, a->n, *a->factor);
-}
-
 static void move_on(struct kd_loss_scale *loss, bool is_good)
 {
     loss->n_good = is_good              ? (loss->n_good < 0 ? 1 : loss->n_good + 1)

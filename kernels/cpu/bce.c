@@ -52,9 +52,10 @@ void kd_cpu_bce(struct kd_queue *queue, const struct kd_op_bce *a)
     int64_t n = a->rows * a->n_targets;
     if (n == 0)
         return;
+    double scale = a->scale ? (double)*a->scale : 1.0;
     double counted = (double)a->n_targets * (double)a->turn->n_counted;
     if (a->backward)
-        with_gradient(a->y, a->targets, n, (float)(1.0 / counted), &sums);
+        with_gradient(a->y, a->targets, n, (float)(scale / counted), &sums);
     else
         add_up(a->y, a->targets, n, &sums);
     a->sums->loss += sums.loss / (double)a->n_targets;

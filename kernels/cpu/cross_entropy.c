@@ -125,7 +125,7 @@ KD_SIMD static void all_rows(const struct kd_op_cross_entropy *a, const struct w
 {
     int64_t n = a->n_classes;
     for (int64_t i = 0; i < a->rows; i++) {
-        float *x = a->logits + i * n;
+        float *x = (float *)a->logits + i * n;
         if (a->labels[i] >= 0 && n <= SHORT)
             take_short_row(a, i, w, x);
         else if (a->labels[i] >= 0)
@@ -141,6 +141,6 @@ void kd_cpu_cross_entropy(struct kd_queue *queue, const struct kd_op_cross_entro
     all_rows(a, &(struct weights){
                     .smoothing = a->smoothing ? *a->smoothing : 0.0f,
                     .mix = a->other_labels ? a->turn->mix : 0.0f,
-                    .scale = 1.0f / (float)a->turn->n_counted,
+                    .scale = (a->scale ? *a->scale : 1.0f) / (float)a->turn->n_counted,
                 });
 }

@@ -79,7 +79,7 @@ static void keep_all(const struct kd_op_dropout *a)
         return;
     memset(a->kept, 1, n);
     if (a->x != a->y)
-        memcpy(a->y, a->x, n * sizeof *a->y);
+        memcpy(a->y, a->x, n * sizeof(float));
 }
 
 KD_EACH_ISA(kd_cpu_dropout, struct kd_queue *queue, const struct kd_op_dropout *a)
@@ -96,8 +96,8 @@ KD_EACH_ISA(kd_cpu_dropout, struct kd_queue *queue, const struct kd_op_dropout *
         return;
     }
     for (int64_t s = 0; s < a->n_samples; s++)
-        drop_sample(a->x + s * a->size, a->y + s * a->size, a->kept + s * a->size, a->size,
-                    (uint64_t)a->samples[s], &key);
+        drop_sample((const float *)a->x + s * a->size, (float *)a->y + s * a->size,
+                    a->kept + s * a->size, a->size, (uint64_t)a->samples[s], &key);
 }
 
 static void backward(const float *dy, const uint8_t *kept, float *dx, int64_t n, float scale)

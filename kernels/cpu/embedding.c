@@ -6,9 +6,9 @@
 void kd_cpu_embedding(struct kd_queue *queue, const struct kd_op_embedding *a)
 {
     (void)queue;
-    size_t bytes = (size_t)a->columns * sizeof *a->y;
+    size_t bytes = (size_t)a->columns * sizeof(float);
     for (int64_t i = 0; i < a->rows && bytes; i++)
-        memcpy(a->y + i * a->columns, a->table + a->tokens[i] * a->columns, bytes);
+        memcpy((float *)a->y + i * a->columns, a->table + a->tokens[i] * a->columns, bytes);
 }
 
 KD_SIMD static void add_rows(const int32_t *tokens, const float *restrict dy,

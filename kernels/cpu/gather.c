@@ -63,9 +63,9 @@ KD_ELEMENTS(X)
         for (int64_t i = 0; i < a->n; i++) {                                                       \
             const void *x = (const char *)a->source + a->rows[i] * a->stride;                      \
             if (a->planes > 1)                                                                     \
-                scale_planes_##type(a, x, a->y + i * a->size);                                     \
+                scale_planes_##type(a, x, (float *)a->y + i * a->size);                            \
             else                                                                                   \
-                scale_row_##type(a, x, a->y + i * a->size);                                        \
+                scale_row_##type(a, x, (float *)a->y + i * a->size);                               \
         }                                                                                          \
     }
 

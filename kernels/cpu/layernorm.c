@@ -44,8 +44,8 @@ static void forward(const struct kd_op_layernorm *a)
     const float *restrict weight = a->weight, *restrict bias = a->bias;
     int64_t n = a->columns;
     for (int64_t i = 0; i < a->rows; i++) {
-        const float *restrict x = a->x + i * n;
-        float *restrict y = a->y + i * n;
+        const float *restrict x = (const float *)a->x + i * n;
+        float *restrict y = (float *)a->y + i * n;
         prefetch_row(a->x, i + ROWS_AHEAD, a->rows, n);
         float mean = mean_of(x, n);
         float rstd = 1.0f / sqrtf(variance_of(x, mean, n) + a->epsilon);
@@ -126,10 +126,10 @@ static void backward(const struct kd_op_layernorm_backward *a)
 {
     for (int64_t i = 0; i < a->rows; i++) {
         const struct row row = {
-            .dy = a->dy + i * a->columns,
-            .x = a->x + i * a->columns,
+            .dy = (const float *)a->dy + i * a->columns,
+            .x = (const float *)a->x + i * a->columns,
             .weight = a->weight,
-            .dx = a->dx ? a->dx + i * a->columns : NULL,
+            .dx = a->dx ? (float *)a->dx + i * a->columns : NULL,
             .dweight = a->dweight,
             .dbias = a->dbias,
             .mean = a->saved[2 * i],

@@ -79,10 +79,10 @@ void kd_cpu_linear(struct kd_queue *queue, const struct kd_op_linear *a)
     for (int64_t from = 0; from < a->rows; from += step) {
         struct kd_op_linear block = *a;
         block.rows = a->rows - from < step ? a->rows - from : step;
-        block.x += from * a->n_in;
-        block.y += from * a->n_out;
+        block.x = (const float *)block.x + from * a->n_in;
+        block.y = (float *)block.y + from * a->n_out;
         if (a->pre)
-            block.pre += from * a->n_out;
+            block.pre = (float *)block.pre + from * a->n_out;
         linear_block(queue, &block);
     }
 }

@@ -42,7 +42,7 @@ void kd_cpu_matmul(struct kd_queue *queue, const struct kd_op_matmul *a)
         return;
     if (a->k == 0) {
         if (a->beta == 0.0f)
-            memset(a->c, 0, (size_t)(a->m * a->n) * sizeof *a->c);
+            memset(a->c, 0, (size_t)(a->m * a->n) * sizeof(float));
         return;
     }
     if (is_small(a)) {

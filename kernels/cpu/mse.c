@@ -32,8 +32,9 @@ void kd_cpu_mse(struct kd_queue *queue, const struct kd_op_mse *a)
     int64_t n = a->rows * a->n_targets;
     if (n == 0)
         return;
+    double scale = a->scale ? (double)*a->scale : 1.0;
     double counted = (double)a->n_targets * (double)a->turn->n_counted;
-    double sum = a->backward ? with_gradient(a->y, a->targets, n, (float)(2.0 / counted))
+    double sum = a->backward ? with_gradient(a->y, a->targets, n, (float)(2.0 * scale / counted))
                              : squared_error(a->y, a->targets, n);
     a->sums->loss += sum / (double)a->n_targets;
     a->sums->n_counted += a->rows;

@@ -103,7 +103,7 @@ KD_INLINE void max_of_channels(const struct kd_op_max_pool *a, const float *x, c
 {
     const struct kd_window *window = &a->window;
     int64_t channels = window->channels, c = 0;
-    float *y = a->y + out;
+    float *y = (float *)a->y + out;
     uint8_t *chosen = a->chosen + out;
     if (channels < KD_LANES && !is_followed) {
         max_of_window(window, x, p, 1, channels, y, chosen);
@@ -128,7 +128,7 @@ static void max_pool(const struct kd_op_max_pool *a)
             for (int64_t j = 0; j < w_out; j++, out += channels) {
                 const struct part part = part_of(window, i, j);
                 int64_t last = s * size + pixel_at(window, &part, part.i1 - 1, part.j1 - 1);
-                max_of_channels(a, a->x + s * size, &part, out,
+                max_of_channels(a, (const float *)a->x + s * size, &part, out,
                                 last + KD_LANES <= window->n * size && out + KD_LANES <= n_out);
             }
 }
@@ -225,9 +225,9 @@ static void max_pool_backward(const struct kd_op_max_pool_backward *a)
     struct places places;
     list_places(window, &places);
     for (int64_t s = 0; s < window->n && size; s++) {
-        const float *dy = a->dy + s * n_out;
+        const float *dy = (const float *)a->dy + s * n_out;
         const uint8_t *chosen = a->chosen + s * n_out;
-        float *dx = a->dx + s * size;
+        float *dx = (float *)a->dx + s * size;
         if (clears)
             memset(dx, 0, (size_t)size * sizeof *dx);
         if (spread > 0)
@@ -265,7 +265,7 @@ static void avg_pool(const struct kd_op_avg_pool *a)
         for (int64_t row = 0; row < h_out; row++)
             for (int64_t column = 0; column < w_out; column++, y += channels) {
                 const struct part p = part_of(window, row, column);
-                const float *x = a->x + s * size_of_sample(window);
+                const float *x = (const float *)a->x + s * size_of_sample(window);
                 for (int64_t c = 0; c < channels; c++)
                     y[c] = 0.0f;
                 for (int64_t i = p.i0; i < p.i1; i++)
@@ -288,7 +288,7 @@ static void avg_pool_backward(const struct kd_op_avg_pool_backward *a)
     float share = 1.0f / (float)(window->kernel * window->kernel);
     const float *dy = a->dy;
     for (int64_t s = 0; s < window->n && size; s++) {
-        float *dx = a->dx + s * size;
+        float *dx = (float *)a->dx + s * size;
         memset(dx, 0, (size_t)size * sizeof *dx);
         for (int64_t row = 0; row < h_out; row++)
             for (int64_t column = 0; column < w_out; column++, dy += channels) {
@@ -313,11 +313,12 @@ static void mean_pool(const struct kd_op_mean_pool *a)
 {
     float share = a->positions ? 1.0f / (float)a->positions : 0.0f;
     for (int64_t s = 0; s < a->n; s++) {
-        float *y = a->y + s * a->channels;
+        float *y = (float *)a->y + s * a->channels;
         for (int64_t c = 0; c < a->channels; c++)
             y[c] = 0.0f;
         for (int64_t p = 0; p < a->positions; p++)
-            add_scaled(a->x + (s * a->positions + p) * a->channels, y, share, a->channels);
+            add_scaled((const float *)a->x + (s * a->positions + p) * a->channels, y, share,
+                       a->channels);
     }
 }
 
@@ -331,9 +332,9 @@ static void mean_pool_backward(const struct kd_op_mean_pool_backward *a)
 {
     float share = a->positions ? 1.0f / (float)a->positions : 0.0f;
     for (int64_t s = 0; s < a->n; s++) {
-        const float *restrict dy = a->dy + s * a->channels;
+        const float *restrict dy = (const float *)a->dy + s * a->channels;
         for (int64_t p = 0; p < a->positions; p++) {
-            float *restrict dx = a->dx + (s * a->positions + p) * a->channels;
+            float *restrict dx = (float *)a->dx + (s * a->positions + p) * a->channels;
             for (int64_t c = 0; c < a->channels; c++)
                 dx[c] = share * dy[c];
         }

@@ -55,6 +55,6 @@ void kd_cpu_rotary(struct kd_queue *queue, const struct kd_op_rotary *a)
     const struct turns *turns = find_turns(a);
     for (int64_t s = 0; s < a->n; s++)
         for (int64_t t = 0; t < a->length; t++)
-            turn_heads(a->qkv + (s * a->length + t) * row, 2 * a->n_heads, turns->half,
+            turn_heads((float *)a->qkv + (s * a->length + t) * row, 2 * a->n_heads, turns->half,
                        turns->values + 2 * t * turns->half, a->inverse ? -1.0f : 1.0f);
 }
