@@ -33,8 +33,10 @@ __global__ void __launch_bounds__(KD_THREADS)
 {
     KD_HEAD_TILES(tiles);
     kd_attention_place place = shape.place();
-    kd_head_rows q = shape.of_qkv(a.qkv, place, 0), k = shape.of_qkv(a.qkv, place, 1);
-    kd_head_rows v = shape.of_qkv(a.qkv, place, 2), y = shape.of_y(a.y, place);
+    kd_head_rows q = shape.of_qkv((const float *)a.qkv, place, 0),
+                 k = shape.of_qkv((const float *)a.qkv, place, 1);
+    kd_head_rows v = shape.of_qkv((const float *)a.qkv, place, 2),
+                 y = shape.of_y((const float *)a.y, place);
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     int64_t query = place.first + warp * KD_HEAD_EACH;
     float scale = rsqrtf((float)shape.size), factors[KD_HEAD_EACH];

@@ -24,7 +24,8 @@ __global__ void multiply_rows(struct backward b)
         return; /* the whole warp */
     float sum = 0.0f;
     for (int64_t i = lane; i < shape.size; i += KD_WARP)
-        sum += b.a.dy[row * shape.size + i] * b.a.y[row * shape.size + i];
+        sum += ((const float *)b.a.dy)[row * shape.size + i] *
+               ((const float *)b.a.y)[row * shape.size + i];
     sum = kd_warp_sum(sum);
     int64_t head = row % shape.n_heads, t = row / shape.n_heads % shape.length;
     int64_t sample = row / shape.n_heads / shape.length;
@@ -55,7 +56,7 @@ __device__ __forceinline__ void write(const struct backward &b, const kd_attenti
                                       int kind, const float (&sums)[KD_HEAD_EACH][KD_LANE_PARTS])
 {
     const float as_they_are[KD_HEAD_EACH] = {1.0f, 1.0f, 1.0f, 1.0f};
-    kd_head_rows rows = b.shape.of_qkv(b.a.dqkv, place, kind);
+    kd_head_rows rows = b.shape.of_qkv((const float *)b.a.dqkv, place, kind);
     kd_head_write(kd_writable(rows), rows.stride, place, b.shape, sums, as_they_are);
 }
 
@@ -67,8 +68,10 @@ struct head {
 __device__ __forceinline__ struct head head_of(const struct backward &b,
                                                const kd_attention_place &place)
 {
-    return {b.shape.of_qkv(b.a.qkv, place, 0), b.shape.of_qkv(b.a.qkv, place, 1),
-            b.shape.of_qkv(b.a.qkv, place, 2), b.shape.of_y(b.a.dy, place)};
+    return {b.shape.of_qkv((const float *)b.a.qkv, place, 0),
+            b.shape.of_qkv((const float *)b.a.qkv, place, 1),
+            b.shape.of_qkv((const float *)b.a.qkv, place, 2),
+            b.shape.of_y((const float *)b.a.dy, place)};
 }
 
 /* A block for 32 queries: all keys up to them. */
