@@ -117,7 +117,7 @@ void kd_check_nccl(struct kd_doctor *doctor)
 void kd_check_cublaslt(struct kd_doctor *doctor)
 {
     static const char *const usual[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
-    static const char without[] = "matrix products on GPUs are slower, and fp32 only";
+    static const char without[] = "matrix products on GPUs are slower, and there is no tf32";
     const char *asked = getenv("KATYDID_CUBLASLT"), *which;
     const char *const named[] = {asked, NULL};
     bool is_named = asked && *asked;

@@ -94,18 +94,27 @@ int64_t alignment_of(const void *pointer)
     return (int64_t)(bits & (~bits + 1));
 }
 
-/* fp32 is not the pedantic kind: that one only excludes more algorithms, while both compute fp32's products in fp32. */
-enum kd_lt_compute compute_of(enum kd_precision precision)
+struct types {
+    enum kd_lt_type stored;
+    enum kd_lt_compute compute;
+};
+
+/* 32F is not the pedantic kind: that one only excludes more algorithms, while both compute fp32's products in fp32. */
+struct types types_of(enum kd_precision precision)
 {
-    static const enum kd_lt_compute computes[KD_N_PRECISIONS] = {
-        KD_LT_COMPUTE_32F, KD_LT_COMPUTE_32F_FAST_TF32, KD_LT_COMPUTE_32F_FAST_16BF,
-        KD_LT_COMPUTE_32F_FAST_16F};
-    return computes[precision];
+    static const struct types all[KD_N_PRECISIONS] = {
+        {KD_LT_R_32F, KD_LT_COMPUTE_32F},
+        {KD_LT_R_32F, KD_LT_COMPUTE_32F_FAST_TF32},
+        {KD_LT_R_16BF, KD_LT_COMPUTE_32F},
+        {KD_LT_R_16F, KD_LT_COMPUTE_32F},
+    };
+    return all[precision];
 }
 
 struct kd_lt_shape shape_of(const struct kd_queue *queue, const struct kd_lt_product *p)
 {
     const struct kd_op_matmul *a = &p->matmul;
+    struct types types = types_of(queue->precision);
     int bits = (p->bias ? KD_LT_EPILOGUE_BIAS : 0) | (p->relu ? KD_LT_EPILOGUE_RELU : 0);
     return {
         .m = a->m,
@@ -115,7 +124,9 @@ struct kd_lt_shape shape_of(const struct kd_queue *queue, const struct kd_lt_pro
         .transpose_b = a->transpose_b,
         .adds = a->beta != 0.0f,
         .epilogue = bits ? bits : KD_LT_EPILOGUE_DEFAULT,
-        .compute = compute_of(queue->precision),
+        .compute = types.compute,
+        .of_factors = types.stored,
+        .of_result = a->to_floats ? KD_LT_R_32F : types.stored,
         .align_a = alignment_of(a->a),
         .align_b = alignment_of(a->b),
         .align_c = alignment_of(a->c),
@@ -133,7 +144,7 @@ bool is_worth_it(const struct kd_op_matmul *a, int64_t least)
 }
 
 /* The bias may be another one of the same alignment. */
-void point_to_bias(const struct kd_lt *lt, const struct kd_lt_plan *plan, const float *bias)
+void point_to_bias(const struct kd_lt *lt, const struct kd_lt_plan *plan, const void *bias)
 {
     if (!bias)
         return;
@@ -199,12 +210,13 @@ static int check_gpu(enum kd_precision precision, struct kd_error *err)
                    kd_precision_name(precision), majors[precision], gpu.name, gpu.major, gpu.minor);
 }
 
+/* Our tiles multiply what is stored, in fp32: rounding that to tf32 first is cuBLASLt's alone. */
 static int check_library(struct kd_queue *queue, enum kd_precision precision, struct kd_error *err)
 {
     struct kd_lt_state *lt = get(queue);
-    if (library_of(lt))
+    if (precision != KD_PRECISION_TF32 || library_of(lt))
         return 0;
-    return kd_fail(err, "%s needs cuBLASLt; without it there is fp32: %s",
+    return kd_fail(err, "%s needs cuBLASLt; without it there are fp32, bf16 and fp16: %s",
                    kd_precision_name(precision), lt->why.text);
 }
 

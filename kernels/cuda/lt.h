@@ -12,10 +12,11 @@
 /* One tile of ours with a short sum: a launch costs either of them more than the arithmetic. Not measured yet. */
 static constexpr int64_t KD_LT_LEAST = 64 * 64 * 16;
 
-/* The product; then bias[n] (NULL: none) is added to each row, then what is negative becomes 0 if relu. */
+/* The product; then bias[n] (NULL: none), stored as c is, is added to each row, then what is negative becomes 0 if relu; c is rounded
+ * after that. */
 struct kd_lt_product {
     struct kd_op_matmul matmul;
-    const float *bias;
+    const void *bias;
     bool relu;
 };
 
@@ -26,7 +27,7 @@ bool kd_lt_multiply(struct kd_queue *queue, const struct kd_lt_product *product)
 /* Whether it would take it, as far as is known before it was tried: for those who have work to do first. */
 bool kd_lt_takes(struct kd_queue *queue, const struct kd_lt_product *product);
 
-/* Of products from now on; what was recorded is recorded anew. -1: this GPU has none of it, or there is no cuBLASLt. */
+/* Of what comes from now on; what was recorded is recorded anew. -1: this GPU has none of it, or tf32 without cuBLASLt. */
 int kd_lt_set_precision(struct kd_queue *queue, enum kd_precision precision, struct kd_error *err);
 
 void kd_lt_close(struct kd_queue *queue);

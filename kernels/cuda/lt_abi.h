@@ -18,13 +18,23 @@ enum kd_lt_status {
     KD_LT_NOT_SUPPORTED = 15,
 };
 
-enum { KD_LT_R_32F = 0 };                /* types of elements, of alpha and beta */
+/* Types of elements, of alpha and beta: CUDA's cudaDataType. */
+enum kd_lt_type {
+    KD_LT_R_32F = 0,
+    KD_LT_R_16F = 2,
+    KD_LT_R_16BF = 14,
+};
+
 enum { KD_LT_OP_N = 0, KD_LT_OP_T = 1 }; /* operations */
 
+/* What sums are in, and what factors may be rounded to before. With alpha and beta in fp32, these go together (the documentation's
+ * table of types at cublasLtMatmul):
+ *
+ *   32F                 A and B R_16BF, C and D R_16BF or R_32F
+ *   32F                 A and B R_16F, C and D R_16F or R_32F
+ *   32F, 32F_FAST_TF32  all of them R_32F */
 enum kd_lt_compute {
     KD_LT_COMPUTE_32F = 68,
-    KD_LT_COMPUTE_32F_FAST_16F = 74,
-    KD_LT_COMPUTE_32F_FAST_16BF = 75,
     KD_LT_COMPUTE_32F_FAST_TF32 = 77,
 };
 
@@ -32,7 +42,7 @@ enum kd_lt_desc_attribute {
     KD_LT_DESC_TRANSA = 3,       /* int32_t */
     KD_LT_DESC_TRANSB = 4,       /* int32_t */
     KD_LT_DESC_EPILOGUE = 7,     /* uint32_t */
-    KD_LT_DESC_BIAS_POINTER = 8, /* const void *: an element for each row of D */
+    KD_LT_DESC_BIAS_POINTER = 8, /* const void *: an element of D's type for each row of D */
 };
 
 /* Bits: RELU | BIAS is bias, then relu. */

@@ -8,7 +8,7 @@
 
 #include "coordinator/base/mem.h"
 
-_Static_assert(sizeof(struct kd_lt_shape) == 12 * sizeof(int64_t), "no byte is without meaning");
+_Static_assert(sizeof(struct kd_lt_shape) == 14 * sizeof(int64_t), "no byte is without meaning");
 
 void kd_lt_check(const struct kd_lt *lt, int status, const char *call,
                  const struct kd_lt_shape *shape)
@@ -21,9 +21,9 @@ void kd_lt_check(const struct kd_lt *lt, int status, const char *call,
         fprintf(stderr,
                 ", in the product [%" PRId64 "][%" PRId64 "] x [%" PRId64 "][%" PRId64
                 "] (transposed %" PRId64 " %" PRId64 ", epilogue %" PRId64 ", compute type %" PRId64
-                ")",
+                ", types %" PRId64 " %" PRId64 ")",
                 shape->m, shape->k, shape->k, shape->n, shape->transpose_a, shape->transpose_b,
-                shape->epilogue, shape->compute);
+                shape->epilogue, shape->compute, shape->of_factors, shape->of_result);
     fprintf(stderr, "; %s=none does without cuBLASLt\n", KD_LT_PATH);
     fflush(NULL);
     _exit(EXIT_FAILURE); /* destructors would call CUDA again */
@@ -56,10 +56,10 @@ static void describe_product(const struct kd_lt *lt, struct kd_lt_plan *plan, co
 
 /* Of a row-major [rows][columns], whose rows are cuBLASLt's columns. */
 static struct kd_lt_layout *layout_of(const struct kd_lt *lt, const struct kd_lt_plan *plan,
-                                      int64_t rows, int64_t columns)
+                                      int64_t type, int64_t rows, int64_t columns)
 {
     struct kd_lt_layout *layout = NULL;
-    int status = lt->cublasLtMatrixLayoutCreate(&layout, KD_LT_R_32F, (uint64_t)columns,
+    int status = lt->cublasLtMatrixLayoutCreate(&layout, (int)type, (uint64_t)columns,
                                                 (uint64_t)rows, columns);
     kd_lt_check(lt, status, "cublasLtMatrixLayoutCreate", &plan->shape);
     return layout;
@@ -68,13 +68,16 @@ static struct kd_lt_layout *layout_of(const struct kd_lt *lt, const struct kd_lt
 static void describe_matrices(const struct kd_lt *lt, struct kd_lt_plan *plan)
 {
     const struct kd_lt_shape *s = &plan->shape;
-    plan->a = s->transpose_a ? layout_of(lt, plan, s->k, s->m) : layout_of(lt, plan, s->m, s->k);
-    plan->b = s->transpose_b ? layout_of(lt, plan, s->n, s->k) : layout_of(lt, plan, s->k, s->n);
-    plan->c = layout_of(lt, plan, s->m, s->n);
+    plan->a = s->transpose_a ? layout_of(lt, plan, s->of_factors, s->k, s->m)
+                             : layout_of(lt, plan, s->of_factors, s->m, s->k);
+    plan->b = s->transpose_b ? layout_of(lt, plan, s->of_factors, s->n, s->k)
+                             : layout_of(lt, plan, s->of_factors, s->k, s->n);
+    plan->c = layout_of(lt, plan, s->of_result, s->m, s->n);
 }
 
-/* The parts of a long sum are put aside and added up in a step of their own, whose order the algorithm fixes. In place, where blocks
- * add to the result as they come, the documentation promises turns but no order: one run's bits might not be another's. */
+/* The parts of a long sum are put aside in fp32 and added up in a step of their own, whose order the algorithm fixes: put aside as the
+ * result is stored, each would be rounded. In place, where blocks add to the result as they come, the documentation promises turns but no
+ * order: one run's bits might not be another's. */
 static struct kd_lt_preference *prefer(const struct kd_lt *lt, const struct kd_lt_shape *s,
                                        size_t workspace_bytes)
 {

@@ -14,9 +14,10 @@
 struct kd_lt_shape {
     int64_t m, n, k; /* of the row-major product; at least 1 */
     int64_t transpose_a, transpose_b;
-    int64_t adds;     /* 1: to what c holds */
-    int64_t epilogue; /* enum kd_lt_epilogue */
-    int64_t compute;  /* enum kd_lt_compute */
+    int64_t adds;                  /* 1: to what c holds */
+    int64_t epilogue;              /* enum kd_lt_epilogue */
+    int64_t compute;               /* enum kd_lt_compute */
+    int64_t of_factors, of_result; /* enum kd_lt_type, of a and b, and of c and the bias */
     /* Of the row-major pointers, in bytes: a power of 2, at most KD_LT_ALIGNED. */
     int64_t align_a, align_b, align_c;
     int64_t align_bias; /* 0: no bias */

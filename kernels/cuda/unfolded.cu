@@ -7,8 +7,8 @@
 namespace
 {
 
-/* Floats of patches that are in memory at once: 64 MiB, with which products are as large as they need to be. The tests' is smaller, so
- * that their images come in several parts. */
+/* Values of patches that are in memory at once: 64 MiB of floats, with which products are as large as they need to be. The tests' is
+ * smaller, so that their images come in several parts. */
 #ifndef KD_UNFOLDED_MOST
 #define KD_UNFOLDED_MOST (1 << 24)
 #endif
@@ -26,10 +26,10 @@ bool is_pointwise(const struct kd_window &window)
     return window.kernel == 1 && window.stride == 1 && window.padding == 0;
 }
 
-/* patches[pixel of the output][(place in the window, channel)]; four channels at once where they come in fours. */
-struct unfold {
-    const float *x;
-    float *patches;
+/* patches[pixel of the output][(place in the window, channel)]; a group of channels at once where they come in groups. */
+template <class T> struct unfold {
+    const T *x;
+    T *patches;
     kd_images images;
     int64_t n_of_patch;
 
@@ -48,9 +48,9 @@ struct unfold {
 };
 
 /* dx[pixel][channel] = what the patches that the pixel is in have for it, window by window in their order. */
-struct fold {
+template <class T> struct fold {
     const float *patches;
-    float *dx;
+    T *dx;
     kd_images images;
     int64_t n_of_patch;
     bool adds;
@@ -77,16 +77,17 @@ struct fold {
     }
 };
 
-bool by_four(const struct kd_window &window, const float *a, const float *b)
+template <class T> bool in_groups(const struct kd_window &window, const void *a, const void *b)
 {
-    return window.channels % 4 == 0 && kd_all_aligned(a, b);
+    return window.channels % KD_GROUP<T> == 0 && kd_all_aligned(a, b);
 }
 
 /* ---- images, some at a time */
 
 struct part {
-    int64_t first, n_pixels,
-        n_inputs;     /* its first image; pixels of the output; values of the input */
+    int64_t first;    /* image */
+    int64_t n_pixels; /* of the output */
+    int64_t n_inputs; /* values */
     kd_images images; /* n is this part's */
 };
 
@@ -115,14 +116,14 @@ int64_t outputs_before(const struct part &part)
 
 /* ---- products */
 
-/* c[m][n] = a b + bias, a: [m][k]; either factor as it is stored, or turned. */
+/* c[m][n] = a b + beta c, a: [m][k]; either factor as it is stored, or turned. */
 struct factors {
-    const float *a, *b;
+    const void *a, *b;
     bool turn_a, turn_b;
 };
 
-struct kd_lt_product product_of(const struct factors &factors, float *c, int64_t m, int64_t n,
-                                int64_t k, float beta, const float *bias)
+struct kd_lt_product product_of(const struct factors &factors, void *c, int64_t m, int64_t n,
+                                int64_t k, float beta)
 {
     struct kd_lt_product product = {};
     product.matmul.a = factors.a;
@@ -134,7 +135,6 @@ struct kd_lt_product product_of(const struct factors &factors, float *c, int64_t
     product.matmul.transpose_a = factors.turn_a;
     product.matmul.transpose_b = factors.turn_b;
     product.matmul.beta = beta;
-    product.bias = bias;
     return product;
 }
 
@@ -157,85 +157,125 @@ void multiply(struct kd_queue *queue, const struct kd_lt_product &product)
         kd_cuda_matmul(queue, &product.matmul);
 }
 
-/* Memory for a part's patches: the images themselves, or this op's scratch. */
-float *memory_for(struct kd_queue *queue, const struct part &part, const float *x)
+/* Room for a part's patches as type P: this op's scratch. */
+template <class P> P *room_for(struct kd_queue *queue, const struct part &part)
 {
-    if (is_pointwise(part.images.in))
-        return const_cast<float *>(x);
     size_t n = (size_t)(part.n_pixels * of_patch(part.images.in));
-    return (float *)kd_cuda_scratch(queue, n * sizeof(float));
+    return (P *)kd_cuda_scratch(queue, n * sizeof(P));
 }
 
-void write_patches(struct kd_queue *queue, const struct part &part, const float *x, float *patches)
+/* Where the patches of x are to be: the images themselves, or scratch. */
+template <class T> T *memory_for(struct kd_queue *queue, const struct part &part, const T *x)
+{
+    return is_pointwise(part.images.in) ? const_cast<T *>(x) : room_for<T>(queue, part);
+}
+
+template <class T>
+void write_patches(struct kd_queue *queue, const struct part &part, const T *x, T *patches)
 {
     int64_t n = of_patch(part.images.in);
     if (!is_pointwise(part.images.in))
-        kd_map(queue, part.n_pixels * n, by_four(part.images.in, x, patches),
-               unfold{x, patches, part.images, n});
+        kd_map<T>(queue, part.n_pixels * n, in_groups<T>(part.images.in, x, patches),
+                  unfold<T>{x, patches, part.images, n});
 }
 
-} // namespace
+/* ---- on values stored as T: the first part's product says whether cuBLASLt takes it */
 
-/* ---- the ops: the first part's product says whether cuBLASLt takes it */
-
-bool kd_unfolded_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
+template <class T> bool conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
 {
     int64_t k = of_patch(a->window);
     struct part part = part_from(a->window, 0);
     for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
-        const float *x = (const float *)a->x + inputs_before(a->window, part.first);
-        float *y = (float *)a->y + outputs_before(part) * a->c_out;
-        float *patches = memory_for(queue, part, x);
+        const T *x = (const T *)a->x + inputs_before(a->window, part.first);
+        T *y = (T *)a->y + outputs_before(part) * a->c_out;
+        T *patches = memory_for(queue, part, x);
         struct kd_lt_product product =
-            product_of({patches, (const float *)a->weight, false, true}, y, part.n_pixels, a->c_out,
-                       k, 0.0f, (const float *)a->bias);
+            product_of({patches, a->weight, false, true}, y, part.n_pixels, a->c_out, k, 0.0f);
+        product.bias = a->bias;
         if (part.first == 0 && !kd_lt_takes(queue, &product))
             return false;
         write_patches(queue, part, x, patches);
         multiply(queue, product);
     }
     return a->window.n > 0;
+}
+
+template <class T>
+bool backward_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight *a)
+{
+    int64_t n = of_patch(a->window);
+    struct part part = part_from(a->window, 0);
+    for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
+        const T *x = (const T *)a->x + inputs_before(a->window, part.first);
+        const T *dy = (const T *)a->dy + outputs_before(part) * a->c_out;
+        T *patches = memory_for(queue, part, x);
+        struct kd_lt_product product =
+            product_of({dy, patches, true, false}, a->dweight, a->c_out, n, part.n_pixels,
+                       part.first == 0 ? a->beta : 1.0f);
+        product.matmul.to_floats = true;
+        if (part.first == 0 && !kd_lt_takes(queue, &product))
+            return false;
+        write_patches(queue, part, x, patches);
+        multiply(queue, product);
+    }
+    return a->window.n > 0;
+}
+
+/* dx is what comes out of the product. */
+bool backward_x_pointwise(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
+{
+    kd_images images = kd_images_of(&a->window);
+    struct kd_lt_product product =
+        product_of({a->dy, a->weight, false, false}, a->dx, kd_out_pixels(images),
+                   a->window.channels, a->c_out, a->beta);
+    return kd_lt_multiply(queue, &product);
+}
+
+/* The gradient of the patches, which then goes back to where they were taken from. They are floats: what several of them have for
+ * a pixel is added up before anything is rounded. A pixel's patches are all in one part, that of its image. */
+template <class T> bool backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
+{
+    int64_t n = of_patch(a->window);
+    struct part part = part_from(a->window, 0);
+    for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
+        const T *dy = (const T *)a->dy + outputs_before(part) * a->c_out;
+        T *dx = (T *)a->dx + inputs_before(a->window, part.first);
+        float *patches = room_for<float>(queue, part);
+        struct kd_lt_product product =
+            product_of({dy, a->weight, false, false}, patches, part.n_pixels, n, a->c_out, 0.0f);
+        product.matmul.to_floats = true;
+        if (part.first == 0 && !kd_lt_takes(queue, &product))
+            return false;
+        multiply(queue, product);
+        kd_map<T>(queue, part.n_inputs, in_groups<T>(a->window, patches, dx),
+                  fold<T>{patches, dx, part.images, n, a->beta != 0.0f});
+    }
+    return a->window.n > 0;
+}
+
+} // namespace
+
+bool kd_unfolded_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
+{
+    bool is_done = false;
+    kd_by_storage(queue, [&](auto stored) { is_done = conv2d<decltype(stored)>(queue, a); });
+    return is_done;
 }
 
 bool kd_unfolded_backward_weight(struct kd_queue *queue,
                                  const struct kd_op_conv2d_backward_weight *a)
 {
-    int64_t n = of_patch(a->window);
-    struct part part = part_from(a->window, 0);
-    for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
-        const float *x = (const float *)a->x + inputs_before(a->window, part.first);
-        const float *dy = (const float *)a->dy + outputs_before(part) * a->c_out;
-        float *patches = memory_for(queue, part, x);
-        struct kd_lt_product product =
-            product_of({dy, patches, true, false}, a->dweight, a->c_out, n, part.n_pixels,
-                       part.first == 0 ? a->beta : 1.0f, NULL);
-        if (part.first == 0 && !kd_lt_takes(queue, &product))
-            return false;
-        write_patches(queue, part, x, patches);
-        multiply(queue, product);
-    }
-    return a->window.n > 0;
+    bool is_done = false;
+    kd_by_storage(queue,
+                  [&](auto stored) { is_done = backward_weight<decltype(stored)>(queue, a); });
+    return is_done;
 }
 
-/* The gradient of the patches, which then goes back to where they were taken from. */
 bool kd_unfolded_backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
 {
-    int64_t n = of_patch(a->window);
-    bool is_direct = is_pointwise(a->window);
-    struct part part = part_from(a->window, 0);
-    for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
-        const float *dy = (const float *)a->dy + outputs_before(part) * a->c_out;
-        float *dx = (float *)a->dx + inputs_before(a->window, part.first);
-        float *patches = memory_for(queue, part, dx);
-        struct kd_lt_product product =
-            product_of({dy, (const float *)a->weight, false, false}, patches, part.n_pixels, n,
-                       a->c_out, is_direct ? a->beta : 0.0f, NULL);
-        if (part.first == 0 && !kd_lt_takes(queue, &product))
-            return false;
-        multiply(queue, product);
-        if (!is_direct)
-            kd_map(queue, part.n_inputs, by_four(a->window, patches, dx),
-                   fold{patches, dx, part.images, n, a->beta != 0.0f});
-    }
-    return a->window.n > 0;
+    bool is_done = false;
+    if (is_pointwise(a->window))
+        return backward_x_pointwise(queue, a);
+    kd_by_storage(queue, [&](auto stored) { is_done = backward_x<decltype(stored)>(queue, a); });
+    return is_done;
 }

@@ -1,8 +1,9 @@
 /* lt_standin.c - a library that answers to cuBLASLt's names, for tests without a GPU: products in double, on the memory of the sim and
  * in the order of its streams.
  *
- * What cuBLASLt would round it rounds: the factors, to what the compute type allows. What cuBLASLt leaves undefined ends the process
- * with a text: shapes that do not fit, an algorithm of another product, pointers that are less aligned than was said, too small
+ * What cuBLASLt would round it rounds: the factors, to what the compute type allows, and the result, once and at the end, to what it
+ * is stored as. Types that do not go together (lt_abi.h) are not supported. What cuBLASLt leaves undefined ends the process with
+ * a text: shapes that do not fit, an algorithm of another product, pointers that are less aligned than was said, too small
  * a workspace. What an algorithm may write of the workspace is written.
  *
  * KATYDID_LT_STANDIN makes it misbehave: "refuse=2", see `enum setting`. kd_lt_standin_count tells a test what was asked. */
@@ -15,6 +16,7 @@
 
 #include "kernels/cuda/lt_abi.h"
 #include "tests/cuda/lt_standin.h"
+#include "tests/half.h"
 
 #define KD_LT_CALL(result, name, parameters) result name parameters;
 #include "kernels/cuda/lt_calls.def"
@@ -29,6 +31,7 @@ enum setting {
     VERSION,   /* version=11800 is what it says of itself */
     CREATE,    /* create=1 is what making a handle ends with */
     NOTHING,   /* nothing=1: no algorithm for anything */
+    NO_TYPE,   /* no_type=14: none for factors of this type */
     HEURISTIC, /* heuristic=13 is what asking for an algorithm ends with */
     REFUSE,    /* refuse=k: the k-th product is not supported, in spite of its algorithm */
     FAIL,      /* fail=k: the k-th product fails */
@@ -36,8 +39,9 @@ enum setting {
 };
 
 static const char *const setting_names[N_SETTINGS] = {
-    [VERSION] = "version=",     [CREATE] = "create=", [NOTHING] = "nothing=",
-    [HEURISTIC] = "heuristic=", [REFUSE] = "refuse=", [FAIL] = "fail=",
+    [VERSION] = "version=", [CREATE] = "create=",       [NOTHING] = "nothing=",
+    [NO_TYPE] = "no_type=", [HEURISTIC] = "heuristic=", [REFUSE] = "refuse=",
+    [FAIL] = "fail=",
 };
 
 static int setting(enum setting which, int otherwise)
@@ -93,11 +97,12 @@ struct kd_lt_desc {
     int compute;
     int32_t operations[2]; /* of A and B */
     uint32_t epilogue;
-    const float *bias;
+    const void *bias; /* of D's type */
 };
 
 struct kd_lt_layout {
     enum magic magic;
+    int type;
     uint64_t rows, columns;
     int64_t ld;
 };
@@ -145,8 +150,7 @@ int cublasLtDestroy(struct kd_lt_handle *handle)
 
 static bool is_compute(int type)
 {
-    return type == KD_LT_COMPUTE_32F || type == KD_LT_COMPUTE_32F_FAST_16F ||
-           type == KD_LT_COMPUTE_32F_FAST_16BF || type == KD_LT_COMPUTE_32F_FAST_TF32;
+    return type == KD_LT_COMPUTE_32F || type == KD_LT_COMPUTE_32F_FAST_TF32;
 }
 
 int cublasLtMatmulDescCreate(struct kd_lt_desc **desc, int compute, int scale)
@@ -191,13 +195,19 @@ int cublasLtMatmulDescSetAttribute(struct kd_lt_desc *desc, int attribute, const
     }
 }
 
+static bool is_type(int type)
+{
+    return type == KD_LT_R_32F || type == KD_LT_R_16F || type == KD_LT_R_16BF;
+}
+
 int cublasLtMatrixLayoutCreate(struct kd_lt_layout **layout, int type, uint64_t rows,
                                uint64_t columns, int64_t ld)
 {
-    if (type != KD_LT_R_32F || rows == 0 || columns == 0 || ld < (int64_t)rows)
+    if (!is_type(type) || rows == 0 || columns == 0 || ld < (int64_t)rows)
         return KD_LT_INVALID_VALUE;
     *layout = new_thing(sizeof **layout);
-    **layout = (struct kd_lt_layout){.magic = LAYOUT, .rows = rows, .columns = columns, .ld = ld};
+    **layout = (struct kd_lt_layout){
+        .magic = LAYOUT, .type = type, .rows = rows, .columns = columns, .ld = ld};
     return KD_LT_SUCCESS;
 }
 
@@ -243,7 +253,7 @@ int cublasLtMatmulPreferenceSetAttribute(struct kd_lt_preference *preference, in
 /* What lies in a struct kd_lt_algo: what it is for. */
 struct chosen {
     uint32_t magic;
-    int32_t compute;
+    int32_t compute, of_factors, of_result;
     uint32_t m, n, k;
     uint32_t epilogue;
     uint16_t operations[2], alignments[MATRICES], bias_alignment, none; /* no padding */
@@ -281,6 +291,18 @@ static void check_shapes(const struct kd_lt_desc *desc, const struct kd_lt_layou
     WANT(desc->epilogue, "the epilogue");
 }
 
+/* The table in lt_abi.h. */
+static bool go_together(const struct kd_lt_desc *desc, const struct kd_lt_layout *a,
+                        const struct kd_lt_layout *b, const struct kd_lt_layout *c,
+                        const struct kd_lt_layout *d)
+{
+    if (a->type != b->type || c->type != d->type)
+        return false;
+    if (a->type == KD_LT_R_32F)
+        return d->type == KD_LT_R_32F;
+    return desc->compute == KD_LT_COMPUTE_32F && (d->type == a->type || d->type == KD_LT_R_32F);
+}
+
 static bool has_bias(const struct kd_lt_desc *desc)
 {
     return desc->epilogue & KD_LT_EPILOGUE_BIAS;
@@ -298,6 +320,8 @@ static struct chosen choose(const struct kd_lt_desc *desc, const struct kd_lt_la
     struct chosen chosen = {
         .magic = ALGO,
         .compute = desc->compute,
+        .of_factors = a->type,
+        .of_result = d->type,
         .m = (uint32_t)d->rows,
         .n = (uint32_t)d->columns,
         .k = (uint32_t)columns_of(a, desc->operations[0]),
@@ -320,7 +344,7 @@ int cublasLtMatmulAlgoGetHeuristic(struct kd_lt_handle *handle, struct kd_lt_des
     check_shapes(desc, a, b, c, d);
     WANT(has_bias(desc) == (desc->bias != NULL), "a bias where the epilogue has one");
     *n_results = 0;
-    if (setting(NOTHING, 0))
+    if (setting(NOTHING, 0) || setting(NO_TYPE, -1) == a->type || !go_together(desc, a, b, c, d))
         return KD_LT_NOT_SUPPORTED;
     if (setting(HEURISTIC, KD_LT_SUCCESS) != KD_LT_SUCCESS)
         return setting(HEURISTIC, KD_LT_SUCCESS);
@@ -350,37 +374,40 @@ static float round_to(float x, int n_bits)
     return x;
 }
 
-static float round_to_half(float x)
+static float read_value(const void *x, int type, int64_t at)
 {
-    const float least = 0x1p-14f, step = 0x1p-24f, most = 65504;
-    if (fabsf(x) < least)
-        return rintf(x / step) * step;
-    x = round_to(x, 11);
-    return fabsf(x) > most ? copysignf(INFINITY, x) : x;
+    switch (type) {
+    case KD_LT_R_16BF:
+        return kd_float_of_bf16(((const uint16_t *)x)[at]);
+    case KD_LT_R_16F:
+        return kd_float_of_fp16(((const uint16_t *)x)[at]);
+    default:
+        return ((const float *)x)[at];
+    }
 }
 
-static float factor(int compute, float x)
+static void write_value(void *x, int type, int64_t at, float value)
 {
-    switch (compute) {
-    case KD_LT_COMPUTE_32F_FAST_TF32:
-        return round_to(x, 11);
-    case KD_LT_COMPUTE_32F_FAST_16BF:
-        return round_to(x, 8);
-    case KD_LT_COMPUTE_32F_FAST_16F:
-        return round_to_half(x);
+    switch (type) {
+    case KD_LT_R_16BF:
+        ((uint16_t *)x)[at] = kd_bf16_of_float(value);
+        return;
+    case KD_LT_R_16F:
+        ((uint16_t *)x)[at] = kd_fp16_of_float(value);
+        return;
     default:
-        return x;
+        ((float *)x)[at] = value;
     }
 }
 
 /* ---- products */
 
 struct product {
-    int compute;
+    int compute, of_factors, of_result; /* types */
     uint32_t epilogue;
     int64_t m, n, k; /* D is column-major [m x n] */
-    const float *a, *b, *c, *bias;
-    float *d;
+    const void *a, *b, *c, *bias;
+    void *d;
     int64_t lds[MATRICES];
     bool transposed[2];
     float beta;
@@ -389,10 +416,11 @@ struct product {
 };
 
 /* op(X)'s element (i, j). */
-static float element(const struct product *p, const float *x, int which, int64_t i, int64_t j)
+static float element(const struct product *p, const void *x, int which, int64_t i, int64_t j)
 {
     int64_t at = p->transposed[which] ? j + i * p->lds[which] : i + j * p->lds[which];
-    return factor(p->compute, x[at]);
+    float value = read_value(x, p->of_factors, at);
+    return p->compute == KD_LT_COMPUTE_32F_FAST_TF32 ? round_to(value, 11) : value;
 }
 
 /* [n][k] of factors of one side, so that a sum goes through memory in order. */
@@ -412,9 +440,9 @@ static double *gather(const struct product *p, int which)
 static float finish(const struct product *p, double sum, int64_t i, int64_t j)
 {
     if (p->beta != 0.0f)
-        sum += (double)p->c[i + j * p->lds[2]];
+        sum += (double)read_value(p->c, p->of_result, i + j * p->lds[2]);
     if (p->epilogue & KD_LT_EPILOGUE_BIAS)
-        sum += (double)p->bias[i];
+        sum += (double)read_value(p->bias, p->of_result, i);
     if (p->epilogue & KD_LT_EPILOGUE_RELU && sum < 0) /* a NaN stays */
         sum = 0;
     return (float)sum;
@@ -431,7 +459,7 @@ static void multiply(void *ud)
             double sum = 0;
             for (int64_t k = 0; k < p->k; k++)
                 sum += left[i * p->k + k] * right[j * p->k + k];
-            p->d[i + j * p->lds[3]] = finish(p, sum, i, j);
+            write_value(p->d, p->of_result, i + j * p->lds[3], finish(p, sum, i, j));
         }
     free(left);
     free(right);
@@ -484,12 +512,14 @@ int cublasLtMatmul(struct kd_lt_handle *handle, struct kd_lt_desc *desc, const v
     check_algorithm(&chosen, desc, of_a, of_d, (const void *const[]){a, b, c, d});
     WANT(workspace_bytes >= chosen.workspace, "the workspace");
     WANT(!chosen.workspace || (workspace && (uintptr_t)workspace % 256 == 0), "the workspace");
-    if (setting(REFUSE, 0) == number)
+    if (setting(REFUSE, 0) == number || !go_together(desc, of_a, of_b, of_c, of_d))
         return KD_LT_NOT_SUPPORTED;
     if (setting(FAIL, 0) == number)
         return KD_LT_EXECUTION_FAILED;
     struct product product = {
         .compute = desc->compute,
+        .of_factors = of_a->type,
+        .of_result = of_d->type,
         .epilogue = desc->epilogue,
         .m = chosen.m,
         .n = chosen.n,

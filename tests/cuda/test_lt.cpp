@@ -1,5 +1,5 @@
 /* test_lt.cpp - products by cuBLASLt (kernels/cuda/lt.cu) on the shim and a stand-in: what is asked for once, what is left to our own
- * tiles, each way in which cuBLASLt can be missing or fail, and what a precision rounds. */
+ * tiles, each way in which cuBLASLt can be missing or fail, and what a precision needs. What is computed: test_lt_values.cpp. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -289,7 +289,7 @@ static void a_failed_search_ends_the_process(void **)
 
 /* ---- what is missing: each in a process of its own, as a library is loaded once */
 
-/* The product is right all the same, and bf16 is refused with the reason. */
+/* The product is right all the same, and of the precisions tf32 alone is refused, with the reason. */
 static void do_without(const char *path, const char *misbehaves, const char *reason)
 {
     struct kd_error err = {};
@@ -300,9 +300,11 @@ static void do_without(const char *path, const char *misbehaves, const char *rea
     fill(&p, p.c, NAN);
     multiply(&p, M, N, K);
     bool is_right = first_of(&p) == K * 1.25f;
-    bool is_refused = device->set_precision(p.queue, KD_PRECISION_BF16, &err) < 0;
-    if (!is_right || !is_refused || !strstr(err.text, reason) ||
-        device->set_precision(p.queue, KD_PRECISION_FP32, &err) < 0) {
+    bool is_refused = device->set_precision(p.queue, KD_PRECISION_TF32, &err) < 0;
+    bool says_why = strstr(err.text, reason);
+    if (!is_right || !is_refused || !says_why ||
+        device->set_precision(p.queue, KD_PRECISION_BF16, &err) < 0 ||
+        device->set_precision(p.queue, KD_PRECISION_FP16, &err) < 0) {
         fprintf(stderr, "right %d, refused %d: %s, not %s\n", is_right, is_refused, err.text,
                 reason);
         _exit(EXIT_FAILURE);
@@ -320,9 +322,10 @@ static void assert_does_without(const char *path, const char *misbehaves, const 
 
 static void without_cublaslt_our_tiles_do_it_and_say_nothing(void **)
 {
-    assert_does_without("/nonexistent", "",
-                        "bf16 needs cuBLASLt; without it there is fp32: cuBLASLt: cannot load "
-                        "\"/nonexistent\" (from KATYDID_CUBLASLT)");
+    assert_does_without(
+        "/nonexistent", "",
+        "tf32 needs cuBLASLt; without it there are fp32, bf16 and fp16: cuBLASLt: cannot load "
+        "\"/nonexistent\" (from KATYDID_CUBLASLT)");
     assert_does_without(KD_STANDIN_LACKING, "", "has no cublasLtMatmulPreferenceDestroy: install");
     assert_does_without(KD_STANDIN, "version=11800", "is version 11800, which is too old");
     assert_does_without(KD_STANDIN, "create=1",
@@ -331,31 +334,53 @@ static void without_cublaslt_our_tiles_do_it_and_say_nothing(void **)
 
 /* ---- precision */
 
-static float rounded_to(struct product *p, enum kd_precision precision)
+static void set_precision(const struct product *p, enum kd_precision precision)
 {
     struct kd_error err = {};
     if (device->set_precision(p->queue, precision, &err) < 0)
         fail_msg("%s", err.text);
+}
+
+static float product_in(struct product *p, enum kd_precision precision)
+{
+    set_precision(p, precision);
     multiply(p, 1, 1, 1);
     return first_of(p);
 }
 
-static void a_precision_says_what_factors_are_rounded_to(void **)
+static void tf32_rounds_factors(void **)
 {
     use_standin("");
     setenv("KATYDID_SIM_ARCHITECTURE", "80", 1);
     const float x = 1.0f + 0x1p-7f + 0x1p-10f + 0x1p-20f;
     struct product p = open_product(x);
-    int before = count(KD_LT_HEURISTICS);
-    assert_true(rounded_to(&p, KD_PRECISION_FP32) == x);
-    assert_true(rounded_to(&p, KD_PRECISION_TF32) == 1.0f + 0x1p-7f + 0x1p-10f);
-    assert_true(rounded_to(&p, KD_PRECISION_BF16) == 1.0f + 0x1p-7f);
-    assert_true(rounded_to(&p, KD_PRECISION_FP16) == 1.0f + 0x1p-7f + 0x1p-10f);
-    assert_true(rounded_to(&p, KD_PRECISION_FP32) == x);
-    assert_int_equal(count(KD_LT_HEURISTICS) - before, 4);
+    assert_true(product_in(&p, KD_PRECISION_FP32) == x);
+    assert_true(product_in(&p, KD_PRECISION_TF32) == 1.0f + 0x1p-7f + 0x1p-10f);
+    assert_true(product_in(&p, KD_PRECISION_FP32) == x);
     fill(&p, p.a, 70000.0f); /* beyond fp16 */
-    assert_true(isinf(rounded_to(&p, KD_PRECISION_FP16)));
-    assert_true(rounded_to(&p, KD_PRECISION_TF32) == 70016.0f);
+    assert_true(product_in(&p, KD_PRECISION_TF32) == 70016.0f);
+    unsetenv("KATYDID_SIM_ARCHITECTURE");
+    close_product(&p);
+}
+
+/* Whatever bits the matrices hold: that they are told apart is the point. */
+static void other_types_are_other_plans(void **)
+{
+    use_standin("");
+    setenv("KATYDID_SIM_ARCHITECTURE", "80", 1);
+    struct product p = open_product(1.0f);
+    int before = count(KD_LT_HEURISTICS);
+    for (int i = 0; i < 2 * KD_N_PRECISIONS; i++)
+        product_in(&p, (enum kd_precision)(i % KD_N_PRECISIONS));
+    assert_int_equal(count(KD_LT_HEURISTICS) - before, 4);
+    for (int i = 0; i < 2 * KD_N_PRECISIONS; i++) {
+        struct kd_op_matmul op = {p.a, p.b, p.c, 1, 1, 1, false, false, true, 0.0f};
+        set_precision(&p, (enum kd_precision)(i % KD_N_PRECISIONS));
+        device->ops->matmul(p.queue, &op);
+    }
+    assert_int_equal(count(KD_LT_HEURISTICS) - before,
+                     6); /* floats are another type to bf16 and fp16 */
+    device->wait(p.queue);
     unsetenv("KATYDID_SIM_ARCHITECTURE");
     close_product(&p);
 }
@@ -396,16 +421,15 @@ static void a_product_is_recorded_and_recorded_anew_with_another_precision(void 
 {
     use_standin("");
     setenv("KATYDID_SIM_ARCHITECTURE", "80", 1);
-    struct kd_error err = {};
-    struct product p = open_product(1.0f + 0x1p-9f);
+    struct product p = open_product(1.0f + 0x1p-12f);
     struct counted counted = {};
     fill(&p, p.c, 0.0f);
     for (int i = 0; i < 5; i++)
         add_product(&p, &counted);
-    assert_true(first_of(&p) == 5 * K * (1.0f + 0x1p-9f));
+    assert_true(first_of(&p) == 5 * K * (1.0f + 0x1p-12f));
     assert_int_equal(counted.n_given, 2);
     fill(&p, p.c, 0.0f);
-    assert_int_equal(device->set_precision(p.queue, KD_PRECISION_BF16, &err), 0);
+    set_precision(&p, KD_PRECISION_TF32);
     for (int i = 0; i < 5; i++)
         add_product(&p, &counted);
     assert_true(first_of(&p) == 5 * K);
@@ -429,7 +453,8 @@ int main()
         cmocka_unit_test(what_it_refuses_is_not_asked_again),
         cmocka_unit_test(a_failed_product_ends_the_process_and_says_which),
         cmocka_unit_test(a_failed_search_ends_the_process),
-        cmocka_unit_test(a_precision_says_what_factors_are_rounded_to),
+        cmocka_unit_test(tf32_rounds_factors),
+        cmocka_unit_test(other_types_are_other_plans),
         cmocka_unit_test(a_gpu_that_lacks_a_precision_says_so),
         cmocka_unit_test(a_product_is_recorded_and_recorded_anew_with_another_precision),
     };

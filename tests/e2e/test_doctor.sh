@@ -51,7 +51,7 @@ ln -s "$standin" lib/libcublasLt.so.13
 KATYDID_NCCL=$standin LD_LIBRARY_PATH=$work/lib expect_exit 0 katydid doctor
 expect_in out '^nccl +ok +2\.23\.4 ' '^cublaslt +ok +12\.8\.5 \(libcublasLt.so.13\)$'
 KATYDID_CUBLASLT=none expect_exit 0 katydid doctor
-expect_in out '^cublaslt +note +KATYDID_CUBLASLT=none cannot be loaded .*: matrix products on GPUs are slower, and fp32 only$'
+expect_in out '^cublaslt +note +KATYDID_CUBLASLT=none cannot be loaded .*: matrix products on GPUs are slower, and there is no tf32$'
 KATYDID_NCCL=$work/nothing expect_exit 1 katydid doctor
 expect_in out '^nccl +bad +KATYDID_NCCL=.*/nothing cannot be loaded.*through host memory, slower$'
 

@@ -97,8 +97,8 @@ expect_in err 'diverged: step [0-9]* .*: the loss, or its gradient at any scale 
 export KATYDID_CUDA_PLUGIN=$plugin
 expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=bf16
 expect_in err '/precision: bf16 needs a GPU of architecture 80 or later, and this one .* has 70: use fp32'
-KATYDID_SIM_ARCHITECTURE=80 expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=bf16
-expect_in err '/precision: bf16 needs cuBLASLt; without it there is fp32: cuBLASLt: cannot load'
+KATYDID_SIM_ARCHITECTURE=80 expect_exit 2 katydid-trainer mlp.yaml +device=cuda +precision=tf32
+expect_in err '/precision: tf32 needs cuBLASLt; without it there are fp32, bf16 and fp16: cuBLASLt: cannot load'
 expect_exit 2 katydid-trainer mlp.yaml +device=cpu +precision=bf16
 expect_in err 'the CPU computes in fp32, not bf16'
 KATYDID_CUDA_PLUGIN=/nonexistent expect_exit 2 katydid-trainer mlp.yaml +precision=bf16
