@@ -265,6 +265,18 @@ static void end_by_own_exit(struct kd_turn *turn, struct kd_study_attempt *attem
         end_by_own_failure(turn, attempt, event->text);
 }
 
+/* On a fresh gang it would be the same, however many retries are left: the search learns that it does not fit. Somebody else's
+ * process may have filled the GPU, which the text lets a person see. */
+static void end_by_gpu_memory(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                              const char *text)
+{
+    if (attempt->cause == KD_CAUSE_GPU)
+        kd_turn_end_by_gpu(turn, attempt);
+    else
+        kd_turn_end_attempt(turn, attempt,
+                            (struct kd_attempt_end){KD_ATTEMPT_FAILED, KD_MOVE_BROKE, text});
+}
+
 void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
                          const struct kd_event *event)
 {
@@ -289,6 +301,9 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
         break;
     case KD_END_MEMORY: /* its own doing, and it would be again: the search learns that it does not fit */
         end_by_own_failure(turn, attempt, event->text);
+        break;
+    case KD_END_GPU_MEMORY:
+        end_by_gpu_memory(turn, attempt, event->text);
         break;
     case KD_END_NO_START:
         kd_turn_end_by_infrastructure(turn, attempt, event->text, false);
