@@ -72,6 +72,30 @@ expect_search ranks ranks.yaml resources.gpus=2 resources.cpus=0.5
 KATYDID_SIM_FAIL_RANK=1 expect_search one ranks.yaml resources.gpus=2 resources.cpus=0.5
 unset KATYDID_SIM_LARGEST
 
+# What is asked for before it is taken is not tried again either.
+KATYDID_SIM_FREE=1000 expect_exit 4 katydid run memory.yaml --name asked maxTrialCount=2
+expect_in err '^  /model: .* the GPU has 1e-06 GB free of 1.07: use fewer units or a smaller batch'
+expect_sql '2|2' "SELECT count(*), sum(attempts) FROM trials t JOIN experiments e ON e.id = t.experiment_id
+    WHERE e.name = 'asked' AND t.state = 'Failed'"
+expect_sound asked
+
+# Nor is it when the coordinator was gone before it could hear of it: the gang's exit record tells the next one.
+katydid run memory.yaml --name orphan maxTrialCount=1 trialTemplate.trainer.batchSize=1600 trialTemplate.trainer.epochs=1000000 \
+    +trialTemplate.trainer.seed='${rows}' >run.out 2>run.err </dev/null &
+run=$!
+is_live() { [ "$(sqlite3 "file:$KATYDID_DB?mode=ro" "SELECT count(*) FROM attempts WHERE state = 'live'")" = 1 ]; }
+wait_until 60 "a trial runs" is_live
+gang=katydid.db.d/.gangs/$(sql "SELECT max(id) FROM gangs")
+kill -9 $run
+wait $run 2>/dev/null
+wait_until 60 "its gang is gone" test -e "$gang/exit"
+echo 'gpu_memory 71 -1 out of GPU memory: as it says' >"$gang/exit"
+expect_exit 4 timeout 60 katydid run memory.yaml --name orphan maxTrialCount=1 trialTemplate.trainer.batchSize=1600 \
+    trialTemplate.trainer.epochs=1000000 +trialTemplate.trainer.seed='${rows}'
+expect_sql '1|Failed|out of GPU memory: as it says' "SELECT attempts, t.state, t.reason FROM trials t
+    JOIN experiments e ON e.id = t.experiment_id WHERE e.name = 'orphan'"
+expect_sound orphan
+
 # Any call that finds none: the size is not known, the rest is.
 for call in cudaStreamBeginCapture:1 cudaGraphInstantiate:1 cudaGraphLaunch:2; do
     KATYDID_SIM_FAIL=$call:memory expect_exit 71 katydid-trainer net.yaml rows=1600
