@@ -84,9 +84,10 @@ void describe(char *text, size_t size, size_t bytes, const char *use)
 {
     int n = add_wanted(text, size, bytes, use);
     n += add_state(text + n, size - (size_t)n);
-    snprintf(text + n, size - (size_t)n,
-             ": use fewer units, a smaller batch or accumulate, or end what else runs on the GPU "
-             "(`nvidia-smi` shows it)");
+    snprintf(
+        text + n, size - (size_t)n,
+        ": use fewer units, a smaller batch or accumulate, fewer ranks on the GPU, or end what "
+        "else runs there (`nvidia-smi` shows it)");
 }
 
 } // namespace
@@ -95,9 +96,9 @@ void kd_cuda_end_out_of_memory(size_t bytes, const char *use)
 {
     char text[1024];
     describe(text, sizeof text, bytes, use);
+    kd_last_words_write(text); /* first, as a reader of stderr may be slow */
     fprintf(stderr, "katydid: error: %s\n", text);
     fflush(NULL);
-    kd_last_words_write(text);
     _exit(KD_OUT_OF_MEMORY); /* destructors would call CUDA again */
 }
 
@@ -126,6 +127,6 @@ void kd_cuda_delete(void *memory)
 {
     if (!memory)
         return;
+    forget(memory); /* first: once it is free another thread may be given it */
     KD_CUDA(cudaFree(memory));
-    forget(memory);
 }
