@@ -17,7 +17,7 @@ model: [{linear: {units: 2}}]
 optimizer: {name: adamw, lr: 0.02}
 device: cuda
 batchSize: "${rows}"
-epochs: 2
+epochs: 1
 YAML
 {
     cat <<'YAML'
