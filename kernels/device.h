@@ -31,7 +31,8 @@ struct kd_device {
     /* The name of the piece of hardware that this process has opened, different from that of any other in the world. */
     void (*identity)(char text[KD_IDENTITY_MAX]);
 
-    void *(*alloc)(size_t bytes); /* ends the process where there is no more: ask memory first */
+    /* Ends the process where there is no more, with exit status KD_OUT_OF_MEMORY and a text that says what there is: ask memory first. */
+    void *(*alloc)(size_t bytes);
     void (*free)(void *memory);
     /* Bytes that may still be allocated, and those there are altogether. */
     void (*memory)(size_t *free_bytes, size_t *total_bytes);
