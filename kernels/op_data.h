@@ -68,12 +68,13 @@ struct kd_op_augment {
     bool flip;
 };
 
-/* x = (1 - turn->mix) x + turn->mix other. */
+/* x = (1 - turn->mix) x + turn->mix other; both are floats whatever the queue stores where of_floats: targets. */
 struct kd_op_mix {
     void *x;
     const void *other;
     int64_t n;
     const struct kd_turn *turn;
+    bool of_floats;
 };
 
 #endif

@@ -4,9 +4,9 @@
 namespace
 {
 
-struct forward {
-    const float *x;
-    float *y;
+template <class T> struct forward {
+    const T *x;
+    T *y;
     enum kd_activation f;
 
     template <int N> __device__ void at(int64_t i) const
@@ -18,9 +18,9 @@ struct forward {
     }
 };
 
-struct backward {
-    const float *dy, *saved;
-    float *dx;
+template <class T> struct backward {
+    const T *dy, *saved;
+    T *dx;
     enum kd_activation f;
 
     /* relu's gradient is chosen, not multiplied: an infinite one must not become a NaN where nothing passes. */
@@ -44,11 +44,18 @@ struct backward {
 
 void kd_cuda_activation(struct kd_queue *queue, const struct kd_op_activation *a)
 {
-    kd_map(queue, a->n, kd_all_aligned(a->x, a->y), forward{a->x, a->y, a->activation});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        kd_map<T>(queue, a->n, kd_all_aligned(a->x, a->y),
+                  forward<T>{(const T *)a->x, (T *)a->y, a->activation});
+    });
 }
 
 void kd_cuda_activation_backward(struct kd_queue *queue, const struct kd_op_activation_backward *a)
 {
-    kd_map(queue, a->n, kd_all_aligned(a->dy, a->saved, a->dx),
-           backward{a->dy, a->saved, a->dx, a->activation});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        kd_map<T>(queue, a->n, kd_all_aligned(a->dy, a->saved, a->dx),
+                  backward<T>{(const T *)a->dy, (const T *)a->saved, (T *)a->dx, a->activation});
+    });
 }

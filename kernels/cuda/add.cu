@@ -3,9 +3,9 @@
 namespace
 {
 
-struct add {
-    const float *a, *b;
-    float *y;
+template <class T> struct add {
+    const T *a, *b;
+    T *y;
 
     template <int N> __device__ void at(int64_t i) const
     {
@@ -16,12 +16,13 @@ struct add {
     }
 };
 
-struct add_row {
-    const float *x, *row;
-    float *y;
+template <class T> struct add_row {
+    const T *x;
+    const float *row;
+    T *y;
     int64_t columns;
 
-    /* Four elements are of one row: columns are a multiple of four then. */
+    /* The elements of a group are of one row: columns are a multiple of it then. */
     template <int N> __device__ void at(int64_t i) const
     {
         kd_floats<N> v = kd_load<N>(x + i), more = kd_load<N>(row + kd_remainder(i, columns));
@@ -35,11 +36,19 @@ struct add_row {
 
 void kd_cuda_add(struct kd_queue *queue, const struct kd_op_add *a)
 {
-    kd_map(queue, a->n, kd_all_aligned(a->a, a->b, a->y), add{a->a, a->b, a->y});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        kd_map<T>(queue, a->n, kd_all_aligned(a->a, a->b, a->y),
+                  add<T>{(const T *)a->a, (const T *)a->b, (T *)a->y});
+    });
 }
 
 void kd_cuda_add_row(struct kd_queue *queue, const struct kd_op_add_row *a)
 {
-    bool by_four = kd_all_aligned(a->x, a->row, a->y) && a->columns % 4 == 0;
-    kd_map(queue, a->rows * a->columns, by_four, add_row{a->x, a->row, a->y, a->columns});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        bool in_groups = kd_all_aligned(a->x, a->row, a->y) && a->columns % KD_GROUP<T> == 0;
+        kd_map<T>(queue, a->rows * a->columns, in_groups,
+                  add_row<T>{(const T *)a->x, a->row, (T *)a->y, a->columns});
+    });
 }

@@ -31,7 +31,8 @@ __device__ struct fate fate_of(const struct kd_op_augment &a, uint64_t seed, int
 }
 
 /* The element at y's row and column: it lies elsewhere in x, or is 0. */
-__device__ float moved(const struct kd_op_augment &a, const float *image, const struct fate &fate,
+template <class T>
+__device__ float moved(const struct kd_op_augment &a, const T *image, const struct fate &fate,
                        int64_t row, int64_t column, int64_t channel)
 {
     if (row >= fate.hole_row && row < fate.hole_row + a.cutout && column >= fate.hole_column &&
@@ -41,26 +42,28 @@ __device__ float moved(const struct kd_op_augment &a, const float *image, const 
     int64_t from_column = (fate.is_flipped ? a.w - 1 - column : column) + fate.right;
     if (from_row < 0 || from_row >= a.h || from_column < 0 || from_column >= a.w)
         return 0.0f;
-    return image[(from_row * a.w + from_column) * a.channels + channel];
+    return kd_float(image[(from_row * a.w + from_column) * a.channels + channel]);
 }
 
 /* A block does a part of one image: the fate is found once a thread. */
-__global__ void augment(struct kd_op_augment a, int64_t n_parts)
+template <class T> __global__ void augment(struct kd_op_augment a, int64_t n_parts)
 {
+    const T *x = (const T *)a.x;
+    T *y = (T *)a.y;
     int64_t image = blockIdx.x / n_parts, part = blockIdx.x % n_parts;
     int64_t size = a.h * a.w * a.channels, step = n_parts * blockDim.x;
     uint64_t seed = kd_device_hash2(a.turn->seed, KD_AUGMENT_KEY);
     struct fate fate = fate_of(a, seed, a.samples[image]);
     for (int64_t j = part * blockDim.x + threadIdx.x; j < size; j += step) {
         int64_t pixel = kd_quotient(j, a.channels), row = kd_quotient(pixel, a.w);
-        a.y[image * size + j] =
-            moved(a, a.x + image * size, fate, row, pixel - row * a.w, j - pixel * a.channels);
+        kd_put(&y[image * size + j],
+               moved(a, x + image * size, fate, row, pixel - row * a.w, j - pixel * a.channels));
     }
 }
 
-struct mix {
-    float *x;
-    const float *other;
+template <class T> struct mix {
+    T *x;
+    const T *other;
     const struct kd_turn *turn;
 
     template <int N> __device__ void at(int64_t i) const
@@ -79,11 +82,23 @@ void kd_cuda_augment(struct kd_queue *queue, const struct kd_op_augment *a)
 {
     int64_t size = a->h * a->w * a->channels;
     int64_t n_parts = kd_min((size + 4 * KD_THREADS - 1) / (4 * KD_THREADS), 64);
-    if (size > 0 && a->n > 0)
-        KD_LAUNCH(augment, (unsigned)(a->n * n_parts), KD_THREADS, 0, queue->stream, *a, n_parts);
+    if (size <= 0 || a->n <= 0)
+        return;
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = augment<decltype(stored)>;
+        KD_LAUNCH(kernel, (unsigned)(a->n * n_parts), KD_THREADS, 0, queue->stream, *a, n_parts);
+    });
 }
 
 void kd_cuda_mix(struct kd_queue *queue, const struct kd_op_mix *a)
 {
-    kd_map(queue, a->n, kd_all_aligned(a->x, a->other), mix{a->x, a->other, a->turn});
+    auto by = [&](auto stored) {
+        using T = decltype(stored);
+        kd_map<T>(queue, a->n, kd_all_aligned(a->x, a->other),
+                  mix<T>{(T *)a->x, (const T *)a->other, a->turn});
+    };
+    if (a->of_floats)
+        by(0.0f);
+    else
+        kd_by_storage(queue, by);
 }

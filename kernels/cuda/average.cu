@@ -35,19 +35,6 @@ __global__ void clip(struct kd_op_clip a)
     *a.scale = (float)clipped(norm, (double)a.hyper->clip);
 }
 
-struct multiply {
-    float *x;
-    const float *factor;
-
-    template <int N> __device__ void at(int64_t i) const
-    {
-        kd_floats<N> v = kd_load<N>(x + i);
-        for (int k = 0; k < N; k++)
-            v.x[k] *= *factor;
-        kd_store(x + i, v);
-    }
-};
-
 __device__ void move_on(struct kd_loss_scale *loss, bool is_good)
 {
     loss->n_good = is_good              ? (loss->n_good < 0 ? 1 : loss->n_good + 1)
@@ -77,11 +64,6 @@ void kd_cuda_average(struct kd_queue *queue, const struct kd_op_average *a)
 {
     kd_map(queue, a->n, kd_all_aligned(a->x, a->average),
            average{a->x, a->average, a->hyper, a->scale});
-}
-
-void kd_cuda_multiply(struct kd_queue *queue, const struct kd_op_multiply *a)
-{
-    kd_map(queue, a->n, kd_all_aligned(a->x), multiply{a->x, a->factor});
 }
 
 void kd_cuda_unscale(struct kd_queue *queue, const struct kd_op_unscale *a)

@@ -6,13 +6,13 @@
 namespace
 {
 
-struct value_and_square {
-    const float *x;
+template <class T> struct value_and_square {
+    const T *x;
     int64_t channels;
 
     __device__ kd_pair at(int64_t row, int64_t channel) const
     {
-        double value = x[row * channels + channel];
+        double value = (double)kd_float(x[row * channels + channel]);
         return {value, value * value};
     }
 };
@@ -64,9 +64,10 @@ __global__ void take_statistics(struct kd_op_batchnorm a, float *saved)
 }
 
 /* saved: [2][channels], mean and 1 / deviation. */
-struct normalize {
-    const float *x, *saved, *weight, *bias;
-    float *y;
+template <class T> struct normalize {
+    const T *x;
+    const float *saved, *weight, *bias;
+    T *y;
     int64_t channels;
     bool is_relu;
 
@@ -87,15 +88,16 @@ struct normalize {
 /* ---- backward */
 
 /* Of g and g (x - mean). y: g is dy where it is positive; NULL: everywhere. */
-struct gradient_sums {
-    const float *dy, *x, *y, *saved;
+template <class T> struct gradient_sums {
+    const T *dy, *x, *y;
+    const float *saved;
     int64_t channels;
 
     __device__ kd_pair at(int64_t row, int64_t channel) const
     {
         int64_t i = row * channels + channel;
-        float g = !y || y[i] > 0.0f ? dy[i] : 0.0f;
-        return {g, (double)(g * (x[i] - saved[channel]))};
+        float g = !y || kd_float(y[i]) > 0.0f ? kd_float(dy[i]) : 0.0f;
+        return {g, (double)(g * (kd_float(x[i]) - saved[channel]))};
     }
 };
 
@@ -116,20 +118,21 @@ struct store_gradients {
     }
 };
 
-struct back {
-    const float *dy, *x, *y, *saved, *weight;
+template <class T> struct back {
+    const T *dy, *x, *y;
+    const float *saved, *weight;
     const double *sums;
-    float *dx;
+    T *dx;
     const struct kd_turn *turn;
     int64_t channels, positions;
     bool adds;
 
     __device__ float one(int64_t i, int64_t c, float share) const
     {
-        float rstd = saved[channels + c], normal = (x[i] - saved[c]) * rstd;
-        float g = !y || y[i] > 0.0f ? dy[i] : 0.0f;
+        float rstd = saved[channels + c], normal = (kd_float(x[i]) - saved[c]) * rstd;
+        float g = !y || kd_float(y[i]) > 0.0f ? kd_float(dy[i]) : 0.0f;
         float mean = (float)sums[c] * share, slope = (float)sums[channels + c] * share;
-        return weight[c] * rstd * (g - mean - normal * slope) + (adds ? dx[i] : 0.0f);
+        return weight[c] * rstd * (g - mean - normal * slope) + (adds ? kd_float(dx[i]) : 0.0f);
     }
 
     /* Of a batch of one row the statistics were not its own. */
@@ -146,17 +149,21 @@ struct back {
     }
 };
 
-const float *mask_of(enum kd_activation activation, const float *y)
+template <class T> const T *mask_of(enum kd_activation activation, const void *y)
 {
-    return activation == KD_ACTIVATION_RELU ? y : nullptr;
+    return activation == KD_ACTIVATION_RELU ? (const T *)y : nullptr;
 }
 
 } // namespace
 
 void kd_cuda_batchnorm_sums(struct kd_queue *queue, const struct kd_op_batchnorm_sums *a)
 {
-    kd_column_sums(queue, a->rows, a->channels, value_and_square{a->x, a->channels},
-                   store_sums{a->sums, a->channels});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        kd_column_sums(queue, a->rows, a->channels,
+                       value_and_square<T>{(const T *)a->x, a->channels},
+                       store_sums{a->sums, a->channels});
+    });
 }
 
 void kd_cuda_batchnorm(struct kd_queue *queue, const struct kd_op_batchnorm *a)
@@ -167,25 +174,36 @@ void kd_cuda_batchnorm(struct kd_queue *queue, const struct kd_op_batchnorm *a)
     if (!a->training)
         saved = (float *)kd_cuda_scratch(queue, 2 * (size_t)a->channels * sizeof *saved);
     KD_LAUNCH(take_statistics, kd_blocks(a->channels), KD_THREADS, 0, queue->stream, *a, saved);
-    bool by_four = a->channels % 4 == 0 && kd_all_aligned(a->x, a->y);
-    kd_map(queue, a->rows * a->channels, by_four,
-           normalize{a->x, saved, a->weight, a->bias, a->y, a->channels,
-                     a->activation == KD_ACTIVATION_RELU});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        bool in_groups = a->channels % KD_GROUP<T> == 0 && kd_all_aligned(a->x, a->y);
+        kd_map<T>(queue, a->rows * a->channels, in_groups,
+                  normalize<T>{(const T *)a->x, saved, a->weight, a->bias, (T *)a->y, a->channels,
+                               a->activation == KD_ACTIVATION_RELU});
+    });
 }
 
 void kd_cuda_batchnorm_backward_sums(struct kd_queue *queue,
                                      const struct kd_op_batchnorm_backward_sums *a)
 {
-    kd_column_sums(
-        queue, a->rows, a->channels,
-        gradient_sums{a->dy, a->x, mask_of(a->activation, a->y), a->saved, a->channels},
-        store_gradients{a->sums, a->saved, a->dweight, a->dbias, a->channels, a->beta != 0.0f});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        kd_column_sums(
+            queue, a->rows, a->channels,
+            gradient_sums<T>{(const T *)a->dy, (const T *)a->x, mask_of<T>(a->activation, a->y),
+                             a->saved, a->channels},
+            store_gradients{a->sums, a->saved, a->dweight, a->dbias, a->channels, a->beta != 0.0f});
+    });
 }
 
 void kd_cuda_batchnorm_backward(struct kd_queue *queue, const struct kd_op_batchnorm_backward *a)
 {
-    bool by_four = a->channels % 4 == 0 && kd_all_aligned(a->dx);
-    kd_map(queue, a->rows * a->channels, by_four,
-           back{a->dy, a->x, mask_of(a->activation, a->y), a->saved, a->weight, a->sums, a->dx,
-                a->turn, a->channels, a->positions, a->beta != 0.0f});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        bool in_groups = a->channels % KD_GROUP<T> == 0 && kd_all_aligned(a->dx);
+        kd_map<T>(queue, a->rows * a->channels, in_groups,
+                  back<T>{(const T *)a->dy, (const T *)a->x, mask_of<T>(a->activation, a->y),
+                          a->saved, a->weight, a->sums, (T *)a->dx, a->turn, a->channels,
+                          a->positions, a->beta != 0.0f});
+    });
 }

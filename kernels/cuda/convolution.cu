@@ -20,18 +20,19 @@ __device__ __forceinline__ inside inside_of(int64_t at, int64_t kernel, int64_t 
 }
 
 /* x[pixel of the output][element of its window], 0 in the padding. */
-__device__ __forceinline__ float patch(const float *x, const kd_images &images, int64_t pixel,
+template <class T>
+__device__ __forceinline__ float patch(const T *x, const kd_images &images, int64_t pixel,
                                        int64_t element)
 {
     inside e = inside_of(element, images.in.kernel, images.in.channels);
     int64_t under = kd_under(images, kd_pixel_of(pixel, images.h, images.w), e.i, e.j);
-    return under < 0 ? 0.0f : x[under * images.in.channels + e.channel];
+    return under < 0 ? 0.0f : kd_float(x[under * images.in.channels + e.channel]);
 }
 
 /* Rows are pixels and k elements of their windows; turned: the other way round. */
-template <bool turned> struct patches {
+template <bool turned, class T> struct patches {
     static constexpr bool BY_K = turned;
-    const float *x;
+    const T *x;
     kd_images images;
 
     __device__ float at(int64_t i, int64_t k) const
@@ -41,9 +42,9 @@ template <bool turned> struct patches {
 };
 
 /* dy of the output pixels whose windows an input pixel is in: [pixel of the input][(place in the window, c_out)]. */
-struct windows_over {
+template <class T> struct windows_over {
     static constexpr bool BY_K = false;
-    const float *dy;
+    const T *dy;
     kd_images images;
     int64_t c_out;
 
@@ -51,69 +52,69 @@ struct windows_over {
     {
         inside e = inside_of(element, images.in.kernel, c_out);
         int64_t over = kd_over(images, kd_pixel_of(pixel, images.in.h, images.in.w), e.i, e.j);
-        return over < 0 ? 0.0f : dy[over * c_out + e.channel];
+        return over < 0 ? 0.0f : kd_float(dy[over * c_out + e.channel]);
     }
 };
 
 /* weight[c_out][patch] as it is stored. */
-struct weights {
+template <class T> struct weights {
     static constexpr bool BY_K = false;
-    const float *x;
+    const T *x;
     int64_t of_patch;
 
     __device__ float at(int64_t channel_out, int64_t element) const
     {
-        return x[channel_out * of_patch + element];
+        return kd_float(x[channel_out * of_patch + element]);
     }
 };
 
 /* The same, as (channel, (place in the window, c_out)). */
-struct weights_turned {
+template <class T> struct weights_turned {
     static constexpr bool BY_K = true;
-    const float *x;
+    const T *x;
     int64_t of_patch, channels, c_out;
 
     __device__ float at(int64_t channel, int64_t element) const
     {
         int64_t place = kd_quotient(element, c_out), channel_out = kd_remainder(element, c_out);
-        return x[channel_out * of_patch + place * channels + channel];
+        return kd_float(x[channel_out * of_patch + place * channels + channel]);
     }
 };
 
 /* dy as (c_out, pixel of the output). */
-struct gradients_turned {
+template <class T> struct gradients_turned {
     static constexpr bool BY_K = true;
-    const float *dy;
+    const T *dy;
     int64_t c_out;
 
     __device__ float at(int64_t channel_out, int64_t pixel) const
     {
-        return dy[pixel * c_out + channel_out];
+        return kd_float(dy[pixel * c_out + channel_out]);
     }
 };
 
 /* bias may be NULL. */
-struct put_biased {
-    const float *bias;
-    float *y;
+template <class T> struct put_biased {
+    const T *bias;
+    T *y;
     int64_t n;
 
     __device__ void put(int64_t, int64_t i, int64_t j, float sum) const
     {
-        y[i * n + j] = bias ? sum + bias[j] : sum;
+        kd_put(&y[i * n + j], bias ? sum + kd_float(bias[j]) : sum);
     }
 };
 
 /* y: [parts][m][n]. */
-struct put_part {
-    float *y;
+template <class T> struct put_part {
+    T *y;
     int64_t m, n;
     bool adds;
 
     __device__ void put(int64_t part, int64_t i, int64_t j, float sum) const
     {
-        float *to = y + (part * m + i) * n + j;
-        *to = adds ? *to + sum : sum;
+        T *to = y + (part * m + i) * n + j;
+        kd_put(to, adds ? kd_float(*to) + sum : sum);
     }
 };
 
@@ -151,36 +152,29 @@ int64_t parts_of(int64_t n_tiles, int64_t n_pixels)
     return wanted > 1 ? wanted : 1;
 }
 
-} // namespace
-
-void kd_cuda_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
+template <class T> void forward(struct kd_queue *queue, const struct kd_op_conv2d *a)
 {
-    if (kd_unfolded_conv2d(queue, a))
-        return;
     kd_images images = kd_images_of(&a->window);
     int64_t k = of_patch(&a->window);
-    kd_product(queue, patches<false>{a->x, images}, weights{a->weight, k}, kd_out_pixels(images),
-               a->c_out, k, 1, put_biased{a->bias, a->y, a->c_out});
+    kd_product(queue, patches<false, T>{(const T *)a->x, images},
+               weights<T>{(const T *)a->weight, k}, kd_out_pixels(images), a->c_out, k, 1,
+               put_biased<T>{(const T *)a->bias, (T *)a->y, a->c_out});
 }
 
-void kd_cuda_conv2d_backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
+template <class T> void to_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
 {
-    if (kd_unfolded_backward_x(queue, a))
-        return;
     kd_images images = kd_images_of(&a->window);
     int64_t channels = a->window.channels;
     int64_t k = a->window.kernel * a->window.kernel * a->c_out;
-    kd_product(queue, windows_over{a->dy, images, a->c_out},
-               weights_turned{a->weight, of_patch(&a->window), channels, a->c_out},
+    kd_product(queue, windows_over<T>{(const T *)a->dy, images, a->c_out},
+               weights_turned<T>{(const T *)a->weight, of_patch(&a->window), channels, a->c_out},
                kd_in_pixels(images), channels, k, 1,
-               put_part{a->dx, kd_in_pixels(images), channels, a->beta != 0.0f});
+               put_part<T>{(T *)a->dx, kd_in_pixels(images), channels, a->beta != 0.0f});
 }
 
-void kd_cuda_conv2d_backward_weight(struct kd_queue *queue,
-                                    const struct kd_op_conv2d_backward_weight *a)
+template <class T>
+void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight *a)
 {
-    if (kd_unfolded_backward_weight(queue, a))
-        return;
     kd_images images = kd_images_of(&a->window);
     int64_t m = a->c_out, n = of_patch(&a->window), n_pixels = kd_out_pixels(images);
     int64_t n_parts = parts_of(kd_n_tiles(m, n), n_pixels);
@@ -188,9 +182,31 @@ void kd_cuda_conv2d_backward_weight(struct kd_queue *queue,
     float *sums = a->dweight;
     if (!is_whole)
         sums = (float *)kd_cuda_scratch(queue, (size_t)(n_parts * m * n) * sizeof *sums);
-    kd_product(queue, gradients_turned{a->dy, a->c_out}, patches<true>{a->x, images}, m, n,
-               n_pixels, n_parts, put_part{sums, m, n, is_whole && adds});
+    kd_product(queue, gradients_turned<T>{(const T *)a->dy, a->c_out},
+               patches<true, T>{(const T *)a->x, images}, m, n, n_pixels, n_parts,
+               put_part<float>{sums, m, n, is_whole && adds});
     if (!is_whole)
         kd_map(queue, m * n, m * n % 4 == 0 && kd_all_aligned(sums, a->dweight),
                add_parts{sums, a->dweight, m * n, n_parts, adds});
+}
+
+} // namespace
+
+void kd_cuda_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
+{
+    if (!kd_unfolded_conv2d(queue, a))
+        kd_by_storage(queue, [&](auto stored) { forward<decltype(stored)>(queue, a); });
+}
+
+void kd_cuda_conv2d_backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
+{
+    if (!kd_unfolded_backward_x(queue, a))
+        kd_by_storage(queue, [&](auto stored) { to_x<decltype(stored)>(queue, a); });
+}
+
+void kd_cuda_conv2d_backward_weight(struct kd_queue *queue,
+                                    const struct kd_op_conv2d_backward_weight *a)
+{
+    if (!kd_unfolded_backward_weight(queue, a))
+        kd_by_storage(queue, [&](auto stored) { to_weight<decltype(stored)>(queue, a); });
 }

@@ -21,8 +21,8 @@ struct weights {
 };
 
 /* A row of logits, and what it is reduced to. */
-struct row {
-    float *x;
+template <class T> struct row {
+    T *x;
     int64_t n, label, other;
     float max;       /* a NaN is never the greatest; it comes back in the sum of the exponentials */
     double sum;      /* of x, for label smoothing */
@@ -30,31 +30,32 @@ struct row {
     int64_t n_above; /* logits that are greater than the label's, or equal and before it */
 };
 
-/* body(j, x[j]) for the thread's logits, four neighbours at a time where they may be read so; what it makes of them is kept when
+/* body(j, x[j]) for the thread's logits, a group of neighbours at a time where they may be read so; what it makes of them is kept when
  * `writes`. */
-template <class Rows, bool writes, class Body>
-__device__ __forceinline__ void each_logit(const struct row &row, Body body)
+template <class Rows, bool writes, class T, class Body>
+__device__ __forceinline__ void each_logit(const struct row<T> &row, Body body)
 {
-    bool by_four = row.n % 4 == 0 && (uintptr_t)row.x % 16 == 0;
-    int64_t n_groups = by_four ? row.n / 4 : 0;
+    constexpr int GROUP = KD_GROUP<T>;
+    bool in_groups = row.n % GROUP == 0 && (uintptr_t)row.x % 16 == 0;
+    int64_t n_groups = in_groups ? row.n / GROUP : 0;
     for (int64_t group = Rows::thread(); group < n_groups; group += Rows::N_THREADS) {
-        kd_floats<4> v = kd_load<4>(row.x + 4 * group);
-        for (int k = 0; k < 4; k++)
-            body(4 * group + k, v.x[k]);
+        kd_floats<GROUP> v = kd_load<GROUP>(row.x + GROUP * group);
+        for (int k = 0; k < GROUP; k++)
+            body(GROUP * group + k, v.x[k]);
         if (writes)
-            kd_store(row.x + 4 * group, v);
+            kd_store(row.x + GROUP * group, v);
     }
-    for (int64_t j = 4 * n_groups + Rows::thread(); j < row.n; j += Rows::N_THREADS) {
-        float x = row.x[j];
+    for (int64_t j = GROUP * n_groups + Rows::thread(); j < row.n; j += Rows::N_THREADS) {
+        float x = kd_float(row.x[j]);
         body(j, x);
         if (writes)
-            row.x[j] = x;
+            kd_put(&row.x[j], x);
     }
 }
 
-template <class Rows> __device__ void look(struct row &row, float smoothing)
+template <class Rows, class T> __device__ void look(struct row<T> &row, float smoothing)
 {
-    float max = -INFINITY, wanted = row.x[row.label];
+    float max = -INFINITY, wanted = kd_float(row.x[row.label]);
     int64_t n_above = 0, label = row.label;
     double sum = 0.0, sum_exp = 0.0;
     each_logit<Rows, false>(row, [&](int64_t j, float x) {
@@ -69,7 +70,9 @@ template <class Rows> __device__ void look(struct row &row, float smoothing)
     row.sum_exp = Rows::template reduce<kd_plus>(sum_exp, 0.0);
 }
 
-__device__ double loss_of(const struct row &row, float wanted, float other, const struct weights &w)
+template <class T>
+__device__ double loss_of(const struct row<T> &row, float wanted, float other,
+                          const struct weights &w)
 {
     double log_sum = log(row.sum_exp) + (double)row.max;
     double mixed = (1.0 - (double)w.mix) * (double)wanted + (double)w.mix * (double)other;
@@ -78,7 +81,8 @@ __device__ double loss_of(const struct row &row, float wanted, float other, cons
 }
 
 /* Each thread writes what it alone reads. */
-template <class Rows> __device__ void write_gradient(const struct row &row, const struct weights &w)
+template <class Rows, class T>
+__device__ void write_gradient(const struct row<T> &row, const struct weights &w)
 {
     float factor = (float)((double)w.scale / row.sum_exp);
     float everywhere = w.scale * w.smoothing / (float)row.n;
@@ -92,17 +96,18 @@ template <class Rows> __device__ void write_gradient(const struct row &row, cons
     });
 }
 
-template <class Rows>
+template <class Rows, class T>
 __device__ void take_row(const struct kd_op_cross_entropy &a, int64_t i, const struct weights &w,
                          struct row_sums *sums)
 {
     int64_t label = a.labels[i];
-    struct row row = {};
-    row.x = a.logits + i * a.n_classes;
+    struct row<T> row = {
+    };
+    row.x = (T *)a.logits + i * a.n_classes;
     row.n = a.n_classes;
     row.label = label;
     row.other = a.other_labels ? a.other_labels[i] : label;
-    float wanted = row.x[label], mixed = row.x[row.other];
+    float wanted = kd_float(row.x[label]), mixed = kd_float(row.x[row.other]);
     look<Rows>(row, w.smoothing);
     bool is_sound = row.sum_exp == row.sum_exp;
     if (Rows::thread() == 0)
@@ -112,22 +117,23 @@ __device__ void take_row(const struct kd_op_cross_entropy &a, int64_t i, const s
         write_gradient<Rows>(row, w);
 }
 
-template <class Rows> __global__ void take_rows(struct kd_op_cross_entropy a, struct row_sums *sums)
+template <class Rows, class T>
+__global__ void take_rows(struct kd_op_cross_entropy a, struct row_sums *sums)
 {
     int64_t i = Rows::row();
     if (i >= a.rows)
         return; /* the whole warp, or block */
     struct weights w = {a.smoothing ? *a.smoothing : 0.0f, a.other_labels ? a.turn->mix : 0.0f,
-                        1.0f / (float)a.turn->n_counted};
+                        (a.scale ? *a.scale : 1.0f) / (float)a.turn->n_counted};
     if (a.labels[i] >= 0) {
-        take_row<Rows>(a, i, w, &sums[i]);
+        take_row<Rows, T>(a, i, w, &sums[i]);
         return;
     }
     if (Rows::thread() == 0)
         sums[i] = {};
     if (a.backward)
         for (int64_t j = Rows::thread(); j < a.n_classes; j += Rows::N_THREADS)
-            a.logits[i * a.n_classes + j] = 0.0f;
+            kd_put((T *)a.logits + i * a.n_classes + j, 0.0f);
 }
 
 __global__ void add_rows(const struct row_sums *rows, int64_t n, struct kd_loss_sums *sums)
@@ -155,8 +161,10 @@ __global__ void add_rows(const struct row_sums *rows, int64_t n, struct kd_loss_
 template <class Rows>
 void launch(struct kd_queue *queue, const struct kd_op_cross_entropy *a, struct row_sums *sums)
 {
-    auto kernel = take_rows<Rows>;
-    KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a, sums);
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = take_rows<Rows, decltype(stored)>;
+        KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a, sums);
+    });
 }
 
 } // namespace

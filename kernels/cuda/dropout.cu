@@ -19,8 +19,10 @@ __device__ __forceinline__ float scale_of(uint32_t threshold)
     return 65536.0f / (float)(65536u - threshold);
 }
 
-__global__ void drop(struct kd_op_dropout a, int64_t per_sample, int64_t n)
+template <class T> __global__ void drop(struct kd_op_dropout a, int64_t per_sample, int64_t n)
 {
+    const T *x = (const T *)a.x;
+    T *y = (T *)a.y;
     uint32_t threshold = threshold_of(*a.rate);
     float scale = scale_of(threshold);
     uint64_t seed = kd_device_hash2(a.turn->seed, a.layer), step = (uint64_t)a.turn->step << 32;
@@ -34,16 +36,16 @@ __global__ void drop(struct kd_op_dropout a, int64_t per_sample, int64_t n)
             if (i >= a.size)
                 break;
             bool is_kept = (kd_word(words, h / 2) >> 16 * (h % 2) & 0xFFFF) >= threshold;
-            a.y[where] = is_kept ? a.x[where] * scale : 0.0f;
+            kd_put(&y[where], is_kept ? kd_float(x[where]) * scale : 0.0f);
             a.kept[where] = is_kept;
         }
     }
 }
 
-struct drop_backward {
-    const float *dy;
+template <class T> struct drop_backward {
+    const T *dy;
     const uint8_t *kept;
-    float *dx;
+    T *dx;
     const float *rate;
 
     template <int N> __device__ void at(int64_t i) const
@@ -62,12 +64,19 @@ struct drop_backward {
 void kd_cuda_dropout(struct kd_queue *queue, const struct kd_op_dropout *a)
 {
     int64_t per_sample = (a->size + GROUP - 1) / GROUP * APART, n = per_sample * a->n_samples;
-    if (n > 0)
-        KD_LAUNCH(drop, kd_blocks(n), KD_THREADS, 0, queue->stream, *a, per_sample, n);
+    if (n <= 0)
+        return;
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = drop<decltype(stored)>;
+        KD_LAUNCH(kernel, kd_blocks(n), KD_THREADS, 0, queue->stream, *a, per_sample, n);
+    });
 }
 
 void kd_cuda_dropout_backward(struct kd_queue *queue, const struct kd_op_dropout_backward *a)
 {
-    kd_map(queue, a->n, kd_all_aligned(a->dy, a->dx),
-           drop_backward{a->dy, a->kept, a->dx, a->rate});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        kd_map<T>(queue, a->n, kd_all_aligned(a->dy, a->dx),
+                  drop_backward<T>{(const T *)a->dy, a->kept, (T *)a->dx, a->rate});
+    });
 }

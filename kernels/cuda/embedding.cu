@@ -6,10 +6,10 @@
 namespace
 {
 
-struct look_up {
+template <class T> struct look_up {
     const int32_t *tokens;
     const float *table;
-    float *y;
+    T *y;
     int64_t columns;
 
     template <int N> __device__ void at(int64_t i) const
@@ -20,8 +20,9 @@ struct look_up {
 };
 
 /* A block of KD_THREADS threads, each with one column. */
-__global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
+template <class T> __global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
 {
+    const T *dy = (const T *)a.dy;
     KD_SHARED(int, is_same, [KD_THREADS]);
     int64_t row = blockIdx.x / n_tiles, column = blockIdx.x % n_tiles * KD_THREADS + threadIdx.x;
     int32_t token = a.tokens[row];
@@ -39,7 +40,7 @@ __global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
             continue;
         for (int i = 0; i < KD_THREADS && is_inside; i++)
             if (is_same[i])
-                sum += a.dy[(from + i) * a.columns + column];
+                sum += kd_float(dy[(from + i) * a.columns + column]);
         __syncthreads(); /* before the next tokens take their place */
     }
     if (is_inside)
@@ -50,8 +51,12 @@ __global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
 
 void kd_cuda_embedding(struct kd_queue *queue, const struct kd_op_embedding *a)
 {
-    bool by_four = kd_all_aligned(a->table, a->y) && a->columns % 4 == 0;
-    kd_map(queue, a->rows * a->columns, by_four, look_up{a->tokens, a->table, a->y, a->columns});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        bool in_groups = kd_all_aligned(a->table, a->y) && a->columns % KD_GROUP<T> == 0;
+        kd_map<T>(queue, a->rows * a->columns, in_groups,
+                  look_up<T>{a->tokens, a->table, (T *)a->y, a->columns});
+    });
 }
 
 void kd_cuda_embedding_backward(struct kd_queue *queue, const struct kd_op_embedding_backward *a)
@@ -59,7 +64,10 @@ void kd_cuda_embedding_backward(struct kd_queue *queue, const struct kd_op_embed
     int64_t n = a->n_entries * a->columns, n_tiles = (a->columns + KD_THREADS - 1) / KD_THREADS;
     if (a->beta == 0.0f && n > 0)
         KD_CUDA(cudaMemsetAsync(a->dtable, 0, (size_t)n * sizeof(float), queue->stream));
-    if (a->rows > 0 && n_tiles > 0)
-        KD_LAUNCH(add_rows, (unsigned)(a->rows * n_tiles), KD_THREADS, 0, queue->stream, *a,
-                  n_tiles);
+    if (a->rows <= 0 || n_tiles <= 0)
+        return;
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = add_rows<decltype(stored)>;
+        KD_LAUNCH(kernel, (unsigned)(a->rows * n_tiles), KD_THREADS, 0, queue->stream, *a, n_tiles);
+    });
 }

@@ -1,4 +1,4 @@
-/* fill.cu - arrays of one value, and of uniform numbers. */
+/* fill.cu - arrays of one value, of another's, and of uniform numbers. */
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/philox.cuh"
 
@@ -15,6 +15,16 @@ struct fill {
         for (int k = 0; k < N; k++)
             all.x[k] = value;
         kd_store(x + i, all);
+    }
+};
+
+template <class T> struct rounded {
+    const float *x;
+    T *y;
+
+    template <int N> __device__ void at(int64_t i) const
+    {
+        kd_store(y + i, kd_load<N>(x + i));
     }
 };
 
@@ -45,6 +55,21 @@ struct init_uniform {
 void kd_cuda_fill(struct kd_queue *queue, const struct kd_op_fill *a)
 {
     kd_map(queue, a->n, kd_all_aligned(a->x), fill{a->x, a->value});
+}
+
+void kd_cuda_copy(struct kd_queue *queue, const struct kd_op_copy *a)
+{
+    if (a->n > 0)
+        KD_CUDA(cudaMemcpyAsync(a->y, a->x, (size_t)a->n * sizeof(float), cudaMemcpyDeviceToDevice,
+                                queue->stream));
+}
+
+void kd_cuda_round(struct kd_queue *queue, const struct kd_op_round *a)
+{
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        kd_map<T>(queue, a->n, kd_all_aligned(a->x, a->y), rounded<T>{a->x, (T *)a->y});
+    });
 }
 
 void kd_cuda_init_uniform(struct kd_queue *queue, const struct kd_op_init_uniform *a)

@@ -13,20 +13,21 @@ template <class T> __device__ __forceinline__ T element_at(const unsigned char *
 }
 
 /* Neighbouring threads write neighbouring elements of y, and read neighbouring elements of one plane at most `planes` apart. */
-template <class T> __global__ void gather(struct kd_op_gather a)
+template <class E, class T> __global__ void gather(struct kd_op_gather a)
 {
+    T *y = (T *)a.y;
     int64_t n = a.n * a.size, of_plane = a.planes > 1 ? a.size / a.planes : a.size;
     for (int64_t at = kd_thread_at(); at < n; at += kd_n_threads()) {
         int64_t sample = kd_quotient(at, a.size), j = at - sample * a.size, from = j;
         if (a.planes > 1)
             from = kd_remainder(j, a.planes) * of_plane + kd_quotient(j, a.planes);
         const unsigned char *record = (const unsigned char *)a.source + a.rows[sample] * a.stride;
-        float x = (float)element_at<T>(record + from * (int64_t)sizeof(T));
+        float x = (float)element_at<E>(record + from * (int64_t)sizeof(E));
         if (a.n_scales > 0) {
             int64_t s = a.n_scales > 1 ? kd_remainder(j, a.n_scales) : 0;
             x = (x - a.center[s]) * a.factor[s];
         }
-        a.y[at] = x;
+        kd_put(&y[at], x);
     }
 }
 
@@ -47,8 +48,9 @@ typedef void gather_fn(struct kd_op_gather);
 typedef void gather_tokens_fn(struct kd_op_gather_tokens);
 
 /* By enum kd_element. */
+template <class T>
 gather_fn *const gathers[] = {
-#define X(constant, type, name) gather<type>,
+#define X(constant, type, name) gather<type, T>,
     KD_ELEMENTS(X)
 #undef X
 };
@@ -64,9 +66,12 @@ gather_tokens_fn *const token_gathers[] = {
 void kd_cuda_gather(struct kd_queue *queue, const struct kd_op_gather *a)
 {
     int64_t n = a->n * a->size;
-    gather_fn *kernel = gathers[a->element];
-    if (n > 0)
+    if (n <= 0)
+        return;
+    kd_by_storage(queue, [&](auto stored) {
+        gather_fn *kernel = gathers<decltype(stored)>[a->element];
         KD_LAUNCH(kernel, kd_blocks(n), KD_THREADS, 0, queue->stream, *a);
+    });
 }
 
 void kd_cuda_gather_tokens(struct kd_queue *queue, const struct kd_op_gather_tokens *a)

@@ -13,70 +13,76 @@ template <class Rows> __device__ __forceinline__ float sum_of_row(float mine)
 }
 
 /* A warp beyond the last row computes that one, for the reductions' sake, and writes nothing. */
-template <class Rows> __global__ void normalize(struct kd_op_layernorm a)
+template <class Rows, class T> __global__ void normalize(struct kd_op_layernorm a)
 {
     bool is_inside = Rows::row() < a.rows;
     int64_t row = is_inside ? Rows::row() : a.rows - 1;
-    const float *x = a.x + row * a.columns;
-    float *y = a.y + row * a.columns, sum = 0.0f, squares = 0.0f;
+    const T *x = (const T *)a.x + row * a.columns;
+    T *y = (T *)a.y + row * a.columns;
+    float sum = 0.0f, squares = 0.0f;
     for (int64_t c = Rows::thread(); c < a.columns; c += Rows::N_THREADS)
-        sum += x[c];
+        sum += kd_float(x[c]);
     float mean = sum_of_row<Rows>(sum) / (float)a.columns;
     for (int64_t c = Rows::thread(); c < a.columns; c += Rows::N_THREADS)
-        squares += (x[c] - mean) * (x[c] - mean);
+        squares += (kd_float(x[c]) - mean) * (kd_float(x[c]) - mean);
     float rstd = 1.0f / sqrtf(sum_of_row<Rows>(squares) / (float)a.columns + a.epsilon);
     if (!is_inside)
         return;
     for (int64_t c = Rows::thread(); c < a.columns; c += Rows::N_THREADS)
-        y[c] = (x[c] - mean) * rstd * a.weight[c] + (a.bias ? a.bias[c] : 0.0f);
+        kd_put(&y[c], (kd_float(x[c]) - mean) * rstd * a.weight[c] + (a.bias ? a.bias[c] : 0.0f));
     if (Rows::thread() == 0)
         a.saved[2 * row] = mean, a.saved[2 * row + 1] = rstd;
 }
 
 /* dx = rstd (g - mean of g - xhat times mean of g xhat), g = dy weight. */
-template <class Rows> __global__ void back(struct kd_op_layernorm_backward a)
+template <class Rows, class T> __global__ void back(struct kd_op_layernorm_backward a)
 {
     bool is_inside = Rows::row() < a.rows;
     int64_t row = is_inside ? Rows::row() : a.rows - 1;
-    const float *x = a.x + row * a.columns, *dy = a.dy + row * a.columns;
-    float *dx = a.dx + row * a.columns;
+    const T *x = (const T *)a.x + row * a.columns, *dy = (const T *)a.dy + row * a.columns;
+    T *dx = (T *)a.dx + row * a.columns;
     float mean = a.saved[2 * row], rstd = a.saved[2 * row + 1], sum = 0.0f, products = 0.0f;
     for (int64_t c = Rows::thread(); c < a.columns; c += Rows::N_THREADS) {
-        float g = dy[c] * a.weight[c];
+        float g = kd_float(dy[c]) * a.weight[c];
         sum += g;
-        products += g * (x[c] - mean) * rstd;
+        products += g * (kd_float(x[c]) - mean) * rstd;
     }
     sum = sum_of_row<Rows>(sum) / (float)a.columns;
     products = sum_of_row<Rows>(products) / (float)a.columns;
     for (int64_t c = Rows::thread(); c < a.columns && is_inside; c += Rows::N_THREADS) {
-        float slope = (x[c] - mean) * rstd * products;
-        float d = rstd * (dy[c] * a.weight[c] - sum - slope);
-        dx[c] = a.beta_dx != 0.0f ? dx[c] + d : d;
+        float slope = (kd_float(x[c]) - mean) * rstd * products;
+        float d = rstd * (kd_float(dy[c]) * a.weight[c] - sum - slope);
+        kd_put(&dx[c], a.beta_dx != 0.0f ? kd_float(dx[c]) + d : d);
     }
 }
 
 template <class Rows> void launch(struct kd_queue *queue, const struct kd_op_layernorm *a)
 {
-    auto kernel = normalize<Rows>;
-    KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a);
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = normalize<Rows, decltype(stored)>;
+        KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a);
+    });
 }
 
 template <class Rows>
 void launch_back(struct kd_queue *queue, const struct kd_op_layernorm_backward *a)
 {
-    auto kernel = back<Rows>;
-    KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a);
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = back<Rows, decltype(stored)>;
+        KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a);
+    });
 }
 
-struct gradients {
-    const float *dy, *x, *saved;
+template <class T> struct gradients {
+    const T *dy, *x;
+    const float *saved;
     int64_t columns;
 
     __device__ kd_pair at(int64_t row, int64_t column) const
     {
         int64_t i = row * columns + column;
-        float normal = (x[i] - saved[2 * row]) * saved[2 * row + 1];
-        return {dy[i], (double)(dy[i] * normal)};
+        float normal = (kd_float(x[i]) - saved[2 * row]) * saved[2 * row + 1], d = kd_float(dy[i]);
+        return {d, (double)(d * normal)};
     }
 };
 
@@ -97,6 +103,16 @@ struct store_gradients {
     }
 };
 
+void add_up(struct kd_queue *queue, const struct kd_op_layernorm_backward *a)
+{
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        kd_column_sums(queue, a->rows, a->columns,
+                       gradients<T>{(const T *)a->dy, (const T *)a->x, a->saved, a->columns},
+                       store_gradients{a->dbias, a->dweight, a->beta != 0.0f});
+    });
+}
+
 } // namespace
 
 void kd_cuda_layernorm(struct kd_queue *queue, const struct kd_op_layernorm *a)
@@ -110,8 +126,7 @@ void kd_cuda_layernorm(struct kd_queue *queue, const struct kd_op_layernorm *a)
 void kd_cuda_layernorm_backward(struct kd_queue *queue, const struct kd_op_layernorm_backward *a)
 {
     if (a->dweight || a->dbias)
-        kd_column_sums(queue, a->rows, a->columns, gradients{a->dy, a->x, a->saved, a->columns},
-                       store_gradients{a->dbias, a->dweight, a->beta != 0.0f});
+        add_up(queue, a);
     if (!a->dx || a->rows <= 0 || a->columns <= 0)
         return;
     (a->columns > KD_COLUMNS_OF_A_WARP ? launch_back<kd_block_rows>

@@ -50,9 +50,10 @@ struct layer {
 template <bool transpose_a, bool transpose_b>
 void multiply(struct kd_queue *queue, const struct kd_op_matmul *a)
 {
-    dense<transpose_a> left = {a->a, transpose_a ? a->m : a->k};
-    dense<!transpose_b> right = {a->b, transpose_b ? a->k : a->n};
-    kd_product(queue, left, right, a->m, a->n, a->k, 1, plain{a->c, a->n, a->beta != 0.0f});
+    dense<transpose_a> left = {(const float *)a->a, transpose_a ? a->m : a->k};
+    dense<!transpose_b> right = {(const float *)a->b, transpose_b ? a->k : a->n};
+    kd_product(queue, left, right, a->m, a->n, a->k, 1,
+               plain{(float *)a->c, a->n, a->beta != 0.0f});
 }
 
 } // namespace
@@ -62,7 +63,7 @@ void multiply(struct kd_queue *queue, const struct kd_op_matmul *a)
 static bool linear_by_lt(struct kd_queue *queue, const struct kd_op_linear *a)
 {
     bool relu = a->activation == KD_ACTIVATION_RELU && !a->pre;
-    float *product = a->pre ? a->pre : a->y;
+    float *product = (float *)(a->pre ? a->pre : a->y);
     struct kd_lt_product wanted = {
         .matmul = {.a = a->x,
                    .b = a->weight,
@@ -72,8 +73,9 @@ static bool linear_by_lt(struct kd_queue *queue, const struct kd_op_linear *a)
                    .k = a->n_in,
                    .transpose_a = false,
                    .transpose_b = true,
+                   .to_floats = false,
                    .beta = 0.0f},
-        .bias = a->bias,
+        .bias = (const float *)a->bias,
         .relu = relu,
     };
     if (!kd_lt_multiply(queue, &wanted))
@@ -100,6 +102,8 @@ void kd_cuda_linear(struct kd_queue *queue, const struct kd_op_linear *a)
 {
     if (linear_by_lt(queue, a))
         return;
-    kd_product(queue, dense<false>{a->x, a->n_in}, dense<false>{a->weight, a->n_in}, a->rows,
-               a->n_out, a->n_in, 1, layer{a->bias, a->y, a->pre, a->n_out, a->activation});
+    kd_product(
+        queue, dense<false>{(const float *)a->x, a->n_in},
+        dense<false>{(const float *)a->weight, a->n_in}, a->rows, a->n_out, a->n_in, 1,
+        layer{(const float *)a->bias, (float *)a->y, (float *)a->pre, a->n_out, a->activation});
 }

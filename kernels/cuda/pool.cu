@@ -23,9 +23,9 @@ template <class F> void each(struct kd_queue *queue, int64_t n, const F &f)
     kd_map(queue, n, false, one_by_one<F>{f});
 }
 
-struct max_of_window {
-    const float *x;
-    float *y;
+template <class T> struct max_of_window {
+    const T *x;
+    T *y;
     uint8_t *chosen;
     kd_images images;
 
@@ -41,20 +41,20 @@ struct max_of_window {
                 int64_t pixel = kd_under(images, out, i, j);
                 if (pixel < 0)
                     continue;
-                float value = x[pixel * channels + channel];
+                float value = kd_float(x[pixel * channels + channel]);
                 if (place < 0 || value > best || (value != value && best == best))
                     best = value, place = i * images.in.kernel + j;
             }
-        y[at] = best;
+        kd_put(&y[at], best);
         chosen[at] = (uint8_t)place;
     }
 };
 
 /* The sum over all windows that an input element is in. chosen: of those in which it was the greatest; NULL: of all. */
-struct sum_of_windows {
-    const float *dy;
+template <class T> struct sum_of_windows {
+    const T *dy;
     const uint8_t *chosen;
-    float *dx;
+    T *dx;
     kd_images images;
     float factor;
 
@@ -70,15 +70,15 @@ struct sum_of_windows {
                     continue;
                 int64_t from = pixel * channels + channel;
                 if (!chosen || chosen[from] == i * images.in.kernel + j)
-                    sum += dy[from];
+                    sum += kd_float(dy[from]);
             }
-        dx[at] = sum * factor;
+        kd_put(&dx[at], sum * factor);
     }
 };
 
-struct mean_of_window {
-    const float *x;
-    float *y;
+template <class T> struct mean_of_window {
+    const T *x;
+    T *y;
     kd_images images;
     float factor;
 
@@ -91,9 +91,9 @@ struct mean_of_window {
             for (int64_t j = 0; j < images.in.kernel; j++) {
                 int64_t pixel = kd_under(images, out, i, j);
                 if (pixel >= 0)
-                    sum += x[pixel * channels + channel];
+                    sum += kd_float(x[pixel * channels + channel]);
             }
-        y[at] = sum * factor;
+        kd_put(&y[at], sum * factor);
     }
 };
 
@@ -106,35 +106,36 @@ float share_of(const struct kd_window *window)
 
 constexpr int ACROSS = 32, DOWN = 8;
 
-__global__ void mean_of_positions(struct kd_op_mean_pool a, int64_t across)
+template <class T> __global__ void mean_of_positions(struct kd_op_mean_pool a, int64_t across)
 {
     KD_SHARED(float, of_rows, [DOWN][ACROSS]);
     int64_t sample = blockIdx.x / across;
     int64_t channel = blockIdx.x % across * ACROSS + threadIdx.x;
-    const float *x = a.x + sample * a.positions * a.channels;
+    const T *x = (const T *)a.x + sample * a.positions * a.channels;
     float sum = 0.0f;
     if (channel < a.channels)
         for (int64_t p = threadIdx.y; p < a.positions; p += DOWN)
-            sum += x[p * a.channels + channel];
+            sum += kd_float(x[p * a.channels + channel]);
     of_rows[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.y > 0 || channel >= a.channels)
         return;
     for (int y = 1; y < DOWN; y++)
         sum += of_rows[y][threadIdx.x];
-    a.y[sample * a.channels + channel] = a.positions > 0 ? sum / (float)a.positions : 0.0f;
+    kd_put((T *)a.y + sample * a.channels + channel,
+           a.positions > 0 ? sum / (float)a.positions : 0.0f);
 }
 
-struct spread_over_positions {
-    const float *dy;
-    float *dx;
+template <class T> struct spread_over_positions {
+    const T *dy;
+    T *dx;
     int64_t positions, channels;
 
     __device__ void one(int64_t at) const
     {
         int64_t sample = kd_quotient(at, positions * channels),
                 channel = kd_remainder(at, channels);
-        dx[at] = dy[sample * channels + channel] / (float)positions;
+        kd_put(&dx[at], kd_float(dy[sample * channels + channel]) / (float)positions);
     }
 };
 
@@ -143,41 +144,61 @@ struct spread_over_positions {
 void kd_cuda_max_pool(struct kd_queue *queue, const struct kd_op_max_pool *a)
 {
     kd_images images = kd_images_of(&a->window);
-    each(queue, kd_out_pixels(images) * a->window.channels,
-         max_of_window{a->x, a->y, a->chosen, images});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        each(queue, kd_out_pixels(images) * a->window.channels,
+             max_of_window<T>{(const T *)a->x, (T *)a->y, a->chosen, images});
+    });
 }
 
 void kd_cuda_max_pool_backward(struct kd_queue *queue, const struct kd_op_max_pool_backward *a)
 {
     kd_images images = kd_images_of(&a->window);
-    each(queue, kd_in_pixels(images) * a->window.channels,
-         sum_of_windows{a->dy, a->chosen, a->dx, images, 1.0f});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        each(queue, kd_in_pixels(images) * a->window.channels,
+             sum_of_windows<T>{(const T *)a->dy, a->chosen, (T *)a->dx, images, 1.0f});
+    });
 }
 
 void kd_cuda_avg_pool(struct kd_queue *queue, const struct kd_op_avg_pool *a)
 {
     kd_images images = kd_images_of(&a->window);
-    each(queue, kd_out_pixels(images) * a->window.channels,
-         mean_of_window{a->x, a->y, images, share_of(&a->window)});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        each(queue, kd_out_pixels(images) * a->window.channels,
+             mean_of_window<T>{(const T *)a->x, (T *)a->y, images, share_of(&a->window)});
+    });
 }
 
 void kd_cuda_avg_pool_backward(struct kd_queue *queue, const struct kd_op_avg_pool_backward *a)
 {
     kd_images images = kd_images_of(&a->window);
-    each(queue, kd_in_pixels(images) * a->window.channels,
-         sum_of_windows{a->dy, nullptr, a->dx, images, share_of(&a->window)});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        each(
+            queue, kd_in_pixels(images) * a->window.channels,
+            sum_of_windows<T>{(const T *)a->dy, nullptr, (T *)a->dx, images, share_of(&a->window)});
+    });
 }
 
 void kd_cuda_mean_pool(struct kd_queue *queue, const struct kd_op_mean_pool *a)
 {
     int64_t across = (a->channels + ACROSS - 1) / ACROSS;
-    if (a->n > 0 && across > 0)
-        KD_LAUNCH(mean_of_positions, (unsigned)(a->n * across), dim3(ACROSS, DOWN), 0,
-                  queue->stream, *a, across);
+    if (a->n <= 0 || across <= 0)
+        return;
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = mean_of_positions<decltype(stored)>;
+        KD_LAUNCH(kernel, (unsigned)(a->n * across), dim3(ACROSS, DOWN), 0, queue->stream, *a,
+                  across);
+    });
 }
 
 void kd_cuda_mean_pool_backward(struct kd_queue *queue, const struct kd_op_mean_pool_backward *a)
 {
-    each(queue, a->n * a->positions * a->channels,
-         spread_over_positions{a->dy, a->dx, a->positions, a->channels});
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        each(queue, a->n * a->positions * a->channels,
+             spread_over_positions<T>{(const T *)a->dy, (T *)a->dx, a->positions, a->channels});
+    });
 }

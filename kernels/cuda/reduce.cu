@@ -6,12 +6,12 @@
 namespace
 {
 
-/* ---- columns: a block sums 32 of them, or 32 times four, over a part of the rows, and the parts' sums are summed in their order */
+/* ---- columns: a block sums 32 of them, or 32 groups, over a part of the rows, and the parts' sums are summed in their order */
 
 constexpr int ACROSS = 32, DOWN = 8;
 
-struct columns {
-    const float *x;
+template <class T> struct columns {
+    const T *x;
     float *sums; /* [n_parts][columns] */
     int64_t rows, columns, rows_of_part;
     bool adds;
@@ -24,7 +24,7 @@ template <int N> __device__ __forceinline__ void add_to(kd_floats<N> &sum, const
 }
 
 /* N columns a thread. */
-template <int N> __global__ void sum_columns(struct columns a)
+template <int N, class T> __global__ void sum_columns(struct columns<T> a)
 {
     KD_SHARED(kd_floats<N>, of_rows, [DOWN][ACROSS]);
     int64_t across = (a.columns + N * ACROSS - 1) / (N * ACROSS), part = blockIdx.x / across;
@@ -45,12 +45,13 @@ template <int N> __global__ void sum_columns(struct columns a)
     kd_store(to_sum, sum);
 }
 
-void launch_columns(struct kd_queue *queue, struct columns a, int64_t n_parts)
+template <class T> void launch_columns(struct kd_queue *queue, struct columns<T> a, int64_t n_parts)
 {
-    bool by_four = a.columns % 4 == 0 && kd_all_aligned(a.x, a.sums);
-    int64_t of_block = by_four ? 4 * ACROSS : ACROSS;
+    constexpr int GROUP = KD_GROUP<T>;
+    bool in_groups = a.columns % GROUP == 0 && kd_all_aligned(a.x, a.sums);
+    int64_t of_block = in_groups ? GROUP * ACROSS : ACROSS;
     int64_t n_blocks = (a.columns + of_block - 1) / of_block * n_parts;
-    auto kernel = by_four ? sum_columns<4> : sum_columns<1>;
+    auto kernel = in_groups ? sum_columns<GROUP, T> : sum_columns<1, T>;
     a.rows_of_part = (a.rows + n_parts - 1) / n_parts;
     KD_LAUNCH(kernel, (unsigned)n_blocks, dim3(ACROSS, DOWN), 0, queue->stream, a);
 }
@@ -116,23 +117,24 @@ __global__ void find_first(const int64_t *of_blocks, int64_t n, int64_t *at)
 
 } // namespace
 
-void kd_cuda_column_sum(struct kd_queue *queue, const struct kd_op_column_sum *a)
+template <class T> static void column_sum(struct kd_queue *queue, const struct kd_op_column_sum *a)
 {
-    if (a->columns <= 0)
-        return;
-    struct columns whole = {a->x, a->sums, a->rows, a->columns, 0, a->beta != 0.0f};
+    const T *x = (const T *)a->x;
+    bool adds = a->beta != 0.0f;
     int64_t n_parts = parts_of(a->rows, a->columns);
     if (n_parts == 1) {
-        launch_columns(queue, whole, 1);
+        launch_columns(queue, columns<T>{x, a->sums, a->rows, a->columns, 0, adds}, 1);
         return;
     }
-    size_t bytes = (size_t)(n_parts * a->columns) * sizeof(float);
-    struct columns parts = {a->x, (float *)kd_cuda_scratch(queue, bytes), a->rows, a->columns, 0,
-                            false};
-    launch_columns(queue, parts, n_parts);
-    whole.x = parts.sums;
-    whole.rows = n_parts;
-    launch_columns(queue, whole, 1);
+    float *sums = (float *)kd_cuda_scratch(queue, (size_t)(n_parts * a->columns) * sizeof(float));
+    launch_columns(queue, columns<T>{x, sums, a->rows, a->columns, 0, false}, n_parts);
+    launch_columns(queue, columns<float>{sums, a->sums, n_parts, a->columns, 0, adds}, 1);
+}
+
+void kd_cuda_column_sum(struct kd_queue *queue, const struct kd_op_column_sum *a)
+{
+    if (a->columns > 0)
+        kd_by_storage(queue, [&](auto stored) { column_sum<decltype(stored)>(queue, a); });
 }
 
 void kd_cuda_sum_squares(struct kd_queue *queue, const struct kd_op_sum_squares *a)

@@ -23,13 +23,14 @@ static __device__ __forceinline__ kd_pair kd_block_sums(kd_pair mine)
     return mine;
 }
 
-template <class F> __global__ void kd_sum_kernel(F f, int64_t n, bool by_four, kd_pair *of_blocks)
+template <int GROUP, class F>
+__global__ void kd_sum_kernel(F f, int64_t n, bool in_groups, kd_pair *of_blocks)
 {
     kd_pair mine = {0.0, 0.0};
-    int64_t step = kd_n_threads(), n_groups = by_four ? n / 4 : 0;
+    int64_t step = kd_n_threads(), n_groups = in_groups ? n / GROUP : 0;
     for (int64_t group = kd_thread_at(); group < n_groups; group += step)
-        f.template at<4>(4 * group, mine);
-    for (int64_t i = 4 * n_groups + kd_thread_at(); i < n; i += step)
+        f.template at<GROUP>(GROUP * group, mine);
+    for (int64_t i = GROUP * n_groups + kd_thread_at(); i < n; i += step)
         f.template at<1>(i, mine);
     mine = kd_block_sums(mine);
     if (threadIdx.x == 0)
@@ -56,15 +57,17 @@ void kd_sum_pairs(struct kd_queue *queue, const kd_pair *pairs, int64_t n, const
     KD_LAUNCH(kernel, 1, KD_THREADS, 0, queue->stream, g, pairs, n);
 }
 
-/* Also without elements: the sums are 0 then. Takes the queue's scratch. */
-template <class F, class G>
-void kd_sum(struct kd_queue *queue, int64_t n, bool by_four, const F &f, const G &g)
+/* T as in map.cuh. Also without elements: the sums are 0 then. Takes the queue's scratch. */
+template <class T = float, class F, class G>
+void kd_sum(struct kd_queue *queue, int64_t n, bool in_groups, const F &f, const G &g)
 {
-    unsigned n_blocks = n > 0 ? kd_blocks(by_four ? (n + 3) / 4 : n, 4 * KD_THREADS) : 0;
+    constexpr int GROUP = KD_GROUP<T>;
+    int64_t n_items = in_groups ? (n + GROUP - 1) / GROUP : n;
+    unsigned n_blocks = n > 0 ? kd_blocks(n_items, 4 * KD_THREADS) : 0;
     kd_pair *pairs = (kd_pair *)kd_cuda_scratch(queue, n_blocks * sizeof *pairs + 1);
-    auto kernel = kd_sum_kernel<F>;
+    auto kernel = kd_sum_kernel<GROUP, F>;
     if (n_blocks)
-        KD_LAUNCH(kernel, n_blocks, KD_THREADS, 0, queue->stream, f, n, by_four, pairs);
+        KD_LAUNCH(kernel, n_blocks, KD_THREADS, 0, queue->stream, f, n, in_groups, pairs);
     kd_sum_pairs(queue, pairs, n_blocks, g);
 }
 

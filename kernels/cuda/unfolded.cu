@@ -183,11 +183,12 @@ bool kd_unfolded_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
     int64_t k = of_patch(a->window);
     struct part part = part_from(a->window, 0);
     for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
-        const float *x = a->x + inputs_before(a->window, part.first);
-        float *y = a->y + outputs_before(part) * a->c_out;
+        const float *x = (const float *)a->x + inputs_before(a->window, part.first);
+        float *y = (float *)a->y + outputs_before(part) * a->c_out;
         float *patches = memory_for(queue, part, x);
-        struct kd_lt_product product = product_of({patches, a->weight, false, true}, y,
-                                                  part.n_pixels, a->c_out, k, 0.0f, a->bias);
+        struct kd_lt_product product =
+            product_of({patches, (const float *)a->weight, false, true}, y, part.n_pixels, a->c_out,
+                       k, 0.0f, (const float *)a->bias);
         if (part.first == 0 && !kd_lt_takes(queue, &product))
             return false;
         write_patches(queue, part, x, patches);
@@ -202,8 +203,8 @@ bool kd_unfolded_backward_weight(struct kd_queue *queue,
     int64_t n = of_patch(a->window);
     struct part part = part_from(a->window, 0);
     for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
-        const float *x = a->x + inputs_before(a->window, part.first);
-        const float *dy = a->dy + outputs_before(part) * a->c_out;
+        const float *x = (const float *)a->x + inputs_before(a->window, part.first);
+        const float *dy = (const float *)a->dy + outputs_before(part) * a->c_out;
         float *patches = memory_for(queue, part, x);
         struct kd_lt_product product =
             product_of({dy, patches, true, false}, a->dweight, a->c_out, n, part.n_pixels,
@@ -223,12 +224,12 @@ bool kd_unfolded_backward_x(struct kd_queue *queue, const struct kd_op_conv2d_ba
     bool is_direct = is_pointwise(a->window);
     struct part part = part_from(a->window, 0);
     for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
-        const float *dy = a->dy + outputs_before(part) * a->c_out;
-        float *dx = a->dx + inputs_before(a->window, part.first);
+        const float *dy = (const float *)a->dy + outputs_before(part) * a->c_out;
+        float *dx = (float *)a->dx + inputs_before(a->window, part.first);
         float *patches = memory_for(queue, part, dx);
         struct kd_lt_product product =
-            product_of({dy, a->weight, false, false}, patches, part.n_pixels, n, a->c_out,
-                       is_direct ? a->beta : 0.0f, NULL);
+            product_of({dy, (const float *)a->weight, false, false}, patches, part.n_pixels, n,
+                       a->c_out, is_direct ? a->beta : 0.0f, NULL);
         if (part.first == 0 && !kd_lt_takes(queue, &product))
             return false;
         multiply(queue, product);

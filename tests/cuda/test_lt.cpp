@@ -74,7 +74,7 @@ static void close_product(struct product *p)
 
 static void multiply(const struct product *p, int64_t m, int64_t n, int64_t k, float beta = 0.0f)
 {
-    struct kd_op_matmul op = {p->a, p->b, p->c, m, n, k, false, false, beta};
+    struct kd_op_matmul op = {p->a, p->b, p->c, m, n, k, false, false, false, beta};
     device->ops->matmul(p->queue, &op);
 }
 
@@ -121,7 +121,7 @@ static void an_algorithm_is_asked_for_once_a_shape(void **)
     assert_int_equal(count(KD_LT_HEURISTICS) - before, 2);
     multiply(&p, M, N, K, 1.0f); /* what is added to reads c */
     assert_int_equal(count(KD_LT_HEURISTICS) - before, 3);
-    struct kd_op_matmul turned = {p.a, p.b, p.c, M, N, K, true, false, 0.0f};
+    struct kd_op_matmul turned = {p.a, p.b, p.c, M, N, K, true, false, false, 0.0f};
     device->ops->matmul(p.queue, &turned);
     assert_int_equal(count(KD_LT_HEURISTICS) - before, 4);
     close_product(&p);
@@ -147,9 +147,9 @@ static void a_less_aligned_pointer_is_another_plan_and_another_bias_is_not(void 
     linear(&p, NULL);
     assert_int_equal(count(KD_LT_HEURISTICS) - before, 3);
     assert_true(first_of(&p) == K);
-    const struct kd_op_matmul shifted[] = {{p.a + 2, p.b, p.c, M, N, K, false, false, 0.0f},
-                                           {p.a, p.b + 2, p.c, M, N, K, false, false, 0.0f},
-                                           {p.a, p.b, p.c + 2, M, N, K, false, false, 0.0f}};
+    const struct kd_op_matmul shifted[] = {{p.a + 2, p.b, p.c, M, N, K, false, false, false, 0.0f},
+                                           {p.a, p.b + 2, p.c, M, N, K, false, false, false, 0.0f},
+                                           {p.a, p.b, p.c + 2, M, N, K, false, false, false, 0.0f}};
     for (int i = 0; i < 6; i++)
         device->ops->matmul(p.queue, &shifted[i % 3]);
     multiply(&p, M, N, K);

@@ -14,32 +14,102 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/rng.h"
 #include "kernels/device.h"
+#include "tests/half.h"
 
 struct bench {
     const struct kd_device *device;
     struct kd_queue *queue;
+    enum kd_precision precision; /* the queue's */
     struct kd_rng rng;
     bool is_slow; /* a device made of fibers: fewer and smaller shapes */
 };
 
+/* Numbers that the device has as floats, or as values: as the queue stores them. The host's copy is what they are there. */
 struct buffer {
     float *host; /* what was put in, or what came back */
-    float *device;
+    void *device;
     int64_t n;
+    enum kd_precision stored;
 };
 
-/* Numbers in [-scale, scale). */
-static inline struct buffer buffer_random(struct bench *bench, int64_t n, double scale)
+static inline size_t buffer_bytes(const struct buffer *buffer)
+{
+    return (size_t)(buffer->n * kd_precision_bytes(buffer->stored));
+}
+
+/* A copy that is there when it returns. */
+static inline void bench_read(struct bench *bench, void *host, const void *device, size_t bytes)
+{
+    bench->device->copy_out(bench->queue, host, device, bytes);
+    bench->device->wait(bench->queue);
+}
+
+static inline uint16_t half_of(float x, enum kd_precision stored)
+{
+    return stored == KD_PRECISION_BF16 ? kd_bf16_of_float(x) : kd_fp16_of_float(x);
+}
+
+static inline float float_of(uint16_t x, enum kd_precision stored)
+{
+    return stored == KD_PRECISION_BF16 ? kd_float_of_bf16(x) : kd_float_of_fp16(x);
+}
+
+/* The host's numbers to the device; they become what they are there. */
+static inline void buffer_write(struct bench *bench, const struct buffer *buffer)
+{
+    size_t bytes = buffer_bytes(buffer);
+    if (kd_precision_bytes(buffer->stored) == sizeof(float)) {
+        bench->device->copy_in(bench->queue, buffer->device, buffer->host, bytes);
+        return;
+    }
+    uint16_t *halves = KD_NEW_ARRAY(uint16_t, (size_t)buffer->n + 1);
+    for (int64_t i = 0; i < buffer->n; i++) {
+        halves[i] = half_of(buffer->host[i], buffer->stored);
+        buffer->host[i] = float_of(halves[i], buffer->stored);
+    }
+    bench->device->copy_in(bench->queue, buffer->device, halves, bytes);
+    free(halves);
+}
+
+static inline void buffer_read(struct bench *bench, struct buffer *buffer)
+{
+    size_t bytes = buffer_bytes(buffer);
+    if (kd_precision_bytes(buffer->stored) == sizeof(float)) {
+        bench_read(bench, buffer->host, buffer->device, bytes);
+        return;
+    }
+    uint16_t *halves = KD_NEW_ARRAY(uint16_t, (size_t)buffer->n + 1);
+    bench_read(bench, halves, buffer->device, bytes);
+    for (int64_t i = 0; i < buffer->n; i++)
+        buffer->host[i] = float_of(halves[i], buffer->stored);
+    free(halves);
+}
+
+static inline struct buffer buffer_stored(struct bench *bench, enum kd_precision stored, int64_t n,
+                                          double scale)
 {
     struct buffer buffer = {
         .host = KD_NEW_ARRAY(float, (size_t)n + 1),
-        .device = bench->device->alloc((size_t)n * sizeof(float)),
+        .device = bench->device->alloc((size_t)(n * kd_precision_bytes(stored))),
         .n = n,
+        .stored = stored,
     };
     for (int64_t i = 0; i < n; i++)
         buffer.host[i] = (float)(scale * (2.0 * kd_rng_uniform(&bench->rng) - 1.0));
-    bench->device->copy_in(bench->queue, buffer.device, buffer.host, (size_t)n * sizeof(float));
+    buffer_write(bench, &buffer);
     return buffer;
+}
+
+/* Floats in [-scale, scale). */
+static inline struct buffer buffer_random(struct bench *bench, int64_t n, double scale)
+{
+    return buffer_stored(bench, KD_PRECISION_FP32, n, scale);
+}
+
+/* Values, likewise. */
+static inline struct buffer values_random(struct bench *bench, int64_t n, double scale)
+{
+    return buffer_stored(bench, bench->precision, n, scale);
 }
 
 /* What its host has, in memory of its own, and nothing on the device: free(copy.host). */
@@ -50,28 +120,26 @@ static inline struct buffer buffer_copy(const struct buffer *buffer)
     return copy;
 }
 
-static inline void buffer_write(struct bench *bench, const struct buffer *buffer)
+/* The same memory of the device, to be read to another place: free(again.host). */
+static inline struct buffer buffer_again(const struct buffer *buffer)
 {
-    bench->device->copy_in(bench->queue, buffer->device, buffer->host,
-                           (size_t)buffer->n * sizeof(float));
-}
-
-/* A copy that is there when it returns. */
-static inline void bench_read(struct bench *bench, void *host, const void *device, size_t bytes)
-{
-    bench->device->copy_out(bench->queue, host, device, bytes);
-    bench->device->wait(bench->queue);
-}
-
-static inline void buffer_read(struct bench *bench, struct buffer *buffer)
-{
-    bench_read(bench, buffer->host, buffer->device, (size_t)buffer->n * sizeof(float));
+    struct buffer again = *buffer;
+    again.host = KD_NEW_ARRAY(float, (size_t)buffer->n + 1);
+    return again;
 }
 
 static inline void buffer_free(struct bench *bench, struct buffer *buffer)
 {
     free(buffer->host);
     bench->device->free(buffer->device);
+}
+
+/* The tolerance of a float that may be off by so much, for one that was then stored as a value: rounding is half of this. */
+static inline double value_tolerance(const struct bench *bench, double of_float)
+{
+    static const double steps[KD_N_PRECISIONS] = {
+        [KD_PRECISION_BF16] = 0x1p-8, [KD_PRECISION_FP16] = 0x1p-11};
+    return of_float + steps[bench->precision];
 }
 
 static inline void *to_device(struct bench *bench, const void *host, size_t bytes)
@@ -102,9 +170,12 @@ static inline double *buffer_doubles(const struct buffer *b)
 static inline void buffer_compare(struct bench *bench, struct buffer *got, const double *want,
                                   const char *what)
 {
+    const double tolerance = 2e-5;
+    bool is_float = kd_precision_bytes(got->stored) == sizeof(float);
     buffer_read(bench, got);
     for (int64_t i = 0; i < got->n; i++)
-        assert_near(got->host[i], want[i], 2e-5, what, i);
+        assert_near(got->host[i], want[i], is_float ? tolerance : value_tolerance(bench, tolerance),
+                    what, i);
 }
 
 /* What an op that writes by beta starts from, and in *want what it keeps of that. With 0 what was there is not read, not even a

@@ -201,7 +201,7 @@ static void check_mix(struct bench *bench)
     {
         struct kd_turn turn = {.mix = 0.3f};
         struct buffer x = buffer_random(bench, n, 1), other = buffer_random(bench, n, 1);
-        struct buffer after = {KD_NEW_ARRAY(float, (size_t)n + 1), x.device, n};
+        struct buffer after = buffer_again(&x);
         void *on_turn = to_device(bench, &turn, sizeof turn);
         run(bench, KD_CALL(mix, .x = x.device, .other = other.device, .n = n, .turn = on_turn));
         buffer_read(bench, &after);

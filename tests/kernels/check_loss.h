@@ -78,7 +78,7 @@ static void check_one_cross_entropy(struct bench *bench, struct loss_case c)
     const struct kd_turn turn = {.n_counted = 40, .mix = c.mix};
     struct kd_loss_sums sums = {.loss = 1, .n_correct = 2, .n_top5 = 3, .n_counted = 4};
     struct buffer x = buffer_random(bench, c.rows * c.classes, 8);
-    struct buffer dx = {KD_NEW_ARRAY(float, (size_t)x.n + 1), x.device, x.n};
+    struct buffer dx = buffer_again(&x);
     int32_t labels[256] = {0}, others[256] = {0};
     if (c.ties)
         for (int64_t i = 0; i < x.n; i++)
@@ -144,7 +144,7 @@ static void check_one_bce(struct bench *bench, int64_t n, int64_t targets, bool 
     const struct kd_turn turn = {.n_counted = 40};
     struct kd_loss_sums sums = {.loss = 1}, wanted = {.loss = 1, .n_counted = n};
     struct buffer y = buffer_random(bench, n * targets, 6), t = buffer_random(bench, y.n, 1);
-    struct buffer dy = {KD_NEW_ARRAY(float, (size_t)y.n + 1), y.device, y.n};
+    struct buffer dy = buffer_again(&y);
     for (int64_t i = 0; i < t.n; i++) {
         t.host[i] = fabsf(t.host[i]);
         double x = y.host[i], target = t.host[i];
@@ -185,7 +185,7 @@ static void check_one_mse(struct bench *bench, int64_t n, int64_t targets, bool 
     const struct kd_turn turn = {.n_counted = 40};
     struct kd_loss_sums sums = {.loss = 1};
     struct buffer y = buffer_random(bench, n * targets, 2), t = buffer_random(bench, y.n, 2);
-    struct buffer dy = {KD_NEW_ARRAY(float, (size_t)y.n + 1), y.device, y.n};
+    struct buffer dy = buffer_again(&y);
     void *on_turn = to_device(bench, &turn, sizeof turn);
     void *on_sums = to_device(bench, &sums, sizeof sums);
     run(bench, KD_CALL(mse, .y = y.device, .targets = t.device, .rows = n, .n_targets = targets,

@@ -24,18 +24,26 @@ static check_fn *const checks[KD_N_OPS] = {
 #undef KD_OP
 };
 
+/* In what precision? A device may not have it. */
+static void on_device(const struct kd_device *device, enum kd_precision precision, check_fn *check,
+                      uint64_t stream)
+{
+    struct kd_error err = {0};
+    struct bench bench = {.device = device,
+                          .precision = precision,
+                          .rng = kd_rng_at(42, stream),
+                          .is_slow =
+                              strcmp(device->name, "sim") == 0 && !getenv("KATYDID_TEST_LONG")};
+    assert_int_equal(device->open(0, &bench.queue, &err), 0);
+    if (device->set_precision(bench.queue, precision, &err) == 0)
+        check(&bench);
+    device->close(bench.queue);
+}
+
 static void on_each_device(check_fn *check, uint64_t stream)
 {
-    for (int i = 0; kd_devices[i]; i++) {
-        struct kd_error err = {0};
-        struct bench bench = {.device = kd_devices[i],
-                              .rng = kd_rng_at(42, stream),
-                              .is_slow = strcmp(kd_devices[i]->name, "sim") == 0 &&
-                                         !getenv("KATYDID_TEST_LONG")};
-        assert_int_equal(bench.device->open(0, &bench.queue, &err), 0);
-        check(&bench);
-        bench.device->close(bench.queue);
-    }
+    for (int i = 0; kd_devices[i]; i++)
+        on_device(kd_devices[i], KD_PRECISION_FP32, check, stream);
 }
 
 #endif

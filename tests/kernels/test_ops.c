@@ -4,11 +4,21 @@
 #include <dirent.h>
 #include <stdio.h>
 
+/* In every precision that stores values in another way. */
+static void on_each_storage(check_fn *check, uint64_t stream)
+{
+    static const enum kd_precision storages[] = {KD_PRECISION_FP32, KD_PRECISION_BF16,
+                                                 KD_PRECISION_FP16};
+    for (int i = 0; kd_devices[i]; i++)
+        for (size_t s = 0; s < KD_COUNT(storages); s++)
+            on_device(kd_devices[i], storages[s], check, stream);
+}
+
 #define KD_OP(name, summary)                                                                       \
     static void name##_agrees_with_float64(void **state)                                           \
     {                                                                                              \
         (void)state;                                                                               \
-        on_each_device(checks[KD_OP_##name], KD_OP_##name);                                        \
+        on_each_storage(checks[KD_OP_##name], KD_OP_##name);                                       \
     }
 #include "kernels/ops.def"
 #undef KD_OP

@@ -14,6 +14,12 @@ struct loaded {
     json_t *block;
 };
 
+/* Value i of the batch's samples, on the CPU. */
+static inline float x_of(const struct kd_batch *batch, int64_t i)
+{
+    return ((const float *)batch->x)[i];
+}
+
 /* The block is JSON with ' for ". */
 static inline json_t *block_of(const char *text)
 {

@@ -13,7 +13,7 @@ static void idx_images_are_their_bytes(void **unused)
                true);
     struct kd_batch batch = batch_of_part(&loaded, &loaded.dataset->train);
     for (int i = 0; i < 120; i++)
-        assert_true(batch.x[i] == (float)(i % 251) * 0.5f);
+        assert_true(x_of(&batch, i) == (float)(i % 251) * 0.5f);
     for (int i = 0; i < 6; i++)
         assert_int_equal(batch.labels[i], i % 3);
     unload(&loaded);
@@ -71,7 +71,8 @@ static void cifar_images_come_channels_last_from_all_files(void **unused)
     for (int i = 0; i < 7; i++)
         for (int j = 0; j < 3072; j++) {
             int record = i < 4 ? i : i - 4; /* the second file begins anew */
-            assert_true(batch.x[i * 3072 + j] == (float)((record + 7 * (j % 3) + j / 3) % 256));
+            assert_true(x_of(&batch, i * 3072 + j) ==
+                        (float)((record + 7 * (j % 3) + j / 3) % 256));
         }
     assert_int_equal(batch.labels[3], 3);
     assert_int_equal(batch.labels[4], 0);
@@ -165,7 +166,8 @@ static void npy_arrays_of_every_type_are_taken(void **unused)
                    "{'format': 'npy', 'x': 'x.npy', 'labels': 'l.npy', 'normalize': 'none'}", true);
         assert_int_equal(loaded.dataset->rows.element, types[i].element);
         assert_int_equal(kd_shape_count(loaded.dataset->rows.shape), 1);
-        assert_true(batch_of_part(&loaded, &loaded.dataset->train).x[0] == 0);
+        struct kd_batch batch = batch_of_part(&loaded, &loaded.dataset->train);
+        assert_true(x_of(&batch, 0) == 0);
         unload(&loaded);
     }
     folder_remove(&folder);
@@ -188,7 +190,8 @@ static void npy_images_may_have_channels_first(void **unused)
                true);
     assert_true(kd_shape_equal(loaded.dataset->rows.shape, (struct kd_shape){{4, 3, 2}, 3}));
     struct kd_batch batch = batch_of_part(&loaded, &loaded.dataset->train);
-    assert_true(batch.x[0] == 0 && batch.x[1] == 12 && batch.x[2] == 1 && batch.x[24] == 24);
+    assert_true(x_of(&batch, 0) == 0 && x_of(&batch, 1) == 12 && x_of(&batch, 2) == 1 &&
+                x_of(&batch, 24) == 24);
     unload(&loaded);
     folder_remove(&folder);
 }

@@ -129,7 +129,7 @@ static void check_batch(struct loaded *loaded, const struct kd_part *part)
     assert_int_equal(batch.n, part->n);
     for (int64_t i = 0; i < size; i++) {
         if (!batch.tokens)
-            assert_true(batch.x[i] > -1e30f && batch.x[i] < 1e30f);
+            assert_true(x_of(&batch, i) > -1e30f && x_of(&batch, i) < 1e30f);
         else
             assert_true(batch.tokens[i] >= 0 && batch.tokens[i] < vocabulary &&
                         batch.labels[i] >= 0 && batch.labels[i] < vocabulary);

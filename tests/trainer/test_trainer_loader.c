@@ -31,10 +31,10 @@ static void whole_release(struct whole *whole)
 #define TAKE(whole, batch, field, at, n_whole, each)                                               \
     do {                                                                                           \
         if ((batch)->field && !(whole)->field)                                                     \
-            (whole)->field = kd_alloc_array((size_t)((n_whole) * (each)), sizeof *(batch)->field); \
+            (whole)->field = kd_alloc_array((size_t)((n_whole) * (each)), sizeof *(whole)->field); \
         if ((batch)->field && (batch)->n > 0)                                                      \
             memcpy((whole)->field + (at) * (each), (batch)->field,                                 \
-                   (size_t)((batch)->n * (each)) * sizeof *(batch)->field);                        \
+                   (size_t)((batch)->n * (each)) * sizeof *(whole)->field);                        \
     } while (0)
 
 static void take(struct whole *whole, const struct kd_batch *batch, const struct kd_table *rows,
@@ -216,8 +216,8 @@ static void channels_are_scaled_by_what_the_training_part_shows(void **unused)
     for (int c = 0; c < 3; c++) {
         double sum = 0, squares = 0, n = (double)(batch.n * SIZE / 3);
         for (int64_t i = c; i < batch.n * SIZE; i += 3) {
-            sum += (double)batch.x[i];
-            squares += (double)batch.x[i] * (double)batch.x[i];
+            sum += (double)x_of(&batch, i);
+            squares += (double)x_of(&batch, i) * (double)x_of(&batch, i);
         }
         assert_true(fabs(sum / n) < 1e-5 && fabs(squares / n - 1) < 1e-5);
     }
@@ -226,8 +226,8 @@ static void channels_are_scaled_by_what_the_training_part_shows(void **unused)
     batch = batch_of_part(&loaded, &loaded.dataset->train);
     float low[3] = {1, 1, 1}, high[3] = {0};
     for (int64_t i = 0; i < batch.n * SIZE; i++) {
-        low[i % 3] = fminf(low[i % 3], batch.x[i]);
-        high[i % 3] = fmaxf(high[i % 3], batch.x[i]);
+        low[i % 3] = fminf(low[i % 3], x_of(&batch, i));
+        high[i % 3] = fmaxf(high[i % 3], x_of(&batch, i));
     }
     for (int c = 0; c < 3; c++)
         assert_true(low[c] == 0 && fabsf(high[c] - 1) < 1e-6f);
@@ -248,8 +248,8 @@ static void given_scales_are_in_the_file_s_own_numbers(void **unused)
     struct kd_batch after = batch_of_part(&loaded, &loaded.dataset->val);
     for (int64_t i = 0; i < before.n * 90; i++) {
         double c = (double)(i % 3);
-        double want = ((double)before.x[i] - (100 + 10 * c)) / (50 + 10 * c);
-        assert_true(fabs((double)after.x[i] - want) < 1e-5);
+        double want = ((double)x_of(&before, i) - (100 + 10 * c)) / (50 + 10 * c);
+        assert_true(fabs((double)x_of(&after, i) - want) < 1e-5);
     }
     unload(&raw), unload(&loaded);
     load_sound(&loaded, &folder, "{" IMAGES ", 'normalize': {'mean': [0], 'deviation': [1]}}",

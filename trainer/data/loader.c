@@ -56,6 +56,7 @@ static void need_for_batches(struct kd_loader *loader, const struct kd_table *ta
 {
     bool tokens = kd_table_is_tokens(table), mixes = augment->mixup > 0;
     int64_t size = n * kd_shape_count(table->shape), sides = mixes ? 2 : 1;
+    size_t of_value = loader->plan ? (size_t)kd_plan_value_bytes(loader->plan) : sizeof(float);
     need(loader, KD_SLOT_TURN, 1, sizeof(struct kd_turn));
     for (int64_t side = 0; side < sides; side++) {
         need(loader, KD_SLOT_ROWS + side, n, sizeof(int64_t));
@@ -63,10 +64,11 @@ static void need_for_batches(struct kd_loader *loader, const struct kd_table *ta
         need(loader, KD_SLOT_LABELS + side, table->labels ? n : 0, sizeof(int32_t));
         need(loader, KD_SLOT_TARGETS + side, n * table->n_targets, sizeof(float));
     }
-    need(loader, tokens ? KD_SLOT_TOKENS : KD_SLOT_X, size, sizeof(float));
+    need(loader, KD_SLOT_TOKENS, tokens ? size : 0, sizeof(int32_t));
+    need(loader, KD_SLOT_X, tokens ? 0 : size, of_value);
     need(loader, KD_SLOT_TOKEN_LABELS, tokens ? size : 0, sizeof(int32_t));
-    need(loader, KD_SLOT_UNMOVED, kd_augment_moves_pixels(augment) ? size : 0, sizeof(float));
-    need(loader, KD_SLOT_OTHER_X, mixes ? size : 0, sizeof(float));
+    need(loader, KD_SLOT_UNMOVED, kd_augment_moves_pixels(augment) ? size : 0, of_value);
+    need(loader, KD_SLOT_OTHER_X, mixes ? size : 0, of_value);
     lay_out_parcel(loader);
 }
 
@@ -184,7 +186,7 @@ static void gather_numbers(struct kd_loader *loader, const struct kd_draw *draw,
     const struct kd_table *table = draw->part->table;
     const struct kd_augment *augment = draw->augment ? draw->augment : &nothing;
     bool moves = kd_augment_moves_pixels(augment);
-    float *x = loader->slots[side->x].device, *unmoved = loader->slots[KD_SLOT_UNMOVED].device;
+    void *x = loader->slots[side->x].device, *unmoved = loader->slots[KD_SLOT_UNMOVED].device;
     const int64_t *dims = table->shape.dims;
     int64_t n = draw->end - draw->first;
     run(loader, KD_CALL(gather, .source = from, .element = table->element,
@@ -231,7 +233,7 @@ static void mix(struct kd_loader *loader, const struct kd_draw *draw)
     if (!table->labels)
         run(loader, KD_CALL(mix, .x = loader->slots[KD_SLOT_TARGETS].device,
                             .other = loader->slots[KD_SLOT_OTHER_TARGETS].device,
-                            .n = n * table->n_targets, .turn = turn));
+                            .n = n * table->n_targets, .turn = turn, .of_floats = true));
 }
 
 /* ---- the whole */

@@ -64,27 +64,16 @@ static int shape(struct kd_node *node, const struct kd_model *model, struct kd_e
 }
 
 /* Kept for the backward pass: the weights' logarithmic sums, and queries and keys once they are turned. */
-static int64_t n_log_sums(const struct kd_node *node)
-{
-    return n_heads(node) * node->in.dims[0];
-}
-
 static void prepare(struct kd_node *node)
 {
-    node->scratch = n_log_sums(node);
+    node->scratch = n_heads(node) * node->in.dims[0];
     if (!is_rotary(node))
         return;
-    node->scratch += kd_shape_count(node->in);
+    node->kept = kd_shape_count(node->in);
     node->reads = KD_READS_Y;
 }
 
-/* The turned copy of the input stands after the sums. */
-static float *turned(const struct kd_emit *e)
-{
-    return e->scratch + e->n * n_log_sums(e->node);
-}
-
-static void add_turn(const struct kd_emit *e, float *qkv, bool inverse)
+static void add_turn(const struct kd_emit *e, void *qkv, bool inverse)
 {
     kd_emit_add(e, KD_CALL(rotary, .qkv = qkv, .n = e->n, .length = e->node->in.dims[0],
                            .n_heads = n_heads(e->node), .size = head_size(e->node),
@@ -95,12 +84,12 @@ static void forward(const struct kd_emit *e)
 {
     const struct kd_node *node = e->node;
     if (is_rotary(node)) {
-        kd_emit_add(e, KD_CALL(activation, .x = e->x[0], .y = turned(e),
+        kd_emit_add(e, KD_CALL(activation, .x = e->x[0], .y = e->kept,
                                .n = e->n * kd_shape_count(node->in),
                                .activation = KD_ACTIVATION_NONE));
-        add_turn(e, turned(e), false);
+        add_turn(e, e->kept, false);
     }
-    kd_emit_add(e, KD_CALL(attention, .qkv = is_rotary(node) ? turned(e) : e->x[0], .y = e->y,
+    kd_emit_add(e, KD_CALL(attention, .qkv = is_rotary(node) ? e->kept : e->x[0], .y = e->y,
                            .log_sum = e->scratch, .n = e->n, .length = node->in.dims[0],
                            .n_heads = n_heads(node), .size = head_size(node)));
 }
@@ -111,7 +100,7 @@ static void backward(const struct kd_emit *e)
     if (!e->dx[0])
         return;
     kd_emit_add(
-        e, KD_CALL(attention_backward, .dy = e->dy, .qkv = is_rotary(node) ? turned(e) : e->x[0],
+        e, KD_CALL(attention_backward, .dy = e->dy, .qkv = is_rotary(node) ? e->kept : e->x[0],
                    .y = e->y, .log_sum = e->scratch, .dqkv = e->dx[0], .n = e->n,
                    .length = node->in.dims[0], .n_heads = n_heads(node), .size = head_size(node)));
     if (is_rotary(node))

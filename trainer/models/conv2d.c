@@ -73,8 +73,8 @@ static int shape(struct kd_node *node, const struct kd_model *model, struct kd_e
 
 static void forward(const struct kd_emit *e)
 {
-    kd_emit_add(e, KD_CALL(conv2d, .x = e->x[0], .weight = kd_emit_weight(e, WEIGHT),
-                           .bias = has_bias(e->node) ? kd_emit_weight(e, BIAS) : NULL, .y = e->y,
+    kd_emit_add(e, KD_CALL(conv2d, .x = e->x[0], .weight = kd_emit_factor(e, WEIGHT),
+                           .bias = has_bias(e->node) ? kd_emit_factor(e, BIAS) : NULL, .y = e->y,
                            .window = kd_sliding_window(e->node, sliding_of(e->node), e->n),
                            .c_out = kd_shape_last(e->node->out)));
 }
@@ -91,7 +91,7 @@ static void backward(const struct kd_emit *e)
                            .dweight = kd_emit_gradient(e, WEIGHT), .window = window, .c_out = c_out,
                            .beta = kd_emit_beta(e, WEIGHT)));
     if (e->dx[0])
-        kd_emit_add(e, KD_CALL(conv2d_backward_x, .dy = e->dy, .weight = kd_emit_weight(e, WEIGHT),
+        kd_emit_add(e, KD_CALL(conv2d_backward_x, .dy = e->dy, .weight = kd_emit_factor(e, WEIGHT),
                                .dx = e->dx[0], .window = window, .c_out = c_out,
                                .beta = e->beta_dx[0]));
 }

@@ -8,6 +8,7 @@
 struct planner {
     struct kd_flow *flow;
     const struct kd_model *model;
+    int64_t value_bytes;
     int *gradients;      /* of each node's output, or KD_NO_BUFFER */
     KD_ARR(int) holders; /* of each buffer, by gradients */
 };
@@ -29,6 +30,12 @@ static int new_buffer(struct planner *p, int64_t per_sample, int64_t fixed, int 
     kd_arr_push(&p->flow->buffers, buffer);
     kd_arr_push(&p->holders, 0);
     return (int)p->flow->buffers.n - 1;
+}
+
+/* For as many values of a sample as the shape has. */
+static int new_values(struct planner *p, struct kd_shape shape, int first)
+{
+    return new_buffer(p, kd_shape_count(shape) * p->value_bytes, 0, first);
 }
 
 static void live_until(struct planner *p, int buffer, int time)
@@ -63,8 +70,12 @@ static void plan_forward(struct planner *p, int i)
 {
     const struct kd_node *node = &p->model->nodes[i];
     struct kd_node_flow *flow = &p->flow->nodes[i];
-    *flow = (struct kd_node_flow){KD_NO_BUFFER, KD_NO_BUFFER, KD_NO_BUFFER,
-                                  KD_NO_BUFFER, KD_NO_BUFFER, {{0}}};
+    *flow = (struct kd_node_flow){.y = KD_NO_BUFFER,
+                                  .kept = KD_NO_BUFFER,
+                                  .scratch = KD_NO_BUFFER,
+                                  .fixed = KD_NO_BUFFER,
+                                  .dy = KD_NO_BUFFER,
+                                  .dy_before = KD_NO_BUFFER};
     if (kd_node_is_alias(node) && node->inputs[0] != KD_NODE_BATCH) {
         flow->y = p->flow->nodes[node->inputs[0]].y;
         return;
@@ -72,11 +83,13 @@ static void plan_forward(struct planner *p, int i)
     read_inputs(p, i);
     if (kd_node_is_alias(node)) /* of the batch itself */
         return;
-    flow->y = new_buffer(p, kd_shape_count(node->out), 0, i);
+    flow->y = new_values(p, node->out, i);
     if (node->trains && node->reads & KD_READS_Y)
         live_until(p, flow->y, backward_time(p, i));
-    flow->scratch = buffer_for_kept(p, i, node->scratch, 0);
-    flow->fixed = buffer_for_kept(p, i, 0, node->fixed);
+    const int64_t of_float = (int64_t)sizeof(float);
+    flow->kept = buffer_for_kept(p, i, node->kept * p->value_bytes, 0);
+    flow->scratch = buffer_for_kept(p, i, node->scratch * of_float, 0);
+    flow->fixed = buffer_for_kept(p, i, 0, node->fixed * of_float);
 }
 
 /* ---- backward */
@@ -98,9 +111,7 @@ static void plan_loss(struct planner *p)
     int last = p->model->n_nodes - 1, y = p->flow->nodes[last].y;
     live_until(p, y, loss_time(p));
     bool needed_again = y == KD_NO_BUFFER || p->flow->buffers.items[y].last > loss_time(p);
-    p->flow->loss_dy =
-        needed_again ? new_buffer(p, kd_shape_count(p->model->nodes[last].out), 0, loss_time(p))
-                     : y;
+    p->flow->loss_dy = needed_again ? new_values(p, p->model->nodes[last].out, loss_time(p)) : y;
     hold(p, last, p->flow->loss_dy);
 }
 
@@ -142,7 +153,7 @@ static void plan_dx(struct planner *p, int i, int j)
         dx->added = true;
         return;
     }
-    int64_t size = kd_shape_count(p->model->nodes[input].out);
+    int64_t size = kd_shape_count(p->model->nodes[input].out) * p->value_bytes;
     bool in_place = node->layer->dx_over_dy && node->n_inputs == 1 &&
                     p->holders.items[flow->dy] == 1 &&
                     p->flow->buffers.items[flow->dy].per_sample == size;
@@ -161,7 +172,7 @@ static void own_dy(struct planner *p, int i)
         return;
     int time = backward_time(p, i);
     flow->dy_before = flow->dy;
-    flow->dy = new_buffer(p, kd_shape_count(p->model->nodes[i].out), 0, time);
+    flow->dy = new_values(p, p->model->nodes[i].out, time);
     let_go(p, flow->dy_before, time);
     p->holders.items[flow->dy] = 1;
 }
@@ -194,9 +205,9 @@ static void plan_backward(struct planner *p, int i)
     let_go(p, flow->dy, backward_time(p, i));
 }
 
-void kd_flow_plan(struct kd_flow *flow, const struct kd_model *model)
+void kd_flow_plan(struct kd_flow *flow, const struct kd_model *model, int64_t value_bytes)
 {
-    struct planner p = {.flow = flow, .model = model};
+    struct planner p = {.flow = flow, .model = model, .value_bytes = value_bytes};
     size_t n = (size_t)model->n_nodes;
     *flow = (struct kd_flow){.nodes = KD_NEW_ARRAY(struct kd_node_flow, n)};
     p.gradients = KD_NEW_ARRAY(int, n);

@@ -13,9 +13,9 @@
 enum { KD_NO_BUFFER = -1 };
 
 struct kd_buffer {
-    int64_t per_sample, fixed; /* its size in floats */
+    int64_t per_sample, fixed; /* its size in bytes */
     int first, last;           /* in time, both inclusive */
-    int64_t at;                /* in floats from the start of the arena; layout.h's */
+    int64_t at;                /* in bytes from the start of the arena; layout.h's */
 };
 
 /* What becomes of the gradient of one input. */
@@ -28,7 +28,8 @@ struct kd_flow_dx {
 
 struct kd_node_flow {
     int y;       /* buffer of the output; a view and its input share one */
-    int scratch; /* per sample; or KD_NO_BUFFER, as is */
+    int kept;    /* per sample; or KD_NO_BUFFER, as are */
+    int scratch; /* per sample */
     int fixed;
     int dy;        /* gradient of the output; KD_NO_BUFFER: nobody needs it, no backward pass */
     int dy_before; /* dy is a copy of this one, which others still need; or KD_NO_BUFFER */
@@ -41,7 +42,8 @@ struct kd_flow {
     int loss_dy; /* where the loss writes its gradient: over the output itself, or over a copy of it */
 };
 
-void kd_flow_plan(struct kd_flow *flow, const struct kd_model *model);
+/* value_bytes: of one value as it is stored (kernels/precision.h). */
+void kd_flow_plan(struct kd_flow *flow, const struct kd_model *model, int64_t value_bytes);
 void kd_flow_release(struct kd_flow *flow);
 
 #endif

@@ -69,7 +69,8 @@ struct kd_node {
     bool absorbed;            /* an activation that its predecessor does */
     unsigned reads;           /* layer->backward_reads; `prepare` may change it */
     bool spoils_dy;           /* layer->spoils_dy; likewise */
-    int64_t scratch; /* floats per sample kept from forward to backward, beside its output */
+    int64_t kept;    /* values per sample kept from forward to backward, beside its output */
+    int64_t scratch; /* floats per sample kept likewise */
     int64_t fixed;   /* floats kept likewise, whatever the number of samples */
     int64_t n_sums;  /* doubles, kept likewise */
 
@@ -84,12 +85,13 @@ struct kd_emit {
     const struct kd_node *node;
     int64_t n; /* samples */
     bool training;
-    const float *x[KD_NODE_INPUTS_MAX];
-    const int32_t *tokens; /* the batch's, where the node's input is tokens */
-    float *y, *scratch, *fixed;
+    const void *x[KD_NODE_INPUTS_MAX]; /* values, as the device's queue stores them (ops.h) */
+    const int32_t *tokens;             /* the batch's, where the node's input is tokens */
+    void *y, *kept;                    /* values */
+    float *scratch, *fixed;
     double *sums;
-    float *dy;                         /* overwritten by layers that say spoils_dy only */
-    float *dx[KD_NODE_INPUTS_MAX];     /* NULL when nobody needs it */
+    void *dy;                          /* values; overwritten by layers that say spoils_dy only */
+    void *dx[KD_NODE_INPUTS_MAX];      /* values; NULL when nobody needs it */
     float beta_dx[KD_NODE_INPUTS_MAX]; /* 1: dx is added to; only for layers that say adds_dx */
     const float *rate;
     const int64_t *samples;
@@ -102,9 +104,10 @@ void kd_emit_add(const struct kd_emit *e, struct kd_call call);
 /* At this point of the pass the values are summed over all ranks. */
 void kd_emit_sum_doubles(const struct kd_emit *e, double *values, int64_t n);
 
-/* Parameter p of the node, its gradient, and whether that is overwritten (0) or added to (1): it is added to when another node
+/* Parameter p of the node, the same as values for products, its gradient, and whether that is overwritten (0) or added to (1): it is added to when another node
  * shares the tensor or an earlier micro-batch came before. Ask for beta once a pass, right before the call that writes. */
 float *kd_emit_weight(const struct kd_emit *e, int p);
+const void *kd_emit_factor(const struct kd_emit *e, int p);
 float *kd_emit_gradient(const struct kd_emit *e, int p);
 float kd_emit_beta(const struct kd_emit *e, int p);
 float *kd_emit_statistic(const struct kd_emit *e, int s);

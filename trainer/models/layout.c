@@ -4,7 +4,7 @@
 
 #include "coordinator/base/mem.h"
 
-enum { ALIGNMENT = 16 }; /* floats */
+enum { ALIGNMENT = 64 }; /* bytes */
 
 /* A buffer on its way to its place. */
 struct piece {

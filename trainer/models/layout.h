@@ -4,7 +4,7 @@
 
 #include "trainer/models/flow.h"
 
-/* Sets every buffer's `at`, a multiple of 64 bytes, for n samples at most; returns the arena's size in floats. The greatest
+/* Sets every buffer's `at`, a multiple of 64 bytes, for n samples at most; returns the arena's size in bytes. The greatest
  * first, each at the lowest place that is free throughout its life. */
 int64_t kd_layout_place(struct kd_buffer *buffers, int n_buffers, int64_t n_samples);
 

@@ -58,7 +58,7 @@ static void prepare(struct kd_node *node)
         node->parameters[WEIGHT].bound = kd_bound_of_deviation(node->settings[DEVIATION]);
     node->spoils_dy = node->fused != KD_ACTIVATION_NONE;
     if (node->fused == KD_ACTIVATION_GELU || node->fused == KD_ACTIVATION_SILU)
-        node->scratch = kd_shape_count(node->out);
+        node->kept = kd_shape_count(node->out);
     else if (node->fused != KD_ACTIVATION_NONE)
         node->reads |= KD_READS_Y;
 }
@@ -71,9 +71,9 @@ static int64_t n_rows(const struct kd_emit *e)
 static void forward(const struct kd_emit *e)
 {
     const struct kd_node *node = e->node;
-    kd_emit_add(e, KD_CALL(linear, .x = e->x[0], .weight = kd_emit_weight(e, WEIGHT),
-                           .bias = has_bias(node) ? kd_emit_weight(e, BIAS) : NULL, .y = e->y,
-                           .pre = node->scratch ? e->scratch : NULL, .rows = n_rows(e),
+    kd_emit_add(e, KD_CALL(linear, .x = e->x[0], .weight = kd_emit_factor(e, WEIGHT),
+                           .bias = has_bias(node) ? kd_emit_factor(e, BIAS) : NULL, .y = e->y,
+                           .pre = node->kept ? e->kept : NULL, .rows = n_rows(e),
                            .n_in = kd_shape_last(node->in), .n_out = kd_shape_last(node->out),
                            .activation = node->fused));
 }
@@ -83,17 +83,17 @@ static void backward(const struct kd_emit *e)
     const struct kd_node *node = e->node;
     int64_t rows = n_rows(e), n_in = kd_shape_last(node->in), n_out = kd_shape_last(node->out);
     if (node->fused != KD_ACTIVATION_NONE)
-        kd_emit_add(e, KD_CALL(activation_backward, .dy = e->dy,
-                               .saved = node->scratch ? e->scratch : e->y, .dx = e->dy,
-                               .n = rows * n_out, .activation = node->fused));
+        kd_emit_add(e,
+                    KD_CALL(activation_backward, .dy = e->dy, .saved = node->kept ? e->kept : e->y,
+                            .dx = e->dy, .n = rows * n_out, .activation = node->fused));
     if (has_bias(node))
         kd_emit_add(e, KD_CALL(column_sum, .x = e->dy, .sums = kd_emit_gradient(e, BIAS),
                                .rows = rows, .columns = n_out, .beta = kd_emit_beta(e, BIAS)));
     kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = e->x[0], .c = kd_emit_gradient(e, WEIGHT),
-                           .m = n_out, .n = n_in, .k = rows, .transpose_a = true,
+                           .m = n_out, .n = n_in, .k = rows, .transpose_a = true, .to_floats = true,
                            .beta = kd_emit_beta(e, WEIGHT)));
     if (e->dx[0])
-        kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = kd_emit_weight(e, WEIGHT), .c = e->dx[0],
+        kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = kd_emit_factor(e, WEIGHT), .c = e->dx[0],
                                .m = rows, .n = n_in, .k = n_out, .beta = e->beta_dx[0]));
 }
 

@@ -129,19 +129,25 @@ static void lay_out_statistics(struct kd_plan *plan)
 
 static void lay_out_activations(struct kd_plan *plan)
 {
-    kd_flow_plan(&plan->flow, &plan->model);
-    plan->n_activations =
+    kd_flow_plan(&plan->flow, &plan->model, plan->value_bytes);
+    plan->activation_bytes =
         kd_layout_place(plan->flow.buffers.items, (int)plan->flow.buffers.n, plan->max_batch);
 }
 
 /* ---- memory */
 
+/* Of the parameters as values, where those are no floats. */
+static int64_t factor_bytes(const struct kd_plan *plan)
+{
+    return plan->value_bytes == sizeof(float) ? 0 : plan->n_parameters * plan->value_bytes;
+}
+
 /* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
 static int check_memory(const struct kd_plan *plan, struct kd_error *err)
 {
     double arenas = 5.0; /* parameters, gradients, two slots of state and an average at most */
-    double floats = arenas * (double)plan->n_parameters + (double)plan->n_activations;
-    double bytes = floats * sizeof(float);
+    double bytes = arenas * (double)plan->n_parameters * sizeof(float) +
+                   (double)factor_bytes(plan) + (double)plan->activation_bytes;
     size_t free_bytes, total_bytes;
     char of[64] = "";
     plan->device->memory(&free_bytes, &total_bytes);
@@ -190,7 +196,9 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
     plan->parameters = kd_exchange_alloc(&plan->exchange, plan->n_parameters);
     plan->gradients = kd_exchange_alloc(&plan->exchange, plan->n_parameters);
     plan->statistics = new_memory(plan, plan->n_statistics, sizeof(float));
-    plan->activations = new_memory(plan, plan->n_activations, sizeof(float));
+    plan->activations = new_memory(plan, plan->activation_bytes, 1);
+    if (factor_bytes(plan) > 0)
+        plan->factors = new_memory(plan, factor_bytes(plan), 1);
     plan->sums = new_memory(plan, plan->n_sums, sizeof(double));
     plan->rates = new_memory(plan, plan->model.n_rates + 1, sizeof(float));
     plan->control = plan->device->alloc(sizeof *plan->control);
@@ -227,6 +235,7 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
     plan->n_sharing = options->n_sharing > 0 ? options->n_sharing : 1;
     plan->loss = options->loss;
     plan->scales_loss = options->precision == KD_PRECISION_FP16;
+    plan->value_bytes = kd_precision_bytes(options->precision);
     plan->max_batch = options->max_batch;
     for (int k = 0; k < KD_N_PASSES; k++)
         for (int i = 0; i < KD_PASSES_KEPT; i++)
@@ -253,8 +262,8 @@ static void free_device_memory(struct kd_plan *plan)
     kd_exchange_free(&plan->exchange, plan->gradients);
     kd_exchange_release(&plan->exchange);
     void *memory[] = {
-        plan->state[0],    plan->state[1], plan->average, plan->norms,   plan->statistics,
-        plan->activations, plan->sums,     plan->rates,   plan->control,
+        plan->state[0], plan->state[1],    plan->average, plan->norms, plan->statistics,
+        plan->factors,  plan->activations, plan->sums,    plan->rates, plan->control,
     };
     for (size_t i = 0; i < KD_COUNT(memory); i++)
         plan->device->free(memory[i]);
@@ -310,12 +319,18 @@ int64_t kd_plan_bytes(const struct kd_plan *plan)
     kd_plan_state_range(plan, &begin, &end);
     for (int i = 0; i < KD_PLAN_SLOTS; i++)
         floats += plan->state[i] ? end - begin : 0;
-    return (floats + plan->n_statistics + plan->n_activations) * (int64_t)sizeof(float);
+    return (floats + plan->n_statistics) * (int64_t)sizeof(float) + factor_bytes(plan) +
+           plan->activation_bytes;
 }
 
 struct kd_queue *kd_plan_queue(const struct kd_plan *plan)
 {
     return plan->queue;
+}
+
+int64_t kd_plan_value_bytes(const struct kd_plan *plan)
+{
+    return plan->value_bytes;
 }
 
 int64_t kd_plan_bytes_to_come(const struct kd_plan *plan)

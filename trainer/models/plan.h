@@ -32,7 +32,7 @@ struct kd_plan_options {
     float label_smoothing;
     int64_t max_batch;              /* most local samples in one call */
     const struct kd_device *device; /* the plan opens a queue of it */
-    enum kd_precision precision;    /* of products, on that queue */
+    enum kd_precision precision;    /* of that queue */
     int n_sharing;                  /* ranks whose plans lie in the same memory; 0 is 1 */
     struct kd_comm *comm;           /* borrowed; NULL: this rank alone */
     struct kd_nccl_gang *gang;      /* borrowed; what sums on the GPUs, or NULL */
@@ -48,6 +48,9 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed);
 /* The queue of its device that all its work goes through; what makes its batches uses the same one. */
 struct kd_queue *kd_plan_queue(const struct kd_plan *plan);
 
+/* Of one value as that queue stores it (kernels/precision.h). */
+int64_t kd_plan_value_bytes(const struct kd_plan *plan);
+
 /* Marks in that queue for who gives it batches, 0 .. KD_PLAN_MARKS - 1; wait_mark: until what was queued before it is done. */
 enum { KD_PLAN_MARKS = 12 };
 void kd_plan_mark(struct kd_plan *plan, int i);
@@ -61,7 +64,7 @@ int kd_plan_retune(struct kd_plan *plan, const json_t *model, float label_smooth
 
 /* The pointers are memory of the plan's device; what x holds is left alone. One of x and tokens is given. */
 struct kd_batch {
-    const float *x;              /* [n][the input's shape] */
+    const void *x;               /* [n][the input's shape], values (kernels/ops.h) */
     const int32_t *tokens;       /* the same, tokens */
     const int32_t *labels;       /* [n][positions], cross-entropy; negative: ignored */
     const int32_t *other_labels; /* mixup's, or NULL */

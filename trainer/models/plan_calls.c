@@ -48,6 +48,14 @@ float *kd_emit_weight(const struct kd_emit *e, int p)
     return e->target->plan->parameters + e->node->parameters[p].offset;
 }
 
+/* Where values are floats, the parameters are read as they are. */
+const void *kd_emit_factor(const struct kd_emit *e, int p)
+{
+    const struct kd_plan *plan = e->target->plan;
+    int64_t at = e->node->parameters[p].offset * plan->value_bytes;
+    return (plan->factors ? plan->factors : (const char *)plan->parameters) + at;
+}
+
 float *kd_emit_gradient(const struct kd_emit *e, int p)
 {
     return e->target->plan->gradients + e->node->parameters[p].offset;
@@ -68,17 +76,17 @@ float *kd_emit_statistic(const struct kd_emit *e, int s)
 
 /* ---- nodes */
 
-static float *buffer_at(const struct kd_plan *plan, int buffer)
+static void *buffer_at(const struct kd_plan *plan, int buffer)
 {
     return buffer == KD_NO_BUFFER ? NULL : plan->activations + plan->flow.buffers.items[buffer].at;
 }
 
 /* The output of a node, which is the batch's own where only views lie between. */
-static float *output_of(const struct kd_emit_target *target, int node)
+static void *output_of(const struct kd_emit_target *target, int node)
 {
-    float *y =
+    void *y =
         node == KD_NODE_BATCH ? NULL : buffer_at(target->plan, target->plan->flow.nodes[node].y);
-    return y ? y : (float *)target->pass->batch.x;
+    return y ? y : (void *)target->pass->batch.x;
 }
 
 static const struct kd_turn *turn_of(const struct kd_emit_target *target)
@@ -99,6 +107,7 @@ static struct kd_emit emit_for(const struct kd_emit_target *target, int i)
         .training = is_training(target->pass),
         .tokens = node->inputs[0] == KD_NODE_BATCH ? batch->tokens : NULL,
         .y = buffer_at(plan, flow->y),
+        .kept = buffer_at(plan, flow->kept),
         .scratch = buffer_at(plan, flow->scratch),
         .fixed = buffer_at(plan, flow->fixed),
         .sums = plan->sums + node->sums_at,
@@ -128,7 +137,7 @@ static void add_forward(struct kd_emit_target *target)
     }
 }
 
-static void add_copy(const struct kd_emit_target *target, const float *from, float *to, int64_t n)
+static void add_copy(const struct kd_emit_target *target, const void *from, void *to, int64_t n)
 {
     add_call(target,
              KD_CALL(activation, .x = from, .y = to, .n = n, .activation = KD_ACTIVATION_NONE));
@@ -204,7 +213,13 @@ static int64_t last_dimension(const struct kd_plan *plan)
     return kd_shape_last(kd_model_out(&plan->model));
 }
 
-static void add_cross_entropy(const struct kd_emit_target *target, float *y)
+/* The loss's scale, in fp16. */
+static const float *scale_of(const struct kd_plan *plan)
+{
+    return plan->scales_loss ? &plan->control->note.loss_scale.scale : NULL;
+}
+
+static void add_cross_entropy(const struct kd_emit_target *target, void *y)
 {
     struct kd_plan *plan = target->plan;
     const struct kd_batch *batch = &target->pass->batch;
@@ -215,34 +230,35 @@ static void add_cross_entropy(const struct kd_emit_target *target, float *y)
                 .other_labels = batch->other_labels, .rows = batch->n * positions,
                 .n_classes = last_dimension(plan),
                 .smoothing = is_training(target->pass) ? plan->rates + plan->model.n_rates : NULL,
-                .turn = turn_of(target), .sums = &plan->control->note.sums,
+                .scale = scale_of(plan), .turn = turn_of(target), .sums = &plan->control->note.sums,
                 .backward = is_training(target->pass)));
 }
 
-static void add_target_loss(const struct kd_emit_target *target, float *y, enum kd_op op)
+static void add_target_loss(const struct kd_emit_target *target, void *y, enum kd_op op)
 {
     struct kd_plan *plan = target->plan;
     struct kd_op_target_loss loss = {.y = y,
                                      .targets = target->pass->batch.targets,
                                      .rows = target->pass->batch.n,
                                      .n_targets = kd_shape_count(kd_model_out(&plan->model)),
+                                     .scale = scale_of(plan),
                                      .turn = turn_of(target),
                                      .sums = &plan->control->note.sums,
                                      .backward = is_training(target->pass)};
     add_call(target, (struct kd_call){.op = op, .args.mse = loss});
 }
 
-static void add_mse(const struct kd_emit_target *target, float *y)
+static void add_mse(const struct kd_emit_target *target, void *y)
 {
     add_target_loss(target, y, KD_OP_mse);
 }
 
-static void add_bce(const struct kd_emit_target *target, float *y)
+static void add_bce(const struct kd_emit_target *target, void *y)
 {
     add_target_loss(target, y, KD_OP_bce);
 }
 
-static void (*const add_losses[])(const struct kd_emit_target *target, float *y) = {
+static void (*const add_losses[])(const struct kd_emit_target *target, void *y) = {
     [KD_LOSS_CROSS_ENTROPY] = add_cross_entropy,
     [KD_LOSS_MSE] = add_mse,
     [KD_LOSS_BCE] = add_bce,
@@ -253,16 +269,11 @@ static void add_loss(struct kd_emit_target *target)
 {
     struct kd_plan *plan = target->plan;
     int last = plan->model.n_nodes - 1;
-    float *y = output_of(target, last), *dy = buffer_at(plan, plan->flow.loss_dy);
+    void *y = output_of(target, last), *dy = buffer_at(plan, plan->flow.loss_dy);
     target->node = plan->model.n_nodes;
     if (is_training(target->pass) && dy != y)
         add_copy(target, y, dy, target->pass->batch.n * kd_shape_count(kd_model_out(&plan->model)));
     add_losses[plan->loss](target, is_training(target->pass) ? dy : y);
-    if (is_training(target->pass) && plan->scales_loss)
-        add_call(target,
-                 KD_CALL(multiply, .x = dy,
-                         .n = target->pass->batch.n * kd_shape_count(kd_model_out(&plan->model)),
-                         .factor = &plan->control->note.loss_scale.scale));
 }
 
 /* A step's, or a batch's where there is but one. Zeros of any type are zeros of all. */
@@ -271,6 +282,15 @@ static void add_zero_sums(const struct kd_emit_target *target)
     struct kd_loss_sums *sums = &target->plan->control->note.sums;
     add_call(target,
              KD_CALL(fill, .x = (float *)sums, .n = (int64_t)(sizeof *sums / sizeof(float))));
+}
+
+/* What products read of the parameters, which may have changed in any way since the last step. */
+static void add_factors(const struct kd_emit_target *target)
+{
+    const struct kd_plan *plan = target->plan;
+    if (plan->factors)
+        add_call(target, KD_CALL(round, .x = plan->parameters, .y = plan->factors,
+                                 .n = plan->n_parameters));
 }
 
 /* ---- the whole */
@@ -323,8 +343,10 @@ void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_ba
     bool adds = pass->kind == KD_PASS_MIDDLE || pass->kind == KD_PASS_LAST;
     for (int t = 0; t < plan->n_tensors; t++)
         target.written[t] = adds;
-    if (!adds)
+    if (!adds) {
         add_zero_sums(&target);
+        add_factors(&target);
+    }
     add_forward(&target);
     add_loss(&target);
     if (is_training(pass))

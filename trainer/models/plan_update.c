@@ -90,8 +90,8 @@ float *kd_plan_average(struct kd_plan *plan)
 void kd_plan_restart_average(struct kd_plan *plan)
 {
     if (plan->average)
-        kd_plan_call(plan, KD_CALL(activation, .x = plan->parameters, .y = plan->average,
-                                   .n = plan->n_parameters, .activation = KD_ACTIVATION_NONE));
+        kd_plan_call(plan, KD_CALL(copy, .x = plan->parameters, .y = plan->average,
+                                   .n = plan->n_parameters));
 }
 
 /* By way of the gradients, which nobody needs between two steps. */
@@ -100,8 +100,7 @@ void kd_plan_swap_average(struct kd_plan *plan)
     float *const from[] = {plan->parameters, plan->average, plan->gradients};
     float *const to[] = {plan->gradients, plan->parameters, plan->average};
     for (int i = 0; plan->average && i < 3; i++)
-        kd_plan_call(plan, KD_CALL(activation, .x = from[i], .y = to[i], .n = plan->n_parameters,
-                                   .activation = KD_ACTIVATION_NONE));
+        kd_plan_call(plan, KD_CALL(copy, .x = from[i], .y = to[i], .n = plan->n_parameters));
 }
 
 /* ---- the step */

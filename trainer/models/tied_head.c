@@ -48,7 +48,7 @@ static struct kd_op_matmul product(const struct kd_emit *e)
 static void forward(const struct kd_emit *e)
 {
     struct kd_op_matmul p = product(e);
-    kd_emit_add(e, KD_CALL(linear, .x = e->x[0], .weight = kd_emit_weight(e, WEIGHT), .y = e->y,
+    kd_emit_add(e, KD_CALL(linear, .x = e->x[0], .weight = kd_emit_factor(e, WEIGHT), .y = e->y,
                            .rows = p.m, .n_in = p.n, .n_out = p.k));
 }
 
@@ -56,10 +56,10 @@ static void backward(const struct kd_emit *e)
 {
     struct kd_op_matmul p = product(e);
     kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = e->x[0], .c = kd_emit_gradient(e, WEIGHT),
-                           .m = p.k, .n = p.n, .k = p.m, .transpose_a = true,
+                           .m = p.k, .n = p.n, .k = p.m, .transpose_a = true, .to_floats = true,
                            .beta = kd_emit_beta(e, WEIGHT)));
     if (e->dx[0])
-        kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = kd_emit_weight(e, WEIGHT), .c = e->dx[0],
+        kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = kd_emit_factor(e, WEIGHT), .c = e->dx[0],
                                .m = p.m, .n = p.n, .k = p.k, .beta = e->beta_dx[0]));
 }
 

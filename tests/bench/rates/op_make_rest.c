@@ -162,11 +162,17 @@ struct kd_call op_make_clip(struct desk *desk, const int64_t *d)
 }
 
 /* n */
-struct kd_call op_make_multiply(struct desk *desk, const int64_t *d)
+struct kd_call op_make_copy(struct desk *desk, const int64_t *d)
 {
     desk_shape(desk, "%" PRId64, d[0]);
-    return KD_CALL(multiply, .x = desk_change(desk, d[0]), .n = d[0],
-                   .factor = desk_in_float(desk, 1));
+    return KD_CALL(copy, .x = desk_in(desk, d[0]), .y = desk_out(desk, d[0]), .n = d[0]);
+}
+
+/* n */
+struct kd_call op_make_round(struct desk *desk, const int64_t *d)
+{
+    desk_shape(desk, "%" PRId64, d[0]);
+    return KD_CALL(round, .x = desk_in(desk, d[0]), .y = desk_out(desk, d[0]), .n = d[0]);
 }
 
 struct kd_call op_make_unscale(struct desk *desk, const int64_t *d)
