@@ -211,7 +211,8 @@ static int check_library(struct kd_queue *queue, enum kd_precision precision, st
 int kd_lt_set_precision(struct kd_queue *queue, enum kd_precision precision, struct kd_error *err)
 {
     if (precision != KD_PRECISION_FP32 &&
-        (check_gpu(precision, err) < 0 || check_library(queue, precision, err) < 0))
+        (check_gpu(precision, err) < 0 ||
+         (precision == KD_PRECISION_TF32 && check_library(queue, precision, err) < 0)))
         return -1;
     if (precision != queue->precision)
         queue->n_scratches++; /* recordings have the other one's kernels */

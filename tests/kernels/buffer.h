@@ -134,12 +134,19 @@ static inline void buffer_free(struct bench *bench, struct buffer *buffer)
     bench->device->free(buffer->device);
 }
 
-/* The tolerance of a float that may be off by so much, for one that was then stored as a value: rounding is half of this. */
-static inline double value_tolerance(const struct bench *bench, double of_float)
+/* From a number to the next that can be stored, relative to it. */
+static inline double step_of(const struct buffer *buffer)
 {
     static const double steps[KD_N_PRECISIONS] = {
-        [KD_PRECISION_BF16] = 0x1p-8, [KD_PRECISION_FP16] = 0x1p-11};
-    return of_float + steps[bench->precision];
+        [KD_PRECISION_BF16] = 0x1p-7, [KD_PRECISION_FP16] = 0x1p-10};
+    return steps[buffer->stored];
+}
+
+/* A float as it would be stored there. */
+static inline float stored_in(const struct buffer *buffer, float x)
+{
+    bool is_float = kd_precision_bytes(buffer->stored) == sizeof(float);
+    return is_float ? x : float_of(half_of(x, buffer->stored), buffer->stored);
 }
 
 static inline void *to_device(struct bench *bench, const void *host, size_t bytes)
@@ -166,16 +173,21 @@ static inline double *buffer_doubles(const struct buffer *b)
     return result;
 }
 
+/* Number i of what came back: within the tolerance of a float, and then stored. The least of fp16 are 2^-24 apart. */
+static inline void assert_value(const struct buffer *got, int64_t i, double want, double tolerance,
+                                const char *what)
+{
+    double stored = step_of(got) > 0 ? step_of(got) * fabs(want) + 0x1p-24 : 0;
+    assert_near(got->host[i], want, tolerance + stored / (1.0 + fabs(want)), what, i);
+}
+
 /* For sums of up to some thousand products of numbers below 1, whose roundings add up like a walk. */
 static inline void buffer_compare(struct bench *bench, struct buffer *got, const double *want,
                                   const char *what)
 {
-    const double tolerance = 2e-5;
-    bool is_float = kd_precision_bytes(got->stored) == sizeof(float);
     buffer_read(bench, got);
     for (int64_t i = 0; i < got->n; i++)
-        assert_near(got->host[i], want[i], is_float ? tolerance : value_tolerance(bench, tolerance),
-                    what, i);
+        assert_value(got, i, want[i], 2e-5, what);
 }
 
 /* What an op that writes by beta starts from, and in *want what it keeps of that. With 0 what was there is not read, not even a

@@ -20,15 +20,15 @@ static struct batchnorm_buffers batchnorm_buffers(struct bench *bench, int64_t r
 {
     int64_t n = rows * channels;
     struct batchnorm_buffers b = {
-        .x = buffer_random(bench, n, 2),
+        .x = values_random(bench, n, 2),
         .weight = buffer_random(bench, channels, 1),
         .bias = buffer_random(bench, channels, 1),
-        .y = buffer_random(bench, n, 1),
+        .y = values_random(bench, n, 1),
         .saved = buffer_random(bench, 2 * channels, 1),
         .running_mean = buffer_random(bench, channels, 1),
         .running_variance = buffer_random(bench, channels, 1),
-        .dy = buffer_random(bench, n, 1),
-        .dx = buffer_random(bench, n, 1),
+        .dy = values_random(bench, n, 1),
+        .dx = values_random(bench, n, 1),
         .dweight = buffer_random(bench, channels, 1),
         .dbias = buffer_random(bench, channels, 1),
     };
@@ -133,7 +133,7 @@ static void batchnorm_compare_y(struct bench *bench, struct batchnorm_buffers *b
             ((double)b->x.host[at] - with.mean) * with.rstd * (double)b->weight.host[channel] +
             (double)b->bias.host[channel];
         /* Rows of one value: the deviation is that of rounding. */
-        assert_near(b->y.host[at], c->relu && y < 0 ? 0 : y, c->rows < 4 ? 2e-4 : 5e-6, "y", at);
+        assert_value(&b->y, at, c->relu && y < 0 ? 0 : y, c->rows < 4 ? 2e-4 : 5e-6, "y");
     }
     (void)bench;
 }
@@ -269,7 +269,7 @@ static void check_batchnorm_backward_sums(struct bench *bench)
 
 static void run_backward(struct bench *bench, const struct batchnorm_buffers *b,
                          const struct batchnorm_case *c, const double *sums,
-                         const struct kd_turn *turn, float *dx, float beta)
+                         const struct kd_turn *turn, void *dx, float beta)
 {
     run(bench,
         KD_CALL(batchnorm_backward, .dy = b->dy.device, .x = b->x.device, .y = b->y.device,
@@ -301,7 +301,7 @@ static void check_one_batchnorm_backward(struct bench *bench, const struct batch
         run_backward(bench, &b, c, sums, turn, b.dx.device, (float)beta);
     buffer_read(bench, &b.dx);
     for (int64_t at = 0; at < b.dx.n; at++)
-        assert_near(b.dx.host[at], 2 * batchnorm_dx(&b, c, host, (double)n, at), 1e-5, "dx", at);
+        assert_value(&b.dx, at, 2 * batchnorm_dx(&b, c, host, (double)n, at), 1e-5, "dx");
     double *want = KD_NEW_ARRAY(double, (size_t)b.dy.n + 1);
     for (int64_t at = 0; at < b.dy.n; at++)
         want[at] = batchnorm_dx(&b, c, host, (double)n, at);

@@ -37,14 +37,16 @@ struct conv_buffers {
     struct buffer x, y, weight, bias;
 };
 
-static struct conv_buffers conv_buffers(struct bench *bench, const struct window_case *c)
+/* weight_stored: values, or the floats of its gradient. */
+static struct conv_buffers conv_buffers(struct bench *bench, const struct window_case *c,
+                                        enum kd_precision weight_stored)
 {
     int64_t taps = c->window.kernel * c->window.kernel;
     return (struct conv_buffers){
-        .x = buffer_random(bench, window_x(&c->window), 1),
-        .y = buffer_random(bench, window_pixels(&c->window) * c->c_out, 1),
-        .weight = buffer_random(bench, c->c_out * taps * c->window.channels, 1),
-        .bias = buffer_random(bench, c->c_out, 1),
+        .x = values_random(bench, window_x(&c->window), 1),
+        .y = values_random(bench, window_pixels(&c->window) * c->c_out, 1),
+        .weight = buffer_stored(bench, weight_stored, c->c_out * taps * c->window.channels, 1),
+        .bias = values_random(bench, c->c_out, 1),
     };
 }
 
@@ -70,7 +72,7 @@ static void conv_reference_free(struct conv_reference *r)
 
 static void check_one_conv2d(struct bench *bench, const struct window_case *c, bool with_bias)
 {
-    struct conv_buffers b = conv_buffers(bench, c);
+    struct conv_buffers b = conv_buffers(bench, c, bench->precision);
     struct conv_reference r = conv_reference(c, &b);
     for (int64_t i = 0; i < b.y.n; i++)
         r.y[i] = with_bias ? (double)b.bias.host[i % c->c_out] : 0;
@@ -93,7 +95,7 @@ static void check_conv2d(struct bench *bench)
 static void check_one_conv2d_backward_x(struct bench *bench, const struct window_case *c,
                                         float beta)
 {
-    struct conv_buffers b = conv_buffers(bench, c);
+    struct conv_buffers b = conv_buffers(bench, c, bench->precision);
     struct conv_reference r = conv_reference(c, &b);
     buffer_start(bench, &b.x, r.x, beta);
     each_tap(&c->window, conv_backward_x, &r);
@@ -114,7 +116,7 @@ static void check_conv2d_backward_x(struct bench *bench)
 static void check_one_conv2d_backward_weight(struct bench *bench, const struct window_case *c,
                                              float beta)
 {
-    struct conv_buffers b = conv_buffers(bench, c);
+    struct conv_buffers b = conv_buffers(bench, c, KD_PRECISION_FP32);
     struct conv_reference r = conv_reference(c, &b);
     buffer_start(bench, &b.weight, r.weight, beta);
     each_tap(&c->window, conv_backward_weight, &r);

@@ -53,7 +53,7 @@ static void check_one_gather(struct bench *bench, enum kd_element element, int64
     struct records records = records_make(bench, element, N_RECORDS, size);
     struct buffer center = buffer_random(bench, n_scales, 3),
                   factor = buffer_random(bench, n_scales, 2);
-    struct buffer y = buffer_random(bench, n * size, 1);
+    struct buffer y = values_random(bench, n * size, 1);
     int64_t *rows = KD_NEW_ARRAY(int64_t, (size_t)n + 1);
     for (int64_t i = 0; i < n; i++)
         rows[i] = (int64_t)kd_rng_below(&bench->rng, N_RECORDS);
@@ -70,7 +70,7 @@ static void check_one_gather(struct bench *bench, enum kd_element element, int64
             if (n_scales > 0)
                 want =
                     (want - (double)center.host[j % n_scales]) * (double)factor.host[j % n_scales];
-            assert_near(y.host[i * size + j], want, 1e-6, "y", i * size + j);
+            assert_value(&y, i * size + j, want, 1e-6, "y");
         }
     free(rows), free(records.host);
     bench->device->free(on_rows), bench->device->free(records.device);
@@ -161,7 +161,7 @@ static void check_one_augment(struct bench *bench, struct kd_op_augment a)
     int64_t size = a.h * a.w * a.channels, samples[16];
     for (int64_t i = 0; i < a.n; i++)
         samples[i] = 1000 + 7 * i;
-    struct buffer x = buffer_random(bench, a.n * size, 1), y = buffer_random(bench, a.n * size, 1);
+    struct buffer x = values_random(bench, a.n * size, 1), y = values_random(bench, a.n * size, 1);
     void *on_turn = to_device(bench, &turn, sizeof turn);
     void *on_samples = to_device(bench, samples, sizeof samples);
     a.x = x.device, a.y = y.device, a.samples = on_samples, a.turn = on_turn;
@@ -195,24 +195,32 @@ static void check_augment(struct bench *bench)
         check_one_augment(bench, cases[i]);
 }
 
+static void check_one_mix(struct bench *bench, int64_t n, bool of_floats)
+{
+    struct kd_turn turn = {.mix = 0.3f};
+    enum kd_precision stored = of_floats ? KD_PRECISION_FP32 : bench->precision;
+    struct buffer x = buffer_stored(bench, stored, n, 1), after = buffer_again(&x);
+    struct buffer other = buffer_stored(bench, stored, n, 1);
+    void *on_turn = to_device(bench, &turn, sizeof turn);
+    run(bench, KD_CALL(mix, .x = x.device, .other = other.device, .n = n, .turn = on_turn,
+                       .of_floats = of_floats));
+    buffer_read(bench, &after);
+    for (int64_t i = 0; i < n; i++)
+        assert_value(&after, i,
+                     (1 - (double)turn.mix) * (double)x.host[i] +
+                         (double)turn.mix * (double)other.host[i],
+                     1e-6, "x");
+    free(after.host);
+    bench->device->free(on_turn);
+    buffer_free(bench, &x), buffer_free(bench, &other);
+}
+
 static void check_mix(struct bench *bench)
 {
     FOR_SIZES(n)
     {
-        struct kd_turn turn = {.mix = 0.3f};
-        struct buffer x = buffer_random(bench, n, 1), other = buffer_random(bench, n, 1);
-        struct buffer after = buffer_again(&x);
-        void *on_turn = to_device(bench, &turn, sizeof turn);
-        run(bench, KD_CALL(mix, .x = x.device, .other = other.device, .n = n, .turn = on_turn));
-        buffer_read(bench, &after);
-        for (int64_t i = 0; i < n; i++)
-            assert_near(after.host[i],
-                        (1 - (double)turn.mix) * (double)x.host[i] +
-                            (double)turn.mix * (double)other.host[i],
-                        1e-6, "x", i);
-        free(after.host);
-        bench->device->free(on_turn);
-        buffer_free(bench, &x), buffer_free(bench, &other);
+        check_one_mix(bench, n, false);
+        check_one_mix(bench, n, true);
     }
 }
 

@@ -34,8 +34,8 @@ static void max_forward(void *ud, int64_t out, int64_t in, int64_t tap)
 
 static void check_one_max_pool(struct bench *bench, const struct kd_window *w)
 {
-    struct buffer x = buffer_random(bench, window_x(w), 1);
-    struct buffer y = buffer_random(bench, window_pixels(w) * w->channels, 1);
+    struct buffer x = values_random(bench, window_x(w), 1);
+    struct buffer y = values_random(bench, window_pixels(w) * w->channels, 1);
     for (int64_t i = 0; i < x.n; i++) /* equals, and a NaN here and there */
         x.host[i] = i % 29 == 7 ? NAN : roundf(4 * x.host[i]);
     buffer_write(bench, &x);
@@ -83,8 +83,8 @@ static void max_backward(void *ud, int64_t out, int64_t in, int64_t tap)
 
 static void check_one_max_pool_backward(struct bench *bench, const struct kd_window *w)
 {
-    struct buffer dx = buffer_random(bench, window_x(w), 1);
-    struct buffer dy = buffer_random(bench, window_pixels(w) * w->channels, 1);
+    struct buffer dx = values_random(bench, window_x(w), 1);
+    struct buffer dy = values_random(bench, window_pixels(w) * w->channels, 1);
     uint8_t *chosen = KD_NEW_ARRAY(uint8_t, (size_t)dy.n + 1);
     for (int64_t i = 0; i < dy.n; i++)
         chosen[i] = (uint8_t)kd_rng_below(&bench->rng, (uint64_t)(w->kernel * w->kernel));
@@ -117,8 +117,8 @@ static void avg_forward(void *ud, int64_t out, int64_t in, int64_t tap)
 
 static void check_one_avg_pool(struct bench *bench, const struct kd_window *w)
 {
-    struct buffer x = buffer_random(bench, window_x(w), 1);
-    struct buffer y = buffer_random(bench, window_pixels(w) * w->channels, 1);
+    struct buffer x = values_random(bench, window_x(w), 1);
+    struct buffer y = values_random(bench, window_pixels(w) * w->channels, 1);
     struct pool_reference r = {w, x.host, NULL, buffer_doubles(&y), NULL};
     buffer_start(bench, &y, r.out, 0);
     each_tap(w, avg_forward, &r);
@@ -140,8 +140,8 @@ static void avg_backward(void *ud, int64_t out, int64_t in, int64_t tap)
 
 static void check_one_avg_pool_backward(struct bench *bench, const struct kd_window *w)
 {
-    struct buffer dx = buffer_random(bench, window_x(w), 1);
-    struct buffer dy = buffer_random(bench, window_pixels(w) * w->channels, 1);
+    struct buffer dx = values_random(bench, window_x(w), 1);
+    struct buffer dy = values_random(bench, window_pixels(w) * w->channels, 1);
     struct pool_reference r = {w, dy.host, NULL, buffer_doubles(&dx), NULL};
     buffer_start(bench, &dx, r.out, 0);
     each_tap(w, avg_backward, &r);
@@ -161,8 +161,8 @@ static void check_mean_pool(struct bench *bench)
     FOR_SIZES(positions)
     FOR_SIZES(channels)
     for (int64_t n = 0; n < 3; n++) {
-        struct buffer x = buffer_random(bench, n * positions * channels, 1);
-        struct buffer y = buffer_random(bench, n * channels, 1);
+        struct buffer x = values_random(bench, n * positions * channels, 1);
+        struct buffer y = values_random(bench, n * channels, 1);
         run(bench, KD_CALL(mean_pool, .x = x.device, .y = y.device, .n = n, .positions = positions,
                            .channels = channels));
         buffer_read(bench, &y);
@@ -171,7 +171,7 @@ static void check_mean_pool(struct bench *bench)
             for (int64_t p = 0; p < positions; p++)
                 want += (double)x.host[(i / channels * positions + p) * channels + i % channels] /
                         (double)positions;
-            assert_near(y.host[i], want, 1e-6, "y", i);
+            assert_value(&y, i, want, 1e-6, "y");
         }
         buffer_free(bench, &x), buffer_free(bench, &y);
     }
@@ -182,16 +182,16 @@ static void check_mean_pool_backward(struct bench *bench)
     FOR_SIZES(positions)
     FOR_SIZES(channels)
     for (int64_t n = 0; n < 3; n++) {
-        struct buffer dx = buffer_random(bench, n * positions * channels, 1);
-        struct buffer dy = buffer_random(bench, n * channels, 1);
+        struct buffer dx = values_random(bench, n * positions * channels, 1);
+        struct buffer dy = values_random(bench, n * channels, 1);
         run(bench, KD_CALL(mean_pool_backward, .dy = dy.device, .dx = dx.device, .n = n,
                            .positions = positions, .channels = channels));
         buffer_read(bench, &dx);
         for (int64_t i = 0; i < dx.n; i++)
-            assert_near(dx.host[i],
-                        (double)dy.host[i / (positions * channels) * channels + i % channels] /
-                            (double)positions,
-                        1e-6, "dx", i);
+            assert_value(&dx, i,
+                         (double)dy.host[i / (positions * channels) * channels + i % channels] /
+                             (double)positions,
+                         1e-6, "dx");
         buffer_free(bench, &dx), buffer_free(bench, &dy);
     }
 }

@@ -36,13 +36,13 @@ static struct layernorm_buffers layernorm_buffers(struct bench *bench, int64_t r
                                                   int64_t columns)
 {
     struct layernorm_buffers b = {
-        .x = buffer_random(bench, rows * columns, 2),
+        .x = values_random(bench, rows * columns, 2),
         .weight = buffer_random(bench, columns, 1),
         .bias = buffer_random(bench, columns, 1),
-        .y = buffer_random(bench, rows * columns, 1),
+        .y = values_random(bench, rows * columns, 1),
         .saved = buffer_random(bench, rows * 2, 1),
-        .dy = buffer_random(bench, rows * columns, 1),
-        .dx = buffer_random(bench, rows * columns, 1),
+        .dy = values_random(bench, rows * columns, 1),
+        .dx = values_random(bench, rows * columns, 1),
         .dweight = buffer_random(bench, columns, 1),
         .dbias = buffer_random(bench, columns, 1),
     };
@@ -79,10 +79,10 @@ static void check_one_layernorm(struct bench *bench, int64_t rows, int64_t colum
         assert_near(b.saved.host[2 * i], mean, 1e-6, "mean", i);
         assert_near(b.saved.host[2 * i + 1], rstd, 2e-6, "rstd", i);
         for (int64_t j = 0; j < columns; j++)
-            assert_near(b.y.host[i * columns + j],
-                        ((double)x[j] - mean) * rstd * (double)b.weight.host[j] +
-                            (with_bias ? (double)b.bias.host[j] : 0.0),
-                        columns == 1 ? 1e-3 : 5e-6, "y", i * columns + j);
+            assert_value(&b.y, i * columns + j,
+                         ((double)x[j] - mean) * rstd * (double)b.weight.host[j] +
+                             (with_bias ? (double)b.bias.host[j] : 0.0),
+                         columns == 1 ? 1e-3 : 5e-6, "y");
     }
     layernorm_free(bench, &b);
 }
@@ -141,7 +141,7 @@ static void check_one_layernorm_backward(struct bench *bench, int64_t rows, int6
     for (int64_t i = 0; i < rows; i++) {
         layernorm_dx(&b, i, columns, dx);
         for (int64_t j = 0; j < columns; j++)
-            assert_near(b.dx.host[i * columns + j], 2 * dx[j], tolerance, "dx", i * columns + j);
+            assert_value(&b.dx, i * columns + j, 2 * dx[j], tolerance, "dx");
     }
     for (int64_t j = 0; j < columns; j++) {
         double dbias = 0;
@@ -214,14 +214,15 @@ static int32_t *random_tokens(struct bench *bench, int64_t rows)
 static void check_one_embedding(struct bench *bench, int64_t rows, int64_t columns)
 {
     struct buffer table = buffer_random(bench, ENTRIES * columns, 1);
-    struct buffer y = buffer_random(bench, rows * columns, 1);
+    struct buffer y = values_random(bench, rows * columns, 1);
     int32_t *tokens = random_tokens(bench, rows);
     void *on_tokens = to_device(bench, tokens, (size_t)rows * sizeof *tokens);
     run(bench, KD_CALL(embedding, .tokens = on_tokens, .table = table.device, .y = y.device,
                        .rows = rows, .columns = columns, .n_entries = ENTRIES));
     buffer_read(bench, &y);
     for (int64_t i = 0; i < y.n; i++)
-        assert_true(y.host[i] == table.host[tokens[i / columns] * columns + i % columns]);
+        assert_true(y.host[i] ==
+                    stored_in(&y, table.host[tokens[i / columns] * columns + i % columns]));
     free(tokens);
     bench->device->free(on_tokens);
     buffer_free(bench, &table), buffer_free(bench, &y);
@@ -237,7 +238,7 @@ static void check_embedding(struct bench *bench)
 static void check_one_embedding_backward(struct bench *bench, int64_t rows, int64_t columns)
 {
     struct buffer dtable = buffer_random(bench, ENTRIES * columns, 1);
-    struct buffer dy = buffer_random(bench, rows * columns, 1);
+    struct buffer dy = values_random(bench, rows * columns, 1);
     int32_t *tokens = random_tokens(bench, rows);
     void *on_tokens = to_device(bench, tokens, (size_t)rows * sizeof *tokens);
     double *want = KD_NEW_ARRAY(double, (size_t)dtable.n + 1);
@@ -292,7 +293,7 @@ static double turned(const float *x, const struct kd_op_attention *a, const int6
 static void check_one_rotary(struct bench *bench, const struct kd_op_attention *shape)
 {
     int64_t n = shape->n * shape->length * 3 * shape->n_heads * shape->size;
-    struct buffer qkv = buffer_random(bench, n, 1);
+    struct buffer qkv = values_random(bench, n, 1);
     float *before = KD_NEW_ARRAY(float, (size_t)n + 1);
     memcpy(before, qkv.host, (size_t)n * sizeof *before);
     for (int inverse = 0; inverse < 2; inverse++) {
@@ -306,7 +307,8 @@ static void check_one_rotary(struct bench *bench, const struct kd_op_attention *
                             head % shape->n_heads};
             double want = inverse || part % 3 == 2 ? (double)before[e]
                                                    : turned(before, shape, at, e % shape->size);
-            assert_near(qkv.host[e], want, 1e-6, "qkv", e);
+            assert_value(&qkv, e, want, 1e-6 + step_of(&qkv),
+                         "qkv"); /* turned back: rounded twice */
         }
     }
     free(before);
@@ -365,11 +367,11 @@ static struct attention_bench attention_new(struct bench *bench, struct kd_op_at
     int64_t rows = op.n * op.length * op.n_heads;
     struct attention_bench b = {
         .op = op,
-        .qkv = buffer_random(bench, 3 * rows * op.size, 2),
-        .y = buffer_random(bench, rows * op.size, 1),
+        .qkv = values_random(bench, 3 * rows * op.size, 2),
+        .y = values_random(bench, rows * op.size, 1),
         .log_sum = buffer_random(bench, rows, 1),
-        .dy = buffer_random(bench, rows * op.size, 1),
-        .dqkv = buffer_random(bench, 3 * rows * op.size, 1),
+        .dy = values_random(bench, rows * op.size, 1),
+        .dqkv = values_random(bench, 3 * rows * op.size, 1),
         .weights = KD_NEW_ARRAY(double, (size_t)(op.length * op.length) + 1),
         .log_sums = KD_NEW_ARRAY(double, (size_t)op.length + 1),
     };
@@ -398,7 +400,7 @@ static void check_attention_head(struct attention_bench *b, int64_t sample, int6
             for (int64_t s = 0; s <= t; s++)
                 want += b->weights[t * a->length + s] *
                         (double)b->qkv.host[qkv_at(a, sample, s, 2, head, i)];
-            assert_near(b->y.host[y_at(a, sample, t, head, i)], want, 5e-6, "y", t);
+            assert_value(&b->y, y_at(a, sample, t, head, i), want, 5e-6, "y");
         }
     }
 }
@@ -431,9 +433,10 @@ static void reference_row(const struct attention_bench *b, int64_t sample, int64
 {
     const struct kd_op_attention *a = &b->op;
     const double *p = b->weights + t * a->length;
-    double mean = 0;
-    for (int64_t s = 0; s <= t; s++)
-        mean += p[s] * weight_gradient(b, sample, head, t, s);
+    double mean = 0; /* of the weights' gradients, from the y that was given, as it was stored */
+    for (int64_t i = 0; i < a->size; i++)
+        mean += (double)b->dy.host[y_at(a, sample, t, head, i)] *
+                (double)b->y.host[y_at(a, sample, t, head, i)];
     for (int64_t s = 0; s <= t; s++) {
         double difference = p[s] * (weight_gradient(b, sample, head, t, s) - mean);
         for (int64_t i = 0; i < a->size; i++) {
@@ -468,7 +471,7 @@ static void check_attention_backward(struct bench *bench)
                     .length = b.op.length, .n_heads = b.op.n_heads, .size = b.op.size));
         buffer_read(bench, &b.dqkv);
         for (int64_t i = 0; i < b.dqkv.n; i++)
-            assert_near(b.dqkv.host[i], dqkv[i], 1e-5, "dqkv", i);
+            assert_value(&b.dqkv, i, dqkv[i], 1e-5, "dqkv");
         free(dqkv);
         attention_release(bench, &b);
     }

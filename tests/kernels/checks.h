@@ -37,6 +37,8 @@ static void on_device(const struct kd_device *device, enum kd_precision precisio
     assert_int_equal(device->open(0, &bench.queue, &err), 0);
     if (device->set_precision(bench.queue, precision, &err) == 0)
         check(&bench);
+    else /* the CPU stores floats; an old GPU lacks a type */
+        assert_true(device->is_host || strstr(err.text, "architecture"));
     device->close(bench.queue);
 }
 
