@@ -17,7 +17,7 @@ template <class T> struct arguments {
 };
 
 /* Of one warp: scores become weights in place. */
-template <class T> union weights {
+template <class T> union weight_rows {
     float scores[KD_MMA][SCORES_PITCH];
     T rounded[KD_MMA][2 * SCORES_PITCH];
 };
@@ -27,7 +27,7 @@ template <class T, int SIZE> struct tiles {
     alignas(32) kd_tensor_tile<T, SIZE, KD_TENSOR_ROWS> q;
     alignas(32) kd_tensor_tile<T, SIZE, TILE> k;
     alignas(32) kd_tensor_tile<T, SIZE, TILE> v;
-    alignas(32) weights<T> weights[KD_TENSOR_WARPS];
+    alignas(32) weight_rows<T> weights[KD_TENSOR_WARPS];
     alignas(32) kd_place_table places;
     float factors[KD_TENSOR_WARPS][KD_MMA]; /* of the warp's rows of y */
 };
@@ -43,7 +43,7 @@ struct row {
 
 /* Scores become weights relative to the greatest so far; gives what earlier sums are to be multiplied by. */
 template <class T>
-__device__ __forceinline__ float weigh(union weights<T> &weights, struct row &row, int64_t n_seen,
+__device__ __forceinline__ float weigh(weight_rows<T> &weights, struct row &row, int64_t n_seen,
                                        float scale)
 {
     int from = row.half * HALF;
@@ -94,7 +94,7 @@ attend_tile(tiles<T, SIZE> &tiles, kd_tensor_sums (&y)[SIZE / KD_MMA], const kd_
             struct row &row, int64_t n_seen, float scale)
 {
     int warp = kd_warp_at();
-    union weights<T> &weights = tiles.weights[warp];
+    weight_rows<T> &weights = tiles.weights[warp];
     kd_tensor_sums scores[TILE / KD_MMA];
     kd_multiply_rows<SIZE>(tiles.q[warp * KD_MMA], tiles.k[0], scores);
     KD_UNROLL

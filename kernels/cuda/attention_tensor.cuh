@@ -102,10 +102,10 @@ __device__ __forceinline__ void kd_load_rows(kd_tensor_tile<T, SIZE, ROWS> &tile
     for (int at = (int)threadIdx.x; at < ROWS * GROUPS; at += KD_TENSOR_THREADS) {
         int r = at / GROUPS, i = at % GROUPS * KD_GROUP<T>;
         const T *from = rows.x + (first + r) * rows.stride + i;
-        uint4 group = make_uint4(0, 0, 0, 0);
+        kd_group<T> group = {};
         if (first + r < length)
-            group = *reinterpret_cast<const uint4 *>(from);
-        *reinterpret_cast<uint4 *>(&tile[r][i]) = group;
+            group = *reinterpret_cast<const kd_group<T> *>(from);
+        *reinterpret_cast<kd_group<T> *>(&tile[r][i]) = group;
     }
 }
 
@@ -218,7 +218,8 @@ kd_write_rows(T *tile, const kd_tensor_sums (&sums)[SIZE / KD_MMA], const kd_sum
         int r = at / GROUPS, i = at % GROUPS * KD_GROUP<T>;
         T *to = rows.x + (first + r) * rows.stride + i;
         if (first + r < length)
-            *reinterpret_cast<uint4 *>(to) = *reinterpret_cast<const uint4 *>(&tile[r * PITCH + i]);
+            *reinterpret_cast<kd_group<T> *>(to) =
+                *reinterpret_cast<const kd_group<T> *>(&tile[r * PITCH + i]);
     }
 }
 
