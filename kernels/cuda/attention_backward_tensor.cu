@@ -22,6 +22,9 @@ template <int SIZE> constexpr int TILE = SIZE <= 64 ? 32 : 16;
 /* Rows begin 16 bytes further in the banks than the last where there is room. */
 template <int SIZE> constexpr int WEIGHTS_PITCH = SIZE <= 64 ? TILE<SIZE> + 8 : TILE<SIZE>;
 
+/* That run at once on a multiprocessor, by its registers, where its shared memory is that large. */
+template <int SIZE> constexpr int BLOCKS = SIZE <= 64 ? 3 : 2;
+
 /* Of one warp: 16 left rows, a tile of right ones. */
 template <class T, int SIZE> using weights = T[KD_MMA][WEIGHTS_PITCH<SIZE>];
 
@@ -217,7 +220,7 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS) to_queries(arguments<T> a)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>) to_queries(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)
         go_to_queries<T, SIZE>(a);
@@ -226,7 +229,8 @@ __global__ void __launch_bounds__(KD_TENSOR_THREADS) to_queries(arguments<T> a)
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS) to_keys_and_values(arguments<T> a)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>)
+    to_keys_and_values(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)
         go_to_keys_and_values<T, SIZE>(a);

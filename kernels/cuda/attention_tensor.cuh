@@ -11,6 +11,7 @@
 #define KD_KERNELS_CUDA_ATTENTION_TENSOR_CUH
 
 #include <mma.h>
+#include <string.h>
 
 #include "kernels/cuda/attention_shape.cuh"
 #include "kernels/cuda/attention_tensor.h"
@@ -68,9 +69,9 @@ static __device__ __forceinline__ kd_attention_place
 kd_tensor_place(const kd_attention_shape &shape, bool last_first)
 {
     int64_t at = blockIdx.x, n_tiles = (shape.length + KD_TENSOR_ROWS - 1) / KD_TENSOR_ROWS;
-    int64_t tile = at / (shape.n * shape.n_heads);
-    at %= shape.n * shape.n_heads;
-    return {at / shape.n_heads, at % shape.n_heads,
+    int64_t tile = kd_quotient(at, shape.n * shape.n_heads);
+    at = kd_remainder(at, shape.n * shape.n_heads);
+    return {kd_quotient(at, shape.n_heads), kd_remainder(at, shape.n_heads),
             (last_first ? n_tiles - 1 - tile : tile) * KD_TENSOR_ROWS, 0};
 }
 
@@ -97,15 +98,16 @@ __device__ __forceinline__ void kd_load_rows(kd_tensor_tile<T, SIZE, ROWS> &tile
                                              const kd_head_rows<const T> &rows, int64_t first,
                                              int64_t length)
 {
-    constexpr int GROUPS = SIZE / KD_GROUP<T>;
+    constexpr int GROUPS = SIZE / KD_GROUP<T>, AT_ONCE = KD_TENSOR_THREADS / GROUPS;
+    static_assert(ROWS % AT_ONCE == 0, "every thread loads as many");
+    int mine = (int)threadIdx.x / GROUPS, i = (int)threadIdx.x % GROUPS * KD_GROUP<T>;
+    const T *from = rows.x + (first + mine) * rows.stride + i;
     KD_UNROLL
-    for (int at = (int)threadIdx.x; at < ROWS * GROUPS; at += KD_TENSOR_THREADS) {
-        int r = at / GROUPS, i = at % GROUPS * KD_GROUP<T>;
-        const T *from = rows.x + (first + r) * rows.stride + i;
+    for (int r = 0; r < ROWS; r += AT_ONCE) {
         kd_group<T> group = {};
-        if (first + r < length)
-            group = *reinterpret_cast<const kd_group<T> *>(from);
-        *reinterpret_cast<kd_group<T> *>(&tile[r][i]) = group;
+        if (first + mine + r < length)
+            group = *reinterpret_cast<const kd_group<T> *>(from + r * rows.stride);
+        *reinterpret_cast<kd_group<T> *>(&tile[mine + r][i]) = group;
     }
 }
 
@@ -121,6 +123,34 @@ using kd_left_factor =
 template <class T, class Layout>
 using kd_right_factor =
     nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, KD_MMA, KD_MMA, KD_MMA, T, Layout>;
+
+/* A factor from shared memory, of which `pitch` elements lie between neighbouring rows (col_major: columns). */
+template <class Factor, class T>
+__device__ __forceinline__ void kd_load_factor(Factor &to, const T *from, int pitch)
+{
+    nvcuda::wmma::load_matrix_sync(to, from, (unsigned)pitch);
+}
+
+/* nvcc 13.0 does not see of bf16, as it does of fp16, that the matrix is in shared memory, and loads it as from anywhere, word by word.
+ * The same instruction that load_matrix_sync stands for, told. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#define KD_LOAD_BF16(factor, layout, instruction)                                                  \
+    static __device__ __forceinline__ void kd_load_factor(                                         \
+        factor<__nv_bfloat16, nvcuda::wmma::layout> &to, const __nv_bfloat16 *from, int pitch)     \
+    {                                                                                              \
+        static_assert(sizeof to.x == 4 * sizeof(unsigned), "four registers of two");               \
+        unsigned x[4];                                                                             \
+        asm volatile("wmma.load." instruction ".m16n16k16.shared.bf16 {%0, %1, %2, %3}, [%4], %5;" \
+                     : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])                              \
+                     : "r"((unsigned)__cvta_generic_to_shared(from)), "r"(pitch)                   \
+                     : "memory");                                                                  \
+        memcpy(to.x, x, sizeof x);                                                                 \
+    }
+KD_LOAD_BF16(kd_left_factor, row_major, "a.sync.aligned.row")
+KD_LOAD_BF16(kd_right_factor, row_major, "b.sync.aligned.row")
+KD_LOAD_BF16(kd_right_factor, col_major, "b.sync.aligned.col")
+#undef KD_LOAD_BF16
+#endif
 
 typedef float kd_place_table[KD_MMA * KD_MMA];
 
@@ -170,11 +200,11 @@ __device__ __forceinline__ void kd_multiply_rows(const T *left, const T *right,
     KD_UNROLL
     for (int k = 0; k < SIZE; k += KD_MMA) {
         kd_left_factor<T, nvcuda::wmma::row_major> a;
-        nvcuda::wmma::load_matrix_sync(a, left + k, PITCH);
+        kd_load_factor(a, left + k, PITCH);
         KD_UNROLL
         for (int j = 0; j < N; j++) {
             kd_right_factor<T, nvcuda::wmma::col_major> b;
-            nvcuda::wmma::load_matrix_sync(b, right + j * KD_MMA * PITCH + k, PITCH);
+            kd_load_factor(b, right + j * KD_MMA * PITCH + k, PITCH);
             nvcuda::wmma::mma_sync(sums[j], a, b, sums[j]);
         }
     }
@@ -189,11 +219,11 @@ __device__ __forceinline__ void kd_add_weighted(const T *weights, int weights_pi
     KD_UNROLL
     for (int k = 0; k < TILE; k += KD_MMA) {
         kd_left_factor<T, nvcuda::wmma::row_major> a;
-        nvcuda::wmma::load_matrix_sync(a, weights + k, (unsigned)weights_pitch);
+        kd_load_factor(a, weights + k, weights_pitch);
         KD_UNROLL
         for (int j = 0; j < SIZE / KD_MMA; j++) {
             kd_right_factor<T, nvcuda::wmma::row_major> b;
-            nvcuda::wmma::load_matrix_sync(b, right + k * PITCH + j * KD_MMA, PITCH);
+            kd_load_factor(b, right + k * PITCH + j * KD_MMA, PITCH);
             nvcuda::wmma::mma_sync(sums[j], a, b, sums[j]);
         }
     }
