@@ -54,7 +54,6 @@ static struct bench open_bench(const struct format &format, int64_t offset = 0)
     struct kd_error err = {};
     struct bench bench = {&format, NULL, kd_rng_at(7, 1), offset};
     setenv("KATYDID_SIM_ARCHITECTURE", "80", 1);
-    setenv("KATYDID_CUBLASLT", KD_STANDIN, 1);
     if (device->open(0, &bench.queue, &err) < 0 ||
         device->set_precision(bench.queue, format.precision, &err) < 0)
         fail_msg("%s", err.text);
