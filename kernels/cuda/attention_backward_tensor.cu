@@ -209,7 +209,7 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
         if ((int)threadIdx.x < TILE<SIZE>)
             tiles->queries[threadIdx.x] = query_of(a, place, first + threadIdx.x);
         __syncthreads();
-        if (first + TILE < SIZE >> first_key)
+        if (first_key < first + TILE<SIZE>)
             add_to_keys_and_values<T, SIZE>(*tiles, places, first, first_key, dk, dv);
         __syncthreads(); /* before others write the next tiles */
     }
