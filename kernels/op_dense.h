@@ -107,13 +107,6 @@ struct kd_op_copy {
     int64_t n;
 };
 
-/* y = x, rounded to what the queue stores: the weights that products read. */
-struct kd_op_round {
-    const float *x;
-    void *y;
-    int64_t n;
-};
-
 struct kd_op_fill {
     float *x;
     int64_t n;

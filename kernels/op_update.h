@@ -14,6 +14,22 @@ struct kd_range {
     bool decay; /* weight decay applies: tensors of two and more dimensions */
 };
 
+/* How many values a range takes where each begins at a multiple of 16 bytes, or of 32, as products like their factors. */
+enum { KD_ROUND_TO = 8 };
+static inline int64_t kd_rounded_size(const struct kd_range *range)
+{
+    return (range->n + KD_ROUND_TO - 1) / KD_ROUND_TO * KD_ROUND_TO;
+}
+
+/* The weights as products read them: x, rounded to what the queue stores. In y each range begins kd_rounded_size after the one
+ * before; what lies between is left alone. */
+struct kd_op_round {
+    const float *x;
+    void *y;
+    const struct kd_range *ranges; /* host memory */
+    int n_ranges;
+};
+
 /* *sum = the sum of x^2 in double. */
 struct kd_op_sum_squares {
     const float *x;

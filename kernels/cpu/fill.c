@@ -3,23 +3,23 @@
 #include "kernels/cpu/philox.h"
 #include "kernels/cpu/table.h"
 
-static void copy(float *to, const float *from, int64_t n)
-{
-    if (n > 0)
-        memcpy(to, from, (size_t)n * sizeof *to);
-}
-
 void kd_cpu_copy(struct kd_queue *queue, const struct kd_op_copy *a)
 {
     (void)queue;
-    copy(a->y, a->x, a->n);
+    if (a->n > 0)
+        memcpy(a->y, a->x, (size_t)a->n * sizeof *a->y);
 }
 
 /* The CPU stores floats. */
 void kd_cpu_round(struct kd_queue *queue, const struct kd_op_round *a)
 {
-    (void)queue;
-    copy(a->y, a->x, a->n);
+    const float *x = a->x;
+    float *y = a->y;
+    for (int r = 0; r < a->n_ranges; r++) {
+        kd_cpu_copy(queue, &(struct kd_op_copy){.x = x, .y = y, .n = a->ranges[r].n});
+        x += a->ranges[r].n;
+        y += kd_rounded_size(&a->ranges[r]);
+    }
 }
 
 void kd_cpu_fill(struct kd_queue *queue, const struct kd_op_fill *a)

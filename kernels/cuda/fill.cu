@@ -18,16 +18,6 @@ struct fill {
     }
 };
 
-template <class T> struct rounded {
-    const float *x;
-    T *y;
-
-    template <int N> __device__ void at(int64_t i) const
-    {
-        kd_store(y + i, kd_load<N>(x + i));
-    }
-};
-
 struct init_uniform {
     float *x;
     float bound;
@@ -62,14 +52,6 @@ void kd_cuda_copy(struct kd_queue *queue, const struct kd_op_copy *a)
     if (a->n > 0)
         KD_CUDA(cudaMemcpyAsync(a->y, a->x, (size_t)a->n * sizeof(float), cudaMemcpyDeviceToDevice,
                                 queue->stream));
-}
-
-void kd_cuda_round(struct kd_queue *queue, const struct kd_op_round *a)
-{
-    kd_by_storage(queue, [&](auto stored) {
-        using T = decltype(stored);
-        kd_map<T>(queue, a->n, kd_all_aligned(a->x, a->y), rounded<T>{a->x, (T *)a->y});
-    });
 }
 
 void kd_cuda_init_uniform(struct kd_queue *queue, const struct kd_op_init_uniform *a)

@@ -20,13 +20,15 @@ static struct kd_range_table *table_new(struct kd_queue *queue, const struct kd_
     struct kd_range_table *table = KD_NEW(struct kd_range_table);
     struct kd_device_range *made = KD_NEW_ARRAY(struct kd_device_range, (size_t)n_ranges + 1);
     size_t bytes = (size_t)n_ranges * sizeof *made;
-    int64_t start = 0;
+    int64_t start = 0, rounded_start = 0;
     for (int r = 0; r < n_ranges; r++) {
         made[r].start = start;
+        made[r].rounded_start = rounded_start;
         made[r].n = ranges[r].n;
         made[r].first_chunk = table->n_chunks;
         made[r].decay = ranges[r].decay;
         start += ranges[r].n;
+        rounded_start += kd_rounded_size(&ranges[r]);
         table->n_chunks += (ranges[r].n + KD_CHUNK - 1) / KD_CHUNK;
     }
     table->n_ranges = n_ranges;

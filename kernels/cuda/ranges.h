@@ -12,6 +12,7 @@ static constexpr int64_t KD_CHUNK = 4096; /* elements at most; a chunk lies in o
 
 struct kd_device_range {
     int64_t start, n, first_chunk; /* the sum of n, and of chunks, of those before */
+    int64_t rounded_start;         /* and of their sizes as the op round has them */
     bool decay;
 };
 
@@ -31,6 +32,7 @@ void kd_range_tables_free(struct kd_queue *queue);
 struct kd_chunk {
     int range;
     int64_t start, n;
+    int64_t rounded_start; /* where it begins in what the op round writes */
     bool decay;
 };
 
@@ -50,7 +52,7 @@ static __device__ __forceinline__ struct kd_chunk kd_chunk_of(const struct kd_de
     struct kd_device_range range = ranges[low];
     int64_t from = (chunk - range.first_chunk) * KD_CHUNK, left = range.n - from;
     struct kd_chunk found = {low, range.start + from, left < KD_CHUNK ? left : KD_CHUNK,
-                             range.decay};
+                             range.rounded_start + from, range.decay};
     return found;
 }
 

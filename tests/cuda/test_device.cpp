@@ -128,12 +128,15 @@ static void a_chunk_lies_in_one_range(void **)
     struct kd_queue *queue = open_queue();
     const struct kd_range ranges[4] = {{5000, true}, {0, false}, {1, false}, {4096, true}};
     const struct kd_range_table *table = kd_range_table_get(queue, ranges, 4);
-    const struct kd_chunk wanted[] = {
-        {0, 0, 4096, true}, {0, 4096, 904, true}, {2, 5000, 1, false}, {3, 5001, 4096, true}};
+    const struct kd_chunk wanted[] = {{0, 0, 4096, 0, true},
+                                      {0, 4096, 904, 4096, true},
+                                      {2, 5000, 1, 5000, false},
+                                      {3, 5001, 4096, 5008, true}};
     for (int i = 0; i < 4; i++) {
         struct kd_chunk got = kd_chunk_of(table->ranges, 4, i);
         assert_int_equal(got.range, wanted[i].range);
         assert_int_equal(got.start, wanted[i].start);
+        assert_int_equal(got.rounded_start, wanted[i].rounded_start);
         assert_int_equal(got.n, wanted[i].n);
         assert_int_equal(got.decay, wanted[i].decay);
     }

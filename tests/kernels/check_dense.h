@@ -332,25 +332,6 @@ static void check_copy(struct bench *bench)
     }
 }
 
-/* Bit for bit what the format's rule says, ties and all. */
-static void check_round(struct bench *bench)
-{
-    FOR_SIZES(n)
-    {
-        struct buffer x = buffer_random(bench, n, 3), y = values_random(bench, n, 1);
-        struct buffer want = values_random(bench, n, 1);
-        for (int64_t i = 0; i < n; i++)
-            x.host[i] = i % 3 ? x.host[i] : 1 + (float)(i % 8) * 0x1p-11f; /* half way, for some */
-        buffer_write(bench, &x);
-        memcpy(want.host, x.host, (size_t)n * sizeof(float));
-        buffer_write(bench, &want);
-        run(bench, KD_CALL(round, .x = x.device, .y = y.device, .n = n));
-        buffer_read(bench, &y);
-        assert_memory_equal(y.host, want.host, (size_t)n * sizeof(float));
-        buffer_free(bench, &x), buffer_free(bench, &y), buffer_free(bench, &want);
-    }
-}
-
 static void check_fill(struct bench *bench)
 {
     FOR_SIZES(n)

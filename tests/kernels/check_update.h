@@ -375,4 +375,41 @@ static void check_average(struct bench *bench)
     }
 }
 
+/* Bit for bit what the format's rule says, ties and all; nothing between the ranges is touched. */
+static void check_one_round(struct bench *bench, const struct kd_range *ranges, int n_ranges)
+{
+    int64_t n = 0, n_rounded = 0;
+    for (int r = 0; r < n_ranges; r++)
+        n += ranges[r].n, n_rounded += kd_rounded_size(&ranges[r]);
+    struct buffer x = buffer_random(bench, n, 3), y = values_random(bench, n_rounded, 1);
+    struct buffer want = buffer_copy(&y);
+    for (int64_t i = 0; i < n; i++)
+        x.host[i] = i % 3 ? x.host[i] : 1 + (float)(i % 8) * 0x1p-11f; /* half way, for some */
+    buffer_write(bench, &x);
+    const float *from = x.host;
+    float *to = want.host;
+    for (int r = 0; r < n_ranges; r++) {
+        for (int64_t i = 0; i < ranges[r].n; i++)
+            to[i] = stored_in(&y, from[i]);
+        from += ranges[r].n, to += kd_rounded_size(&ranges[r]);
+    }
+    run(bench,
+        KD_CALL(round, .x = x.device, .y = y.device, .ranges = ranges, .n_ranges = n_ranges));
+    buffer_read(bench, &y);
+    assert_memory_equal(y.host, want.host, (size_t)n_rounded * sizeof(float));
+    free(want.host);
+    buffer_free(bench, &x), buffer_free(bench, &y);
+}
+
+static void check_round(struct bench *bench)
+{
+    FOR_SIZES(n)
+    {
+        const struct kd_range ranges[] = {{.n = n}, {.n = 16}, {.n = 0}, {.n = 5}, {.n = n}};
+        for (int n_ranges = 0; n_ranges <= 5; n_ranges++)
+            check_one_round(bench, ranges, n_ranges);
+    }
+    check_one_round(bench, &(struct kd_range){.n = 9001}, 1); /* chunks */
+}
+
 #endif

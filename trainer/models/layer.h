@@ -39,8 +39,9 @@ struct kd_parameter {
     int tied_node; /* 1 + the node whose parameter `tied_at` this one is; 0: it is this node's own */
     int tied_at;
     int64_t
-        offset; /* in floats into the flat arenas; set by the plan, as is its place among the plan's tensors: */
+        offset; /* in floats into the flat arenas; set by the plan, as are its place among the plan's tensors: */
     int tensor;
+    int64_t factor_at; /* and where it begins among the factors of products, in values */
 };
 
 /* A tensor that is kept but not trained: running statistics. */

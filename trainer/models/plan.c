@@ -68,6 +68,7 @@ static void add_tensor(struct kd_plan *plan, const struct kd_node *node,
     memcpy(tensor.shape, parameter->shape.dims, sizeof tensor.shape);
     parameter->offset = plan->n_parameters;
     parameter->tensor = plan->n_tensors;
+    parameter->factor_at = plan->n_factors;
     plan->n_parameters += kd_shape_count(parameter->shape);
     plan->tensors[plan->n_tensors] = tensor;
     plan->tensor_nodes[plan->n_tensors] = node->index;
@@ -75,6 +76,7 @@ static void add_tensor(struct kd_plan *plan, const struct kd_node *node,
         .n = kd_shape_count(parameter->shape),
         .decay = parameter->shape.n_dims > 1,
     };
+    plan->n_factors += kd_rounded_size(&plan->ranges[plan->n_tensors - 1]);
 }
 
 static void tie(struct kd_plan *plan)
@@ -87,6 +89,7 @@ static void tie(struct kd_plan *plan)
             const struct kd_node *owner = &plan->model.nodes[parameter->tied_node - 1];
             parameter->offset = owner->parameters[parameter->tied_at].offset;
             parameter->tensor = owner->parameters[parameter->tied_at].tensor;
+            parameter->factor_at = owner->parameters[parameter->tied_at].factor_at;
         }
 }
 
@@ -136,10 +139,11 @@ static void lay_out_activations(struct kd_plan *plan)
 
 /* ---- memory */
 
-/* Of the parameters as values, where those are no floats. */
+/* Of the weights as products read them, where they do not read the parameters themselves: those may begin anywhere, which tensor
+ * cores do not like. */
 static int64_t factor_bytes(const struct kd_plan *plan)
 {
-    return plan->value_bytes == sizeof(float) ? 0 : plan->n_parameters * plan->value_bytes;
+    return plan->precision == KD_PRECISION_FP32 ? 0 : plan->n_factors * plan->value_bytes;
 }
 
 /* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
@@ -234,6 +238,7 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
     plan->device = options->device;
     plan->n_sharing = options->n_sharing > 0 ? options->n_sharing : 1;
     plan->loss = options->loss;
+    plan->precision = options->precision;
     plan->scales_loss = options->precision == KD_PRECISION_FP16;
     plan->value_bytes = kd_precision_bytes(options->precision);
     plan->max_batch = options->max_batch;

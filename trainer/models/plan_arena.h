@@ -79,9 +79,10 @@ struct kd_plan {
     struct kd_model model;
     struct kd_flow flow;
     enum kd_loss loss;
+    enum kd_precision precision;
     bool scales_loss; /* fp16 */
     int n_sharing;    /* ranks in the same memory of a device, this one included */
-    int64_t max_batch, n_parameters, n_statistics, n_sums, activation_bytes, value_bytes;
+    int64_t max_batch, n_parameters, n_factors, n_statistics, n_sums, activation_bytes, value_bytes;
 
     struct kd_plan_tensor *tensors; /* host memory; by offset, so the last layer comes first */
     int *tensor_nodes;              /* host memory; whose they are */
@@ -97,8 +98,7 @@ struct kd_plan {
     struct kd_range
         *own_ranges; /* host memory; ranges cut to this rank's part; NULL: not prepared */
     struct kd_update_options update;
-    char
-        *factors; /* the parameters as values, for products; NULL: values are floats, as they are */
+    char *factors; /* the weights as products read them (kd_op_round); NULL: as they are */
     float *statistics;
     char *activations;
     double *sums;

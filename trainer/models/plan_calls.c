@@ -48,12 +48,12 @@ float *kd_emit_weight(const struct kd_emit *e, int p)
     return e->target->plan->parameters + e->node->parameters[p].offset;
 }
 
-/* Where values are floats, the parameters are read as they are. */
 const void *kd_emit_factor(const struct kd_emit *e, int p)
 {
     const struct kd_plan *plan = e->target->plan;
-    int64_t at = e->node->parameters[p].offset * plan->value_bytes;
-    return (plan->factors ? plan->factors : (const char *)plan->parameters) + at;
+    const struct kd_parameter *parameter = &e->node->parameters[p];
+    return plan->factors ? (const void *)(plan->factors + parameter->factor_at * plan->value_bytes)
+                         : plan->parameters + parameter->offset;
 }
 
 float *kd_emit_gradient(const struct kd_emit *e, int p)
@@ -290,7 +290,7 @@ static void add_factors(const struct kd_emit_target *target)
     const struct kd_plan *plan = target->plan;
     if (plan->factors)
         add_call(target, KD_CALL(round, .x = plan->parameters, .y = plan->factors,
-                                 .n = plan->n_parameters));
+                                 .ranges = plan->ranges, .n_ranges = plan->n_tensors));
 }
 
 /* ---- the whole */

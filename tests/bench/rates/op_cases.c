@@ -155,7 +155,7 @@ const struct op_case op_cases[] = {
     CASE(sum_squares, "gpt2", P_GPT2),
     CASE(clip, "any", 1),
     CASE(copy, "gpt2", P_GPT2),
-    CASE(round, "gpt2", P_GPT2),
+    CASE(round, "gpt2", P_GPT2, T_GPT2),
     CASE(unscale, "any", 1),
     CASE(fill, "mlp", P_MLP),
     CASE(fill, "gpt2", P_GPT2),

@@ -168,11 +168,12 @@ struct kd_call op_make_copy(struct desk *desk, const int64_t *d)
     return KD_CALL(copy, .x = desk_in(desk, d[0]), .y = desk_out(desk, d[0]), .n = d[0]);
 }
 
-/* n */
+/* n, ranges */
 struct kd_call op_make_round(struct desk *desk, const int64_t *d)
 {
-    desk_shape(desk, "%" PRId64, d[0]);
-    return KD_CALL(round, .x = desk_in(desk, d[0]), .y = desk_out(desk, d[0]), .n = d[0]);
+    shape_of_arena(desk, d);
+    return KD_CALL(round, .x = desk_in(desk, d[0]), .y = desk_out(desk, d[0] + KD_ROUND_TO * d[1]),
+                   .ranges = desk_ranges(desk, d[0], (int)d[1]), .n_ranges = (int)d[1]);
 }
 
 struct kd_call op_make_unscale(struct desk *desk, const int64_t *d)
