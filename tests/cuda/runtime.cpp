@@ -1,5 +1,6 @@
 #include "tests/cuda/runtime.h"
 
+#include <algorithm>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,20 +61,32 @@ long kd_sim::n_calls(const char *name)
 
 #define RESULT kd_sim::result_of(__func__)
 
+/* KATYDID_SIM_GPUS=2: the machine has two, which all processes see. Without it each process has one of its own. */
+static int n_gpus()
+{
+    const char *text = getenv("KATYDID_SIM_GPUS");
+    return text ? atoi(text) : 0;
+}
+
+static int gpu;
+
 cudaError_t cudaGetDeviceCount(int *count)
 {
-    *count = 1;
+    *count = std::max(n_gpus(), 1);
     return RESULT;
 }
 
-cudaError_t cudaSetDevice(int)
+cudaError_t cudaSetDevice(int device)
 {
+    if (device < 0 || device >= std::max(n_gpus(), 1))
+        return cudaErrorInvalidDevice;
+    gpu = device;
     return RESULT;
 }
 
 cudaError_t cudaGetDevice(int *device)
 {
-    *device = 0;
+    *device = gpu;
     return RESULT;
 }
 
@@ -84,14 +97,12 @@ static int architecture()
     return text ? atoi(text) : 70;
 }
 
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int)
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *properties, int device)
 {
     *properties = {};
     snprintf(properties->name, sizeof properties->name, "fibers");
-    /* Each process has a GPU of its own; KATYDID_SIM_SHARED=1: all have the same one. */
-    const char *shared = getenv("KATYDID_SIM_SHARED");
     snprintf(properties->uuid.bytes, sizeof properties->uuid.bytes, "%d",
-             shared && *shared == '1' ? 0 : static_cast<int>(getpid()));
+             n_gpus() > 0 ? device : static_cast<int>(getpid()));
     properties->major = architecture() / 10;
     properties->minor = architecture() % 10;
     properties->multiProcessorCount = 1;

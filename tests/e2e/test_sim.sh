@@ -139,8 +139,13 @@ expect_exit 0 "${two[@]}" mlp.yaml +device=cuda epochs=1
 expect_in err 'the ranks sum through the host.s memory: .*/nonexistent'
 expect_exit 2 "${two[@]}" mlp.yaml +device=cuda epochs=1 +comm=nccl
 export KATYDID_NCCL=$standin
-KATYDID_SIM_SHARED=1 expect_exit 2 "${two[@]}" mlp.yaml +device=cuda epochs=1 +comm=nccl
+KATYDID_SIM_GPUS=1 expect_exit 2 "${two[@]}" mlp.yaml +device=cuda epochs=1 +comm=nccl
 expect_in err '/comm: ranks 0 and 1 have the same GPU'
+# Rank r takes the r-th GPU, and begins anew after the last.
+KATYDID_SIM_GPUS=2 expect_exit 0 "${two[@]}" mlp.yaml +device=cuda epochs=1 +comm=nccl
+KATYDID_SIM_GPUS=2 expect_exit 2 mpirun -x KATYDID_CUDA_PLUGIN="$plugin" -np 3 --oversubscribe --bind-to none \
+    katydid-trainer mlp.yaml +device=cuda epochs=1 +comm=nccl
+expect_in err '/comm: ranks 0 and 2 have the same GPU'
 expect_exit 2 "${two[@]}" mlp.yaml +device=cpu +comm=nccl
 expect_in err '/comm: nccl sums on GPUs, and the device is cpu'
 
@@ -186,7 +191,7 @@ expect_in err '/device: device cuda: the plugin cannot be loaded: /nonexistent'
 KATYDID_SIM_FREE=1000 KATYDID_CUDA_PLUGIN=$plugin expect_exit 2 katydid-trainer mlp.yaml +device=cuda
 expect_in err 'the GPU has 1e-06 GB free of 1.07: use fewer units or a smaller batch'
 expect_exit 0 "${two[@]}" mlp.yaml epochs=1 +device=cuda +comm=shm
-KATYDID_SIM_FREE=100000 KATYDID_SIM_SHARED=1 expect_exit 2 "${two[@]}" mlp.yaml epochs=1 +device=cuda +comm=shm
+KATYDID_SIM_FREE=100000 KATYDID_SIM_GPUS=1 expect_exit 2 "${two[@]}" mlp.yaml epochs=1 +device=cuda +comm=shm
 expect_in err 'the GPU has 5e-05 GB free of 1.07'
 
 # An error of CUDA's, after which nothing on the GPU can be trusted, ends the gang; a fresh one goes on from the checkpoint.
