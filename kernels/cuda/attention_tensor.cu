@@ -6,6 +6,9 @@ namespace
 {
 
 constexpr int TILE = 32; /* keys */
+/* That run at once on a multiprocessor, by its registers, where its shared memory is that large. */
+template <int SIZE> constexpr int BLOCKS = SIZE <= 64 ? 4 : 3;
+
 /* Eight lanes that read four floats each of as many rows reach all banks. */
 constexpr int SCORES_PITCH = TILE + 4;
 
@@ -141,7 +144,7 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS) attend(arguments<T> a)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>) attend(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)
         attend_rows<T, SIZE>(a);
