@@ -22,9 +22,6 @@ template <int SIZE> constexpr int TILE = SIZE <= 64 ? 32 : 16;
 /* Rows begin 16 bytes further in the banks than the last where there is room. */
 template <int SIZE> constexpr int WEIGHTS_PITCH = SIZE <= 64 ? TILE<SIZE> + 8 : TILE<SIZE>;
 
-/* That run at once on a multiprocessor, by its registers, where its shared memory is that large. */
-template <int SIZE> constexpr int BLOCKS = SIZE <= 64 ? 3 : 2;
-
 /* Of one warp: 16 left rows, a tile of right ones. */
 template <class T, int SIZE> using weights = T[KD_MMA][WEIGHTS_PITCH<SIZE>];
 
@@ -39,6 +36,9 @@ template <class T, int SIZE> struct tiles {
     alignas(32) kd_tensor_tile<T, SIZE, TILE<SIZE>> right[2];
     alignas(32) weights<T, SIZE> dscores[KD_TENSOR_WARPS];
     alignas(32) kd_place_table places;
+
+    /* That run at once on a multiprocessor: its registers are cut into as many, where its shared memory is that large. */
+    static constexpr int AT_ONCE = SIZE <= 64 ? 3 : 2;
 };
 
 /* What only the pass to keys and values has besides. */
@@ -220,7 +220,8 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>) to_queries(arguments<T> a)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
+    to_queries(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)
         go_to_queries<T, SIZE>(a);
@@ -229,7 +230,7 @@ __global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>) to_queries(ar
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
     to_keys_and_values(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)

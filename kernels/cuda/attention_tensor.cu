@@ -6,9 +6,6 @@ namespace
 {
 
 constexpr int TILE = 32; /* keys */
-/* That run at once on a multiprocessor, by its registers, where its shared memory is that large. */
-template <int SIZE> constexpr int BLOCKS = SIZE <= 64 ? 4 : 3;
-
 /* Eight lanes that read four floats each of as many rows reach all banks. */
 constexpr int SCORES_PITCH = TILE + 4;
 
@@ -33,6 +30,9 @@ template <class T, int SIZE> struct tiles {
     alignas(32) weight_rows<T> weights[KD_TENSOR_WARPS];
     alignas(32) kd_place_table places;
     float factors[KD_TENSOR_WARPS][KD_MMA]; /* of the warp's rows of y */
+
+    /* That run at once on a multiprocessor: its registers are cut into as many, where its shared memory is that large. */
+    static constexpr int AT_ONCE = SIZE <= 64 ? 4 : 3;
 };
 
 /* A lane has half of a query's keys: the first or the second 16 of each tile. */
@@ -144,7 +144,7 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>) attend(arguments<T> a)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE) attend(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)
         attend_rows<T, SIZE>(a);
