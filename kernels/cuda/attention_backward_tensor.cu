@@ -122,9 +122,8 @@ add_to_queries(tiles<T, SIZE> &tiles, const struct query (&queries)[KD_SUMS_EACH
     weights<T, SIZE> &dscores = tiles.dscores[kd_warp_at()];
     products<SIZE> products(tiles);
     KD_UNROLL
-    for (int j = 0; j < TILE<SIZE> / KD_MMA; j++)
-        KD_UNROLL
-    for (int i = 0; i < KD_SUMS_EACH; i++) {
+    for (int at = 0; at < TILE<SIZE> / KD_MMA * KD_SUMS_EACH; at++) {
+        int j = at / KD_SUMS_EACH, i = at % KD_SUMS_EACH;
         int row = places.row(i), column = j * KD_MMA + places.column(i);
         bool is_seen = first_key + column <= first_query + row;
         kd_put(&dscores[row][column],
@@ -174,9 +173,8 @@ add_to_keys_and_values(more_tiles<T, SIZE> &tiles, const kd_sum_places &places, 
     weights<T, SIZE> &dscores = tiles.shared.dscores[kd_warp_at()], &p = tiles.p[kd_warp_at()];
     products<SIZE> products(tiles.shared);
     KD_UNROLL
-    for (int j = 0; j < TILE<SIZE> / KD_MMA; j++)
-        KD_UNROLL
-    for (int i = 0; i < KD_SUMS_EACH; i++) {
+    for (int at = 0; at < TILE<SIZE> / KD_MMA * KD_SUMS_EACH; at++) {
+        int j = at / KD_SUMS_EACH, i = at % KD_SUMS_EACH;
         int row = places.row(i), column = j * KD_MMA + places.column(i);
         bool is_seen = first_key + row <= first_query + column;
         struct weight weight = weight_of<SIZE>(tiles.queries[column], is_seen,

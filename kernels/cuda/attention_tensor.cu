@@ -38,10 +38,11 @@ template <class T, int SIZE> struct tiles {
 /* A lane has half of a query's keys: the first or the second 16 of each tile. */
 constexpr int HALF = TILE / 2;
 
+/* Scores count as powers of two. */
 struct row {
     int at, half;
-    float max,
-        sum; /* the max is the query's, the sum is of its half; scores count as powers of two */
+    float max; /* of the query */
+    float sum; /* of its half */
 };
 
 /* Scores become weights relative to the greatest so far; gives what earlier sums are to be multiplied by. */
@@ -65,8 +66,8 @@ __device__ __forceinline__ float weigh(weight_rows<T> &weights, struct row &row,
         w.x[i] = exp2f(w.x[i] - max);
         sum += w.x[i];
     }
-    kd_store(&weights.rounded[row.at][from],
-             w); /* the other half's scores have been read: its max is known */
+    /* Over the scores, of which the other half's have been read: its max is known. */
+    kd_store(&weights.rounded[row.at][from], w);
     row.max = max;
     row.sum = row.sum * fade + sum;
     return fade;
