@@ -62,8 +62,8 @@ struct kd_device {
     bool (*replay)(struct kd_queue *queue, struct kd_recording *recording);
     void (*free_recording)(struct kd_recording *recording);
 
-    /* What matmul and linear may round their factors to, from now on; fp32 at first. -1: what the device lacks for it, and the
-     * queue is as before. The other ops compute in fp32 whatever this says, and small products may. */
+    /* What the queue stores values as, and what products may round their factors to (precision.h), from now on; fp32 at first. -1:
+     * what the device lacks for it, and the queue is as before. */
     int (*set_precision)(struct kd_queue *queue, enum kd_precision precision, struct kd_error *err);
 };
 
