@@ -1,4 +1,5 @@
-/* attention.cuh - what the passes of causal attention on the CUDA cores share: tiles of 32 rows of one head, and the two products that they are made of.
+/* attention.cuh - what the passes of causal attention on the CUDA cores share: tiles of 32 rows of one head, and the two products that
+ * they are made of, in fp32 whatever values are stored as.
  * No matrix of length x length is ever in memory.
  *
  * A block of eight warps works on 32 rows ("left": queries, or keys), four a warp, and walks over tiles of 32 others ("right"), one a

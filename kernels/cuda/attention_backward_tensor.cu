@@ -22,9 +22,6 @@ template <int SIZE> constexpr int TILE = SIZE <= 64 ? 32 : 16;
 /* Rows begin 16 bytes further in the banks than the last where there is room. */
 template <int SIZE> constexpr int WEIGHTS_PITCH = SIZE <= 64 ? TILE<SIZE> + 8 : TILE<SIZE>;
 
-/* That run at once on a multiprocessor, by its registers, where its shared memory is that large. */
-template <int SIZE> constexpr int BLOCKS = SIZE <= 64 ? 3 : 2;
-
 /* Of one warp: 16 left rows, a tile of right ones. */
 template <class T, int SIZE> using weights = T[KD_MMA][WEIGHTS_PITCH<SIZE>];
 
@@ -39,6 +36,9 @@ template <class T, int SIZE> struct tiles {
     alignas(32) kd_tensor_tile<T, SIZE, TILE<SIZE>> right[2];
     alignas(32) weights<T, SIZE> dscores[KD_TENSOR_WARPS];
     alignas(32) kd_place_table places;
+
+    /* That run at once on a multiprocessor: its registers are cut into as many, where its shared memory is that large. */
+    static constexpr int AT_ONCE = SIZE <= 64 ? 3 : 2;
 };
 
 /* What only the pass to keys and values has besides. */
@@ -122,9 +122,8 @@ add_to_queries(tiles<T, SIZE> &tiles, const struct query (&queries)[KD_SUMS_EACH
     weights<T, SIZE> &dscores = tiles.dscores[kd_warp_at()];
     products<SIZE> products(tiles);
     KD_UNROLL
-    for (int j = 0; j < TILE<SIZE> / KD_MMA; j++)
-        KD_UNROLL
-    for (int i = 0; i < KD_SUMS_EACH; i++) {
+    for (int at = 0; at < TILE<SIZE> / KD_MMA * KD_SUMS_EACH; at++) {
+        int j = at / KD_SUMS_EACH, i = at % KD_SUMS_EACH;
         int row = places.row(i), column = j * KD_MMA + places.column(i);
         bool is_seen = first_key + column <= first_query + row;
         kd_put(&dscores[row][column],
@@ -174,9 +173,8 @@ add_to_keys_and_values(more_tiles<T, SIZE> &tiles, const kd_sum_places &places, 
     weights<T, SIZE> &dscores = tiles.shared.dscores[kd_warp_at()], &p = tiles.p[kd_warp_at()];
     products<SIZE> products(tiles.shared);
     KD_UNROLL
-    for (int j = 0; j < TILE<SIZE> / KD_MMA; j++)
-        KD_UNROLL
-    for (int i = 0; i < KD_SUMS_EACH; i++) {
+    for (int at = 0; at < TILE<SIZE> / KD_MMA * KD_SUMS_EACH; at++) {
+        int j = at / KD_SUMS_EACH, i = at % KD_SUMS_EACH;
         int row = places.row(i), column = j * KD_MMA + places.column(i);
         bool is_seen = first_key + row <= first_query + column;
         struct weight weight = weight_of<SIZE>(tiles.queries[column], is_seen,
@@ -220,7 +218,8 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>) to_queries(arguments<T> a)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
+    to_queries(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)
         go_to_queries<T, SIZE>(a);
@@ -229,7 +228,7 @@ __global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>) to_queries(ar
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS, BLOCKS<SIZE>)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
     to_keys_and_values(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)

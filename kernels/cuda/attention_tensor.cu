@@ -30,15 +30,19 @@ template <class T, int SIZE> struct tiles {
     alignas(32) weight_rows<T> weights[KD_TENSOR_WARPS];
     alignas(32) kd_place_table places;
     float factors[KD_TENSOR_WARPS][KD_MMA]; /* of the warp's rows of y */
+
+    /* That run at once on a multiprocessor: its registers are cut into as many, where its shared memory is that large. */
+    static constexpr int AT_ONCE = SIZE <= 64 ? 4 : 3;
 };
 
 /* A lane has half of a query's keys: the first or the second 16 of each tile. */
 constexpr int HALF = TILE / 2;
 
+/* Scores count as powers of two. */
 struct row {
     int at, half;
-    float max,
-        sum; /* the max is the query's, the sum is of its half; scores count as powers of two */
+    float max; /* of the query */
+    float sum; /* of its half */
 };
 
 /* Scores become weights relative to the greatest so far; gives what earlier sums are to be multiplied by. */
@@ -62,8 +66,8 @@ __device__ __forceinline__ float weigh(weight_rows<T> &weights, struct row &row,
         w.x[i] = exp2f(w.x[i] - max);
         sum += w.x[i];
     }
-    kd_store(&weights.rounded[row.at][from],
-             w); /* the other half's scores have been read: its max is known */
+    /* Over the scores, of which the other half's have been read: its max is known. */
+    kd_store(&weights.rounded[row.at][from], w);
     row.max = max;
     row.sum = row.sum * fade + sum;
     return fade;
@@ -141,7 +145,7 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
 }
 
 template <class T, int SIZE>
-__global__ void __launch_bounds__(KD_TENSOR_THREADS) attend(arguments<T> a)
+__global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE) attend(arguments<T> a)
 {
     if constexpr (KD_HAS_TENSOR<T>)
         attend_rows<T, SIZE>(a);

@@ -30,7 +30,7 @@ template <> inline constexpr bool KD_HAS_TENSOR<__half> = true;
 template <class T> constexpr bool KD_HAS_TENSOR = true;
 #endif
 
-/* f.operator()<T, SIZE>() with the queue's storage and the head's size, where those are for tensor cores. */
+/* Which calls go to tensor cores: f.operator()<T, SIZE>() with the queue's storage and the head's size, if that is one of them. */
 template <class T, class F> bool kd_by_head_size(int64_t size, const F &f)
 {
     switch (size) {
@@ -238,10 +238,12 @@ kd_write_rows(T *tile, const kd_tensor_sums (&sums)[SIZE / KD_MMA], const kd_sum
 {
     constexpr int PITCH = KD_ROW_PITCH<SIZE>, GROUPS = SIZE / KD_GROUP<T>;
     KD_UNROLL
-    for (int j = 0; j < SIZE / KD_MMA; j++)
+    for (int j = 0; j < SIZE / KD_MMA; j++) {
+        T *to = tile + j * KD_MMA;
         KD_UNROLL
-    for (int i = 0; i < KD_SUMS_EACH; i++)
-        kd_put(&tile[places.row(i) * PITCH + j * KD_MMA + places.column(i)], sums[j].x[i]);
+        for (int i = 0; i < KD_SUMS_EACH; i++)
+            kd_put(&to[places.row(i) * PITCH + places.column(i)], sums[j].x[i]);
+    }
     __syncwarp();
     KD_UNROLL
     for (int at = kd_lane_at(); at < KD_MMA * GROUPS; at += KD_WARP) {

@@ -469,6 +469,16 @@ static void products_of_part_of_a_warp_are_found(void **)
     KD_ASSERT_DIES("mma_sync", KD_LAUNCH(multiply_with_half_a_warp, 1, 32, 0, nullptr));
 }
 
+static __global__ void reach_a_trap()
+{
+    __trap();
+}
+
+static void a_trap_is_named(void **)
+{
+    KD_ASSERT_DIES("thread 0: __trap", KD_LAUNCH(reach_a_trap, 1, 1, 0, nullptr));
+}
+
 static void an_unknown_schedule_is_named(void **)
 {
     KD_ASSERT_DIES("schedule \"sideways\"", kd_sim::set_schedule("sideways"));
@@ -495,6 +505,7 @@ int main()
         cmocka_unit_test(more_shared_memory_than_there_is_is_found),
         cmocka_unit_test(matrices_that_cuda_does_not_take_are_found),
         cmocka_unit_test(products_of_part_of_a_warp_are_found),
+        cmocka_unit_test(a_trap_is_named),
         cmocka_unit_test(an_unknown_schedule_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
