@@ -37,8 +37,10 @@ expect_exit 2 "${ranks[@]}" train.yaml lr=0.003 epochs=none
 [ "$(grep -c "override 'epochs=none': error: /epochs" err)" = 1 ] || complain "override"
 
 # A signal while the data are opened, which takes seconds here, ends it there.
+# The trainer itself: the shell that is to become it catches them too, until it does.
 catches() {
     local caught
+    [ "/proc/$1/exe" -ef "$KATYDID_BIN/katydid-trainer" ] || return 1
     caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status")
     (((0x${caught:-0} & 0x4002) == 0x4002))
 }
