@@ -50,6 +50,7 @@ struct kd_op_clip {
 struct kd_loss_scale {
     float scale;
     int32_t n_good;
+    int64_t n_left_out; /* steps that overflowed, altogether */
 };
 
 /* A trial begins with the first; doubled after so many good steps, halved at each that overflows, never below 1 (Micikevicius et al.:
@@ -58,12 +59,13 @@ enum { KD_LOSS_SCALE_FIRST = 1 << 16, KD_LOSS_SCALE_STEPS = 2000 };
 
 /* From the sum of squares of a gradient of the loss times loss->scale: *norm is that of the gradient without it, *scale what clips (as
  * clip does) and divides by it. Where the sum is not finite *scale is -1, so that the step is left out, and *norm what it is; loss is
- * moved on for the next step: n_good -1 where the scale was 1 already. */
+ * moved on for the next step: n_good -1 where the scale was 1 already. Steps that were left out before do not count: they are
+ * taken off hyper->step. */
 struct kd_op_unscale {
     const double *sum_squares;
     struct kd_loss_scale *loss;
     float *scale, *norm;
-    const struct kd_hyper *hyper;
+    struct kd_hyper *hyper;
 };
 
 /* One pass over the arena: p -= f(g, state), where g = gradient * *scale (scale NULL: 1); *scale below 0: nothing is changed, in all ops

@@ -294,7 +294,7 @@ int kd_checkpoint_read_state(const struct kd_checkpoint *checkpoint,
     if (kd_training_state_read(checkpoint->file.state, state, err) < 0)
         return -1;
     if (!is_same_optimizer(&checkpoint->file, state))
-        state->updates = 0;
+        state->updates = state->loss_scale_left_out = 0;
     return 0;
 }
 

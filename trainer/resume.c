@@ -193,13 +193,15 @@ static void send_reports_again(const struct kd_training *t)
 static void agree_on_counts(struct kd_training *t)
 {
     struct kd_comm *comm = t->session->comm;
-    int64_t counts[] = {t->state.step, t->state.updates, t->saved_step, t->state.loss_scale_good};
+    int64_t counts[] = {t->state.step, t->state.updates, t->saved_step, t->state.loss_scale_good,
+                        t->state.loss_scale_left_out};
     comm->backend->broadcast(comm, 0, counts, sizeof counts);
     comm->backend->broadcast(comm, 0, &t->state.loss_scale, sizeof t->state.loss_scale);
     t->state.step = counts[0];
     t->state.updates = counts[1];
     t->saved_step = counts[2];
     t->state.loss_scale_good = counts[3];
+    t->state.loss_scale_left_out = counts[4];
 }
 
 /* Unless it is told: where it costs nothing. */
@@ -226,7 +228,8 @@ int kd_training_start(struct kd_training *t, struct kd_error *err)
     if (kd_plan_scales_loss(t->plan) && t->state.loss_scale >= 1)
         kd_plan_set_loss_scale(t->plan,
                                (struct kd_loss_scale){.scale = (float)t->state.loss_scale,
-                                                      .n_good = (int32_t)t->state.loss_scale_good});
+                                                      .n_good = (int32_t)t->state.loss_scale_good,
+                                                      .n_left_out = t->state.loss_scale_left_out});
     send_reports_again(t);
     return 0;
 }
@@ -274,6 +277,7 @@ static void note_loss_scale(struct kd_training *t)
     struct kd_loss_scale loss_scale = kd_plan_loss_scale(t->plan);
     t->state.loss_scale = (double)loss_scale.scale;
     t->state.loss_scale_good = loss_scale.n_good;
+    t->state.loss_scale_left_out = loss_scale.n_left_out;
 }
 
 bool kd_training_save(struct kd_training *t, struct kd_error *err)

@@ -63,6 +63,7 @@ char *kd_training_state_text(const struct kd_training_state *state)
     if (state->loss_scale > 0) {
         kd_json_add_number(&json, "loss_scale", state->loss_scale);
         kd_json_add_int(&json, "loss_scale_good", state->loss_scale_good);
+        kd_json_add_int(&json, "loss_scale_left_out", state->loss_scale_left_out);
     }
     add_window(&json, &state->window);
     add_kept(&json, state);
@@ -125,6 +126,7 @@ static int read_all(const json_t *json, struct kd_training_state *state)
     state->reports = json_incref(reports);
     state->loss_scale = json_number_value(json_object_get(json, "loss_scale"));
     state->loss_scale_good = json_integer_value(json_object_get(json, "loss_scale_good"));
+    state->loss_scale_left_out = json_integer_value(json_object_get(json, "loss_scale_left_out"));
     state->settings = json_incref(json_object_get(json, "settings"));
     return *seed == '\0' || *end != '\0' || step < 0 || updates < 0 || per_epoch < 1 ||
                    !json_is_array(reports) || read_window(window, &state->window) < 0 ||

@@ -30,6 +30,7 @@ struct kd_training_state {
     KD_ARR(struct kd_kept) kept; /* the checkpoints that stay, the oldest first */
     double loss_scale;           /* fp16; 0: none, and neither is saved */
     int64_t loss_scale_good;     /* steps since it was changed */
+    int64_t loss_scale_left_out; /* updates that overflowed, and were none */
     double score;                /* of keeping's metric in the report of step scored_step */
     int64_t scored_step;         /* 0: no report yet; neither is saved */
 };

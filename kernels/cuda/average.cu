@@ -42,6 +42,7 @@ __device__ void move_on(struct kd_loss_scale *loss, bool is_good)
                                         : -1;
     if (!is_good && loss->scale > 1.0f)
         loss->scale *= 0.5f;
+    loss->n_left_out += !is_good;
     if (loss->n_good < KD_LOSS_SCALE_STEPS)
         return;
     loss->scale *= 2.0f;
@@ -55,6 +56,7 @@ __global__ void unscale(struct kd_op_unscale a)
     bool is_good = isfinite(*a.sum_squares);
     *a.norm = (float)norm;
     *a.scale = is_good ? (float)(clipped(norm, (double)a.hyper->clip) / scale) : -1.0f;
+    a.hyper->step -= a.loss->n_left_out;
     move_on(a.loss, is_good);
 }
 

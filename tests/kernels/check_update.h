@@ -281,15 +281,15 @@ static void check_loss_scales(struct bench *bench)
         struct kd_loss_scale before, after;
         float scale, norm;
     } cases[] = {
-        {64, 0, {4, 7}, {4, 8}, 0.25f, 2},
-        {64, 1, {4, 7}, {4, 8}, 0.125f, 2},
-        {64, 0, {4, KD_LOSS_SCALE_STEPS - 1}, {8, 0}, 0.25f, 2},
-        {INFINITY, 1, {4, 7}, {2, 0}, -1, INFINITY},
-        {NAN, 0, {1, 7}, {1, -1}, -1, NAN},
-        {64, 0, {1, -1}, {1, 1}, 1, 8},
+        {64, 0, {4, 7, 0}, {4, 8, 0}, 0.25f, 2},
+        {64, 1, {4, 7, 3}, {4, 8, 3}, 0.125f, 2},
+        {64, 0, {4, KD_LOSS_SCALE_STEPS - 1, 1}, {8, 0, 1}, 0.25f, 2},
+        {INFINITY, 1, {4, 7, 3}, {2, 0, 4}, -1, INFINITY},
+        {NAN, 0, {1, 7, 0}, {1, -1, 1}, -1, NAN},
+        {64, 0, {1, -1, 1}, {1, 1, 1}, 1, 8},
     };
     for (size_t c = 0; c < KD_COUNT(cases); c++) {
-        struct kd_hyper h = {.clip = cases[c].clip};
+        struct kd_hyper h = {.clip = cases[c].clip, .step = 9};
         float zeros[2] = {0}, got[2];
         struct kd_loss_scale loss;
         void *on_hyper = to_device(bench, &h, sizeof h);
@@ -303,6 +303,8 @@ static void check_loss_scales(struct bench *bench)
         assert_true(got[0] == cases[c].scale);
         assert_true(got[1] == cases[c].norm || (isnan(got[1]) && isnan(cases[c].norm)));
         assert_memory_equal(&loss, &cases[c].after, sizeof loss);
+        bench_read(bench, &h, on_hyper, sizeof h);
+        assert_int_equal(h.step, 9 - cases[c].before.n_left_out);
         bench->device->free(on_hyper), bench->device->free(on_sum);
         bench->device->free(on_loss), bench->device->free(out);
     }

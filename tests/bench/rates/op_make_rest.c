@@ -183,5 +183,5 @@ struct kd_call op_make_unscale(struct desk *desk, const int64_t *d)
     return KD_CALL(unscale, .sum_squares = desk_in_doubles(desk, 1),
                    .loss = desk_keep(desk, sizeof(struct kd_loss_scale)),
                    .scale = desk_out(desk, 1), .norm = desk_out(desk, 1),
-                   .hyper = desk_in_hyper(desk));
+                   .hyper = desk_keep(desk, sizeof(struct kd_hyper)));
 }
