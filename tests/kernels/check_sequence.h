@@ -59,41 +59,61 @@ static void layernorm_free(struct bench *bench, struct layernorm_buffers *b)
         buffer_free(bench, &all[i]);
 }
 
-static void run_layernorm(struct bench *bench, const struct layernorm_buffers *b, int64_t rows,
-                          int64_t columns, bool with_bias)
+/* The first `shift` values are left out: rows begin at other places of memory then, one fewer of them. */
+struct layernorm_case {
+    int64_t rows, columns, shift;
+    bool has_bias;
+};
+
+static void run_layernorm(struct bench *bench, const struct layernorm_buffers *b,
+                          struct layernorm_case c)
 {
-    run(bench,
-        KD_CALL(layernorm, .x = b->x.device, .weight = b->weight.device,
-                .bias = with_bias ? b->bias.device : NULL, .y = b->y.device,
-                .saved = b->saved.device, .rows = rows, .columns = columns, .epsilon = epsilon));
+    run(bench, KD_CALL(layernorm, .x = buffer_at(&b->x, c.shift), .weight = b->weight.device,
+                       .bias = c.has_bias ? b->bias.device : NULL, .y = buffer_at(&b->y, c.shift),
+                       .saved = b->saved.device, .rows = c.rows - (c.shift > 0),
+                       .columns = c.columns, .epsilon = epsilon));
 }
 
-static void check_one_layernorm(struct bench *bench, int64_t rows, int64_t columns, bool with_bias)
+static void compare_layernorm(struct bench *bench, struct layernorm_buffers *b,
+                              struct layernorm_case c)
 {
-    struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
-    run_layernorm(bench, &b, rows, columns, with_bias);
-    buffer_read(bench, &b.y), buffer_read(bench, &b.saved);
-    for (int64_t i = 0; i < rows && columns; i++) {
-        const float *x = b.x.host + i * columns;
-        double mean = row_mean(x, columns), rstd = row_rstd(x, columns, (double)epsilon);
-        assert_near(b.saved.host[2 * i], mean, 1e-6, "mean", i);
-        assert_near(b.saved.host[2 * i + 1], rstd, 2e-6, "rstd", i);
-        for (int64_t j = 0; j < columns; j++)
-            assert_value(&b.y, i * columns + j,
-                         ((double)x[j] - mean) * rstd * (double)b.weight.host[j] +
-                             (with_bias ? (double)b.bias.host[j] : 0.0),
-                         columns == 1 ? 1e-3 : 5e-6, "y");
+    buffer_read(bench, &b->y), buffer_read(bench, &b->saved);
+    for (int64_t i = 0; i < c.rows - (c.shift > 0) && c.columns; i++) {
+        int64_t first = i * c.columns + c.shift;
+        const float *x = b->x.host + first;
+        double mean = row_mean(x, c.columns), rstd = row_rstd(x, c.columns, (double)epsilon);
+        assert_near(b->saved.host[2 * i], mean, 1e-6, "mean", i);
+        assert_near(b->saved.host[2 * i + 1], rstd, 2e-6, "rstd", i);
+        for (int64_t j = 0; j < c.columns; j++)
+            assert_value(&b->y, first + j,
+                         ((double)x[j] - mean) * rstd * (double)b->weight.host[j] +
+                             (c.has_bias ? (double)b->bias.host[j] : 0.0),
+                         c.columns == 1 ? 1e-3 : 5e-6, "y");
     }
+}
+
+static void check_one_layernorm(struct bench *bench, struct layernorm_case c)
+{
+    struct layernorm_buffers b = layernorm_buffers(bench, c.rows, c.columns);
+    run_layernorm(bench, &b, c);
+    compare_layernorm(bench, &b, c);
     layernorm_free(bench, &b);
 }
+
+/* A warp's rows and a block's: short enough for registers and not, in groups of values and not. */
+static const struct layernorm_case layernorm_cases[] = {
+    {3, 1500, 0, true}, {9, 64, 0, true},   {9, 64, 1, true},    {3, 1024, 0, true},
+    {2, 1536, 0, true}, {2, 8200, 0, true}, {3, 1536, 3, false}, {2, 8201, 0, false},
+};
 
 static void check_layernorm(struct bench *bench)
 {
     FOR_SIZES(columns)
     for (int64_t rows = 0; rows < LAYERNORM_ROWS_MAX; rows += 2)
         for (int bias = 0; bias < 2; bias++)
-            check_one_layernorm(bench, rows, columns, bias);
-    check_one_layernorm(bench, 3, 1500, true);
+            check_one_layernorm(bench, (struct layernorm_case){rows, columns, 0, bias});
+    for (size_t c = 0; c < KD_COUNT(layernorm_cases); c++)
+        check_one_layernorm(bench, layernorm_cases[c]);
 }
 
 /* dx of one row: rstd (g - mean(g) - xhat mean(g xhat)), g = dy weight. */
@@ -130,7 +150,7 @@ static void check_one_layernorm_backward(struct bench *bench, int64_t rows, int6
 {
     struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
     double tolerance = columns < 4 ? 2e-3 : 2e-5;
-    run_layernorm(bench, &b, rows, columns, true);
+    run_layernorm(bench, &b, (struct layernorm_case){rows, columns, 0, true});
     for (int beta = 0; beta < 2; beta++)
         run(bench, KD_CALL(layernorm_backward, .dy = b.dy.device, .x = b.x.device,
                            .saved = b.saved.device, .weight = b.weight.device, .dx = b.dx.device,
@@ -160,7 +180,7 @@ static void check_layernorm_backward_variants(struct bench *bench, int64_t rows,
 {
     struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
     struct buffer again = buffer_random(bench, columns, 1);
-    run_layernorm(bench, &b, rows, columns, true);
+    run_layernorm(bench, &b, (struct layernorm_case){rows, columns, 0, true});
     struct kd_op_layernorm_backward op = {
         .dy = b.dy.device,
         .x = b.x.device,
@@ -197,6 +217,8 @@ static void check_layernorm_backward(struct bench *bench)
         check_one_layernorm_backward(bench, rows, columns);
         check_layernorm_backward_variants(bench, rows, columns);
     }
+    for (size_t c = 0; c < KD_COUNT(layernorm_cases); c++)
+        check_one_layernorm_backward(bench, layernorm_cases[c].rows, layernorm_cases[c].columns);
 }
 
 /* ---- embedding */
