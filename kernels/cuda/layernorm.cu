@@ -172,6 +172,32 @@ template <class Rows> void launch(struct kd_queue *queue, const struct kd_op_lay
     });
 }
 
+/* Only rows that a thread's registers hold: what is summed is read once. */
+template <class Rows, class T>
+bool launch_summed(struct kd_queue *queue, const struct kd_op_add_layernorm *a)
+{
+    struct kd_op_layernorm norm = {};
+    norm.weight = a->weight, norm.bias = a->bias, norm.y = a->y, norm.saved = a->saved;
+    norm.rows = a->rows, norm.columns = a->columns, norm.epsilon = a->epsilon;
+    if (!in_groups_of<T>(a->columns, a->a, a->b, a->sum, a->y) || !kd_is_held<Rows>(a->columns))
+        return false;
+    auto kernel = normalize<Rows, kd_row_held, T, sums<T>>;
+    KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, norm,
+              sums<T>{(const T *)a->a, (const T *)a->b, (T *)a->sum}, true);
+    return true;
+}
+
+bool are_summed_on_the_way(struct kd_queue *queue, const struct kd_op_add_layernorm *a)
+{
+    bool is_done = false;
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        is_done = a->columns > KD_COLUMNS_OF_A_WARP ? launch_summed<kd_block_rows, T>(queue, a)
+                                                    : launch_summed<kd_warp_rows, T>(queue, a);
+    });
+    return is_done;
+}
+
 template <class Rows>
 void launch_back(struct kd_queue *queue, const struct kd_op_layernorm_backward *a)
 {
@@ -239,6 +265,20 @@ void kd_cuda_layernorm(struct kd_queue *queue, const struct kd_op_layernorm *a)
     if (a->rows <= 0 || a->columns <= 0)
         return;
     (a->columns > KD_COLUMNS_OF_A_WARP ? launch<kd_block_rows> : launch<kd_warp_rows>)(queue, a);
+}
+
+void kd_cuda_add_layernorm(struct kd_queue *queue, const struct kd_op_add_layernorm *a)
+{
+    if (a->rows <= 0 || a->columns <= 0 || are_summed_on_the_way(queue, a))
+        return;
+    struct kd_op_add add = {};
+    add.a = a->a, add.b = a->b, add.y = a->sum, add.n = a->rows * a->columns;
+    kd_cuda_add(queue, &add);
+    struct kd_op_layernorm norm = {};
+    norm.x = a->sum, norm.weight = a->weight, norm.bias = a->bias, norm.y = a->y;
+    norm.saved = a->saved, norm.rows = a->rows, norm.columns = a->columns;
+    norm.epsilon = a->epsilon;
+    kd_cuda_layernorm(queue, &norm);
 }
 
 /* The sums first: dx may be dy. */

@@ -116,6 +116,53 @@ static void check_layernorm(struct bench *bench)
         check_one_layernorm(bench, layernorm_cases[c]);
 }
 
+/* What add and then layernorm give, and the same bits where the sum lies in a's place and y in b's. */
+static void check_one_add_layernorm(struct bench *bench, struct layernorm_case c)
+{
+    struct layernorm_buffers b = layernorm_buffers(bench, c.rows, c.columns);
+    struct buffer more = values_random(bench, b.x.n, 1), sum = values_random(bench, b.x.n, 1);
+    struct kd_op_add_layernorm op = {.a = buffer_at(&b.x, c.shift),
+                                     .b = buffer_at(&more, c.shift),
+                                     .sum = buffer_at(&sum, c.shift),
+                                     .weight = b.weight.device,
+                                     .bias = c.has_bias ? b.bias.device : NULL,
+                                     .y = buffer_at(&b.y, c.shift),
+                                     .saved = b.saved.device,
+                                     .rows = c.rows - (c.shift > 0),
+                                     .columns = c.columns,
+                                     .epsilon = epsilon};
+    struct kd_call call = {.op = KD_OP_add_layernorm, .args.add_layernorm = op};
+    run(bench, call);
+    buffer_read(bench, &sum);
+    int64_t n = op.rows * op.columns;
+    for (int64_t i = c.shift; i < c.shift + n; i++)
+        assert_true(sum.host[i] == stored_in(&sum, b.x.host[i] + more.host[i]));
+    struct buffer in_place = buffer_again(&b.x), y_in_place = buffer_again(&more);
+    call.args.add_layernorm.sum = buffer_at(&b.x, c.shift);
+    call.args.add_layernorm.y = buffer_at(&more, c.shift);
+    run(bench, call);
+    memcpy(b.x.host, sum.host, (size_t)sum.n * sizeof *sum.host);
+    compare_layernorm(bench, &b, c);
+    buffer_read(bench, &in_place), buffer_read(bench, &y_in_place);
+    if (n) {
+        assert_memory_equal(in_place.host + c.shift, sum.host + c.shift, (size_t)n * sizeof(float));
+        assert_memory_equal(y_in_place.host + c.shift, b.y.host + c.shift,
+                            (size_t)n * sizeof(float));
+    }
+    free(in_place.host), free(y_in_place.host);
+    buffer_free(bench, &more), buffer_free(bench, &sum);
+    layernorm_free(bench, &b);
+}
+
+static void check_add_layernorm(struct bench *bench)
+{
+    FOR_SIZES(columns)
+    for (int64_t rows = 0; rows < LAYERNORM_ROWS_MAX; rows += 2)
+        check_one_add_layernorm(bench, (struct layernorm_case){rows, columns, 0, rows % 4 == 0});
+    for (size_t c = 0; c < KD_COUNT(layernorm_cases); c++)
+        check_one_add_layernorm(bench, layernorm_cases[c]);
+}
+
 /* dx of one row: rstd (g - mean(g) - xhat mean(g xhat)), g = dy weight. */
 static void layernorm_dx(const struct layernorm_buffers *b, int64_t i, int64_t columns, double *dx)
 {

@@ -19,6 +19,17 @@ struct kd_call op_make_layernorm(struct desk *desk, const int64_t *d)
 }
 
 /* rows, columns */
+struct kd_call op_make_add_layernorm(struct desk *desk, const int64_t *d)
+{
+    shape_of_matrix(desk, d);
+    return KD_CALL(add_layernorm, .a = desk_in(desk, d[0] * d[1]), .b = desk_in(desk, d[0] * d[1]),
+                   .sum = desk_out(desk, d[0] * d[1]), .weight = desk_in(desk, d[1]),
+                   .bias = desk_in(desk, d[1]), .y = desk_out(desk, d[0] * d[1]),
+                   .saved = desk_out(desk, 2 * d[0]), .rows = d[0], .columns = d[1],
+                   .epsilon = 1e-5f);
+}
+
+/* rows, columns */
 struct kd_call op_make_layernorm_backward(struct desk *desk, const int64_t *d)
 {
     shape_of_matrix(desk, d);
