@@ -64,6 +64,25 @@ static void a_gpt_adds_and_normalizes_in_one_call_with_the_same_bits(void **stat
     kd_plan_free(plan);
 }
 
+/* Else the layernorm's output could be given the place of what its rows are still to be made of. */
+static void what_is_summed_lives_until_the_layernorm_that_follows(void **state)
+{
+    (void)state;
+    struct kd_plan *plan = plan_of("{'gpt': {'layers': 2, 'heads': 2, 'width': 16}}", text_shape);
+    int n_sums = 0;
+    for (int i = 0; i < plan->model.n_nodes; i++) {
+        const struct kd_node *node = &plan->model.nodes[i];
+        bool is_sum = strcmp(node->layer->name, "residual") == 0;
+        n_sums += is_sum;
+        for (int j = 0; is_sum && j < node->n_inputs; j++) {
+            int y = plan->flow.nodes[node->inputs[j]].y;
+            assert_true(plan->flow.buffers.items[y].last > i);
+        }
+    }
+    assert_int_equal(n_sums, 4);
+    kd_plan_free(plan);
+}
+
 /* Two steps over rows of 4, as a pass has them. */
 enum { ROWS = 3, COLUMNS = 4, N = ROWS * COLUMNS };
 
@@ -130,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_gpt_adds_and_normalizes_in_one_call_with_the_same_bits),
+        cmocka_unit_test(what_is_summed_lives_until_the_layernorm_that_follows),
         cmocka_unit_test(only_calls_that_may_be_one_become_one),
         cmocka_unit_test(calls_with_a_sum_over_ranks_between_them_stay_two),
     };
