@@ -45,6 +45,7 @@ enum kd_gang_end {
     KD_END_UNSTARTABLE, /* the program could not be started: text says why */
     KD_END_NO_START,    /* this machine could not start anything now: text says why */
     KD_END_MEMORY,      /* the kernel killed it: out of memory */
+    KD_END_GPU_MEMORY, /* a rank found its GPU out of memory: text says how much was asked for and is there */
     KD_N_GANG_ENDS
 };
 

@@ -81,6 +81,8 @@ int kd_loop_record_tail(struct kd_loop *loop, struct kd_tail *tail, int64_t fenc
 static char *describe_end(const struct kd_exit_record *record, const char *lines)
 {
     struct kd_str text = {0};
+    if (record->end == KD_END_GPU_MEMORY) /* the last lines would be mpirun's */
+        return kd_strdup(record->text);
     if (record->end == KD_END_UNSTARTABLE || record->end == KD_END_NO_START)
         kd_str_add(&text, record->text);
     else if (record->end == KD_END_MEMORY)

@@ -25,7 +25,8 @@ static int wait_until_gone(const char *dir, int64_t id, struct kd_error *err)
     return 0;
 }
 
-/* Only an end of its own counts as one: everything else happened because the coordinator went away. */
+/* Only an end of its own counts as one: everything else happened because the coordinator went away. A trainer's says nothing of
+ * its trial, but for a GPU that was out of memory. */
 static void judge_orphan(const struct kd_loop *loop, const char *dir, struct kd_exit_record *record)
 {
     *record = (struct kd_exit_record){.end = KD_END_ORPHANED, .code = -1, .signal = -1};
@@ -33,6 +34,8 @@ static void judge_orphan(const struct kd_loop *loop, const char *dir, struct kd_
     bool has_record = kd_exit_record_read(dir, &found) == 1;
     if (!has_record)
         kd_gang_sweep(dir);
+    if (has_record && found.end == KD_END_GPU_MEMORY)
+        *record = found;
     if (kd_loop_runs_trainer(loop) || !has_record)
         return;
     if (found.end == KD_END_EXITED || found.end == KD_END_UNSTARTABLE || found.end == KD_END_MEMORY)

@@ -223,6 +223,17 @@ static void on_diverged(struct kd_turn *turn, struct kd_study_attempt *attempt, 
     free(reason);
 }
 
+/* It would be the same again, however many retries are left: the search learns that it does not fit. Somebody else's process may
+ * have filled the GPU, which the text lets a person see. */
+static void end_by_memory(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *text)
+{
+    if (attempt->cause == KD_CAUSE_GPU)
+        kd_turn_end_by_gpu(turn, attempt);
+    else
+        kd_turn_end_attempt(turn, attempt,
+                            (struct kd_attempt_end){KD_ATTEMPT_FAILED, KD_MOVE_BROKE, text});
+}
+
 void kd_turn_end_by_message(struct kd_turn *turn, struct kd_study_attempt *attempt,
                             const struct kd_event *event)
 {
@@ -230,8 +241,9 @@ void kd_turn_end_by_message(struct kd_turn *turn, struct kd_study_attempt *attem
         const char *outcome;
         void (*handle)(struct kd_turn *, struct kd_study_attempt *, const char *);
     } outcomes[] = {
-        {"succeeded", on_succeeded}, {"stopped", on_stopped},        {"yielded", on_stopped},
-        {"diverged", on_diverged},   {"failed", end_by_own_failure},
+        {"succeeded", on_succeeded},    {"stopped", on_stopped},
+        {"yielded", on_stopped},        {"diverged", on_diverged},
+        {"failed", end_by_own_failure}, {"out_of_memory", end_by_memory},
     };
     bool is_success = event->outcome && strcmp(event->outcome, "succeeded") == 0;
     if (attempt->cause == KD_CAUSE_GPU && !is_success) {
@@ -289,6 +301,9 @@ void kd_turn_end_by_exit(struct kd_turn *turn, struct kd_study_attempt *attempt,
         break;
     case KD_END_MEMORY: /* its own doing, and it would be again: the search learns that it does not fit */
         end_by_own_failure(turn, attempt, event->text);
+        break;
+    case KD_END_GPU_MEMORY:
+        end_by_memory(turn, attempt, event->text);
         break;
     case KD_END_NO_START:
         kd_turn_end_by_infrastructure(turn, attempt, event->text, false);

@@ -31,7 +31,8 @@ struct kd_device {
     /* The name of the piece of hardware that this process has opened, different from that of any other in the world. */
     void (*identity)(char text[KD_IDENTITY_MAX]);
 
-    void *(*alloc)(size_t bytes); /* ends the process where there is no more: ask memory first */
+    /* Ends the process where there is no more, with exit status KD_OUT_OF_MEMORY and a text that says what there is: ask memory first. */
+    void *(*alloc)(size_t bytes);
     void (*free)(void *memory);
     /* Bytes that may still be allocated, and those there are altogether. */
     void (*memory)(size_t *free_bytes, size_t *total_bytes);
@@ -61,8 +62,8 @@ struct kd_device {
     bool (*replay)(struct kd_queue *queue, struct kd_recording *recording);
     void (*free_recording)(struct kd_recording *recording);
 
-    /* What matmul and linear may round their factors to, from now on; fp32 at first. -1: what the device lacks for it, and the
-     * queue is as before. The other ops compute in fp32 whatever this says, and small products may. */
+    /* What the queue stores values as, and what products may round their factors to (precision.h), from now on; fp32 at first. -1:
+     * what the device lacks for it, and the queue is as before. */
     int (*set_precision)(struct kd_queue *queue, enum kd_precision precision, struct kd_error *err);
 };
 

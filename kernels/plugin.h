@@ -8,7 +8,7 @@
 #include "kernels/device.h"
 
 #define KD_CUDA_PLUGIN_LIBRARY  "libkatydid_cuda.so"
-#define KD_CUDA_PLUGIN_FUNCTION "kd_cuda_plugin_v3"
+#define KD_CUDA_PLUGIN_FUNCTION "kd_cuda_plugin_v4"
 #define KD_CUDA_PLUGIN_PATH     "KATYDID_CUDA_PLUGIN" /* environment: the library, wherever it lies */
 
 enum { KD_PLUGIN_ABI = 3 };

@@ -37,7 +37,7 @@ doors='
 ^curl/                                  coordinator/export/
 ^mpi\.h$                                trainer/comm/mpi.c
 ^(dnnl|oneapi/dnnl/).*                  kernels/cpu/
-^(cuda|cublas|cudnn|nccl|nvml|nvtx3/).* kernels/cuda/
+^(cuda|cublas|cudnn|nccl|nvml|nvtx3/|mma\.h).* kernels/cuda/
 ^jansson\.h$                            coordinator/ trainer/
 ^ut(hash|list|array|string)\.h$         coordinator/ trainer/
 ^cmocka\.h$                             tests/

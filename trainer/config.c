@@ -153,8 +153,9 @@ const struct kd_option kd_config_options[] = {
      .fallback = "fp32",
      .choices = precisions,
      .help =
-         "what products of matrices may round their factors to, on a GPU: fp16 (with dynamic loss "
-         "scaling), and from architecture 80 on tf32 and bf16"},
+         "what a GPU computes in. bf16 (architecture 80 and later) and fp16 (with dynamic loss "
+         "scaling) store what flows between layers in 16 bits, weights and sums stay fp32; tf32 "
+         "(80 and later) rounds the factors of products alone"},
     {.name = "device",
      .kind = KD_OPTION_CHOICE,
      .fallback = "auto",

@@ -145,8 +145,8 @@ static const struct argp parser = {
            "name=value on "
            "stdout. When stderr is a terminal (and TERM is not dumb), a progress line is drawn "
            "there.\n\n"
-           "Exit codes: 0 trained, 1 failed or diverged, 2 bad usage, configuration or data, 130 "
-           "interrupted.",
+           "Exit codes: 0 trained, 1 failed or diverged, 2 bad usage, configuration or data, 71 "
+           "out of memory, 130 interrupted.",
 };
 
 static int print(struct kd_str *text)

@@ -198,6 +198,7 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
 {
     const struct kd_dataset *data = kd_datasets_get(&session->datasets, &config->data, err);
     struct kd_data_shape shape;
+    session->lacks_memory = false;
     if (!data)
         return -1;
     kd_dataset_shape(data, &shape);
@@ -217,6 +218,7 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
                                      .device = session->device,
                                      .precision = config->precision,
                                      .n_sharing = session->n_sharing,
+                                     .lacks_memory = &session->lacks_memory,
                                      .comm = session->comm,
                                      .gang = session->sums_on_gpus ? &session->gang : NULL};
     if (ready_plan(session, &wanted, err) < 0)

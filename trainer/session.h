@@ -17,6 +17,7 @@ struct kd_session {
     struct kd_plan *plan;
     struct kd_speed speed;          /* of the plan */
     struct kd_plan_options plan_is; /* what the plan was made for; its model is not kept */
+    bool lacks_memory;              /* what the last trial could not be prepared for on this rank */
 
     struct kd_loader loader; /* this rank's part of one batch */
     int64_t max_batch;

@@ -17,7 +17,8 @@ struct kd_standalone {
     bool profile;           /* say at the end, on stderr, where the time went */
 };
 
-/* The exit status: 0 trained, 1 failed or diverged, 2 a bad configuration or bad data, 130 interrupted. */
+/* The exit status: 0 trained, 1 failed or diverged, 2 a bad configuration or bad data, 130 interrupted. Out of memory
+ * ends the process instead (KD_OUT_OF_MEMORY). */
 int kd_standalone_run(struct kd_comm *comm, const struct kd_standalone *options);
 
 #endif

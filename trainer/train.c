@@ -417,6 +417,8 @@ static int prepare(struct kd_training *t, struct kd_error *err)
     bool failed = kd_session_prepare(t->session, t->config, &t->dataset, err) < 0;
     if (kd_comm_any_failed(comm, failed, err)) {
         kd_session_drop_plan(t->session);
+        if (kd_comm_any_failed(comm, t->session->lacks_memory, err))
+            t->outcome->kind = KD_OUTCOME_OUT_OF_MEMORY;
         return -1;
     }
     t->plan = t->session->plan;

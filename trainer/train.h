@@ -33,6 +33,7 @@ struct kd_job {
     X(YIELDED, "yielded")                                                                          \
     X(DIVERGED, "diverged")                                                                        \
     X(FAILED, "failed")                                                                            \
+    X(OUT_OF_MEMORY, "out_of_memory")                                                              \
     X(DROPPED, "dropped")
 
 enum kd_outcome_kind {

@@ -9,7 +9,7 @@
 static _Noreturn void out_of_memory(size_t bytes)
 {
     fprintf(stderr, "katydid: out of memory (asked for %zu bytes)\n", bytes);
-    _Exit(71);
+    _Exit(KD_OUT_OF_MEMORY);
 }
 
 static size_t checked_product(size_t n, size_t size)

@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+enum { KD_OUT_OF_MEMORY = 71 }; /* exit status */
+
 void *kd_alloc(size_t bytes);                /* zeroed */
 void *kd_alloc_array(size_t n, size_t size); /* zeroed; n * size is checked for overflow */
 void *kd_realloc_array(void *old, size_t n, size_t size);

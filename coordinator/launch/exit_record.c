@@ -9,7 +9,7 @@ static const char *const words[KD_N_GANG_ENDS] = {
     [KD_END_EXITED] = "exited",           [KD_END_ASKED] = "asked",
     [KD_END_ORPHANED] = "orphaned",       [KD_END_LOST] = "lost",
     [KD_END_UNSTARTABLE] = "unstartable", [KD_END_NO_START] = "no_start",
-    [KD_END_MEMORY] = "memory",
+    [KD_END_MEMORY] = "memory",           [KD_END_GPU_MEMORY] = "gpu_memory",
 };
 
 static int write_durably(int dir_fd, const char *name, const char *text)
@@ -25,7 +25,7 @@ static int write_durably(int dir_fd, const char *name, const char *text)
 
 int kd_exit_record_write(const char *dir, const struct kd_exit_record *record)
 {
-    char line[600];
+    char line[1100];
     snprintf(line, sizeof line, "%s %d %d %s\n", words[record->end], record->code, record->signal,
              record->text);
     int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -47,7 +47,7 @@ static int find_word(const char *word)
 
 int kd_exit_record_read(const char *dir, struct kd_exit_record *record)
 {
-    char path[4200], line[600], word[16];
+    char path[4200], line[1100], word[16];
     snprintf(path, sizeof path, "%s/exit", dir);
     FILE *file = fopen(path, "re");
     if (file == NULL)

@@ -3,6 +3,7 @@
  *     "exited 3 0"        code 3, no signal; by itself
  *     "asked 143 0"       after we asked for it
  *     "memory -1 9"       the kernel killed it, out of memory
+ *     "gpu_memory 71 -1 out of GPU memory: ..."
  *     "orphaned 0 9"      because the coordinator died: signal 9
  *     "unstartable 0 0 cannot start 'x': No such file or directory"
  */
@@ -14,7 +15,7 @@
 struct kd_exit_record {
     enum kd_gang_end end;
     int code, signal; /* -1 = none */
-    char text[512];
+    char text[1024];
 };
 
 /* Temporary name, fsync, rename, fsync of the folder. 0 or -1 (errno). */

@@ -6,7 +6,7 @@
  * it, end of file = the coordinator is gone: end the gang within 5 seconds. To there: 'o' = the log has grown; end of
  * file = the gang is over and DIR/exit says how.
  *
- * It holds DIR/lock as long as it lives, appends the gang's output to LOG (on a full disk it waits, and so does the gang
+ * A rank that finds its GPU out of memory says so in DIR/words (last_words.h). It holds DIR/lock as long as it lives, appends the gang's output to LOG (on a full disk it waits, and so does the gang
  * when its pipe is full: no line is lost), is a subreaper, and leaves only when no
  * process is below it. It uses no library, so that starting it costs nothing and nothing can hang it. */
 #include <errno.h>
@@ -25,6 +25,8 @@
 #include <unistd.h>
 
 #include "coordinator/base/clock.h"
+#include "coordinator/base/last_words.h"
+#include "coordinator/base/mem.h"
 #include "coordinator/launch/exit_record.h"
 #include "coordinator/launch/oom.h"
 #include "coordinator/launch/tree.h"
@@ -41,6 +43,7 @@ enum {
 
 struct supervisor {
     const char *dir, *log_path, *cwd;
+    char *words; /* the path of the gang's last words */
     char **argv;
     int64_t grace_ms;
     int log, output, signals, control; /* -1 = closed */
@@ -89,6 +92,7 @@ static _Noreturn void become_program(const struct supervisor *s, int output, int
     dup2(nothing, 0);
     dup2(output, 1);
     dup2(output, 2);
+    setenv(KD_LAST_WORDS, s->words, 1);
     if (chdir(s->cwd) == 0)
         execvp(s->argv[0], s->argv);
     int failure = errno;
@@ -326,6 +330,14 @@ static void blame_memory(struct supervisor *s)
         s->record.end = KD_END_MEMORY;
 }
 
+/* A command may have got over it: then it ends well. */
+static void blame_gpu_memory(struct supervisor *s)
+{
+    bool has_failed = s->record.end == KD_END_EXITED && s->record.code != 0;
+    if (has_failed && kd_last_words_read(s->words, s->record.text, sizeof s->record.text) == 1)
+        s->record.end = KD_END_GPU_MEMORY;
+}
+
 /* How it ended must be known before we go: a full disk is waited for as long as there is a coordinator. Without one the
  * attempt counts as lost and runs again. */
 static int leave(struct supervisor *s)
@@ -358,6 +370,8 @@ int main(int argc, char **argv)
         .record = {.end = KD_END_EXITED, .code = -1, .signal = -1},
     };
     prepare(&s);
+    s.words = kd_format("%s/words", s.dir);
+    unlink(s.words);
     s.oom_kills = kd_oom_kills();
     int failure = start_child(&s);
     if (failure != 0) {
@@ -370,5 +384,6 @@ int main(int argc, char **argv)
         return 1;
     }
     blame_memory(&s);
+    blame_gpu_memory(&s);
     return leave(&s);
 }

@@ -1,6 +1,7 @@
 /* attention.cu - causal attention forward: a block for 32 queries of a head, which keeps the greatest score and the sum of weights so
  * far, and mends its sums when a greater one comes (Milakov, Gimelshein: "Online normalizer calculation for softmax", 2018). */
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/attention_tensor.h"
 
 namespace
 {
@@ -28,15 +29,15 @@ __device__ __forceinline__ void weigh(struct state &state, float (&scores)[KD_HE
     }
 }
 
+template <class T>
 __global__ void __launch_bounds__(KD_THREADS)
     attend(struct kd_op_attention a, kd_attention_shape shape)
 {
     KD_HEAD_TILES(tiles);
-    kd_attention_place place = shape.place();
-    kd_head_rows q = shape.of_qkv((const float *)a.qkv, place, 0),
-                 k = shape.of_qkv((const float *)a.qkv, place, 1);
-    kd_head_rows v = shape.of_qkv((const float *)a.qkv, place, 2),
-                 y = shape.of_y((const float *)a.y, place);
+    kd_attention_place place = kd_head_place(shape);
+    const T *qkv = (const T *)a.qkv;
+    kd_head_rows<const T> q = shape.of_qkv(qkv, place, 0), k = shape.of_qkv(qkv, place, 1),
+                          v = shape.of_qkv(qkv, place, 2);
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     int64_t query = place.first + warp * KD_HEAD_EACH;
     float scale = rsqrtf((float)shape.size), factors[KD_HEAD_EACH];
@@ -55,7 +56,7 @@ __global__ void __launch_bounds__(KD_THREADS)
         if (lane == 0 && place.part == 0 && query + i < shape.length)
             a.log_sum[shape.row_at(place, query + i)] = state.max[i] + logf(sum);
     }
-    kd_head_write(kd_writable(y), y.stride, place, shape, state.values, factors);
+    kd_head_write(shape.of_y((T *)a.y, place), place, shape, state.values, factors);
 }
 
 } // namespace
@@ -63,6 +64,11 @@ __global__ void __launch_bounds__(KD_THREADS)
 void kd_cuda_attention(struct kd_queue *queue, const struct kd_op_attention *a)
 {
     kd_attention_shape shape = {a->n, a->length, a->n_heads, a->size};
-    if (shape.n_blocks() > 0)
-        KD_LAUNCH(attend, (unsigned)shape.n_blocks(), KD_THREADS, 0, queue->stream, *a, shape);
+    if (kd_head_n_blocks(shape) <= 0 || kd_attention_tensor(queue, a))
+        return;
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = attend<decltype(stored)>;
+        KD_LAUNCH(kernel, (unsigned)kd_head_n_blocks(shape), KD_THREADS, 0, queue->stream, *a,
+                  shape);
+    });
 }

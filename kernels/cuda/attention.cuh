@@ -1,4 +1,4 @@
-/* attention.cuh - what the passes of causal attention share: tiles of 32 rows of one head, and the two products that they are made of.
+/* attention.cuh - what the passes of causal attention on the CUDA cores share: tiles of 32 rows of one head, and the two products that they are made of.
  * No matrix of length x length is ever in memory.
  *
  * A block of eight warps works on 32 rows ("left": queries, or keys), four a warp, and walks over tiles of 32 others ("right"), one a
@@ -6,9 +6,8 @@
 #ifndef KD_KERNELS_CUDA_ATTENTION_CUH
 #define KD_KERNELS_CUDA_ATTENTION_CUH
 
-#include "kernels/cuda/map.cuh"
+#include "kernels/cuda/attention_shape.cuh"
 #include "kernels/cuda/reduce.cuh"
-#include "kernels/cuda/table.h"
 
 static constexpr int KD_HEAD_TILE = 32, KD_HEAD_WARPS = 8,
                      KD_HEAD_EACH = KD_HEAD_TILE / KD_HEAD_WARPS;
@@ -16,64 +15,35 @@ static constexpr int KD_PART = 128, KD_LANE_PARTS = KD_PART / KD_WARP;
 /* Lanes that read the same column of their rows, four floats each, reach all banks. */
 static constexpr int KD_HEAD_PITCH = KD_PART + 4;
 
-/* One head's rows of one kind: element i of row t at x[t stride + i]. */
-struct kd_head_rows {
-    const float *x;
-    int64_t stride;
-};
+/* Tiles of a head's rows, parts of a row, and which of them a block writes. */
+static inline __host__ __device__ int64_t kd_head_n_tiles(const kd_attention_shape &shape)
+{
+    return (shape.length + KD_HEAD_TILE - 1) / KD_HEAD_TILE;
+}
 
-/* What a block works on. */
-struct kd_attention_place {
-    int64_t sample, head, first; /* left row */
-    int64_t part;                /* first number of the head that it writes */
-};
+static inline __host__ __device__ int64_t kd_head_n_parts(const kd_attention_shape &shape)
+{
+    return (shape.size + KD_PART - 1) / KD_PART;
+}
 
-struct kd_attention_shape {
-    int64_t n, length, n_heads, size;
+static inline int64_t kd_head_n_blocks(const kd_attention_shape &shape)
+{
+    return shape.n * shape.n_heads * kd_head_n_tiles(shape) * kd_head_n_parts(shape);
+}
 
-    __host__ __device__ int64_t n_tiles() const
-    {
-        return (length + KD_HEAD_TILE - 1) / KD_HEAD_TILE;
-    }
-    __host__ __device__ int64_t n_parts() const
-    {
-        return (size + KD_PART - 1) / KD_PART;
-    }
-    int64_t n_blocks() const
-    {
-        return n * n_heads * n_tiles() * n_parts();
-    }
-    __device__ struct kd_attention_place place() const
-    {
-        int64_t at = blockIdx.x;
-        struct kd_attention_place place;
-        place.part = at % n_parts() * KD_PART;
-        at /= n_parts();
-        place.first = at % n_tiles() * KD_HEAD_TILE;
-        at /= n_tiles();
-        place.head = at % n_heads;
-        place.sample = at / n_heads;
-        return place;
-    }
-    /* kind: 0, 1, 2 for q, k, v. */
-    __device__ struct kd_head_rows of_qkv(const float *qkv, const kd_attention_place &place,
-                                          int kind) const
-    {
-        int64_t stride = 3 * n_heads * size;
-        return {qkv + place.sample * length * stride + (kind * n_heads + place.head) * size,
-                stride};
-    }
-    __device__ struct kd_head_rows of_y(const float *y, const kd_attention_place &place) const
-    {
-        int64_t stride = n_heads * size;
-        return {y + place.sample * length * stride + place.head * size, stride};
-    }
-    /* Where the row's log_sum and the like stand. */
-    __device__ int64_t row_at(const kd_attention_place &place, int64_t t) const
-    {
-        return (place.sample * n_heads + place.head) * length + t;
-    }
-};
+static __device__ __forceinline__ struct kd_attention_place
+kd_head_place(const kd_attention_shape &shape)
+{
+    int64_t at = blockIdx.x;
+    struct kd_attention_place place;
+    place.part = at % kd_head_n_parts(shape) * KD_PART;
+    at /= kd_head_n_parts(shape);
+    place.first = at % kd_head_n_tiles(shape) * KD_HEAD_TILE;
+    at /= kd_head_n_tiles(shape);
+    place.head = at % shape.n_heads;
+    place.sample = at / shape.n_heads;
+    return place;
+}
 
 typedef float kd_head_tile[KD_HEAD_TILE][KD_HEAD_PITCH];
 typedef float kd_head_weights[KD_HEAD_WARPS][KD_HEAD_TILE][KD_HEAD_EACH];
@@ -99,24 +69,26 @@ static __device__ __forceinline__ int kd_padded(int64_t from, int64_t size)
 }
 
 /* tile[r][i] = number from + i of row first + r, zeros where there are no such. */
-static __device__ __forceinline__ void kd_load_tile(kd_head_tile &tile, const kd_head_rows &rows,
-                                                    int64_t first, int64_t from,
-                                                    const kd_attention_shape &shape)
+template <class T>
+__device__ __forceinline__ void kd_load_tile(kd_head_tile &tile, const kd_head_rows<const T> &rows,
+                                             int64_t first, int64_t from,
+                                             const kd_attention_shape &shape)
 {
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     int padded = kd_padded(from, shape.size);
     for (int r = warp; r < KD_HEAD_TILE; r += KD_HEAD_WARPS)
         for (int i = lane; i < padded; i += KD_WARP) {
             bool is_there = first + r < shape.length && from + i < shape.size;
-            tile[r][i] = is_there ? rows.x[(first + r) * rows.stride + from + i] : 0.0f;
+            tile[r][i] = is_there ? kd_float(rows.x[(first + r) * rows.stride + from + i]) : 0.0f;
         }
 }
 
 /* products[q] = the product of left row left_first + 4 warp + q with right row right_first + lane. All threads of the block. */
-static __device__ __forceinline__ void
-kd_head_products(const kd_head_tiles &tiles, const kd_head_rows &left, int64_t left_first,
-                 const kd_head_rows &right, int64_t right_first, const kd_attention_shape &shape,
-                 float (&products)[KD_HEAD_EACH])
+template <class T>
+__device__ __forceinline__ void
+kd_head_products(const kd_head_tiles &tiles, const kd_head_rows<const T> &left, int64_t left_first,
+                 const kd_head_rows<const T> &right, int64_t right_first,
+                 const kd_attention_shape &shape, float (&products)[KD_HEAD_EACH])
 {
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     for (int q = 0; q < KD_HEAD_EACH; q++)
@@ -140,11 +112,11 @@ kd_head_products(const kd_head_tiles &tiles, const kd_head_rows &left, int64_t l
 
 /* sums[q][e] += over the right rows, each a lane's: weights[q] of that lane times its number part + 32 e + lane. All threads of the
  * block. */
-static __device__ __forceinline__ void kd_head_add(const kd_head_tiles &tiles,
-                                                   const float (&weights)[KD_HEAD_EACH],
-                                                   const kd_head_rows &right, int64_t right_first,
-                                                   int64_t part, const kd_attention_shape &shape,
-                                                   float (&sums)[KD_HEAD_EACH][KD_LANE_PARTS])
+template <class T>
+__device__ __forceinline__ void
+kd_head_add(const kd_head_tiles &tiles, const float (&weights)[KD_HEAD_EACH],
+            const kd_head_rows<const T> &right, int64_t right_first, int64_t part,
+            const kd_attention_shape &shape, float (&sums)[KD_HEAD_EACH][KD_LANE_PARTS])
 {
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     int padded = kd_padded(part, shape.size);
@@ -166,8 +138,9 @@ static __device__ __forceinline__ void kd_head_add(const kd_head_tiles &tiles,
 }
 
 /* Writes what was added up, times factor, as the part's numbers of the left rows. */
-static __device__ __forceinline__ void
-kd_head_write(float *x, int64_t stride, const kd_attention_place &place,
+template <class T>
+__device__ __forceinline__ void
+kd_head_write(const kd_head_rows<T> &rows, const kd_attention_place &place,
               const kd_attention_shape &shape, const float (&sums)[KD_HEAD_EACH][KD_LANE_PARTS],
               const float (&factors)[KD_HEAD_EACH])
 {
@@ -177,14 +150,8 @@ kd_head_write(float *x, int64_t stride, const kd_attention_place &place,
             int64_t t = place.first + warp * KD_HEAD_EACH + q;
             int64_t i = place.part + lane + KD_WARP * e;
             if (t < shape.length && i < shape.size)
-                x[t * stride + i] = sums[q][e] * factors[q];
+                kd_put(&rows.x[t * rows.stride + i], sums[q][e] * factors[q]);
         }
-}
-
-/* The same rows to write to. */
-static __device__ __forceinline__ float *kd_writable(const kd_head_rows &rows)
-{
-    return const_cast<float *>(rows.x);
 }
 
 #endif

@@ -4,6 +4,7 @@
  * With p the weights, dp = dy v^T and mean[t] = sum over s of p dp = dy[t] y[t]: dscore = p (dp - mean) / sqrt(size);
  * dq = dscore k, dk = dscore^T q, dv = p^T dy. */
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/attention_tensor.h"
 
 namespace
 {
@@ -15,17 +16,17 @@ struct backward {
 };
 
 /* A warp for each row. */
-__global__ void multiply_rows(struct backward b)
+template <class T> __global__ void multiply_rows(struct backward b)
 {
     const kd_attention_shape &shape = b.shape;
     int64_t row = (int64_t)blockIdx.x * (KD_THREADS / KD_WARP) + threadIdx.x / KD_WARP;
     int lane = (int)threadIdx.x % KD_WARP;
     if (row >= shape.n * shape.length * shape.n_heads)
         return; /* the whole warp */
+    const T *dy = (const T *)b.a.dy + row * shape.size, *y = (const T *)b.a.y + row * shape.size;
     float sum = 0.0f;
     for (int64_t i = lane; i < shape.size; i += KD_WARP)
-        sum += ((const float *)b.a.dy)[row * shape.size + i] *
-               ((const float *)b.a.y)[row * shape.size + i];
+        sum += kd_float(dy[i]) * kd_float(y[i]);
     sum = kd_warp_sum(sum);
     int64_t head = row % shape.n_heads, t = row / shape.n_heads % shape.length;
     int64_t sample = row / shape.n_heads / shape.length;
@@ -52,35 +53,35 @@ __device__ __forceinline__ struct weight weight_of(const struct backward &b,
     return weight;
 }
 
+template <class T>
 __device__ __forceinline__ void write(const struct backward &b, const kd_attention_place &place,
                                       int kind, const float (&sums)[KD_HEAD_EACH][KD_LANE_PARTS])
 {
     const float as_they_are[KD_HEAD_EACH] = {1.0f, 1.0f, 1.0f, 1.0f};
-    kd_head_rows rows = b.shape.of_qkv((const float *)b.a.dqkv, place, kind);
-    kd_head_write(kd_writable(rows), rows.stride, place, b.shape, sums, as_they_are);
+    kd_head_write(b.shape.of_qkv((T *)b.a.dqkv, place, kind), place, b.shape, sums, as_they_are);
 }
 
 /* What a block sees of its head. */
-struct head {
-    kd_head_rows q, k, v, dy;
+template <class T> struct head {
+    kd_head_rows<const T> q, k, v, dy;
 };
 
-__device__ __forceinline__ struct head head_of(const struct backward &b,
-                                               const kd_attention_place &place)
+template <class T>
+__device__ __forceinline__ head<T> head_of(const struct backward &b,
+                                           const kd_attention_place &place)
 {
-    return {b.shape.of_qkv((const float *)b.a.qkv, place, 0),
-            b.shape.of_qkv((const float *)b.a.qkv, place, 1),
-            b.shape.of_qkv((const float *)b.a.qkv, place, 2),
-            b.shape.of_y((const float *)b.a.dy, place)};
+    const T *qkv = (const T *)b.a.qkv;
+    return {b.shape.of_qkv(qkv, place, 0), b.shape.of_qkv(qkv, place, 1),
+            b.shape.of_qkv(qkv, place, 2), b.shape.of_y((const T *)b.a.dy, place)};
 }
 
 /* A block for 32 queries: all keys up to them. */
-__global__ void __launch_bounds__(KD_THREADS) to_queries(struct backward b)
+template <class T> __global__ void __launch_bounds__(KD_THREADS) to_queries(struct backward b)
 {
     KD_HEAD_TILES(tiles);
     const kd_attention_shape &shape = b.shape;
-    kd_attention_place place = shape.place();
-    struct head head = head_of(b, place);
+    kd_attention_place place = kd_head_place(shape);
+    head<T> head = head_of<T>(b, place);
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     float dq[KD_HEAD_EACH][KD_LANE_PARTS] = {};
     for (int64_t first = 0; first <= place.first; first += KD_HEAD_TILE) {
@@ -93,16 +94,17 @@ __global__ void __launch_bounds__(KD_THREADS) to_queries(struct backward b)
                             .dscore;
         kd_head_add(tiles, scores, head.k, first, place.part, shape, dq);
     }
-    write(b, place, 0, dq);
+    write<T>(b, place, 0, dq);
 }
 
 /* A block for 32 keys: all queries from them on. */
+template <class T>
 __global__ void __launch_bounds__(KD_THREADS) to_keys_and_values(struct backward b)
 {
     KD_HEAD_TILES(tiles);
     const kd_attention_shape &shape = b.shape;
-    kd_attention_place place = shape.place();
-    struct head head = head_of(b, place);
+    kd_attention_place place = kd_head_place(shape);
+    head<T> head = head_of<T>(b, place);
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     float dk[KD_HEAD_EACH][KD_LANE_PARTS] = {}, dv[KD_HEAD_EACH][KD_LANE_PARTS] = {};
     for (int64_t first = place.first; first < shape.length; first += KD_HEAD_TILE) {
@@ -118,8 +120,8 @@ __global__ void __launch_bounds__(KD_THREADS) to_keys_and_values(struct backward
         kd_head_add(tiles, p, head.dy, first, place.part, shape, dv);
         kd_head_add(tiles, dscore, head.q, first, place.part, shape, dk);
     }
-    write(b, place, 1, dk);
-    write(b, place, 2, dv);
+    write<T>(b, place, 1, dk);
+    write<T>(b, place, 2, dv);
 }
 
 } // namespace
@@ -128,12 +130,19 @@ void kd_cuda_attention_backward(struct kd_queue *queue, const struct kd_op_atten
 {
     kd_attention_shape shape = {a->n, a->length, a->n_heads, a->size};
     int64_t n_rows = a->n * a->length * a->n_heads;
-    if (shape.n_blocks() <= 0)
+    if (kd_head_n_blocks(shape) <= 0)
         return;
-    struct backward b = {*a, shape, NULL};
-    b.means = (float *)kd_cuda_scratch(queue, (size_t)n_rows * sizeof(float));
-    unsigned of_rows = (unsigned)((n_rows + KD_THREADS / KD_WARP - 1) / (KD_THREADS / KD_WARP));
-    KD_LAUNCH(multiply_rows, of_rows, KD_THREADS, 0, queue->stream, b);
-    KD_LAUNCH(to_queries, (unsigned)shape.n_blocks(), KD_THREADS, 0, queue->stream, b);
-    KD_LAUNCH(to_keys_and_values, (unsigned)shape.n_blocks(), KD_THREADS, 0, queue->stream, b);
+    float *means = (float *)kd_cuda_scratch(queue, (size_t)n_rows * sizeof(float));
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        struct backward b = {*a, shape, means};
+        auto first = multiply_rows<T>, second = to_queries<T>, third = to_keys_and_values<T>;
+        unsigned n_blocks = (unsigned)kd_head_n_blocks(shape);
+        unsigned of_rows = (unsigned)((n_rows + KD_THREADS / KD_WARP - 1) / (KD_THREADS / KD_WARP));
+        KD_LAUNCH(first, of_rows, KD_THREADS, 0, queue->stream, b);
+        if (kd_attention_backward_tensor(queue, a, means))
+            return;
+        KD_LAUNCH(second, n_blocks, KD_THREADS, 0, queue->stream, b);
+        KD_LAUNCH(third, n_blocks, KD_THREADS, 0, queue->stream, b);
+    });
 }

@@ -2,11 +2,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "kernels/cuda/lt.h"
+#include "kernels/cuda/memory.h"
 #include "kernels/cuda/ranges.h"
 #include "kernels/cuda/table.h"
+
+extern "C" {
+#include "coordinator/base/log.h"
+}
 
 extern "C" const char kd_cuda_architectures[]; /* plugin.c */
 
@@ -20,6 +26,8 @@ void kd_cuda_check(cudaError_t error, const char *call, const char *file, int li
 {
     if (error == cudaSuccess)
         return;
+    if (error == cudaErrorMemoryAllocation)
+        kd_cuda_end_out_of_memory(0, call);
     fprintf(stderr, "katydid: CUDA: %s at %s:%d failed: %s (%s)\n", call, file, line,
             cudaGetErrorString(error), cudaGetErrorName(error));
     fflush(NULL);
@@ -49,6 +57,20 @@ static int no_gpu(const char *why, struct kd_error *err)
         why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "");
 }
 
+/* Not even CUDA itself has room: what is free is not known, as asking takes memory too. */
+static int no_room(struct kd_error *err)
+{
+    return kd_fail(err, "device cuda: out of GPU memory before anything was asked for: other "
+                        "programs or ranks hold it "
+                        "(`nvidia-smi` shows them): end them, or say device: cpu");
+}
+
+static int no_use(cudaError_t error, struct kd_error *err)
+{
+    return error == cudaErrorMemoryAllocation ? no_room(err)
+                                              : no_gpu(cudaGetErrorString(error), err);
+}
+
 static int find_gpu(int which, struct kd_error *err)
 {
     int n_gpus = 0;
@@ -58,7 +80,7 @@ static int find_gpu(int which, struct kd_error *err)
     if (error != cudaSuccess || n_gpus == 0)
         return no_gpu(error != cudaSuccess ? cudaGetErrorString(error) : "there are 0", err);
     error = cudaSetDevice(which % n_gpus);
-    return error == cudaSuccess ? 0 : no_gpu(cudaGetErrorString(error), err);
+    return error == cudaSuccess ? 0 : no_use(error, err);
 }
 
 static __global__ void probe()
@@ -77,7 +99,7 @@ static int check_architecture(struct kd_error *err)
     cudaGetLastError(); /* it is told of here, and not by the next launch */
     if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction &&
         error != cudaErrorUnsupportedPtxVersion)
-        return no_gpu(cudaGetErrorString(error), err);
+        return no_use(error, err);
     if (cudaGetDevice(&at) != cudaSuccess || cudaGetDeviceProperties(&gpu, at) != cudaSuccess)
         return no_gpu(cudaGetErrorString(error), err);
     return kd_fail(err,
@@ -97,7 +119,7 @@ static void cuda_close(struct kd_queue *queue)
     for (int i = 0; i < KD_MARKS; i++)
         if (queue->marks[i])
             KD_CUDA(cudaEventDestroy(queue->marks[i]));
-    KD_CUDA(cudaFree(queue->scratch));
+    kd_cuda_delete(queue->scratch);
     KD_CUDA(cudaStreamDestroy(queue->stream));
     free(queue);
 }
@@ -108,6 +130,8 @@ static int cuda_open(int which, struct kd_queue **queue, struct kd_error *err)
         return -1;
     cudaStream_t stream;
     cudaError_t error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    if (error == cudaErrorMemoryAllocation)
+        return no_room(err);
     if (error != cudaSuccess)
         return kd_fail(err, "device cuda: the GPU takes no work: %s", cudaGetErrorString(error));
     *queue = (struct kd_queue *)kd_alloc(sizeof **queue);
@@ -127,49 +151,34 @@ static void cuda_identity(char text[KD_IDENTITY_MAX])
 
 /* ---- memory */
 
-static void out_of_memory(size_t wanted)
-{
-    size_t free_bytes = 0, total = 0;
-    if (cudaMemGetInfo(&free_bytes, &total) != cudaSuccess)
-        return;
-    fprintf(stderr, "katydid: out of GPU memory: %zu bytes asked for, %zu of %zu are free\n",
-            wanted, free_bytes, total);
-}
-
-static void *allocate(size_t bytes)
-{
-    void *memory = NULL;
-    cudaError_t error = cudaMalloc(&memory, bytes);
-    if (error == cudaErrorMemoryAllocation)
-        out_of_memory(bytes);
-    kd_cuda_check(error, "cudaMalloc", __FILE__, __LINE__);
-    return memory;
-}
-
 /* The queues' streams do not wait for the default one, on which zeros are written. */
 static void *cuda_alloc(size_t bytes)
 {
-    void *memory = allocate(bytes ? bytes : 1);
+    void *memory = kd_cuda_new(bytes, "a model, its optimizer or its data");
     KD_CUDA(cudaMemset(memory, 0, bytes ? bytes : 1));
     KD_CUDA(cudaStreamSynchronize(0));
     return memory;
 }
 
-static void cuda_free(void *memory)
+/* Somewhat more than is asked for, as there may soon be an op that needs that; where it does not fit, no more. */
+static void *new_scratch(size_t bytes, size_t *got)
 {
+    const size_t least = 1 << 20;
+    *got = bytes > least ? bytes + bytes / 2 : least;
+    void *memory = kd_cuda_try_new(*got);
     if (memory)
-        KD_CUDA(cudaFree(memory));
+        return memory;
+    *got = bytes;
+    return kd_cuda_new(bytes, "what an op needs in passing");
 }
 
 void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes)
 {
-    const size_t least = 1 << 20;
     if (bytes <= queue->scratch_bytes)
         return queue->scratch;
     KD_CUDA(cudaStreamSynchronize(queue->stream)); /* the old one may still be in use */
-    KD_CUDA(cudaFree(queue->scratch));
-    queue->scratch_bytes = bytes > least ? bytes + bytes / 2 : least;
-    queue->scratch = allocate(queue->scratch_bytes);
+    kd_cuda_delete(queue->scratch);
+    queue->scratch = new_scratch(bytes, &queue->scratch_bytes);
     queue->n_scratches++;
     return queue->scratch;
 }
@@ -191,11 +200,31 @@ static void cuda_memory(size_t *free_bytes, size_t *total_bytes)
     KD_CUDA(cudaMemGetInfo(free_bytes, total_bytes));
 }
 
+/* The first time only: where one is refused, many are. */
+static void tell_of_refused_pin(size_t bytes, cudaError_t error)
+{
+    static bool was_told;
+    struct rlimit limit = {};
+    char most[40] = "unlimited";
+    if (was_told)
+        return;
+    was_told = true;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        snprintf(most, sizeof most, "%llu bytes", (unsigned long long)limit.rlim_cur);
+    kd_warn("copies to and from the GPU are slower than they could be: %zu bytes of host memory "
+            "cannot be pinned (%s); the limit of locked memory is %s (`ulimit -l`): raise it if "
+            "that is the reason",
+            bytes, cudaGetErrorString(error), most);
+}
+
 /* What the system does not let be pinned (a limit of locked memory) is copied all the same, by way of the driver's own buffer. */
 static void cuda_pin(void *host, size_t bytes)
 {
-    if (cudaHostRegister(host, bytes, cudaHostRegisterDefault) != cudaSuccess)
-        cudaGetLastError(); /* else the next launch would report it */
+    cudaError_t error = cudaHostRegister(host, bytes, cudaHostRegisterDefault);
+    if (error == cudaSuccess)
+        return;
+    cudaGetLastError(); /* else the next launch would report it */
+    tell_of_refused_pin(bytes, error);
 }
 
 static void cuda_unpin(void *host)
@@ -300,7 +329,7 @@ const struct kd_device kd_device_cuda = {
     .close = cuda_close,
     .identity = cuda_identity,
     .alloc = cuda_alloc,
-    .free = cuda_free,
+    .free = kd_cuda_delete,
     .memory = cuda_memory,
     .copy_in = cuda_copy_in,
     .copy_out = cuda_copy_out,

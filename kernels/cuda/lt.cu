@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "kernels/cuda/memory.h"
+
 extern "C" {
 #include "kernels/cuda/lt_plan.h"
 }
@@ -34,14 +36,8 @@ cudaDeviceProp gpu_of_this_process()
 void allocate_workspace(struct kd_lt_state *lt)
 {
     const size_t bytes = (size_t)(gpu_of_this_process().major >= 9 ? 32 : 4) << 20;
-    cudaError_t error = cudaMalloc(&lt->workspace, bytes);
-    if (error == cudaErrorMemoryAllocation) {
-        cudaGetLastError(); /* it is dealt with, and no launch's */
-        lt->workspace = NULL;
-        return;
-    }
-    kd_cuda_check(error, "cudaMalloc", __FILE__, __LINE__);
-    lt->plans.workspace_bytes = bytes;
+    lt->workspace = kd_cuda_try_new(bytes);
+    lt->plans.workspace_bytes = lt->workspace ? bytes : 0;
 }
 
 int64_t least_product()
@@ -240,7 +236,7 @@ void kd_lt_close(struct kd_queue *queue)
         return;
     if (lt->library) {
         kd_lt_plans_free(&lt->plans, lt->library);
-        KD_CUDA(cudaFree(lt->workspace));
+        kd_cuda_delete(lt->workspace);
         kd_lt_check(lt->library, lt->library->cublasLtDestroy(lt->handle), "cublasLtDestroy", NULL);
     }
     free(lt);

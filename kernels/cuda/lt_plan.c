@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "coordinator/base/mem.h"
+#include "kernels/cuda/memory.h"
 
 _Static_assert(sizeof(struct kd_lt_shape) == 14 * sizeof(int64_t), "no byte is without meaning");
 
@@ -15,6 +16,8 @@ void kd_lt_check(const struct kd_lt *lt, int status, const char *call,
 {
     if (status == KD_LT_SUCCESS)
         return;
+    if (status == KD_LT_ALLOC_FAILED)
+        kd_cuda_end_out_of_memory(0, call);
     fprintf(stderr, "katydid: cuBLASLt %zu: %s failed: %s", lt->version, call,
             lt->cublasLtGetStatusName(status));
     if (shape)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernels/cuda/memory.h"
 #include "kernels/cuda/table.h"
 
 extern "C" {
@@ -22,6 +23,7 @@ struct kd_collective {
     const struct kd_nccl *nccl;
     struct kd_nccl_comm *comm; /* NULL: aborted, for the reason in failure */
     int rank, size;
+    bool is_open; /* all ranks have come together */
     double deadline_s;
     struct kd_nccl_record record;
     struct kd_error failure;
@@ -102,8 +104,27 @@ static int name_rank(const struct kd_collective *c, struct kd_error *err)
     return kd_error_prefix(err, "NCCL: rank %d of %d", c->rank, c->size);
 }
 
+/* NCCL has no number for it, but says what its allocators found. */
+static bool tells_of_memory(int result, const char *last)
+{
+    return result == KD_NCCL_UNHANDLED_CUDA_ERROR && last &&
+           (strstr(last, "out of memory") || strstr(last, "Failed to CUDA"));
+}
+
+/* While the ranks come together it is none: they can still sum by way of the host. */
+static void end_if_out_of_memory(const struct kd_collective *c, int result, const char *call)
+{
+    const char *last = c->nccl->ncclGetLastError(c->comm);
+    char use[200];
+    if (!c->is_open || !tells_of_memory(result, last))
+        return;
+    snprintf(use, sizeof use, "NCCL's %s (%.120s)", call, last);
+    kd_cuda_end_out_of_memory(0, use);
+}
+
 static int fail_call(struct kd_collective *c, int result, const char *call)
 {
+    end_if_out_of_memory(c, result, call);
     fail_result(c->nccl, c->comm, result, call, &c->failure);
     name_rank(c, &c->failure);
     return give_up(c);
@@ -183,6 +204,7 @@ static int open_collective(struct kd_collective **collective, const struct kd_co
         free(c);
         return -1;
     }
+    c->is_open = true;
     *collective = c;
     return 0;
 }

@@ -6,9 +6,9 @@ extern const char kd_cuda_architectures[];
 
 const char kd_cuda_architectures[] = KD_CUDA_ARCHITECTURES;
 
-kd_plugin_fn kd_cuda_plugin_v3;
+kd_plugin_fn kd_cuda_plugin_v4;
 
-const struct kd_plugin *kd_cuda_plugin_v3(void)
+const struct kd_plugin *kd_cuda_plugin_v4(void)
 {
     static const struct kd_plugin plugin = {
         .abi = KD_PLUGIN_ABI,

@@ -4,13 +4,15 @@
  *   KD_LAUNCH(kernel, grid, block, shared_bytes, stream, args...)    instead of kernel<<<...>>>(args...); a template's
  *                                                                    instance is named by a variable first
  *   KD_SHARED(float, tile, [16][17]);                                instead of __shared__ float tile[16][17]
- *   KD_DYN_SHARED(float, row);                                       the launch's shared_bytes, as float *row
+ *   KD_DYN_SHARED(float, row);                                       the launch's shared_bytes, as float *row, aligned to
+ *                                                                    32 bytes
  *   KD_UNROLL for (...)                                              #pragma unroll; KD_UNROLL_BY(4): by 4
  *   KD_CUDA(cudaMalloc(...));                                        every call: what fails ends the process
  *
  * Blocks are a multiple of 32 threads, all of which reach every barrier (no early return before one); warp primitives name
  * the full mask, or one whose lanes all come. No float atomics. Static and dynamic shared memory together stay below 48 KiB.
- * Not in the shim: __expf and its like, __activemask, cooperative groups, tensor cores, dynamic parallelism. */
+ * Tensor cores: <mma.h>, 16 x 16 x 16 of fp16 or bf16 with sums in fp32. Not in the shim: __expf and its like, __activemask,
+ * cooperative groups, dynamic parallelism. */
 #ifndef KD_KERNELS_CUDA_PORT_H
 #define KD_KERNELS_CUDA_PORT_H
 
@@ -30,7 +32,7 @@
 #define KD_UNROLL_BY(n)                   KD_PRAGMA(unroll n)
 #define KD_PRAGMA(text)                   _Pragma(#text)
 #define KD_DYN_SHARED(type, name)                                                                  \
-    extern __shared__ __align__(16) unsigned char kd_dynamic_shared[];                             \
+    extern __shared__ __align__(32) unsigned char kd_dynamic_shared[];                             \
     type *name = reinterpret_cast<type *>(kd_dynamic_shared)
 #endif
 

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cuda/memory.h"
+
 static bool is_made_of(const struct kd_range_table *table, const struct kd_range *ranges,
                        int n_ranges)
 {
@@ -34,7 +36,7 @@ static struct kd_range_table *table_new(struct kd_queue *queue, const struct kd_
     table->n_ranges = n_ranges;
     table->seen = KD_NEW_ARRAY(struct kd_range, (size_t)n_ranges + 1);
     memcpy(table->seen, ranges, (size_t)n_ranges * sizeof *ranges);
-    KD_CUDA(cudaMalloc((void **)&table->ranges, bytes + 1));
+    table->ranges = (struct kd_device_range *)kd_cuda_new(bytes, "a table of the optimizer's");
     KD_CUDA(cudaMemcpyAsync(table->ranges, made, bytes, cudaMemcpyHostToDevice, queue->stream));
     KD_CUDA(cudaStreamSynchronize(queue->stream));
     free(made);
@@ -58,7 +60,7 @@ void kd_range_tables_free(struct kd_queue *queue)
     while (queue->range_tables) {
         struct kd_range_table *table = queue->range_tables;
         queue->range_tables = table->next;
-        KD_CUDA(cudaFree(table->ranges));
+        kd_cuda_delete(table->ranges);
         free(table->seen);
         free(table);
     }

@@ -26,7 +26,7 @@ struct kd_queue {
     int n_scratches; /* how often what recordings name was made anew: scratch, the precision */
     cudaEvent_t marks[KD_MARKS];         /* NULL: not used yet */
     struct kd_range_table *range_tables; /* ranges.h */
-    enum kd_precision precision;         /* of products */
+    enum kd_precision precision;         /* what it stores values as */
     struct kd_lt_state *lt;              /* lt.h; NULL: no product yet */
 };
 

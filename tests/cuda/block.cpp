@@ -214,6 +214,12 @@ static uint64_t from_lane(const thread *lanes, const thread *asks)
     return lanes[source].wait.given;
 }
 
+/* Whether `what` gives each lane the value of another. */
+static bool asks_lanes(const char *what)
+{
+    return strncmp(what, "__shfl", 6) == 0 || strstr(what, "_matrix_sync");
+}
+
 static void release_lanes(thread *lanes, unsigned mask)
 {
     const char *what = self->wait.what;
@@ -226,7 +232,7 @@ static void release_lanes(thread *lanes, unsigned mask)
     for (unsigned rest = mask; rest; rest &= rest - 1) {
         unsigned lane = lowest(rest);
         got[lane] = strcmp(what, "__ballot_sync") == 0 ? yes
-                    : strncmp(what, "__shfl", 6) == 0  ? from_lane(lanes, &lanes[lane])
+                    : asks_lanes(what)                 ? from_lane(lanes, &lanes[lane])
                                                        : voted;
     }
     for (unsigned rest = mask; rest; rest &= rest - 1)

@@ -35,13 +35,14 @@ enum setting {
     HEURISTIC, /* heuristic=13 is what asking for an algorithm ends with */
     REFUSE,    /* refuse=k: the k-th product is not supported, in spite of its algorithm */
     FAIL,      /* fail=k: the k-th product fails */
+    MEMORY,    /* memory=k: the k-th finds the GPU full */
     N_SETTINGS
 };
 
 static const char *const setting_names[N_SETTINGS] = {
     [VERSION] = "version=", [CREATE] = "create=",       [NOTHING] = "nothing=",
     [NO_TYPE] = "no_type=", [HEURISTIC] = "heuristic=", [REFUSE] = "refuse=",
-    [FAIL] = "fail=",
+    [FAIL] = "fail=",       [MEMORY] = "memory=",
 };
 
 static int setting(enum setting which, int otherwise)
@@ -516,6 +517,8 @@ int cublasLtMatmul(struct kd_lt_handle *handle, struct kd_lt_desc *desc, const v
         return KD_LT_NOT_SUPPORTED;
     if (setting(FAIL, 0) == number)
         return KD_LT_EXECUTION_FAILED;
+    if (setting(MEMORY, 0) == number)
+        return KD_LT_ALLOC_FAILED;
     struct product product = {
         .compute = desc->compute,
         .of_factors = of_a->type,

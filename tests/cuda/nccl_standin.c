@@ -41,6 +41,7 @@ enum setting {
     INIT,        /* init=5 is what joining ends with */
     DELAY,       /* delay=n: n times "in progress" before anything is done */
     FAIL,        /* fail=k: the k-th collective (a group is one) cannot be issued */
+    MEMORY,      /* memory=k: the k-th finds the GPU full */
     HANG,        /* hang=k: the k-th is never done */
     LATE,        /* late=k: the k-th is never done, and after some questions there is an error */
     ABORT_HANGS, /* abort_hangs=1 */
@@ -54,6 +55,7 @@ static const char *const setting_names[N_SETTINGS] = {
     [INIT] = "init=",
     [DELAY] = "delay=",
     [FAIL] = "fail=",
+    [MEMORY] = "memory=",
     [HANG] = "hang=",
     [LATE] = "late=",
     [ABORT_HANGS] = "abort_hangs=",
@@ -442,6 +444,11 @@ static bool is_spoilt(struct kd_nccl_comm *comm, int *result)
     int number = ++comm->n_launched;
     if (own_setting(comm, FAIL) == number) {
         *result = comm->result = fail_with(KD_NCCL_INTERNAL_ERROR, "the stand-in was told to fail");
+        return true;
+    }
+    if (own_setting(comm, MEMORY) == number) {
+        *result = comm->result =
+            fail_with(KD_NCCL_UNHANDLED_CUDA_ERROR, "Failed to CUDA calloc async 4194304 bytes");
         return true;
     }
     if (own_setting(comm, HANG) != number && own_setting(comm, LATE) != number)

@@ -29,17 +29,28 @@ cudaError_t kd_sim::result_of(const char *name)
 }
 static std::map<std::string, long> counts;
 
-static bool fails_now(const char *name, long number)
+static bool is_that_rank()
+{
+    const char *wanted = getenv("KATYDID_SIM_FAIL_RANK"), *own = getenv("OMPI_COMM_WORLD_RANK");
+    return !wanted || (own && strcmp(wanted, own) == 0);
+}
+
+/* What this call of that name fails with. */
+static cudaError_t told_to_fail(const char *name, long number)
 {
     const char *told = getenv("KATYDID_SIM_FAIL");
     size_t length = strlen(name);
-    return told && strncmp(told, name, length) == 0 && told[length] == ':' &&
-           number == atol(told + length + 1);
+    char *rest;
+    if (!told || strncmp(told, name, length) != 0 || told[length] != ':' ||
+        number != strtol(told + length + 1, &rest, 10) || !is_that_rank())
+        return cudaSuccess;
+    return strcmp(rest, ":memory") == 0 ? cudaErrorMemoryAllocation : cudaErrorIllegalAddress;
 }
 
 cudaError_t kd_sim::count_call(const char *name)
 {
-    return fails_now(name, ++counts[name]) ? cudaErrorIllegalAddress : result_of(name);
+    cudaError_t told = told_to_fail(name, ++counts[name]);
+    return told != cudaSuccess ? told : result_of(name);
 }
 
 long kd_sim::n_calls(const char *name)
@@ -102,6 +113,13 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 /* ---- memory */
 
+/* KATYDID_SIM_LARGEST=1000000: more than that in one piece there is not. */
+static bool is_too_large(size_t bytes)
+{
+    const char *most = getenv("KATYDID_SIM_LARGEST");
+    return most && bytes > strtoull(most, NULL, 10) && is_that_rank();
+}
+
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
     if (kd_sim::is_capturing())
@@ -109,7 +127,7 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
     cudaError_t result = kd_sim::count_call(__func__);
     if (result != cudaSuccess)
         return result;
-    *memory = kd_sim::memory_new(bytes);
+    *memory = is_too_large(bytes) ? NULL : kd_sim::memory_new(bytes);
     if (!*memory)
         return cudaErrorMemoryAllocation;
     kd_sim::memory_access access;
@@ -167,9 +185,10 @@ cudaError_t cudaHostRegister(void *host, size_t bytes, unsigned)
     size_t rounded = (bytes + PAGE - 1) / PAGE * PAGE;
     if (reinterpret_cast<uintptr_t>(host) % PAGE != 0 || is_pinned(begin, rounded))
         return counts["refused pins"]++, cudaErrorHostMemoryAlreadyRegistered;
-    if (RESULT == cudaSuccess)
+    cudaError_t result = kd_sim::count_call(__func__);
+    if (result == cudaSuccess)
         pinned[begin] = rounded;
-    return RESULT;
+    return result;
 }
 
 cudaError_t cudaHostUnregister(void *host)

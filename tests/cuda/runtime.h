@@ -112,8 +112,9 @@ namespace kd_sim
 void fail_call(const char *name, cudaError_t error);
 cudaError_t result_of(const char *name);
 
-/* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress);
- * that of a whole launch is cudaLaunch. */
+/* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress).
+ * cudaMalloc:7:memory: the 7th finds the GPU full. KATYDID_SIM_LARGEST=1000000: so does each that
+ * asks for more bytes. KATYDID_SIM_FAIL_RANK=1: under mpirun those of rank 1 alone. */
 cudaError_t count_call(const char *name);
 long n_calls(const char *name);
 

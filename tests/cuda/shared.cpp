@@ -14,12 +14,14 @@ void shared_begin(void *memory, size_t bytes)
     memset(memory, RUBBISH, bytes);
 }
 
+enum { DYNAMIC_ALIGNMENT = 32 }; /* as KD_DYN_SHARED of port.h */
+
 void *dynamic_new(size_t bytes)
 {
     void *memory = NULL;
     if (bytes == 0)
         return NULL;
-    if (posix_memalign(&memory, 16, bytes) != 0)
+    if (posix_memalign(&memory, DYNAMIC_ALIGNMENT, bytes) != 0)
         die("no memory for %zu bytes of shared memory", bytes);
     return memory;
 }

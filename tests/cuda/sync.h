@@ -93,6 +93,11 @@ T __shfl_xor_sync(unsigned mask, T value, int lanes, int width = 32, KD_SIM_PLAC
                            {file, line});
 }
 
+[[noreturn]] inline void __trap()
+{
+    kd_sim::die("__trap");
+}
+
 /* One thread runs at a time, and memory is the host's. */
 inline void __threadfence()
 {

@@ -2,11 +2,14 @@
  * and how a failed call ends the process. */
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "kernels/cuda/ranges.h"
 #include "kernels/cuda/table.h"
 
 extern "C" {
+#include "coordinator/base/last_words.h"
 #include "kernels/replay.h"
 }
 #include "tests/cuda/child.h"
@@ -59,9 +62,17 @@ static void an_architecture_without_code_is_named_with_those_there_are(void **)
                      "-DKATYDID_CUDA_ARCHITECTURES=70");
 }
 
+static void a_gpu_without_room_for_cuda_itself_is_told_of(void **)
+{
+    static const char *const calls[] = {"cudaSetDevice", "cudaFuncGetAttributes",
+                                        "cudaStreamCreateWithFlags"};
+    for (const char *call : calls)
+        assert_open_says(call, cudaErrorMemoryAllocation, "out of GPU memory before anything");
+}
+
 static void a_gpu_that_takes_no_work_is_told_of(void **)
 {
-    assert_open_says("cudaStreamCreateWithFlags", cudaErrorMemoryAllocation, "takes no work");
+    assert_open_says("cudaStreamCreateWithFlags", cudaErrorIllegalAddress, "takes no work");
 }
 
 /* ---- memory */
@@ -166,12 +177,83 @@ static void out_of_memory_says_how_much_was_asked_and_is_free(void **)
     char text[4096];
     int status = child_of(
         [] {
+            kd_device_cuda.free(kd_device_cuda.alloc(7000000));
+            kd_device_cuda.alloc(5000000);
             kd_sim::fail_call("cudaMalloc", cudaErrorMemoryAllocation);
-            kd_device_cuda.alloc(12345);
+            kd_device_cuda.alloc(123000000);
         },
         text, sizeof text);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
-    assert_non_null(strstr(text, "12345 bytes asked for, 268435456 of 1073741824 are free"));
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == KD_OUT_OF_MEMORY);
+    assert_non_null(strstr(text, "out of GPU memory: 0.123 GB asked for (a model"));
+    assert_non_null(strstr(text, "this process holds 0.005 GB, 0.268 GB of 1.07 are free, and "
+                                 "others (other ranks and programs, and CUDA itself) hold 0.8 GB"));
+}
+
+static void a_call_that_finds_no_memory_is_out_of_memory_too(void **)
+{
+    char text[4096];
+    int status = child_of(
+        [] {
+            struct kd_queue *queue = open_queue();
+            kd_sim::fail_call("cudaEventRecord", cudaErrorMemoryAllocation);
+            kd_device_cuda.mark(queue, 0);
+        },
+        text, sizeof text);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == KD_OUT_OF_MEMORY);
+    assert_non_null(
+        strstr(text, "out of GPU memory in cudaEventRecord(queue->marks[i], queue->stream); "));
+}
+
+static void out_of_memory_leaves_its_words_for_who_asked(void **)
+{
+    char text[4096], path[] = "/tmp/katydid-words-XXXXXX", words[1024];
+    close(mkstemp(path));
+    setenv(KD_LAST_WORDS, path, 1);
+    child_of(
+        [] {
+            kd_sim::fail_call("cudaMalloc", cudaErrorMemoryAllocation);
+            kd_device_cuda.alloc(123000000);
+        },
+        text, sizeof text);
+    unsetenv(KD_LAST_WORDS);
+    int has_words = kd_last_words_read(path, words, sizeof words);
+    unlink(path);
+    assert_int_equal(has_words, 1);
+    assert_non_null(strstr(text, words));
+    assert_memory_equal(words, "out of GPU memory: 0.123 GB", 27);
+}
+
+/* Half as much again is asked for first. */
+static void scratch_that_fits_only_without_reserve_is_given(void **)
+{
+    struct kd_queue *queue = open_queue();
+    setenv("KATYDID_SIM_LARGEST", "3000000", 1);
+    assert_non_null(kd_cuda_scratch(queue, 2500000));
+    assert_int_equal(queue->scratch_bytes, 2500000);
+    unsetenv("KATYDID_SIM_LARGEST");
+    kd_device_cuda.close(queue);
+}
+
+static void a_refused_pin_is_said_once_with_the_limit(void **)
+{
+    char text[4096];
+    int status = child_of(
+        [] {
+            alignas(KD_PAGE) static char host[2][KD_PAGE];
+            const struct rlimit limit = {8192, 8192};
+            setrlimit(RLIMIT_MEMLOCK, &limit);
+            kd_sim::fail_call("cudaHostRegister", cudaErrorMemoryAllocation);
+            kd_device_cuda.pin(host[0], KD_PAGE);
+            kd_device_cuda.pin(host[1], KD_PAGE);
+            exit(0);
+        },
+        text, sizeof text);
+    assert_int_equal(status, 0);
+    const char *said = strstr(text, "warning: copies to and from the GPU are slower");
+    assert_non_null(said);
+    assert_non_null(strstr(said, "4096 bytes of host memory cannot be pinned"));
+    assert_non_null(strstr(said, "the limit of locked memory is 8192 bytes (`ulimit -l`)"));
+    assert_null(strstr(said + 1, "warning:"));
 }
 
 /* ---- recordings */
@@ -301,6 +383,7 @@ int main()
         cmocka_unit_test(a_missing_driver_is_named),
         cmocka_unit_test(a_missing_gpu_is_named_with_what_hides_it),
         cmocka_unit_test(an_architecture_without_code_is_named_with_those_there_are),
+        cmocka_unit_test(a_gpu_without_room_for_cuda_itself_is_told_of),
         cmocka_unit_test(a_gpu_that_takes_no_work_is_told_of),
         cmocka_unit_test(memory_is_zeroed_and_comes_back_as_it_went),
         cmocka_unit_test(nothing_is_fine),
@@ -309,6 +392,10 @@ int main()
         cmocka_unit_test(a_chunk_lies_in_one_range),
         cmocka_unit_test(a_failed_call_ends_the_process_and_says_which),
         cmocka_unit_test(out_of_memory_says_how_much_was_asked_and_is_free),
+        cmocka_unit_test(a_call_that_finds_no_memory_is_out_of_memory_too),
+        cmocka_unit_test(out_of_memory_leaves_its_words_for_who_asked),
+        cmocka_unit_test(scratch_that_fits_only_without_reserve_is_given),
+        cmocka_unit_test(a_refused_pin_is_said_once_with_the_limit),
         cmocka_unit_test(what_comes_again_is_recorded_the_second_time_and_replayed_from_the_third),
         cmocka_unit_test(waiting_while_recording_ends_the_process),
         cmocka_unit_test(a_guarded_device_ends_a_host_that_touches_its_memory),

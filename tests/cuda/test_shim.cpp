@@ -1,5 +1,6 @@
 /* test_shim.cpp - the shim gives what CUDA does, finds what CUDA leaves undefined, and lets no missing barrier through. */
 #include <cuda_runtime.h>
+#include <mma.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -162,6 +163,164 @@ static void every_block_begins_with_rubbish_in_shared_memory(void **)
         assert_int_equal(value, 0x7B7B7B7B);
 }
 
+/* ---- products of a warp */
+
+namespace wmma = nvcuda::wmma;
+
+template <class T, class Layout>
+using left_factor = wmma::fragment<wmma::matrix_a, 16, 16, 16, T, Layout>;
+template <class T, class Layout>
+using right_factor = wmma::fragment<wmma::matrix_b, 16, 16, 16, T, Layout>;
+using sums = wmma::fragment<wmma::accumulator, 16, 16, 16, float>;
+
+static constexpr int SIDE = 16, PITCH = 24; /* of matrices here */
+
+template <class T> struct alignas(32) matrices {
+    T left[SIDE * PITCH], right[SIDE * PITCH];
+    float sums[SIDE * PITCH];
+};
+
+static void store(__half *to, float x)
+{
+    *to = __float2half_rn(x);
+}
+
+static void store(__nv_bfloat16 *to, float x)
+{
+    *to = __float2bfloat16_rn(x);
+}
+
+/* Small integers, so that every product and sum is exact: element (i, j) of the left one, of the right one, of what is added to. */
+static int value_at(int which, int i, int j)
+{
+    return (i * 7 + j * (3 + which) + which) % 9 - 4;
+}
+
+static int at(int i, int j, bool by_row)
+{
+    return by_row ? i * PITCH + j : j * PITCH + i;
+}
+
+template <class T> static void fill(matrices<T> *m, bool left_by_row, bool right_by_row)
+{
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++) {
+            store(&m->left[at(i, j, left_by_row)], (float)value_at(0, i, j));
+            store(&m->right[at(i, j, right_by_row)], (float)value_at(1, i, j));
+            m->sums[at(i, j, true)] = (float)value_at(2, i, j);
+        }
+}
+
+/* sums = 2 (left right + sums), twice: two products in a row. A pair of matrices for each warp. */
+template <class T, class Left, class Right> static __global__ void multiply(matrices<T> *of_warps)
+{
+    matrices<T> *m = &of_warps[threadIdx.x / 32];
+    left_factor<T, Left> a;
+    right_factor<T, Right> b;
+    sums c, d;
+    wmma::load_matrix_sync(a, m->left, PITCH);
+    wmma::load_matrix_sync(b, m->right, PITCH);
+    wmma::load_matrix_sync(c, m->sums, PITCH, wmma::mem_row_major);
+    wmma::fill_fragment(d, 0.0f);
+    wmma::mma_sync(d, a, b, d);
+    wmma::mma_sync(c, a, b, c);
+    for (int i = 0; i < c.num_elements; i++)
+        c.x[i] = 2.0f * c.x[i] + d.x[i];
+    wmma::store_matrix_sync(m->sums, c, PITCH, wmma::mem_row_major);
+}
+
+template <class T, class Left, class Right> static void check_multiply()
+{
+    static matrices<T> m[2];
+    auto kernel = multiply<T, Left, Right>;
+    for (matrices<T> &of_warp : m)
+        fill(&of_warp, Left::by_row, Right::by_row);
+    KD_LAUNCH(kernel, 1, 64, 0, nullptr, m);
+    for (const matrices<T> &of_warp : m)
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            int product = 0, row = i / SIDE, column = i % SIDE;
+            for (int k = 0; k < SIDE; k++)
+                product += value_at(0, row, k) * value_at(1, k, column);
+            assert_true(of_warp.sums[at(row, column, true)] ==
+                        (float)(2 * (product + value_at(2, row, column)) + product));
+        }
+}
+
+static void a_warp_multiplies_matrices_of_either_layout(void **)
+{
+    KD_FOR_SCHEDULES
+    {
+        check_multiply<__half, wmma::row_major, wmma::col_major>();
+        check_multiply<__half, wmma::col_major, wmma::row_major>();
+        check_multiply<__nv_bfloat16, wmma::row_major, wmma::row_major>();
+        check_multiply<__nv_bfloat16, wmma::col_major, wmma::col_major>();
+    }
+}
+
+/* What some GPU may allow: sums taken for a left factor where they are. */
+static __global__ void believe_to_know(matrices<__half> *m, bool *is_same)
+{
+    left_factor<__half, wmma::row_major> a;
+    sums c;
+    wmma::load_matrix_sync(a, m->left, PITCH);
+    wmma::load_matrix_sync(c, m->sums, PITCH, wmma::mem_row_major);
+    for (int i = 0; i < c.num_elements; i++)
+        if (__half2float(a.x[i]) != c.x[i])
+            *is_same = false;
+}
+
+static void factors_and_sums_lie_in_the_lanes_each_in_its_own_way(void **)
+{
+    static matrices<__half> m;
+    bool is_same = true;
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        store(&m.left[at(i / SIDE, i % SIDE, true)], (float)i);
+        m.sums[at(i / SIDE, i % SIDE, true)] = (float)i;
+    }
+    kd_sim::set_schedule("forward");
+    KD_LAUNCH(believe_to_know, 1, 32, 0, nullptr, &m, &is_same);
+    assert_false(is_same);
+}
+
+/* What lanes have written one by one is loaded, and what was stored together is read one by one. */
+static __global__ void write_and_load(bool before_load, bool after_store, float *got)
+{
+    typedef float matrix[SIDE * PITCH];
+    KD_DYN_SHARED(matrix, from_to);
+    sums c;
+    for (int i = (int)threadIdx.x; i < SIDE * PITCH; i += 32)
+        from_to[0][i] = (float)i;
+    if (before_load)
+        __syncwarp();
+    wmma::load_matrix_sync(c, from_to[0], PITCH, wmma::mem_row_major);
+    wmma::store_matrix_sync(from_to[1], c, PITCH, wmma::mem_row_major);
+    if (after_store)
+        __syncwarp();
+    for (int i = (int)threadIdx.x; i < SIDE * SIDE; i += 32)
+        got[i] = from_to[1][at(i / SIDE, i % SIDE, true)];
+}
+
+static int n_wrong(bool before_load, bool after_store)
+{
+    float got[SIDE * SIDE];
+    int n = 0;
+    KD_LAUNCH(write_and_load, 1, 32, 2 * SIDE * PITCH * sizeof(float), nullptr, before_load,
+              after_store, got);
+    for (int i = 0; i < SIDE * SIDE; i++)
+        n += got[i] != (float)at(i / SIDE, i % SIDE, true);
+    return n;
+}
+
+static void loads_and_stores_order_nothing_for_other_lanes(void **)
+{
+    KD_FOR_SCHEDULES
+    {
+        assert_int_equal(n_wrong(true, true), 0);
+        assert_int_not_equal(n_wrong(false, true), 0);
+        assert_int_not_equal(n_wrong(true, false), 0);
+    }
+}
+
 /* ---- what ends the program */
 
 #define KD_ASSERT_DIES(message, launch)                                                            \
@@ -266,6 +425,50 @@ static void more_shared_memory_than_there_is_is_found(void **)
                    KD_LAUNCH(use_shared, 1, 32, 46 * 1024, nullptr));
 }
 
+enum mistake { UNALIGNED, ODD_PITCH, NARROW_PITCH, OTHER_MATRIX, HALF_A_WARP };
+
+static __global__ void load_badly(matrices<__half> *m, enum mistake mistake)
+{
+    left_factor<__half, wmma::row_major> a;
+    bool is_first = threadIdx.x == 0;
+    unsigned pitch = mistake == ODD_PITCH ? PITCH - 4 : mistake == NARROW_PITCH ? 8 : PITCH;
+    const __half *from = mistake == UNALIGNED ? m->left + 8 : m->left;
+    if (mistake != HALF_A_WARP || threadIdx.x < 16)
+        wmma::load_matrix_sync(a, mistake == OTHER_MATRIX && is_first ? m->right : from, pitch);
+}
+
+static __global__ void multiply_with_half_a_warp()
+{
+    left_factor<__half, wmma::row_major> a;
+    right_factor<__half, wmma::row_major> b;
+    sums c;
+    wmma::fill_fragment(a, __half());
+    wmma::fill_fragment(b, __half());
+    wmma::fill_fragment(c, 0.0f);
+    if (threadIdx.x < 16)
+        wmma::mma_sync(c, a, b, c);
+}
+
+static void matrices_that_cuda_does_not_take_are_found(void **)
+{
+    static matrices<__half> m;
+    KD_ASSERT_DIES("not aligned to 32 bytes",
+                   KD_LAUNCH(load_badly, 1, 32, 0, nullptr, &m, UNALIGNED));
+    KD_ASSERT_DIES("with a pitch of 20 elements",
+                   KD_LAUNCH(load_badly, 1, 32, 0, nullptr, &m, ODD_PITCH));
+    KD_ASSERT_DIES("with a pitch of 8 elements",
+                   KD_LAUNCH(load_badly, 1, 32, 0, nullptr, &m, NARROW_PITCH));
+    KD_ASSERT_DIES("has another matrix or pitch",
+                   KD_LAUNCH(load_badly, 1, 32, 0, nullptr, &m, OTHER_MATRIX));
+}
+
+static void products_of_part_of_a_warp_are_found(void **)
+{
+    static matrices<__half> m;
+    KD_ASSERT_DIES("load_matrix_sync", KD_LAUNCH(load_badly, 1, 32, 0, nullptr, &m, HALF_A_WARP));
+    KD_ASSERT_DIES("mma_sync", KD_LAUNCH(multiply_with_half_a_warp, 1, 32, 0, nullptr));
+}
+
 static void an_unknown_schedule_is_named(void **)
 {
     KD_ASSERT_DIES("schedule \"sideways\"", kd_sim::set_schedule("sideways"));
@@ -280,6 +483,9 @@ int main()
         cmocka_unit_test(atomics_miss_nothing),
         cmocka_unit_test(schedules_differ),
         cmocka_unit_test(every_block_begins_with_rubbish_in_shared_memory),
+        cmocka_unit_test(a_warp_multiplies_matrices_of_either_layout),
+        cmocka_unit_test(factors_and_sums_lie_in_the_lanes_each_in_its_own_way),
+        cmocka_unit_test(loads_and_stores_order_nothing_for_other_lanes),
         cmocka_unit_test(a_barrier_that_some_threads_never_reach_is_found),
         cmocka_unit_test(a_barrier_that_is_not_the_same_for_all_is_found),
         cmocka_unit_test(a_mask_whose_lanes_do_not_all_come_is_found),
@@ -287,6 +493,8 @@ int main()
         cmocka_unit_test(a_lane_outside_the_mask_is_not_asked),
         cmocka_unit_test(blocks_and_grids_of_bad_sizes_are_found),
         cmocka_unit_test(more_shared_memory_than_there_is_is_found),
+        cmocka_unit_test(matrices_that_cuda_does_not_take_are_found),
+        cmocka_unit_test(products_of_part_of_a_warp_are_found),
         cmocka_unit_test(an_unknown_schedule_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

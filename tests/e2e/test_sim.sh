@@ -54,12 +54,21 @@ done
 
 # A precision rounds something, and what is trained is nearly the same.
 last_loss() { sed -n 's/.* val_loss=\([^ ]*\) .*/\1/p' "$1" | tail -n 1; }
-on_lt mlp.yaml >exact 2>err || complain "fp32: $(cat err)"
-for precision in fp16 tf32 bf16; do
-    on_lt mlp.yaml "+precision=$precision" >rounded 2>err || complain "$precision: $(cat err)"
-    ! same_lines exact rounded || complain "$precision rounds nothing: $(cat rounded)"
-    awk -v a="$(last_loss exact)" -v b="$(last_loss rounded)" 'BEGIN { d = a - b; exit !(a > 0 && d * d < (0.005 * a) ^ 2) }' ||
-        complain "$precision: $(last_loss rounded), not $(last_loss exact)"
+near() { # file file share
+    awk -v a="$(last_loss "$1")" -v b="$(last_loss "$2")" -v share="$3" \
+        'BEGIN { d = a - b; exit !(a > 0 && d * d < (share * a) ^ 2) }' || complain "$4: $(last_loss "$2"), not $(last_loss "$1")"
+}
+for model in cnn gpt mlp; do
+    on_lt "$model.yaml" >exact 2>err || complain "$model in fp32: $(cat err)"
+    for precision in fp16 tf32 bf16; do
+        on_lt "$model.yaml" "+precision=$precision" >rounded 2>err || complain "$model in $precision: $(cat err)"
+        ! same_lines exact rounded || complain "$precision rounds nothing: $(cat rounded)"
+        near exact rounded 0.01 "$model in $precision"
+        [ $precision != tf32 ] || continue
+        KATYDID_SIM_ARCHITECTURE=80 on_sim "$model.yaml" "+precision=$precision" >tiles 2>err ||
+            complain "$model in $precision without cuBLASLt: $(cat err)"
+        near rounded tiles 0.01 "$model in $precision without cuBLASLt"
+    done
 done
 KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 KATYDID_SIM_ARCHITECTURE=80 \
     ranks_on_sim 2 mlp.yaml +precision=bf16 +comm=shm >ranks 2>err || complain "bf16 on 2 ranks: $(cat err)"

@@ -136,6 +136,22 @@ static void a_kill_while_memory_runs_out_is_told_from_other_kills(void **state)
     free(vmstat);
 }
 
+static void last_words_of_any_process_are_kept_when_the_gang_fails(void **state)
+{
+    struct gang *gang = *state;
+    start(gang, "(echo out of GPU memory: 3 GB >$KATYDID_LAST_WORDS); exit 71");
+    struct kd_exit_record record = wait_for_end(gang);
+    assert_int_equal(record.end, KD_END_GPU_MEMORY);
+    assert_int_equal(record.code, 71);
+    assert_string_equal(record.text, "out of GPU memory: 3 GB");
+    start(gang, "exit 71"); /* the words of a gang before it are none of its */
+    record = wait_for_end(gang);
+    assert_int_equal(record.end, KD_END_EXITED);
+    start(gang, "echo out of GPU memory: 3 GB >$KATYDID_LAST_WORDS; exit 0");
+    record = wait_for_end(gang);
+    assert_int_equal(record.end, KD_END_EXITED);
+}
+
 static void a_program_that_is_not_there_is_said(void **state)
 {
     struct gang *gang = *state;
@@ -205,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(output_and_exit_code_are_kept),
         TEST(a_kill_while_memory_runs_out_is_told_from_other_kills),
+        TEST(last_words_of_any_process_are_kept_when_the_gang_fails),
         TEST(a_signal_is_kept_as_such),
         TEST(a_program_that_is_not_there_is_said),
         TEST(a_polite_program_has_its_grace),

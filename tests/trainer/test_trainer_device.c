@@ -106,7 +106,7 @@ static void what_does_not_fit_fails_and_the_next_trial_trains(void **state)
         &trial.config, &trial.folder,
         ON_GPU(", \"model\": [{\"linear\": {\"units\": 1000000}}, {\"linear\": {\"units\": 3}}]"));
     trial_run(&trial, false, 0);
-    assert_int_equal(trial.outcome.kind, KD_OUTCOME_FAILED);
+    assert_int_equal(trial.outcome.kind, KD_OUTCOME_OUT_OF_MEMORY);
     assert_non_null(strstr(trial.outcome.reason.text, "GB free of"));
     run_on(&trial, ON_GPU(""));
     trial_close(&trial);

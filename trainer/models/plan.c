@@ -195,7 +195,8 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
     lay_out_parameters(plan);
     lay_out_statistics(plan);
     lay_out_activations(plan);
-    if (check_memory(plan, err) != 0)
+    plan->lacks_memory = check_memory(plan, err) != 0;
+    if (plan->lacks_memory)
         return -1;
     plan->parameters = kd_exchange_alloc(&plan->exchange, plan->n_parameters);
     plan->gradients = kd_exchange_alloc(&plan->exchange, plan->n_parameters);
@@ -245,7 +246,10 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
     for (int k = 0; k < KD_N_PASSES; k++)
         for (int i = 0; i < KD_PASSES_KEPT; i++)
             plan->passes[k][i].kind = (enum kd_pass_kind)k;
-    if (build(plan, options, err) != 0) {
+    bool is_made = build(plan, options, err) == 0;
+    if (options->lacks_memory)
+        *options->lacks_memory = plan->lacks_memory;
+    if (!is_made) {
         kd_plan_free(plan);
         return NULL;
     }

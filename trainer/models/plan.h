@@ -36,6 +36,7 @@ struct kd_plan_options {
     int n_sharing;                  /* ranks whose plans lie in the same memory; 0 is 1 */
     struct kd_comm *comm;           /* borrowed; NULL: this rank alone */
     struct kd_nccl_gang *gang;      /* borrowed; what sums on the GPUs, or NULL */
+    bool *lacks_memory;             /* becomes: is memory what keeps it from being made? Or NULL */
 };
 
 /* NULL and err: the text starts with a JSON pointer into the model, e.g. "/model/2/linear/units: ...", or with "/precision: ". */

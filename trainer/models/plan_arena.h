@@ -80,8 +80,9 @@ struct kd_plan {
     struct kd_flow flow;
     enum kd_loss loss;
     enum kd_precision precision;
-    bool scales_loss; /* fp16 */
-    int n_sharing;    /* ranks in the same memory of a device, this one included */
+    bool scales_loss;  /* fp16 */
+    bool lacks_memory; /* what keeps it from being made */
+    int n_sharing;     /* ranks in the same memory of a device, this one included */
     int64_t max_batch, n_parameters, n_factors, n_statistics, n_sums, activation_bytes, value_bytes;
 
     struct kd_plan_tensor *tensors; /* host memory; by offset, so the last layer comes first */
