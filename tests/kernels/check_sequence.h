@@ -37,8 +37,8 @@ static struct layernorm_buffers layernorm_buffers(struct bench *bench, int64_t r
 {
     struct layernorm_buffers b = {
         .x = values_random(bench, rows * columns, 2),
-        .weight = buffer_random(bench, columns, 1),
-        .bias = buffer_random(bench, columns, 1),
+        .weight = buffer_random(bench, columns + 1, 1),
+        .bias = buffer_random(bench, columns + 1, 1),
         .y = values_random(bench, rows * columns, 1),
         .saved = buffer_random(bench, rows * 2, 1),
         .dy = values_random(bench, rows * columns, 1),
@@ -59,19 +59,22 @@ static void layernorm_free(struct bench *bench, struct layernorm_buffers *b)
         buffer_free(bench, &all[i]);
 }
 
-/* The first `shift` values are left out: rows begin at other places of memory then, one fewer of them. */
+/* The first `shift` values are left out: rows begin at other places of memory then, one fewer of them. weights_at: where weight and bias
+ * begin, 0 or 1, as tensors may in an arena. */
 struct layernorm_case {
     int64_t rows, columns, shift;
     bool has_bias;
+    int weights_at;
 };
 
 static void run_layernorm(struct bench *bench, const struct layernorm_buffers *b,
                           struct layernorm_case c)
 {
-    run(bench, KD_CALL(layernorm, .x = buffer_at(&b->x, c.shift), .weight = b->weight.device,
-                       .bias = c.has_bias ? b->bias.device : NULL, .y = buffer_at(&b->y, c.shift),
-                       .saved = b->saved.device, .rows = c.rows - (c.shift > 0),
-                       .columns = c.columns, .epsilon = epsilon));
+    run(bench, KD_CALL(layernorm, .x = buffer_at(&b->x, c.shift),
+                       .weight = buffer_at(&b->weight, c.weights_at),
+                       .bias = c.has_bias ? buffer_at(&b->bias, c.weights_at) : NULL,
+                       .y = buffer_at(&b->y, c.shift), .saved = b->saved.device,
+                       .rows = c.rows - (c.shift > 0), .columns = c.columns, .epsilon = epsilon));
 }
 
 static void compare_layernorm(struct bench *bench, struct layernorm_buffers *b,
@@ -86,8 +89,8 @@ static void compare_layernorm(struct bench *bench, struct layernorm_buffers *b,
         assert_near(b->saved.host[2 * i + 1], rstd, 2e-6, "rstd", i);
         for (int64_t j = 0; j < c.columns; j++)
             assert_value(&b->y, first + j,
-                         ((double)x[j] - mean) * rstd * (double)b->weight.host[j] +
-                             (c.has_bias ? (double)b->bias.host[j] : 0.0),
+                         ((double)x[j] - mean) * rstd * (double)b->weight.host[j + c.weights_at] +
+                             (c.has_bias ? (double)b->bias.host[j + c.weights_at] : 0.0),
                          c.columns == 1 ? 1e-3 : 5e-6, "y");
     }
 }
@@ -102,8 +105,9 @@ static void check_one_layernorm(struct bench *bench, struct layernorm_case c)
 
 /* A warp's rows and a block's: short enough for registers and not, in groups of values and not. */
 static const struct layernorm_case layernorm_cases[] = {
-    {3, 1500, 0, true}, {9, 64, 0, true},   {9, 64, 1, true},    {3, 1024, 0, true},
-    {2, 1536, 0, true}, {2, 8200, 0, true}, {3, 1536, 3, false}, {2, 8201, 0, false},
+    {3, 1500, 0, true, 0}, {9, 64, 0, true, 0},   {9, 64, 1, true, 0},    {3, 1024, 0, true, 0},
+    {2, 1536, 0, true, 0}, {2, 8200, 0, true, 0}, {3, 1536, 3, false, 0}, {2, 8201, 0, false, 0},
+    {9, 64, 0, true, 1},   {2, 8200, 0, true, 1},
 };
 
 static void check_layernorm(struct bench *bench)
@@ -111,7 +115,7 @@ static void check_layernorm(struct bench *bench)
     FOR_SIZES(columns)
     for (int64_t rows = 0; rows < LAYERNORM_ROWS_MAX; rows += 2)
         for (int bias = 0; bias < 2; bias++)
-            check_one_layernorm(bench, (struct layernorm_case){rows, columns, 0, bias});
+            check_one_layernorm(bench, (struct layernorm_case){rows, columns, 0, bias, 0});
     for (size_t c = 0; c < KD_COUNT(layernorm_cases); c++)
         check_one_layernorm(bench, layernorm_cases[c]);
 }
@@ -124,8 +128,8 @@ static void check_one_add_layernorm(struct bench *bench, struct layernorm_case c
     struct kd_op_add_layernorm op = {.a = buffer_at(&b.x, c.shift),
                                      .b = buffer_at(&more, c.shift),
                                      .sum = buffer_at(&sum, c.shift),
-                                     .weight = b.weight.device,
-                                     .bias = c.has_bias ? b.bias.device : NULL,
+                                     .weight = buffer_at(&b.weight, c.weights_at),
+                                     .bias = c.has_bias ? buffer_at(&b.bias, c.weights_at) : NULL,
                                      .y = buffer_at(&b.y, c.shift),
                                      .saved = b.saved.device,
                                      .rows = c.rows - (c.shift > 0),
@@ -158,7 +162,7 @@ static void check_add_layernorm(struct bench *bench)
 {
     FOR_SIZES(columns)
     for (int64_t rows = 0; rows < LAYERNORM_ROWS_MAX; rows += 2)
-        check_one_add_layernorm(bench, (struct layernorm_case){rows, columns, 0, rows % 4 == 0});
+        check_one_add_layernorm(bench, (struct layernorm_case){rows, columns, 0, rows % 4 == 0, 0});
     for (size_t c = 0; c < KD_COUNT(layernorm_cases); c++)
         check_one_add_layernorm(bench, layernorm_cases[c]);
 }
@@ -197,7 +201,7 @@ static void check_one_layernorm_backward(struct bench *bench, int64_t rows, int6
 {
     struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
     double tolerance = columns < 4 ? 2e-3 : 2e-5;
-    run_layernorm(bench, &b, (struct layernorm_case){rows, columns, 0, true});
+    run_layernorm(bench, &b, (struct layernorm_case){rows, columns, 0, true, 0});
     for (int beta = 0; beta < 2; beta++)
         run(bench, KD_CALL(layernorm_backward, .dy = b.dy.device, .x = b.x.device,
                            .saved = b.saved.device, .weight = b.weight.device, .dx = b.dx.device,
@@ -227,7 +231,7 @@ static void check_layernorm_backward_variants(struct bench *bench, int64_t rows,
 {
     struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
     struct buffer again = buffer_random(bench, columns, 1);
-    run_layernorm(bench, &b, (struct layernorm_case){rows, columns, 0, true});
+    run_layernorm(bench, &b, (struct layernorm_case){rows, columns, 0, true, 0});
     struct kd_op_layernorm_backward op = {
         .dy = b.dy.device,
         .x = b.x.device,
