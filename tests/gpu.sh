@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gpu.sh - what only a machine with an NVIDIA GPU can tell: builds, checks, times, in under nine minutes.
+# gpu.sh - what only a machine with an NVIDIA GPU can tell: builds, checks, times, in under eleven minutes.
 #
 #   tests/gpu.sh [FOLDER]     builds into FOLDER (build-gpu); the table is also written to FOLDER/gpu.md
 #
