@@ -17,6 +17,18 @@ struct kd_op_layernorm {
     float epsilon;
 };
 
+/* sum = a + b as it is stored, and y and saved of the layernorm of that: what add and then layernorm write, over memory once. sum and y
+ * may each be a or b, not in part. */
+struct kd_op_add_layernorm {
+    const void *a, *b;
+    void *sum;
+    const float *weight, *bias;
+    void *y;
+    float *saved; /* [rows][2] */
+    int64_t rows, columns;
+    float epsilon;
+};
+
 /* dx = the gradient of x + beta_dx dx; dweight and dbias (may be NULL) + beta of theirs. dx may be dy when beta_dx is 0; dx may be
  * NULL when nobody needs it. */
 struct kd_op_layernorm_backward {

@@ -10,10 +10,15 @@ template <class T> struct value_and_square {
     const T *x;
     int64_t channels;
 
-    __device__ kd_pair at(int64_t row, int64_t channel) const
+    template <int N>
+    __device__ __forceinline__ void at(int64_t row, int64_t channel, kd_pair *sums) const
     {
-        double value = (double)kd_float(x[row * channels + channel]);
-        return {value, value * value};
+        kd_floats<N> v = kd_load<N>(x + row * channels + channel);
+        KD_UNROLL
+        for (int k = 0; k < N; k++) {
+            sums[k].a += (double)v.x[k];
+            sums[k].b += (double)v.x[k] * (double)v.x[k];
+        }
     }
 };
 
@@ -53,20 +58,32 @@ __device__ void take_running(const struct kd_op_batchnorm &a, float *saved, int6
     saved[a.channels + c] = (float)(1.0 / sqrt((double)a.running_variance[c] + (double)a.epsilon));
 }
 
-__global__ void take_statistics(struct kd_op_batchnorm a, float *saved)
+/* What the pass over the elements needs of a channel, in arrays one after the other: read once for a group of channels. Of the forward
+ * pass y = (x - mean) scale + bias. */
+struct line {
+    const float *mean, *scale, *bias;
+};
+
+enum { N_OF_LINE = 3 };
+
+/* room: [N_OF_LINE][channels], and where the op is not training [2][channels] of its own for saved. */
+__global__ void take_statistics(struct kd_op_batchnorm a, float *saved, float *room)
 {
     double n = a.training ? global_count(a.turn, a.positions) : 0.0;
-    for (int64_t c = kd_thread_at(); c < a.channels; c += kd_n_threads())
+    for (int64_t c = kd_thread_at(); c < a.channels; c += kd_n_threads()) {
         if (n > 1.0)
             take_batch(a, saved, c, n);
         else
             take_running(a, saved, c);
+        room[c] = saved[c];
+        room[a.channels + c] = a.weight[c] * saved[a.channels + c];
+        room[2 * a.channels + c] = a.bias[c];
+    }
 }
 
-/* saved: [2][channels], mean and 1 / deviation. */
 template <class T> struct normalize {
     const T *x;
-    const float *saved, *weight, *bias;
+    struct line line;
     T *y;
     int64_t channels;
     bool is_relu;
@@ -74,11 +91,11 @@ template <class T> struct normalize {
     template <int N> __device__ void at(int64_t i) const
     {
         int64_t c = kd_remainder(i, channels);
-        kd_floats<N> v = kd_load<N>(x + i);
+        kd_floats<N> v = kd_load<N>(x + i), mean = kd_load<N>(line.mean + c);
+        kd_floats<N> scale = kd_load<N>(line.scale + c), bias = kd_load<N>(line.bias + c);
         KD_UNROLL
         for (int k = 0; k < N; k++) {
-            float scale = weight[c + k] * saved[channels + c + k];
-            v.x[k] = (v.x[k] - saved[c + k]) * scale + bias[c + k];
+            v.x[k] = (v.x[k] - mean.x[k]) * scale.x[k] + bias.x[k];
             v.x[k] = is_relu && v.x[k] < 0.0f ? 0.0f : v.x[k]; /* a NaN stays one */
         }
         kd_store(y + i, v);
@@ -87,17 +104,37 @@ template <class T> struct normalize {
 
 /* ---- backward */
 
-/* Of g and g (x - mean). y: g is dy where it is positive; NULL: everywhere. */
+/* dy where y is positive; y NULL: everywhere. */
+template <int N, class T>
+__device__ __forceinline__ kd_floats<N> gradients_of(const T *dy, const T *y, int64_t i)
+{
+    kd_floats<N> g = kd_load<N>(dy + i);
+    if (!y)
+        return g;
+    kd_floats<N> mask = kd_load<N>(y + i);
+    KD_UNROLL
+    for (int k = 0; k < N; k++)
+        g.x[k] = mask.x[k] > 0.0f ? g.x[k] : 0.0f;
+    return g;
+}
+
+/* Of g and g (x - mean). */
 template <class T> struct gradient_sums {
     const T *dy, *x, *y;
     const float *saved;
     int64_t channels;
 
-    __device__ kd_pair at(int64_t row, int64_t channel) const
+    template <int N>
+    __device__ __forceinline__ void at(int64_t row, int64_t channel, kd_pair *sums) const
     {
         int64_t i = row * channels + channel;
-        float g = !y || kd_float(y[i]) > 0.0f ? kd_float(dy[i]) : 0.0f;
-        return {g, (double)(g * (kd_float(x[i]) - saved[channel]))};
+        kd_floats<N> g = gradients_of<N>(dy, y, i), v = kd_load<N>(x + i);
+        kd_floats<N> mean = kd_load_any<N>(saved + channel);
+        KD_UNROLL
+        for (int k = 0; k < N; k++) {
+            sums[k].a += (double)g.x[k];
+            sums[k].b += (double)(g.x[k] * (v.x[k] - mean.x[k]));
+        }
     }
 };
 
@@ -118,34 +155,46 @@ struct store_gradients {
     }
 };
 
+/* Of the backward pass dx = scale (g - share - (x - mean) slope). */
+struct back_line {
+    const float *mean, *slope, *share, *scale;
+};
+
+enum { N_OF_BACK_LINE = 4 };
+
+/* room: [N_OF_BACK_LINE][channels]. Of a batch of one row the statistics were not its own. */
+__global__ void take_back_line(struct kd_op_batchnorm_backward a, float *room)
+{
+    double n = global_count(a.turn, a.positions);
+    float of_n = n > 1.0 ? (float)(1.0 / n) : 0.0f;
+    for (int64_t c = kd_thread_at(); c < a.channels; c += kd_n_threads()) {
+        float rstd = a.saved[a.channels + c];
+        room[c] = a.saved[c];
+        room[a.channels + c] = rstd * (float)a.sums[a.channels + c] * of_n;
+        room[2 * a.channels + c] = (float)a.sums[c] * of_n;
+        room[3 * a.channels + c] = a.weight[c] * rstd;
+    }
+}
+
 template <class T> struct back {
     const T *dy, *x, *y;
-    const float *saved, *weight;
-    const double *sums;
+    struct back_line line;
     T *dx;
-    const struct kd_turn *turn;
-    int64_t channels, positions;
+    int64_t channels;
     bool adds;
 
-    __device__ float one(int64_t i, int64_t c, float share) const
-    {
-        float rstd = saved[channels + c], normal = (kd_float(x[i]) - saved[c]) * rstd;
-        float g = !y || kd_float(y[i]) > 0.0f ? kd_float(dy[i]) : 0.0f;
-        float mean = (float)sums[c] * share, slope = (float)sums[channels + c] * share;
-        return weight[c] * rstd * (g - mean - normal * slope) + (adds ? kd_float(dx[i]) : 0.0f);
-    }
-
-    /* Of a batch of one row the statistics were not its own. */
     template <int N> __device__ void at(int64_t i) const
     {
-        double n = global_count(turn, positions);
-        float share = n > 1.0 ? (float)(1.0 / n) : 0.0f;
         int64_t c = kd_remainder(i, channels);
-        kd_floats<N> v;
+        kd_floats<N> g = gradients_of<N>(dy, y, i), v = kd_load<N>(x + i), sum = {};
+        kd_floats<N> mean = kd_load<N>(line.mean + c), slope = kd_load<N>(line.slope + c);
+        kd_floats<N> share = kd_load<N>(line.share + c), scale = kd_load<N>(line.scale + c);
+        if (adds)
+            sum = kd_load<N>(dx + i);
         KD_UNROLL
         for (int k = 0; k < N; k++)
-            v.x[k] = one(i + k, c + k, share);
-        kd_store(dx + i, v);
+            sum.x[k] += scale.x[k] * (g.x[k] - share.x[k] - (v.x[k] - mean.x[k]) * slope.x[k]);
+        kd_store(dx + i, sum);
     }
 };
 
@@ -160,9 +209,9 @@ void kd_cuda_batchnorm_sums(struct kd_queue *queue, const struct kd_op_batchnorm
 {
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        kd_column_sums(queue, a->rows, a->channels,
-                       value_and_square<T>{(const T *)a->x, a->channels},
-                       store_sums{a->sums, a->channels});
+        kd_column_sums<T>(queue, a->rows, a->channels, kd_all_aligned(a->x),
+                          value_and_square<T>{(const T *)a->x, a->channels},
+                          store_sums{a->sums, a->channels});
     });
 }
 
@@ -170,15 +219,18 @@ void kd_cuda_batchnorm(struct kd_queue *queue, const struct kd_op_batchnorm *a)
 {
     if (a->channels <= 0)
         return;
-    float *saved = a->saved;
-    if (!a->training)
-        saved = (float *)kd_cuda_scratch(queue, 2 * (size_t)a->channels * sizeof *saved);
-    KD_LAUNCH(take_statistics, kd_blocks(a->channels), KD_THREADS, 0, queue->stream, *a, saved);
+    int64_t n = a->channels, n_rooms = a->training ? N_OF_LINE : N_OF_LINE + 2;
+    float *room = (float *)kd_cuda_scratch(queue, (size_t)(n_rooms * n) * sizeof *room);
+    float *saved = a->training ? a->saved : room + N_OF_LINE * n;
+    KD_LAUNCH(take_statistics, kd_blocks(n), KD_THREADS, 0, queue->stream, *a, saved, room);
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        bool in_groups = a->channels % KD_GROUP<T> == 0 && kd_all_aligned(a->x, a->y);
-        kd_map<T>(queue, a->rows * a->channels, in_groups,
-                  normalize<T>{(const T *)a->x, saved, a->weight, a->bias, (T *)a->y, a->channels,
+        bool in_groups = n % KD_GROUP<T> == 0 && kd_all_aligned(a->x, a->y);
+        kd_map<T>(queue, a->rows * n, in_groups,
+                  normalize<T>{(const T *)a->x,
+                               {room, room + n, room + 2 * n},
+                               (T *)a->y,
+                               n,
                                a->activation == KD_ACTIVATION_RELU});
     });
 }
@@ -188,22 +240,28 @@ void kd_cuda_batchnorm_backward_sums(struct kd_queue *queue,
 {
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        kd_column_sums(
-            queue, a->rows, a->channels,
-            gradient_sums<T>{(const T *)a->dy, (const T *)a->x, mask_of<T>(a->activation, a->y),
-                             a->saved, a->channels},
+        const T *y = mask_of<T>(a->activation, a->y);
+        kd_column_sums<T>(
+            queue, a->rows, a->channels, kd_all_aligned(a->dy, a->x, y),
+            gradient_sums<T>{(const T *)a->dy, (const T *)a->x, y, a->saved, a->channels},
             store_gradients{a->sums, a->saved, a->dweight, a->dbias, a->channels, a->beta != 0.0f});
     });
 }
 
 void kd_cuda_batchnorm_backward(struct kd_queue *queue, const struct kd_op_batchnorm_backward *a)
 {
+    int64_t n = a->channels;
+    if (a->rows <= 0 || n <= 0)
+        return;
+    float *room = (float *)kd_cuda_scratch(queue, (size_t)(N_OF_BACK_LINE * n) * sizeof *room);
+    struct back_line line = {room, room + n, room + 2 * n, room + 3 * n};
+    KD_LAUNCH(take_back_line, kd_blocks(n), KD_THREADS, 0, queue->stream, *a, room);
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        bool in_groups = a->channels % KD_GROUP<T> == 0 && kd_all_aligned(a->dx);
-        kd_map<T>(queue, a->rows * a->channels, in_groups,
-                  back<T>{(const T *)a->dy, (const T *)a->x, mask_of<T>(a->activation, a->y),
-                          a->saved, a->weight, a->sums, (T *)a->dx, a->turn, a->channels,
-                          a->positions, a->beta != 0.0f});
+        const T *y = mask_of<T>(a->activation, a->y);
+        bool in_groups = n % KD_GROUP<T> == 0 && kd_all_aligned(a->dy, a->x, y, a->dx);
+        kd_map<T>(
+            queue, a->rows * n, in_groups,
+            back<T>{(const T *)a->dy, (const T *)a->x, y, line, (T *)a->dx, n, a->beta != 0.0f});
     });
 }

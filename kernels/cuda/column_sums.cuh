@@ -1,8 +1,9 @@
 /* column_sums.cuh - two sums in double for every column of something like a matrix, in two launches: of parts of the rows, then of
- * the parts in their order, which depends on the sizes alone.
+ * the parts. The order of a sum depends on the sizes alone, and on what the values are stored as.
  *
  * What is summed is a struct with
- *     __device__ kd_pair at(int64_t row, int64_t column) const
+ *     template <int N> __device__ void at(int64_t row, int64_t column, kd_pair *sums) const
+ *                        adds to the sums of N neighbouring columns, N being 1 or a group of values (values.cuh)
  * and what is done with a column's sums one with
  *     __device__ void take(int64_t column, kd_pair sums) const */
 #ifndef KD_KERNELS_CUDA_COLUMN_SUMS_CUH
@@ -10,65 +11,134 @@
 
 #include "kernels/cuda/sums.cuh"
 
-static constexpr int KD_ACROSS = 32, KD_DOWN = 8; /* of a block's threads */
-
-static __device__ __forceinline__ kd_pair kd_plus_pair(kd_pair x, kd_pair y)
+static __device__ __forceinline__ void kd_add_pair(kd_pair &sum, const kd_pair &more)
 {
-    return {x.a + y.a, x.b + y.b};
+    sum.a += more.a;
+    sum.b += more.b;
 }
 
-/* parts: [n_parts][columns]. */
-template <class F>
-__global__ void kd_column_parts(F f, int64_t rows, int64_t columns, int64_t rows_of_part,
-                                kd_pair *parts)
-{
-    KD_SHARED(kd_pair, of_rows, [KD_DOWN][KD_ACROSS]);
-    int64_t across = (columns + KD_ACROSS - 1) / KD_ACROSS, part = blockIdx.x / across;
-    int64_t column = blockIdx.x % across * KD_ACROSS + threadIdx.x;
-    int64_t from = part * rows_of_part, to = from + rows_of_part;
-    to = to < rows ? to : rows;
-    kd_pair sum = {0.0, 0.0};
-    if (column < columns)
-        for (int64_t row = from + threadIdx.y; row < to; row += KD_DOWN)
-            sum = kd_plus_pair(sum, f.at(row, column));
-    of_rows[threadIdx.y][threadIdx.x] = sum;
-    __syncthreads();
-    if (threadIdx.y > 0 || column >= columns)
-        return;
-    for (int y = 1; y < KD_DOWN; y++)
-        sum = kd_plus_pair(sum, of_rows[y][threadIdx.x]);
-    parts[part * columns + column] = sum;
-}
+/* How KD_THREADS threads share a part of the rows: `across` of them lie side by side, with N columns each, and the others below
+ * them take the next rows. */
+struct kd_column_layout {
+    int64_t rows, columns, rows_of_part, n_across; /* n_across: blocks */
+    int across;
+};
 
-template <class G>
-__global__ void kd_column_ends(G g, const kd_pair *parts, int64_t n_parts, int64_t columns)
+/* N columns from `column` on, WIDTH at a time. */
+template <int N, int WIDTH, class F>
+__device__ __forceinline__ void kd_sum_rows(const F &f, int64_t row, int64_t end, int step,
+                                            int64_t column, kd_pair *sums)
 {
-    for (int64_t column = kd_thread_at(); column < columns; column += kd_n_threads()) {
-        kd_pair sum = {0.0, 0.0};
-        for (int64_t part = 0; part < n_parts; part++)
-            sum = kd_plus_pair(sum, parts[part * columns + column]);
-        g.take(column, sum);
+    KD_UNROLL_BY(4)
+    for (; row < end; row += step) {
+        KD_UNROLL
+        for (int k = 0; k < N; k += WIDTH)
+            f.template at<WIDTH>(row, column + k, sums + k);
     }
 }
 
-/* Also without rows: the sums are 0 then. Takes the queue's scratch. */
-template <class F, class G>
-void kd_column_sums(struct kd_queue *queue, int64_t rows, int64_t columns, const F &f, const G &g)
+/* A block takes N across columns over a part of the rows. parts: [n_parts][columns]. Columns that are a multiple of N are summed by the
+ * same threads whether or not their values may be read in groups. */
+template <int N, class F>
+__global__ void kd_column_parts(F f, struct kd_column_layout layout, bool in_groups, kd_pair *parts)
 {
-    const int64_t blocks_wanted = 512, rows_least = 64;
-    if (columns <= 0)
+    KD_SHARED(kd_pair, of_rows, [KD_THREADS * N]); /* [rows below each other][N across] */
+    int x = (int)threadIdx.x % layout.across, y = (int)threadIdx.x / layout.across;
+    int down = KD_THREADS / layout.across, width = N * layout.across;
+    int64_t part = blockIdx.x / layout.n_across, begin = blockIdx.x % layout.n_across * width;
+    int64_t column = begin + N * x, end = kd_min((part + 1) * layout.rows_of_part, layout.rows);
+    kd_pair sums[N] = {};
+    if (column < layout.columns) {
+        int64_t row = part * layout.rows_of_part + y;
+        if (in_groups)
+            kd_sum_rows<N, N>(f, row, end, down, column, sums);
+        else
+            kd_sum_rows<N, 1>(f, row, end, down, column, sums);
+    }
+    KD_UNROLL
+    for (int k = 0; k < N; k++)
+        of_rows[y * width + N * x + k] = sums[k];
+    __syncthreads();
+    int mine = (int)threadIdx.x;
+    if (mine >= width || begin + mine >= layout.columns)
         return;
-    int64_t across = (columns + KD_ACROSS - 1) / KD_ACROSS;
-    int64_t n_parts = (rows + rows_least - 1) / rows_least;
-    n_parts = n_parts < blocks_wanted / across ? n_parts : blocks_wanted / across;
-    n_parts = n_parts > 1 ? n_parts : 1;
+    kd_pair sum = {0.0, 0.0};
+    for (int row = 0; row < down; row++)
+        kd_add_pair(sum, of_rows[row * width + mine]);
+    parts[part * layout.columns + begin + mine] = sum;
+}
+
+static constexpr int KD_ENDS_ACROSS = 8, KD_ENDS_DOWN = KD_THREADS / KD_ENDS_ACROSS;
+
+/* There may be many parts of few columns: 32 threads share a column's. */
+template <class G>
+__global__ void kd_column_ends(G g, const kd_pair *parts, int64_t n_parts, int64_t columns)
+{
+    KD_SHARED(kd_pair, of_threads, [KD_ENDS_DOWN][KD_ENDS_ACROSS]);
+    int64_t column = (int64_t)blockIdx.x * KD_ENDS_ACROSS + threadIdx.x;
+    kd_pair sum = {0.0, 0.0};
+    if (column < columns)
+        KD_UNROLL_BY(4)
+    for (int64_t part = threadIdx.y; part < n_parts; part += KD_ENDS_DOWN)
+        kd_add_pair(sum, parts[part * columns + column]);
+    of_threads[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y > 0 || column >= columns)
+        return;
+    for (int y = 1; y < KD_ENDS_DOWN; y++)
+        kd_add_pair(sum, of_threads[y][threadIdx.x]);
+    g.take(column, sum);
+}
+
+/* As many threads side by side as there are columns for, from 4 to 32 of them. */
+static inline int kd_columns_across(int64_t n_threads)
+{
+    int across = 4;
+    while (across < 32 && across < n_threads)
+        across *= 2;
+    return across;
+}
+
+/* Enough parts to fill a GPU several times over, each with enough rows to be worth it. */
+static inline int64_t kd_column_n_parts(int64_t rows, int64_t n_across)
+{
+    const int64_t blocks_wanted = 1024, rows_least = 64;
+    return kd_max(kd_min((rows + rows_least - 1) / rows_least, blocks_wanted / n_across), 1);
+}
+
+template <int N, class F, class G>
+void kd_column_sums_by(struct kd_queue *queue, struct kd_column_layout layout, bool in_groups,
+                       const F &f, const G &g)
+{
+    int64_t columns = layout.columns;
+    layout.across = kd_columns_across((columns + N - 1) / N);
+    layout.n_across = (columns + N * layout.across - 1) / (N * layout.across);
+    int64_t n_parts = kd_column_n_parts(layout.rows, layout.n_across);
+    layout.rows_of_part = (layout.rows + n_parts - 1) / n_parts;
     kd_pair *parts =
         (kd_pair *)kd_cuda_scratch(queue, (size_t)(n_parts * columns) * sizeof(kd_pair));
-    auto sum_parts = kd_column_parts<F>;
+    auto sum_parts = kd_column_parts<N, F>;
     auto end = kd_column_ends<G>;
-    KD_LAUNCH(sum_parts, (unsigned)(n_parts * across), dim3(KD_ACROSS, KD_DOWN), 0, queue->stream,
-              f, rows, columns, (rows + n_parts - 1) / n_parts, parts);
-    KD_LAUNCH(end, kd_blocks(columns), KD_THREADS, 0, queue->stream, g, parts, n_parts, columns);
+    KD_LAUNCH(sum_parts, (unsigned)(n_parts * layout.n_across), KD_THREADS, 0, queue->stream, f,
+              layout, in_groups, parts);
+    KD_LAUNCH(end, (unsigned)((columns + KD_ENDS_ACROSS - 1) / KD_ENDS_ACROSS),
+              dim3(KD_ENDS_ACROSS, KD_ENDS_DOWN), 0, queue->stream, g, (const kd_pair *)parts,
+              n_parts, columns);
+}
+
+/* T as in map.cuh; in_groups: may f read groups of columns, where these are a multiple of one? Also without rows: the sums are 0 then.
+ * Takes the queue's scratch. */
+template <class T, class F, class G>
+void kd_column_sums(struct kd_queue *queue, int64_t rows, int64_t columns, bool in_groups,
+                    const F &f, const G &g)
+{
+    struct kd_column_layout layout = {rows, columns, 0, 0, 0};
+    if (columns <= 0)
+        return;
+    if (columns % KD_GROUP<T> == 0)
+        kd_column_sums_by<KD_GROUP<T>>(queue, layout, in_groups, f, g);
+    else
+        kd_column_sums_by<1>(queue, layout, false, f, g);
 }
 
 #endif

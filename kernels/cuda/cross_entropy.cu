@@ -30,44 +30,64 @@ template <class T> struct row {
     int64_t n_above; /* logits that are greater than the label's, or equal and before it */
 };
 
-/* body(j, x[j]) for the thread's logits, a group of neighbours at a time where they may be read so; what it makes of them is kept when
- * `writes`. */
+/* body(j, neighbours) for the thread's logits; what it makes of them is kept when `writes`. */
 template <class Rows, bool writes, class T, class Body>
 __device__ __forceinline__ void each_logit(const struct row<T> &row, Body body)
 {
-    constexpr int GROUP = KD_GROUP<T>;
-    bool in_groups = row.n % GROUP == 0 && (uintptr_t)row.x % 16 == 0;
-    int64_t n_groups = in_groups ? row.n / GROUP : 0;
-    for (int64_t group = Rows::thread(); group < n_groups; group += Rows::N_THREADS) {
-        kd_floats<GROUP> v = kd_load<GROUP>(row.x + GROUP * group);
-        for (int k = 0; k < GROUP; k++)
-            body(GROUP * group + k, v.x[k]);
+    int64_t first = kd_first_group(row.x, row.n);
+    kd_each_of_row<Rows, KD_GROUP<T>>(first, row.n, [&]<int N>(int64_t j, kd_some<N>) {
+        kd_floats<N> v = kd_load<N>(row.x + j);
+        body(j, v);
         if (writes)
-            kd_store(row.x + GROUP * group, v);
-    }
-    for (int64_t j = GROUP * n_groups + Rows::thread(); j < row.n; j += Rows::N_THREADS) {
-        float x = kd_float(row.x[j]);
-        body(j, x);
-        if (writes)
-            kd_put(&row.x[j], x);
-    }
+            kd_store(row.x + j, v);
+    });
 }
 
+/* The greatest number so far, and the sum of e^(x - max) of what was finite beside it. */
+struct exponentials {
+    float max;
+    double sum;
+
+    /* Before anything but -infinity came, nothing has a distance to the greatest. */
+    template <int N> __device__ __forceinline__ void add(const kd_floats<N> &v)
+    {
+        float greatest = max;
+        KD_UNROLL
+        for (int k = 0; k < N; k++)
+            greatest = kd_greater::of(greatest, v.x[k]);
+        move(greatest);
+        KD_UNROLL
+        for (int k = 0; k < N; k++)
+            sum += v.x[k] == -INFINITY ? 0.0 : (double)expf(v.x[k] - max);
+    }
+    __device__ __forceinline__ void move(float greatest)
+    {
+        if (greatest == max)
+            return;
+        sum *= (double)expf(max - greatest);
+        max = greatest;
+    }
+};
+
+/* One pass over the row. */
 template <class Rows, class T> __device__ void look(struct row<T> &row, float smoothing)
 {
-    float max = -INFINITY, wanted = kd_float(row.x[row.label]);
+    struct exponentials exponentials = {-INFINITY, 0.0};
+    float wanted = kd_float(row.x[row.label]);
     int64_t n_above = 0, label = row.label;
-    double sum = 0.0, sum_exp = 0.0;
-    each_logit<Rows, false>(row, [&](int64_t j, float x) {
-        max = kd_greater::of(max, x);
-        n_above += x > wanted || (x == wanted && j < label);
-        sum += (double)x;
+    double sum = 0.0;
+    each_logit<Rows, false>(row, [&]<int N>(int64_t j, const kd_floats<N> &v) {
+        exponentials.add(v);
+        for (int k = 0; k < N; k++) {
+            n_above += v.x[k] > wanted || (v.x[k] == wanted && j + k < label);
+            sum += (double)v.x[k];
+        }
     });
-    max = row.max = Rows::template reduce<kd_greater>(max, -INFINITY);
+    row.max = Rows::template reduce<kd_greater>(exponentials.max, -INFINITY);
+    exponentials.move(row.max);
+    row.sum_exp = Rows::template reduce<kd_plus>(exponentials.sum, 0.0);
     row.n_above = Rows::template reduce<kd_plus>(n_above, (int64_t)0);
     row.sum = smoothing > 0.0f ? Rows::template reduce<kd_plus>(sum, 0.0) : 0.0;
-    each_logit<Rows, false>(row, [&](int64_t, float x) { sum_exp += (double)expf(x - max); });
-    row.sum_exp = Rows::template reduce<kd_plus>(sum_exp, 0.0);
 }
 
 template <class T>
@@ -87,12 +107,14 @@ __device__ void write_gradient(const struct row<T> &row, const struct weights &w
     float factor = (float)((double)w.scale / row.sum_exp);
     float everywhere = w.scale * w.smoothing / (float)row.n;
     float sharp = w.scale * (1.0f - w.smoothing);
-    each_logit<Rows, true>(row, [&](int64_t j, float &x) {
-        x = expf(x - row.max) * factor - everywhere;
-        if (j == row.label)
-            x -= sharp * (1.0f - w.mix);
-        if (j == row.other)
-            x -= sharp * w.mix;
+    each_logit<Rows, true>(row, [&]<int N>(int64_t j, kd_floats<N> &v) {
+        for (int k = 0; k < N; k++) {
+            v.x[k] = expf(v.x[k] - row.max) * factor - everywhere;
+            if (j + k == row.label)
+                v.x[k] -= sharp * (1.0f - w.mix);
+            if (j + k == row.other)
+                v.x[k] -= sharp * w.mix;
+        }
     });
 }
 

@@ -19,12 +19,14 @@ template <class T> struct look_up {
     }
 };
 
-/* A block of KD_THREADS threads, each with one column. */
-template <class T> __global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
+/* A block of KD_THREADS threads, each with N columns. */
+template <int N, class T>
+__global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
 {
     const T *dy = (const T *)a.dy;
     KD_SHARED(int, is_same, [KD_THREADS]);
-    int64_t row = blockIdx.x / n_tiles, column = blockIdx.x % n_tiles * KD_THREADS + threadIdx.x;
+    int64_t row = blockIdx.x / n_tiles;
+    int64_t column = (blockIdx.x % n_tiles * KD_THREADS + threadIdx.x) * N;
     int32_t token = a.tokens[row];
     int is_seen = 0;
     for (int64_t i = threadIdx.x; i < row; i += KD_THREADS)
@@ -32,19 +34,35 @@ template <class T> __global__ void add_rows(struct kd_op_embedding_backward a, i
     if (__syncthreads_or(is_seen))
         return; /* the whole block: an earlier row's block does this token */
     bool is_inside = column < a.columns;
-    float *to = a.dtable + token * a.columns + column, sum = is_inside ? *to : 0.0f;
+    float *to = a.dtable + token * a.columns + column;
+    kd_floats<N> sum = {};
+    if (is_inside)
+        sum = kd_load<N>(to);
     for (int64_t from = row; from < a.rows; from += KD_THREADS) {
         int64_t mine = from + threadIdx.x;
         is_same[threadIdx.x] = mine < a.rows && a.tokens[mine] == token;
         if (!__syncthreads_or(is_same[threadIdx.x]))
             continue;
         for (int i = 0; i < KD_THREADS && is_inside; i++)
-            if (is_same[i])
-                sum += kd_float(dy[(from + i) * a.columns + column]);
+            if (is_same[i]) {
+                kd_floats<N> more = kd_load<N>(dy + (from + i) * a.columns + column);
+                for (int k = 0; k < N; k++)
+                    sum.x[k] += more.x[k];
+            }
         __syncthreads(); /* before the next tokens take their place */
     }
     if (is_inside)
-        *to = sum;
+        kd_store(to, sum);
+}
+
+template <class T> void launch_add(struct kd_queue *queue, const struct kd_op_embedding_backward *a)
+{
+    constexpr int GROUP = KD_GROUP<T>;
+    bool in_groups = a->columns % GROUP == 0 && kd_all_aligned(a->dy, a->dtable);
+    int64_t of_block = in_groups ? GROUP * KD_THREADS : KD_THREADS;
+    int64_t n_tiles = (a->columns + of_block - 1) / of_block;
+    auto kernel = in_groups ? add_rows<GROUP, T> : add_rows<1, T>;
+    KD_LAUNCH(kernel, (unsigned)(a->rows * n_tiles), KD_THREADS, 0, queue->stream, *a, n_tiles);
 }
 
 } // namespace
@@ -61,13 +79,9 @@ void kd_cuda_embedding(struct kd_queue *queue, const struct kd_op_embedding *a)
 
 void kd_cuda_embedding_backward(struct kd_queue *queue, const struct kd_op_embedding_backward *a)
 {
-    int64_t n = a->n_entries * a->columns, n_tiles = (a->columns + KD_THREADS - 1) / KD_THREADS;
+    int64_t n = a->n_entries * a->columns;
     if (a->beta == 0.0f && n > 0)
         KD_CUDA(cudaMemsetAsync(a->dtable, 0, (size_t)n * sizeof(float), queue->stream));
-    if (a->rows <= 0 || n_tiles <= 0)
-        return;
-    kd_by_storage(queue, [&](auto stored) {
-        auto kernel = add_rows<decltype(stored)>;
-        KD_LAUNCH(kernel, (unsigned)(a->rows * n_tiles), KD_THREADS, 0, queue->stream, *a, n_tiles);
-    });
+    if (a->rows > 0 && a->columns > 0)
+        kd_by_storage(queue, [&](auto stored) { launch_add<decltype(stored)>(queue, a); });
 }

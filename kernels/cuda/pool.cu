@@ -1,5 +1,5 @@
-/* pool.cu - pooling. A thread makes one element of what is written, from all that goes into it: no two add to the same one, and
- * neighbouring threads read neighbouring channels. */
+/* pool.cu - pooling. A thread makes one element of what is written, or those of a group of channels, from all that goes into it: no two
+ * add to the same one, and neighbouring threads read neighbouring channels. */
 #include "kernels/cuda/images.cuh"
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/table.h"
@@ -7,46 +7,40 @@
 namespace
 {
 
-/* For kd_map: one element after the other, whatever their alignment. F has `one`. */
-template <class F> struct one_by_one {
-    F f;
-
-    template <int N> __device__ void at(int64_t i) const
-    {
-        for (int k = 0; k < N; k++)
-            f.one(i + k);
-    }
-};
-
-template <class F> void each(struct kd_queue *queue, int64_t n, const F &f)
-{
-    kd_map(queue, n, false, one_by_one<F>{f});
-}
-
 template <class T> struct max_of_window {
     const T *x;
     T *y;
     uint8_t *chosen;
     kd_images images;
 
-    /* What is greater wins, and a NaN over anything but a NaN. */
-    __device__ void one(int64_t at) const
+    /* A NaN is greater than anything but a NaN. */
+    static __device__ __forceinline__ bool is_greater(float value, float best)
+    {
+        return value > best || (value != value && best == best);
+    }
+
+    template <int N> __device__ void at(int64_t at) const
     {
         int64_t channels = images.in.channels, channel = kd_remainder(at, channels);
         kd_pixel out = kd_pixel_of(kd_quotient(at, channels), images.h, images.w);
-        float best = 0.0f;
-        int64_t place = -1;
+        kd_floats<N> best = {};
+        kd_bytes<N> places = {};
+        bool is_first = true;
         for (int64_t i = 0; i < images.in.kernel; i++)
             for (int64_t j = 0; j < images.in.kernel; j++) {
                 int64_t pixel = kd_under(images, out, i, j);
                 if (pixel < 0)
                     continue;
-                float value = kd_float(x[pixel * channels + channel]);
-                if (place < 0 || value > best || (value != value && best == best))
-                    best = value, place = i * images.in.kernel + j;
+                kd_floats<N> v = kd_load<N>(x + pixel * channels + channel);
+                uint8_t place = (uint8_t)(i * images.in.kernel + j);
+                KD_UNROLL
+                for (int k = 0; k < N; k++)
+                    if (is_first || is_greater(v.x[k], best.x[k]))
+                        best.x[k] = v.x[k], places.x[k] = place;
+                is_first = false;
             }
-        kd_put(&y[at], best);
-        chosen[at] = (uint8_t)place;
+        kd_store(y + at, best);
+        *reinterpret_cast<kd_bytes<N> *>(chosen + at) = places;
     }
 };
 
@@ -58,21 +52,33 @@ template <class T> struct sum_of_windows {
     kd_images images;
     float factor;
 
-    __device__ void one(int64_t at) const
+    template <int N>
+    __device__ __forceinline__ void add(kd_floats<N> &sum, int64_t from, int place) const
+    {
+        kd_floats<N> more = kd_load<N>(dy + from);
+        kd_bytes<N> places = {};
+        if (chosen)
+            places = *reinterpret_cast<const kd_bytes<N> *>(chosen + from);
+        KD_UNROLL
+        for (int k = 0; k < N; k++)
+            sum.x[k] += !chosen || places.x[k] == place ? more.x[k] : 0.0f;
+    }
+
+    template <int N> __device__ void at(int64_t at) const
     {
         int64_t channels = images.in.channels, channel = kd_remainder(at, channels);
         kd_pixel in = kd_pixel_of(kd_quotient(at, channels), images.in.h, images.in.w);
-        float sum = 0.0f;
+        kd_floats<N> sum = {};
         for (int64_t i = 0; i < images.in.kernel; i++)
             for (int64_t j = 0; j < images.in.kernel; j++) {
                 int64_t pixel = kd_over(images, in, i, j);
-                if (pixel < 0)
-                    continue;
-                int64_t from = pixel * channels + channel;
-                if (!chosen || chosen[from] == i * images.in.kernel + j)
-                    sum += kd_float(dy[from]);
+                if (pixel >= 0)
+                    add(sum, pixel * channels + channel, (int)(i * images.in.kernel + j));
             }
-        kd_put(&dx[at], sum * factor);
+        KD_UNROLL
+        for (int k = 0; k < N; k++)
+            sum.x[k] *= factor;
+        kd_store(dx + at, sum);
     }
 };
 
@@ -82,20 +88,33 @@ template <class T> struct mean_of_window {
     kd_images images;
     float factor;
 
-    __device__ void one(int64_t at) const
+    template <int N> __device__ void at(int64_t at) const
     {
         int64_t channels = images.in.channels, channel = kd_remainder(at, channels);
         kd_pixel out = kd_pixel_of(kd_quotient(at, channels), images.h, images.w);
-        float sum = 0.0f;
+        kd_floats<N> sum = {};
         for (int64_t i = 0; i < images.in.kernel; i++)
             for (int64_t j = 0; j < images.in.kernel; j++) {
                 int64_t pixel = kd_under(images, out, i, j);
-                if (pixel >= 0)
-                    sum += kd_float(x[pixel * channels + channel]);
+                if (pixel < 0)
+                    continue;
+                kd_floats<N> more = kd_load<N>(x + pixel * channels + channel);
+                KD_UNROLL
+                for (int k = 0; k < N; k++)
+                    sum.x[k] += more.x[k];
             }
-        kd_put(&y[at], sum * factor);
+        KD_UNROLL
+        for (int k = 0; k < N; k++)
+            sum.x[k] *= factor;
+        kd_store(y + at, sum);
     }
 };
+
+/* Whether a group is of one pixel's channels and may be read at once. */
+template <class T, class... Pointers> bool in_groups_of(int64_t channels, Pointers... pointers)
+{
+    return channels % KD_GROUP<T> == 0 && kd_all_aligned(pointers...);
+}
 
 float share_of(const struct kd_window *window)
 {
@@ -131,11 +150,14 @@ template <class T> struct spread_over_positions {
     T *dx;
     int64_t positions, channels;
 
-    __device__ void one(int64_t at) const
+    template <int N> __device__ void at(int64_t at) const
     {
-        int64_t sample = kd_quotient(at, positions * channels),
-                channel = kd_remainder(at, channels);
-        kd_put(&dx[at], kd_float(dy[sample * channels + channel]) / (float)positions);
+        int64_t sample = kd_quotient(at, positions * channels);
+        kd_floats<N> v = kd_load<N>(dy + sample * channels + kd_remainder(at, channels));
+        KD_UNROLL
+        for (int k = 0; k < N; k++)
+            v.x[k] /= (float)positions;
+        kd_store(dx + at, v);
     }
 };
 
@@ -146,8 +168,9 @@ void kd_cuda_max_pool(struct kd_queue *queue, const struct kd_op_max_pool *a)
     kd_images images = kd_images_of(&a->window);
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        each(queue, kd_out_pixels(images) * a->window.channels,
-             max_of_window<T>{(const T *)a->x, (T *)a->y, a->chosen, images});
+        kd_map<T>(queue, kd_out_pixels(images) * a->window.channels,
+                  in_groups_of<T>(a->window.channels, a->x, a->y, a->chosen),
+                  max_of_window<T>{(const T *)a->x, (T *)a->y, a->chosen, images});
     });
 }
 
@@ -156,8 +179,9 @@ void kd_cuda_max_pool_backward(struct kd_queue *queue, const struct kd_op_max_po
     kd_images images = kd_images_of(&a->window);
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        each(queue, kd_in_pixels(images) * a->window.channels,
-             sum_of_windows<T>{(const T *)a->dy, a->chosen, (T *)a->dx, images, 1.0f});
+        kd_map<T>(queue, kd_in_pixels(images) * a->window.channels,
+                  in_groups_of<T>(a->window.channels, a->dy, a->chosen, a->dx),
+                  sum_of_windows<T>{(const T *)a->dy, a->chosen, (T *)a->dx, images, 1.0f});
     });
 }
 
@@ -166,8 +190,9 @@ void kd_cuda_avg_pool(struct kd_queue *queue, const struct kd_op_avg_pool *a)
     kd_images images = kd_images_of(&a->window);
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        each(queue, kd_out_pixels(images) * a->window.channels,
-             mean_of_window<T>{(const T *)a->x, (T *)a->y, images, share_of(&a->window)});
+        kd_map<T>(queue, kd_out_pixels(images) * a->window.channels,
+                  in_groups_of<T>(a->window.channels, a->x, a->y),
+                  mean_of_window<T>{(const T *)a->x, (T *)a->y, images, share_of(&a->window)});
     });
 }
 
@@ -176,8 +201,9 @@ void kd_cuda_avg_pool_backward(struct kd_queue *queue, const struct kd_op_avg_po
     kd_images images = kd_images_of(&a->window);
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        each(
+        kd_map<T>(
             queue, kd_in_pixels(images) * a->window.channels,
+            in_groups_of<T>(a->window.channels, a->dy, a->dx),
             sum_of_windows<T>{(const T *)a->dy, nullptr, (T *)a->dx, images, share_of(&a->window)});
     });
 }
@@ -198,7 +224,8 @@ void kd_cuda_mean_pool_backward(struct kd_queue *queue, const struct kd_op_mean_
 {
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        each(queue, a->n * a->positions * a->channels,
-             spread_over_positions<T>{(const T *)a->dy, (T *)a->dx, a->positions, a->channels});
+        kd_map<T>(
+            queue, a->n * a->positions * a->channels, in_groups_of<T>(a->channels, a->dy, a->dx),
+            spread_over_positions<T>{(const T *)a->dy, (T *)a->dx, a->positions, a->channels});
     });
 }

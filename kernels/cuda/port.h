@@ -6,7 +6,7 @@
  *   KD_SHARED(float, tile, [16][17]);                                instead of __shared__ float tile[16][17]
  *   KD_DYN_SHARED(float, row);                                       the launch's shared_bytes, as float *row, aligned to
  *                                                                    32 bytes
- *   KD_UNROLL for (...)                                              #pragma unroll
+ *   KD_UNROLL for (...)                                              #pragma unroll; KD_UNROLL_BY(4): by 4
  *   KD_CUDA(cudaMalloc(...));                                        every call: what fails ends the process
  *
  * Blocks are a multiple of 32 threads, all of which reach every barrier (no early return before one); warp primitives name
@@ -29,6 +29,8 @@
     } while (0)
 #define KD_SHARED(type, name, dimensions) __shared__ __align__(16) type name dimensions
 #define KD_UNROLL                         _Pragma("unroll")
+#define KD_UNROLL_BY(n)                   KD_PRAGMA(unroll n)
+#define KD_PRAGMA(text)                   _Pragma(#text)
 #define KD_DYN_SHARED(type, name)                                                                  \
     extern __shared__ __align__(32) unsigned char kd_dynamic_shared[];                             \
     type *name = reinterpret_cast<type *>(kd_dynamic_shared)

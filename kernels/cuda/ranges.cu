@@ -37,7 +37,8 @@ static struct kd_range_table *table_new(struct kd_queue *queue, const struct kd_
     table->seen = KD_NEW_ARRAY(struct kd_range, (size_t)n_ranges + 1);
     memcpy(table->seen, ranges, (size_t)n_ranges * sizeof *ranges);
     table->ranges = (struct kd_device_range *)kd_cuda_new(bytes, "a table of the optimizer's");
-    KD_CUDA(cudaMemcpyAsync(table->ranges, made, bytes, cudaMemcpyHostToDevice, queue->stream));
+    if (bytes)
+        KD_CUDA(cudaMemcpyAsync(table->ranges, made, bytes, cudaMemcpyHostToDevice, queue->stream));
     KD_CUDA(cudaStreamSynchronize(queue->stream));
     free(made);
     return table;

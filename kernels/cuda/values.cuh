@@ -62,6 +62,14 @@ static __device__ __forceinline__ void kd_put(__half *to, float x)
     *to = __float2half_rn(x);
 }
 
+/* As it would be read again. */
+template <class T> __device__ __forceinline__ float kd_as_stored(float x)
+{
+    T stored;
+    kd_put(&stored, x);
+    return kd_float(stored);
+}
+
 /* ---- several: 1, or a multiple of a group */
 
 template <int N> struct kd_floats {
@@ -107,6 +115,23 @@ __device__ __forceinline__ void kd_store(T *to, const kd_floats<N> &values)
         }
     }
 }
+
+/* N neighbours that may lie anywhere. What a launch reads them from is at a multiple of 16 bytes for all of its threads or for none. */
+template <int N, class T> __device__ __forceinline__ kd_floats<N> kd_load_any(const T *from)
+{
+    if ((uintptr_t)from % 16 == 0)
+        return kd_load<N>(from);
+    kd_floats<N> values;
+    KD_UNROLL
+    for (int k = 0; k < N; k++)
+        values.x[k] = kd_float(from[k]);
+    return values;
+}
+
+/* As many bytes as there are values in a group: flags of theirs. */
+template <int N> struct alignas(N) kd_bytes {
+    uint8_t x[N];
+};
 
 /* Whether groups may be read at all of them; NULL may. */
 template <class... Pointers> bool kd_all_aligned(const Pointers *...pointers)

@@ -25,6 +25,29 @@ function(kd_bench_rates_test command label)
   endif()
 endfunction()
 
+# In a precision of 16 bits values count as half of what floats do (layernorm's statistics and weights stay floats), and the device is
+# one that has it, or says that it has not.
+function(kd_bench_precision_tests)
+  add_test(NAME bench_ops_list_bf16 COMMAND katydid-bench ops --list --precision bf16 activation)
+  set_tests_properties(bench_ops_list_bf16 PROPERTIES PASS_REGULAR_EXPRESSION "12582912 gelu +50.332 MB")
+  add_test(NAME bench_ops_list_fp32 COMMAND katydid-bench ops --list activation)
+  set_tests_properties(bench_ops_list_fp32 PROPERTIES PASS_REGULAR_EXPRESSION "12582912 gelu +100.663 MB")
+  add_test(NAME bench_ops_precision_of_cpu COMMAND katydid-bench ops --quick --precision bf16)
+  set_tests_properties(bench_ops_precision_of_cpu PROPERTIES PASS_REGULAR_EXPRESSION "katydid-bench ops: .*bf16")
+  add_test(NAME bench_ops_precision_unknown COMMAND katydid-bench ops --list --precision fp8)
+  set_tests_properties(bench_ops_precision_unknown PROPERTIES
+    PASS_REGULAR_EXPRESSION "--precision is .fp8.; there are: fp32 tf32 bf16 fp16")
+  foreach(name list_bf16 list_fp32 precision_of_cpu precision_unknown)
+    kd_test_settings(bench_ops_${name} kernels 60)
+  endforeach()
+  if(TARGET katydid_cuda_sim)
+    add_test(NAME bench_ops_sim_bf16 COMMAND ${CMAKE_COMMAND} -E env KATYDID_SIM_ARCHITECTURE=80
+      KATYDID_CUDA_PLUGIN=$<TARGET_FILE:katydid_cuda_sim> $<TARGET_FILE:katydid-bench>
+      ops --quick --device cuda --precision bf16)
+    kd_test_settings(bench_ops_sim_bf16 kernels 300)
+  endif()
+endfunction()
+
 # What says how fast ops, steps and sums over ranks are; without the trainer it says that it is not there.
 function(kd_bench_rates)
   if(NOT TARGET kd_trainer)
@@ -34,6 +57,7 @@ function(kd_bench_rates)
   kd_room(bench_rates tests/bench/rates LIBS kd_bench_search kd_trainer)
   target_link_libraries(katydid-bench PRIVATE kd_bench_rates)
   kd_bench_rates_test(ops kernels)
+  kd_bench_precision_tests()
   kd_bench_rates_test(step trainer)
   kd_bench_rates_test(allreduce trainer)
 endfunction()

@@ -142,6 +142,12 @@ static inline double step_of(const struct buffer *buffer)
     return steps[buffer->stored];
 }
 
+/* Number i on the device. */
+static inline void *buffer_at(const struct buffer *buffer, int64_t i)
+{
+    return (char *)buffer->device + i * kd_precision_bytes(buffer->stored);
+}
+
 /* A float as it would be stored there. */
 static inline float stored_in(const struct buffer *buffer, float x)
 {
@@ -204,7 +210,8 @@ static inline void buffer_start(struct bench *bench, struct buffer *b, double *w
 
 static const int64_t sizes[] = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130};
 
-static const int64_t few_sizes[] = {0, 1, 3, 33, 130};
+/* 16: whole groups of values, which GPUs read at once. */
+static const int64_t few_sizes[] = {0, 1, 3, 16, 33, 130};
 
 /* Over the sizes that fit the device of `bench`. */
 #define FOR_SIZES(n)                                                                               \

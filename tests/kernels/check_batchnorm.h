@@ -91,8 +91,35 @@ static double *batchnorm_sums_of(struct bench *bench, const struct batchnorm_buf
     return sums;
 }
 
+static void sums_from(struct bench *bench, const struct buffer *x, int64_t first, int64_t channels,
+                      double *host)
+{
+    size_t bytes = (size_t)channels * 2 * sizeof(double);
+    double *sums = bench->device->alloc(bytes);
+    run(bench, KD_CALL(batchnorm_sums, .x = buffer_at(x, first), .sums = sums,
+                       .rows = x->n / channels, .channels = channels));
+    bench_read(bench, host, sums, bytes);
+    bench->device->free(sums);
+}
+
+/* A rank's arrays may lie elsewhere than another's: the order of a sum may not depend on it. */
+static void check_sums_from_elsewhere(struct bench *bench, int64_t rows, int64_t channels)
+{
+    struct buffer x = values_random(bench, rows * channels, 2);
+    struct buffer further = values_random(bench, x.n + 1, 2);
+    double *host = KD_NEW_ARRAY(double, 4 * (size_t)channels);
+    memcpy(further.host + 1, x.host, (size_t)x.n * sizeof *x.host);
+    buffer_write(bench, &further);
+    sums_from(bench, &x, 0, channels, host);
+    sums_from(bench, &further, 1, channels, host + 2 * channels);
+    assert_memory_equal(host, host + 2 * channels, 2 * (size_t)channels * sizeof *host);
+    free(host);
+    buffer_free(bench, &x), buffer_free(bench, &further);
+}
+
 static void check_batchnorm_sums(struct bench *bench)
 {
+    check_sums_from_elsewhere(bench, 300, 40);
     FOR_SIZES(rows)
     FOR_SIZES(channels)
     {

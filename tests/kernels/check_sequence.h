@@ -37,8 +37,8 @@ static struct layernorm_buffers layernorm_buffers(struct bench *bench, int64_t r
 {
     struct layernorm_buffers b = {
         .x = values_random(bench, rows * columns, 2),
-        .weight = buffer_random(bench, columns, 1),
-        .bias = buffer_random(bench, columns, 1),
+        .weight = buffer_random(bench, columns + 1, 1),
+        .bias = buffer_random(bench, columns + 1, 1),
         .y = values_random(bench, rows * columns, 1),
         .saved = buffer_random(bench, rows * 2, 1),
         .dy = values_random(bench, rows * columns, 1),
@@ -59,41 +59,112 @@ static void layernorm_free(struct bench *bench, struct layernorm_buffers *b)
         buffer_free(bench, &all[i]);
 }
 
-static void run_layernorm(struct bench *bench, const struct layernorm_buffers *b, int64_t rows,
-                          int64_t columns, bool with_bias)
+/* The first `shift` values are left out: rows begin at other places of memory then, one fewer of them. weights_at: where weight and bias
+ * begin, 0 or 1, as tensors may in an arena. */
+struct layernorm_case {
+    int64_t rows, columns, shift;
+    bool has_bias;
+    int weights_at;
+};
+
+static void run_layernorm(struct bench *bench, const struct layernorm_buffers *b,
+                          struct layernorm_case c)
 {
-    run(bench,
-        KD_CALL(layernorm, .x = b->x.device, .weight = b->weight.device,
-                .bias = with_bias ? b->bias.device : NULL, .y = b->y.device,
-                .saved = b->saved.device, .rows = rows, .columns = columns, .epsilon = epsilon));
+    run(bench, KD_CALL(layernorm, .x = buffer_at(&b->x, c.shift),
+                       .weight = buffer_at(&b->weight, c.weights_at),
+                       .bias = c.has_bias ? buffer_at(&b->bias, c.weights_at) : NULL,
+                       .y = buffer_at(&b->y, c.shift), .saved = b->saved.device,
+                       .rows = c.rows - (c.shift > 0), .columns = c.columns, .epsilon = epsilon));
 }
 
-static void check_one_layernorm(struct bench *bench, int64_t rows, int64_t columns, bool with_bias)
+static void compare_layernorm(struct bench *bench, struct layernorm_buffers *b,
+                              struct layernorm_case c)
 {
-    struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
-    run_layernorm(bench, &b, rows, columns, with_bias);
-    buffer_read(bench, &b.y), buffer_read(bench, &b.saved);
-    for (int64_t i = 0; i < rows && columns; i++) {
-        const float *x = b.x.host + i * columns;
-        double mean = row_mean(x, columns), rstd = row_rstd(x, columns, (double)epsilon);
-        assert_near(b.saved.host[2 * i], mean, 1e-6, "mean", i);
-        assert_near(b.saved.host[2 * i + 1], rstd, 2e-6, "rstd", i);
-        for (int64_t j = 0; j < columns; j++)
-            assert_value(&b.y, i * columns + j,
-                         ((double)x[j] - mean) * rstd * (double)b.weight.host[j] +
-                             (with_bias ? (double)b.bias.host[j] : 0.0),
-                         columns == 1 ? 1e-3 : 5e-6, "y");
+    buffer_read(bench, &b->y), buffer_read(bench, &b->saved);
+    for (int64_t i = 0; i < c.rows - (c.shift > 0) && c.columns; i++) {
+        int64_t first = i * c.columns + c.shift;
+        const float *x = b->x.host + first;
+        double mean = row_mean(x, c.columns), rstd = row_rstd(x, c.columns, (double)epsilon);
+        assert_near(b->saved.host[2 * i], mean, 1e-6, "mean", i);
+        assert_near(b->saved.host[2 * i + 1], rstd, 2e-6, "rstd", i);
+        for (int64_t j = 0; j < c.columns; j++)
+            assert_value(&b->y, first + j,
+                         ((double)x[j] - mean) * rstd * (double)b->weight.host[j + c.weights_at] +
+                             (c.has_bias ? (double)b->bias.host[j + c.weights_at] : 0.0),
+                         c.columns == 1 ? 1e-3 : 5e-6, "y");
     }
+}
+
+static void check_one_layernorm(struct bench *bench, struct layernorm_case c)
+{
+    struct layernorm_buffers b = layernorm_buffers(bench, c.rows, c.columns);
+    run_layernorm(bench, &b, c);
+    compare_layernorm(bench, &b, c);
     layernorm_free(bench, &b);
 }
+
+/* A warp's rows and a block's: short enough for registers and not, in groups of values and not. */
+static const struct layernorm_case layernorm_cases[] = {
+    {3, 1500, 0, true, 0}, {9, 64, 0, true, 0},   {9, 64, 1, true, 0},    {3, 1024, 0, true, 0},
+    {2, 1536, 0, true, 0}, {2, 8200, 0, true, 0}, {3, 1536, 3, false, 0}, {2, 8201, 0, false, 0},
+    {9, 64, 0, true, 1},   {2, 8200, 0, true, 1},
+};
 
 static void check_layernorm(struct bench *bench)
 {
     FOR_SIZES(columns)
     for (int64_t rows = 0; rows < LAYERNORM_ROWS_MAX; rows += 2)
         for (int bias = 0; bias < 2; bias++)
-            check_one_layernorm(bench, rows, columns, bias);
-    check_one_layernorm(bench, 3, 1500, true);
+            check_one_layernorm(bench, (struct layernorm_case){rows, columns, 0, bias, 0});
+    for (size_t c = 0; c < KD_COUNT(layernorm_cases); c++)
+        check_one_layernorm(bench, layernorm_cases[c]);
+}
+
+/* What add and then layernorm give, and the same bits where the sum lies in a's place and y in b's. */
+static void check_one_add_layernorm(struct bench *bench, struct layernorm_case c)
+{
+    struct layernorm_buffers b = layernorm_buffers(bench, c.rows, c.columns);
+    struct buffer more = values_random(bench, b.x.n, 1), sum = values_random(bench, b.x.n, 1);
+    struct kd_op_add_layernorm op = {.a = buffer_at(&b.x, c.shift),
+                                     .b = buffer_at(&more, c.shift),
+                                     .sum = buffer_at(&sum, c.shift),
+                                     .weight = buffer_at(&b.weight, c.weights_at),
+                                     .bias = c.has_bias ? buffer_at(&b.bias, c.weights_at) : NULL,
+                                     .y = buffer_at(&b.y, c.shift),
+                                     .saved = b.saved.device,
+                                     .rows = c.rows - (c.shift > 0),
+                                     .columns = c.columns,
+                                     .epsilon = epsilon};
+    struct kd_call call = {.op = KD_OP_add_layernorm, .args.add_layernorm = op};
+    run(bench, call);
+    buffer_read(bench, &sum);
+    int64_t n = op.rows * op.columns;
+    for (int64_t i = c.shift; i < c.shift + n; i++)
+        assert_true(sum.host[i] == stored_in(&sum, b.x.host[i] + more.host[i]));
+    struct buffer in_place = buffer_again(&b.x), y_in_place = buffer_again(&more);
+    call.args.add_layernorm.sum = buffer_at(&b.x, c.shift);
+    call.args.add_layernorm.y = buffer_at(&more, c.shift);
+    run(bench, call);
+    memcpy(b.x.host, sum.host, (size_t)sum.n * sizeof *sum.host);
+    compare_layernorm(bench, &b, c);
+    buffer_read(bench, &in_place), buffer_read(bench, &y_in_place);
+    if (n) {
+        assert_memory_equal(in_place.host + c.shift, sum.host + c.shift, (size_t)n * sizeof(float));
+        assert_memory_equal(y_in_place.host + c.shift, b.y.host + c.shift,
+                            (size_t)n * sizeof(float));
+    }
+    free(in_place.host), free(y_in_place.host);
+    buffer_free(bench, &more), buffer_free(bench, &sum);
+    layernorm_free(bench, &b);
+}
+
+static void check_add_layernorm(struct bench *bench)
+{
+    FOR_SIZES(columns)
+    for (int64_t rows = 0; rows < LAYERNORM_ROWS_MAX; rows += 2)
+        check_one_add_layernorm(bench, (struct layernorm_case){rows, columns, 0, rows % 4 == 0, 0});
+    for (size_t c = 0; c < KD_COUNT(layernorm_cases); c++)
+        check_one_add_layernorm(bench, layernorm_cases[c]);
 }
 
 /* dx of one row: rstd (g - mean(g) - xhat mean(g xhat)), g = dy weight. */
@@ -130,7 +201,7 @@ static void check_one_layernorm_backward(struct bench *bench, int64_t rows, int6
 {
     struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
     double tolerance = columns < 4 ? 2e-3 : 2e-5;
-    run_layernorm(bench, &b, rows, columns, true);
+    run_layernorm(bench, &b, (struct layernorm_case){rows, columns, 0, true, 0});
     for (int beta = 0; beta < 2; beta++)
         run(bench, KD_CALL(layernorm_backward, .dy = b.dy.device, .x = b.x.device,
                            .saved = b.saved.device, .weight = b.weight.device, .dx = b.dx.device,
@@ -160,7 +231,7 @@ static void check_layernorm_backward_variants(struct bench *bench, int64_t rows,
 {
     struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
     struct buffer again = buffer_random(bench, columns, 1);
-    run_layernorm(bench, &b, rows, columns, true);
+    run_layernorm(bench, &b, (struct layernorm_case){rows, columns, 0, true, 0});
     struct kd_op_layernorm_backward op = {
         .dy = b.dy.device,
         .x = b.x.device,
@@ -197,6 +268,8 @@ static void check_layernorm_backward(struct bench *bench)
         check_one_layernorm_backward(bench, rows, columns);
         check_layernorm_backward_variants(bench, rows, columns);
     }
+    for (size_t c = 0; c < KD_COUNT(layernorm_cases); c++)
+        check_one_layernorm_backward(bench, layernorm_cases[c].rows, layernorm_cases[c].columns);
 }
 
 /* ---- embedding */

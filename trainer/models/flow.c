@@ -48,13 +48,23 @@ static void live_until(struct planner *p, int buffer, int time)
 
 /* ---- forward */
 
+/* Of its inputs. */
+static int forward_end(const struct planner *p, int i)
+{
+    const struct kd_layer *joined_by = p->model->nodes[i].layer->joined_by;
+    bool is_joined =
+        joined_by && i + 1 < p->model->n_nodes && p->model->nodes[i + 1].layer == joined_by;
+    return is_joined ? i + 1 : i;
+}
+
 static void read_inputs(struct planner *p, int i)
 {
     const struct kd_node *node = &p->model->nodes[i];
     bool again = node->trains && node->reads & KD_READS_X;
+    int last = again ? backward_time(p, i) : forward_end(p, i);
     for (int j = 0; j < node->n_inputs; j++)
         if (node->inputs[j] != KD_NODE_BATCH)
-            live_until(p, p->flow->nodes[node->inputs[j]].y, again ? backward_time(p, i) : i);
+            live_until(p, p->flow->nodes[node->inputs[j]].y, last);
 }
 
 static int buffer_for_kept(struct planner *p, int i, int64_t per_sample, int64_t fixed)

@@ -128,6 +128,8 @@ struct kd_layer {
     bool dx_over_dy;         /* backward may be given dx == dy */
     bool is_view;            /* y is x under another shape: no calls, no memory */
     bool passes_dy;          /* the gradient of every input is dy itself: no backward calls */
+    const struct kd_layer *
+        joined_by; /* directly after it, this one's call is one with its own (plan_fuse.c): inputs live until then */
 
     /* From in and settings: out, parameters, statistics. -1: the shape it got and the shape it needs (no pointer). */
     int (*shape)(struct kd_node *node, const struct kd_model *model, struct kd_error *err);

@@ -121,6 +121,9 @@ struct kd_pass *kd_pass_for(struct kd_plan *plan, enum kd_pass_kind kind,
 
 /* Makes pass->steps for this batch. */
 void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_batch *batch);
+
+/* Calls that one op can do together become one (plan_fuse.c). */
+void kd_pass_fuse(struct kd_pass *pass, int64_t value_bytes);
 void kd_pass_release(struct kd_pass *pass, struct kd_plan *plan);
 
 static inline bool kd_plan_has_ranks(const struct kd_plan *plan)

@@ -351,5 +351,6 @@ void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_ba
     add_loss(&target);
     if (is_training(pass))
         add_backward(&target);
+    kd_pass_fuse(pass, plan->value_bytes);
     free(target.written);
 }

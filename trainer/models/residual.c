@@ -2,7 +2,7 @@
  * learning for image recognition", 2015, eq. 1 and 2). expand.c lays out the ways; this is the sum at their end. */
 #include "trainer/models/model.h"
 
-extern const struct kd_layer kd_layer_residual;
+extern const struct kd_layer kd_layer_residual, kd_layer_layernorm;
 
 static int shape(struct kd_node *node, const struct kd_model *model, struct kd_error *err)
 {
@@ -27,6 +27,7 @@ const struct kd_layer kd_layer_residual = {
     .name = "residual",
     .summary = "layers(x) + x, or + shortcut(x): {layers: [...], shortcut: [...]}",
     .passes_dy = true,
+    .joined_by = &kd_layer_layernorm,
     .shape = shape,
     .forward = forward,
 };

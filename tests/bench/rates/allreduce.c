@@ -245,9 +245,9 @@ static void measure(struct gang *gang)
 
 static int open_devices(struct gang *gang, struct kd_error *err)
 {
-    bool failed =
-        bench_device_open(&gang->host, "cpu", 0, err) < 0 ||
-        bench_device_open(&gang->bench, gang->options->device, gang->comm.local_rank, err) < 0;
+    bool failed = bench_device_open(&gang->host, "cpu", 0, KD_PRECISION_FP32, err) < 0 ||
+                  bench_device_open(&gang->bench, gang->options->device, gang->comm.local_rank,
+                                    KD_PRECISION_FP32, err) < 0;
     if (kd_comm_any_failed(&gang->comm, failed, err))
         return -1;
     bench_device_measure(&gang->bench, gang->options->is_quick);

@@ -9,13 +9,14 @@
 /* Bytes of each of the two arrays: more than the caches that there are, of a CPU's share and of a GPU. */
 static const size_t HOST_BYTES = 64 << 20, DEVICE_BYTES = 512 << 20, QUICK_BYTES = 64 << 10;
 
-int bench_device_open(struct bench_device *bench, const char *name, int which, struct kd_error *err)
+int bench_device_open(struct bench_device *bench, const char *name, int which,
+                      enum kd_precision precision, struct kd_error *err)
 {
-    *bench = (struct bench_device){.device = kd_device_find(name, err)};
+    *bench = (struct bench_device){.device = kd_device_find(name, err), .precision = precision};
     if (!bench->device)
         return -1;
     if (bench->device->open(which, &bench->queue, err) == 0)
-        return 0;
+        return bench->device->set_precision(bench->queue, precision, err);
     bench->device = NULL;
     return -1;
 }
@@ -29,10 +30,10 @@ void bench_device_close(struct bench_device *bench)
 static double copy_rate(const struct bench_device *bench, size_t bytes)
 {
     const struct kd_device *device = bench->device;
-    float *memory = device->alloc(2 * bytes);
-    int64_t n = (int64_t)(bytes / sizeof *memory);
-    struct kd_call call =
-        KD_CALL(activation, .x = memory, .y = memory + n, .n = n, .activation = KD_ACTIVATION_NONE);
+    char *memory = device->alloc(2 * bytes);
+    struct kd_call call = KD_CALL(activation, .x = memory, .y = memory + bytes,
+                                  .n = (int64_t)bytes / kd_precision_bytes(bench->precision),
+                                  .activation = KD_ACTIVATION_NONE);
     double us = stopwatch_median_us(&(struct stopwatch_job){.device = device,
                                                             .queue = bench->queue,
                                                             .calls = &call,
@@ -58,6 +59,7 @@ void bench_device_measure(struct bench_device *bench, bool is_quick)
 
 void bench_device_print(const struct bench_device *bench)
 {
-    printf("%s: copies %.1f GB/s (read and written), large products %.1f GFLOP/s\n",
-           bench->device->name, bench->copy_rate * 1e-9, bench->peak_flops * 1e-9);
+    printf("%s, %s: copies %.1f GB/s (read and written), large products %.1f GFLOP/s\n",
+           bench->device->name, kd_precision_name(bench->precision), bench->copy_rate * 1e-9,
+           bench->peak_flops * 1e-9);
 }

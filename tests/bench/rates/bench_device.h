@@ -8,14 +8,15 @@
 struct bench_device {
     const struct kd_device *device;
     struct kd_queue *queue;
+    enum kd_precision precision; /* the queue's: of values and products */
     double
         copy_rate; /* bytes a second, read and written, of `activation` none over arrays beyond any cache */
     double peak_flops; /* kd_device_peak_flops */
 };
 
-/* which: as kd_device's open. */
+/* which: as kd_device's open. -1 also where the device lacks the precision. */
 int bench_device_open(struct bench_device *bench, const char *name, int which,
-                      struct kd_error *err);
+                      enum kd_precision precision, struct kd_error *err);
 void bench_device_close(struct bench_device *bench); /* after a failed open, too */
 
 /* is_quick: over arrays that are small, which a cache may hold. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "coordinator/base/rng.h"
+#include "tests/half.h"
 
 void desk_release(struct desk *desk)
 {
@@ -68,6 +69,53 @@ float *desk_change(struct desk *desk, int64_t n)
 float *desk_out(struct desk *desk, int64_t n)
 {
     return desk_out_bytes(desk, n * (int64_t)sizeof(float));
+}
+
+/* ---- values */
+
+enum { SOME = 1 << 20 };
+
+/* The same numbers again and again: what they are changes no time. */
+static void fill_halves(const struct desk *desk, uint16_t *memory, int64_t n)
+{
+    bool is_bf16 = desk->precision == KD_PRECISION_BF16;
+    struct kd_rng rng = kd_rng_at(1, 4);
+    uint16_t *host = KD_NEW_ARRAY(uint16_t, SOME);
+    for (int64_t i = 0; i < SOME && i < n; i++) {
+        float x = (float)(2 * kd_rng_uniform(&rng) - 1);
+        host[i] = is_bf16 ? kd_bf16_of_float(x) : kd_fp16_of_float(x);
+    }
+    for (int64_t i = 0; i < n; i += SOME)
+        desk->device->copy_in(desk->queue, memory + i, host,
+                              (size_t)(n - i < SOME ? n - i : SOME) * sizeof *host);
+    desk->device->wait(desk->queue);
+    free(host);
+}
+
+static void *take_values(struct desk *desk, int64_t n, int times)
+{
+    int64_t bytes = n * kd_precision_bytes(desk->precision);
+    if (bytes == n * (int64_t)sizeof(float))
+        return take_floats(desk, n, times);
+    uint16_t *memory = take(desk, bytes, bytes * times);
+    if (memory)
+        fill_halves(desk, memory, n);
+    return memory;
+}
+
+void *desk_values_in(struct desk *desk, int64_t n)
+{
+    return take_values(desk, n, 1);
+}
+
+void *desk_values_change(struct desk *desk, int64_t n)
+{
+    return take_values(desk, n, 2);
+}
+
+void *desk_values_out(struct desk *desk, int64_t n)
+{
+    return desk_out_bytes(desk, n * kd_precision_bytes(desk->precision));
 }
 
 void *desk_out_bytes(struct desk *desk, int64_t n)

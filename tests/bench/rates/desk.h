@@ -2,6 +2,7 @@
  *
  * What an op must read is taken by desk_in, what it must write by desk_out, what it changes by desk_change; each counts its bytes once.
  * desk_keep's are not counted: memory that the op is given but does not go through.
+ * What is `void` in the op's struct are values, as the precision stores them: desk_values_in and so on.
  * A desk without a device only counts, and gives NULL. */
 #ifndef KD_TESTS_BENCH_DESK_H
 #define KD_TESTS_BENCH_DESK_H
@@ -14,9 +15,10 @@ enum { DESK_SHAPE_MAX = 64 };
 struct desk {
     const struct kd_device *device; /* NULL: only counts */
     struct kd_queue *queue;
-    int64_t moved;              /* bytes read and written */
-    int64_t held;               /* bytes of memory */
-    char shape[DESK_SHAPE_MAX]; /* for people */
+    enum kd_precision precision; /* the queue's */
+    int64_t moved;               /* bytes read and written */
+    int64_t held;                /* bytes of memory */
+    char shape[DESK_SHAPE_MAX];  /* for people */
     KD_ARR(void *) memory;
     struct kd_range *ranges; /* host memory, owned */
 };
@@ -29,6 +31,10 @@ float *desk_in(struct desk *desk, int64_t n);
 float *desk_change(struct desk *desk, int64_t n);
 /* Zeros. */
 float *desk_out(struct desk *desk, int64_t n);
+/* The same as values. */
+void *desk_values_in(struct desk *desk, int64_t n);
+void *desk_values_change(struct desk *desk, int64_t n);
+void *desk_values_out(struct desk *desk, int64_t n);
 void *desk_out_bytes(struct desk *desk, int64_t n);
 double *desk_out_doubles(struct desk *desk, int64_t n);
 const double *desk_in_doubles(struct desk *desk, int64_t n);

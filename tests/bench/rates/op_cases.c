@@ -111,6 +111,8 @@ const struct op_case op_cases[] = {
     CASE(mean_pool_backward, "resnet", 512, 16, 512),
     CASE(layernorm, "gpt", 768, 128),
     CASE(layernorm, "gpt2", 4096, 768),
+    CASE(add_layernorm, "gpt", 768, 128),
+    CASE(add_layernorm, "gpt2", 4096, 768),
     CASE(layernorm_backward, "gpt", 768, 128),
     CASE(layernorm_backward, "gpt2", 4096, 768),
     CASE(embedding, "gpt", 768, 128, 65),

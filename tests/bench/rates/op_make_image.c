@@ -44,26 +44,28 @@ struct kd_call op_make_conv2d(struct desk *desk, const int64_t *d)
 {
     struct kd_window window = window_of(d);
     shape_of_convolution(desk, d);
-    return KD_CALL(conv2d, .x = desk_in(desk, n_in(&window)), .weight = desk_in(desk, n_weights(d)),
-                   .y = desk_out(desk, n_out(&window, d[6])), .window = window, .c_out = d[6]);
+    return KD_CALL(conv2d, .x = desk_values_in(desk, n_in(&window)),
+                   .weight = desk_values_in(desk, n_weights(d)),
+                   .y = desk_values_out(desk, n_out(&window, d[6])), .window = window,
+                   .c_out = d[6]);
 }
 
 struct kd_call op_make_conv2d_backward_x(struct desk *desk, const int64_t *d)
 {
     struct kd_window window = window_of(d);
     shape_of_convolution(desk, d);
-    return KD_CALL(conv2d_backward_x, .dy = desk_in(desk, n_out(&window, d[6])),
-                   .weight = desk_in(desk, n_weights(d)), .dx = desk_out(desk, n_in(&window)),
-                   .window = window, .c_out = d[6]);
+    return KD_CALL(conv2d_backward_x, .dy = desk_values_in(desk, n_out(&window, d[6])),
+                   .weight = desk_values_in(desk, n_weights(d)),
+                   .dx = desk_values_out(desk, n_in(&window)), .window = window, .c_out = d[6]);
 }
 
 struct kd_call op_make_conv2d_backward_weight(struct desk *desk, const int64_t *d)
 {
     struct kd_window window = window_of(d);
     shape_of_convolution(desk, d);
-    return KD_CALL(conv2d_backward_weight, .dy = desk_in(desk, n_out(&window, d[6])),
-                   .x = desk_in(desk, n_in(&window)), .dweight = desk_out(desk, n_weights(d)),
-                   .window = window, .c_out = d[6]);
+    return KD_CALL(conv2d_backward_weight, .dy = desk_values_in(desk, n_out(&window, d[6])),
+                   .x = desk_values_in(desk, n_in(&window)),
+                   .dweight = desk_out(desk, n_weights(d)), .window = window, .c_out = d[6]);
 }
 
 /* ---- batch normalisation: n, positions, channels, activation */
@@ -78,7 +80,7 @@ struct kd_call op_make_batchnorm_sums(struct desk *desk, const int64_t *d)
 {
     int64_t rows = d[0] * d[1], channels = d[2];
     shape_of_rows(desk, d, false);
-    return KD_CALL(batchnorm_sums, .x = desk_in(desk, rows * channels),
+    return KD_CALL(batchnorm_sums, .x = desk_values_in(desk, rows * channels),
                    .sums = desk_out_doubles(desk, 2 * channels), .rows = rows,
                    .channels = channels);
 }
@@ -88,8 +90,8 @@ struct kd_call op_make_batchnorm(struct desk *desk, const int64_t *d)
     int64_t rows = d[0] * d[1], channels = d[2];
     shape_of_rows(desk, d, true);
     return KD_CALL(
-        batchnorm, .x = desk_in(desk, rows * channels), .weight = desk_in(desk, channels),
-        .bias = desk_in(desk, channels), .y = desk_out(desk, rows * channels),
+        batchnorm, .x = desk_values_in(desk, rows * channels), .weight = desk_in(desk, channels),
+        .bias = desk_in(desk, channels), .y = desk_values_out(desk, rows * channels),
         .sums = desk_in_doubles(desk, 2 * channels), .saved = desk_out(desk, 2 * channels),
         .running_mean = desk_change(desk, channels),
         .running_variance = desk_change(desk, channels), .turn = desk_in_turn(desk, d[0], d[0]),
@@ -98,17 +100,17 @@ struct kd_call op_make_batchnorm(struct desk *desk, const int64_t *d)
 }
 
 /* y is read for the sign of relu alone. */
-static const float *output_of(struct desk *desk, const int64_t *d)
+static const void *output_of(struct desk *desk, const int64_t *d)
 {
-    return d[3] == KD_ACTIVATION_RELU ? desk_in(desk, d[0] * d[1] * d[2]) : NULL;
+    return d[3] == KD_ACTIVATION_RELU ? desk_values_in(desk, d[0] * d[1] * d[2]) : NULL;
 }
 
 struct kd_call op_make_batchnorm_backward_sums(struct desk *desk, const int64_t *d)
 {
     int64_t rows = d[0] * d[1], channels = d[2];
     shape_of_rows(desk, d, true);
-    return KD_CALL(batchnorm_backward_sums, .dy = desk_in(desk, rows * channels),
-                   .x = desk_in(desk, rows * channels), .y = output_of(desk, d),
+    return KD_CALL(batchnorm_backward_sums, .dy = desk_values_in(desk, rows * channels),
+                   .x = desk_values_in(desk, rows * channels), .y = output_of(desk, d),
                    .saved = desk_in(desk, 2 * channels),
                    .sums = desk_out_doubles(desk, 2 * channels),
                    .dweight = desk_out(desk, channels), .dbias = desk_out(desk, channels),
@@ -119,13 +121,13 @@ struct kd_call op_make_batchnorm_backward(struct desk *desk, const int64_t *d)
 {
     int64_t rows = d[0] * d[1], channels = d[2];
     shape_of_rows(desk, d, true);
-    return KD_CALL(batchnorm_backward, .dy = desk_in(desk, rows * channels),
-                   .x = desk_in(desk, rows * channels), .y = output_of(desk, d),
+    return KD_CALL(batchnorm_backward, .dy = desk_values_in(desk, rows * channels),
+                   .x = desk_values_in(desk, rows * channels), .y = output_of(desk, d),
                    .saved = desk_in(desk, 2 * channels), .weight = desk_in(desk, channels),
                    .sums = desk_in_doubles(desk, 2 * channels),
-                   .dx = desk_out(desk, rows * channels), .turn = desk_in_turn(desk, d[0], d[0]),
-                   .rows = rows, .channels = channels, .positions = d[1],
-                   .activation = (enum kd_activation)d[3]);
+                   .dx = desk_values_out(desk, rows * channels),
+                   .turn = desk_in_turn(desk, d[0], d[0]), .rows = rows, .channels = channels,
+                   .positions = d[1], .activation = (enum kd_activation)d[3]);
 }
 
 /* ---- pooling: n, h = w, channels, kernel, stride, padding */
@@ -141,8 +143,9 @@ struct kd_call op_make_max_pool(struct desk *desk, const int64_t *d)
     struct kd_window window = window_of(d);
     int64_t n = n_out(&window, window.channels);
     shape_of_pool(desk, d);
-    return KD_CALL(max_pool, .x = desk_in(desk, n_in(&window)), .y = desk_out(desk, n),
-                   .chosen = desk_out_bytes(desk, n), .window = window);
+    return KD_CALL(max_pool, .x = desk_values_in(desk, n_in(&window)),
+                   .y = desk_values_out(desk, n), .chosen = desk_out_bytes(desk, n),
+                   .window = window);
 }
 
 struct kd_call op_make_max_pool_backward(struct desk *desk, const int64_t *d)
@@ -151,40 +154,40 @@ struct kd_call op_make_max_pool_backward(struct desk *desk, const int64_t *d)
     int64_t n = n_out(&window, window.channels);
     shape_of_pool(desk, d);
     /* Any place of a window: the cases have no padding, so that each lies in the image. */
-    return KD_CALL(max_pool_backward, .dy = desk_in(desk, n),
+    return KD_CALL(max_pool_backward, .dy = desk_values_in(desk, n),
                    .chosen = desk_in_bytes(desk, n, window.kernel * window.kernel),
-                   .dx = desk_out(desk, n_in(&window)), .window = window);
+                   .dx = desk_values_out(desk, n_in(&window)), .window = window);
 }
 
 struct kd_call op_make_avg_pool(struct desk *desk, const int64_t *d)
 {
     struct kd_window window = window_of(d);
     shape_of_pool(desk, d);
-    return KD_CALL(avg_pool, .x = desk_in(desk, n_in(&window)),
-                   .y = desk_out(desk, n_out(&window, window.channels)), .window = window);
+    return KD_CALL(avg_pool, .x = desk_values_in(desk, n_in(&window)),
+                   .y = desk_values_out(desk, n_out(&window, window.channels)), .window = window);
 }
 
 struct kd_call op_make_avg_pool_backward(struct desk *desk, const int64_t *d)
 {
     struct kd_window window = window_of(d);
     shape_of_pool(desk, d);
-    return KD_CALL(avg_pool_backward, .dy = desk_in(desk, n_out(&window, window.channels)),
-                   .dx = desk_out(desk, n_in(&window)), .window = window);
+    return KD_CALL(avg_pool_backward, .dy = desk_values_in(desk, n_out(&window, window.channels)),
+                   .dx = desk_values_out(desk, n_in(&window)), .window = window);
 }
 
 /* n, positions, channels */
 struct kd_call op_make_mean_pool(struct desk *desk, const int64_t *d)
 {
     shape_of_rows(desk, d, false);
-    return KD_CALL(mean_pool, .x = desk_in(desk, d[0] * d[1] * d[2]),
-                   .y = desk_out(desk, d[0] * d[2]), .n = d[0], .positions = d[1],
+    return KD_CALL(mean_pool, .x = desk_values_in(desk, d[0] * d[1] * d[2]),
+                   .y = desk_values_out(desk, d[0] * d[2]), .n = d[0], .positions = d[1],
                    .channels = d[2]);
 }
 
 struct kd_call op_make_mean_pool_backward(struct desk *desk, const int64_t *d)
 {
     shape_of_rows(desk, d, false);
-    return KD_CALL(mean_pool_backward, .dy = desk_in(desk, d[0] * d[2]),
-                   .dx = desk_out(desk, d[0] * d[1] * d[2]), .n = d[0], .positions = d[1],
+    return KD_CALL(mean_pool_backward, .dy = desk_values_in(desk, d[0] * d[2]),
+                   .dx = desk_values_out(desk, d[0] * d[1] * d[2]), .n = d[0], .positions = d[1],
                    .channels = d[2]);
 }

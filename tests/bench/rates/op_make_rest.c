@@ -21,7 +21,7 @@ struct kd_call op_make_gather(struct desk *desk, const int64_t *d)
                    .rows = desk_in_int64(desk, n, BATCHES * n), .n = n, .stride = size,
                    .size = size, .planes = planes, .center = desk_in(desk, planes),
                    .factor = desk_in(desk, planes), .n_scales = planes,
-                   .y = desk_out(desk, n * size));
+                   .y = desk_values_out(desk, n * size));
 }
 
 /* n, length */
@@ -42,17 +42,18 @@ struct kd_call op_make_augment(struct desk *desk, const int64_t *d)
 {
     int64_t size = d[0] * d[1] * d[1] * d[2];
     desk_shape(desk, "%" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64, d[0], d[1], d[1], d[2]);
-    return KD_CALL(augment, .x = desk_in(desk, size), .y = desk_out(desk, size), .n = d[0],
-                   .h = d[1], .w = d[1], .channels = d[2], .samples = desk_in_samples(desk, d[0]),
-                   .turn = desk_in_turn(desk, d[0], d[0]), .crop = 4, .cutout = 8, .flip = true);
+    return KD_CALL(augment, .x = desk_values_in(desk, size), .y = desk_values_out(desk, size),
+                   .n = d[0], .h = d[1], .w = d[1], .channels = d[2],
+                   .samples = desk_in_samples(desk, d[0]), .turn = desk_in_turn(desk, d[0], d[0]),
+                   .crop = 4, .cutout = 8, .flip = true);
 }
 
 /* n */
 struct kd_call op_make_mix(struct desk *desk, const int64_t *d)
 {
     desk_shape(desk, "%" PRId64, d[0]);
-    return KD_CALL(mix, .x = desk_change(desk, d[0]), .other = desk_in(desk, d[0]), .n = d[0],
-                   .turn = desk_in_turn(desk, 1, 1));
+    return KD_CALL(mix, .x = desk_values_change(desk, d[0]), .other = desk_values_in(desk, d[0]),
+                   .n = d[0], .turn = desk_in_turn(desk, 1, 1));
 }
 
 /* ---- losses: rows, classes or targets */
@@ -60,7 +61,7 @@ struct kd_call op_make_mix(struct desk *desk, const int64_t *d)
 struct kd_call op_make_cross_entropy(struct desk *desk, const int64_t *d)
 {
     shape_of_matrix(desk, d);
-    return KD_CALL(cross_entropy, .logits = desk_change(desk, d[0] * d[1]),
+    return KD_CALL(cross_entropy, .logits = desk_values_change(desk, d[0] * d[1]),
                    .labels = desk_in_int32(desk, d[0], d[1]), .rows = d[0], .n_classes = d[1],
                    .turn = desk_in_turn(desk, d[0], d[0]),
                    .sums = desk_out_bytes(desk, sizeof(struct kd_loss_sums)), .backward = true);
@@ -69,8 +70,9 @@ struct kd_call op_make_cross_entropy(struct desk *desk, const int64_t *d)
 struct kd_call op_make_bce(struct desk *desk, const int64_t *d)
 {
     shape_of_matrix(desk, d);
-    return KD_CALL(bce, .y = desk_change(desk, d[0] * d[1]), .targets = desk_in(desk, d[0] * d[1]),
-                   .rows = d[0], .n_targets = d[1], .turn = desk_in_turn(desk, d[0], d[0]),
+    return KD_CALL(bce, .y = desk_values_change(desk, d[0] * d[1]),
+                   .targets = desk_in(desk, d[0] * d[1]), .rows = d[0], .n_targets = d[1],
+                   .turn = desk_in_turn(desk, d[0], d[0]),
                    .sums = desk_out_bytes(desk, sizeof(struct kd_loss_sums)), .backward = true);
 }
 
@@ -172,7 +174,8 @@ struct kd_call op_make_copy(struct desk *desk, const int64_t *d)
 struct kd_call op_make_round(struct desk *desk, const int64_t *d)
 {
     shape_of_arena(desk, d);
-    return KD_CALL(round, .x = desk_in(desk, d[0]), .y = desk_out(desk, d[0] + KD_ROUND_TO * d[1]),
+    return KD_CALL(round, .x = desk_in(desk, d[0]),
+                   .y = desk_values_out(desk, d[0] + KD_ROUND_TO * d[1]),
                    .ranges = desk_ranges(desk, d[0], (int)d[1]), .n_ranges = (int)d[1]);
 }
 

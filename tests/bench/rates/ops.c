@@ -18,14 +18,16 @@ static const char usage[] =
     "of it.\n"
     "\n"
     "  --device NAME   cpu (the default) or cuda\n"
+    "  --precision P   fp32 (the default), tf32, bf16 or fp16: what values are stored as and "
+    "products computed in\n"
     "  --runs N        at most so many runs of each; the median counts (default 15)\n"
     "  --quick         the first shape of each op, once: does it run at all?\n"
     "  --list          the ops, their shapes and what these move, without running them\n"
     "\n"
     "An op's ceiling is the longer of two times: its bytes (what it must read and write, once) at "
     "the rate\n"
-    "of a large copy, and its products' operations at the rate of a large product. Shapes that fit "
-    "a cache\n"
+    "of a large copy, and its products' operations at the rate of a large product, both in this "
+    "precision. Shapes that fit a cache\n"
     "can be faster than a copy does; very small ones show what a launch costs.\n";
 
 /* The first time after which no more runs of a case begin, and what a run is meant to last. */
@@ -47,9 +49,9 @@ static bool is_chosen(const struct rates_options *options, const struct op_case 
            (!options->is_quick || is_first_of_op(c));
 }
 
-static void count(const struct op_case *c, struct measured *measured)
+static void count(const struct op_case *c, enum kd_precision precision, struct measured *measured)
 {
-    *measured = (struct measured){0};
+    *measured = (struct measured){.desk = {.precision = precision}};
     struct kd_call call = c->make(&measured->desk, c->dims);
     measured->flops = kd_call_flops(&call);
 }
@@ -57,7 +59,8 @@ static void count(const struct op_case *c, struct measured *measured)
 static double time_case(const struct op_case *c, const struct bench_device *bench,
                         const struct rates_options *options)
 {
-    struct desk desk = {.device = bench->device, .queue = bench->queue};
+    struct desk desk = {
+        .device = bench->device, .queue = bench->queue, .precision = bench->precision};
     struct kd_call call = c->make(&desk, c->dims);
     bool is_quick = options->is_quick;
     double us = stopwatch_median_us(&(struct stopwatch_job){.device = bench->device,
@@ -78,10 +81,10 @@ static bool has_room(const struct bench_device *bench, int64_t bytes)
     return (size_t)bytes < free_bytes / 4 * 3;
 }
 
-static void print_case(const struct op_case *c)
+static void print_case(const struct op_case *c, enum kd_precision precision)
 {
     struct measured m;
-    count(c, &m);
+    count(c, precision, &m);
     printf("%-24s %-7s %-28s %10.3f MB %12.3f MFLOP\n", kd_op_names[c->op], c->model, m.desk.shape,
            (double)m.desk.moved * 1e-6, m.flops * 1e-6);
     desk_release(&m.desk);
@@ -103,7 +106,7 @@ static void run_case(const struct op_case *c, const struct bench_device *bench,
                      const struct rates_options *options)
 {
     struct measured m;
-    count(c, &m);
+    count(c, options->precision, &m);
     printf("%-24s %-7s %-28s ", kd_op_names[c->op], c->model, m.desk.shape);
     fflush(stdout);
     if (has_room(bench, m.desk.held)) {
@@ -118,8 +121,10 @@ static void run_case(const struct op_case *c, const struct bench_device *bench,
 static int run(const struct rates_options *options, struct kd_error *err)
 {
     struct bench_device bench;
-    if (bench_device_open(&bench, options->device, 0, err) < 0)
+    if (bench_device_open(&bench, options->device, 0, options->precision, err) < 0) {
+        bench_device_close(&bench);
         return -1;
+    }
     bench_device_measure(&bench, options->is_quick);
     bench_device_print(&bench);
     printf("%-24s %-7s %-28s %10s %10s         %s\n", "op", "model", "shape", "us", "rate",
@@ -135,7 +140,7 @@ static void list(const struct rates_options *options)
 {
     for (int c = 0; c < n_op_cases; c++)
         if (is_chosen(options, &op_cases[c]))
-            print_case(&op_cases[c]);
+            print_case(&op_cases[c], options->precision);
 }
 
 int bench_ops(int argc, char **argv)

@@ -7,15 +7,35 @@
 
 #include "tests/bench/search/count.h"
 
-enum { DEVICE = 1, RUNS, RANKS, QUICK, LIST, JSON, HELP };
+enum { DEVICE = 1, PRECISION, RUNS, RANKS, QUICK, LIST, JSON, HELP };
 enum { RUNS_MAX = 1000, RANKS_MAX = 256 };
 
 static const struct option long_options[] = {
-    {"device", required_argument, NULL, DEVICE}, {"runs", required_argument, NULL, RUNS},
-    {"ranks", required_argument, NULL, RANKS},   {"quick", no_argument, NULL, QUICK},
-    {"list", no_argument, NULL, LIST},           {"json", no_argument, NULL, JSON},
-    {"help", no_argument, NULL, HELP},           {0},
+    {"device", required_argument, NULL, DEVICE},
+    {"precision", required_argument, NULL, PRECISION},
+    {"runs", required_argument, NULL, RUNS},
+    {"ranks", required_argument, NULL, RANKS},
+    {"quick", no_argument, NULL, QUICK},
+    {"list", no_argument, NULL, LIST},
+    {"json", no_argument, NULL, JSON},
+    {"help", no_argument, NULL, HELP},
+    {0},
 };
+
+static int read_precision(const char *name, enum kd_precision *precision, struct kd_error *err)
+{
+    for (int p = 0; p < KD_N_PRECISIONS; p++)
+        if (strcmp(name, kd_precision_name((enum kd_precision)p)) == 0) {
+            *precision = (enum kd_precision)p;
+            return 0;
+        }
+    static const char there_are[] =
+#define KD_PRECISION(name, constant, value_bytes) " " #name
+#include "kernels/precisions.def"
+#undef KD_PRECISION
+        ;
+    return kd_fail(err, "--precision is \"%s\"; there are:%s", name, there_are);
+}
 
 /* 0 read, 1 help was asked for, -1 and err. */
 static int read_option(struct rates_options *options, int option, struct kd_error *err)
@@ -24,6 +44,8 @@ static int read_option(struct rates_options *options, int option, struct kd_erro
     case DEVICE:
         options->device = optarg;
         return 0;
+    case PRECISION:
+        return read_precision(optarg, &options->precision, err);
     case RUNS:
         return bench_read_count("runs", optarg, RUNS_MAX, &options->runs, err);
     case RANKS:

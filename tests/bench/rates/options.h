@@ -1,12 +1,16 @@
-/* options.h - the words that the rate commands have in common: --device, --runs, --quick, --list, --json, and one pattern. */
+/* options.h - the words that the rate commands have in common: --device, --precision, --runs, --quick, --list, --json, and one
+ * pattern. */
 #ifndef KD_TESTS_BENCH_OPTIONS_H
 #define KD_TESTS_BENCH_OPTIONS_H
 
 #include <stdbool.h>
 
+#include "kernels/precision.h"
+
 struct rates_options {
     const char *device;  /* cpu, cuda */
     const char *pattern; /* as a shell's; "*" when none was given */
+    enum kd_precision precision;
     int runs, ranks;
     bool is_quick, is_list, is_json;
 };

@@ -22,6 +22,7 @@ static const char usage[] =
     "memory; the share of the peak is of a large product's rate. PATTERN chooses models.\n"
     "\n"
     "  --device NAME   cpu (the default, one thread) or cuda\n"
+    "  --precision P   fp32 (the default), tf32, bf16 or fp16\n"
     "  --runs N        runs of 0.1 s or more each; the median counts (default 9)\n"
     "  --quick         two steps of each: does it run at all?\n"
     "  --list          the models\n"
@@ -47,7 +48,7 @@ static struct kd_batch batch_of(const struct step_case *c, struct desk *desk)
     int64_t n_labels = c->batch * (c->vocabulary ? c->shape[0] : 1);
     int64_t n_outputs = step_case_input(c).n_outputs;
     return (struct kd_batch){
-        .x = c->vocabulary ? NULL : desk_in(desk, c->batch * n_values),
+        .x = c->vocabulary ? NULL : desk_values_in(desk, c->batch * n_values),
         .tokens = c->vocabulary ? desk_in_int32(desk, n_labels, c->vocabulary) : NULL,
         .labels = desk_in_int32(desk, n_labels, n_outputs),
         .samples = desk_in_samples(desk, c->batch),
@@ -71,11 +72,13 @@ static int prepare(struct trained *trained, const struct step_case *c,
 {
     const struct kd_optimizer *optimizer;
     json_t *model = json_loads(c->model, 0, NULL);
-    *trained = (struct trained){.desk = {.device = bench->device, .queue = bench->queue}};
+    *trained = (struct trained){
+        .desk = {.device = bench->device, .queue = bench->queue, .precision = bench->precision}};
     trained->plan = kd_plan_new(&(struct kd_plan_options){.model = model,
                                                           .input = step_case_input(c),
                                                           .max_batch = c->batch,
-                                                          .device = bench->device},
+                                                          .device = bench->device,
+                                                          .precision = bench->precision},
                                 err);
     json_decref(model);
     if (!trained->plan || read_optimizer(c->optimizer, &optimizer, &trained->hyper, err) < 0)
@@ -157,8 +160,10 @@ static bool is_chosen(const struct rates_options *options, const struct step_cas
 static int run(const struct rates_options *options, struct kd_error *err)
 {
     struct bench_device bench;
-    if (bench_device_open(&bench, options->device, 0, err) < 0)
+    if (bench_device_open(&bench, options->device, 0, options->precision, err) < 0) {
+        bench_device_close(&bench);
         return -1;
+    }
     bench_device_measure(&bench, options->is_quick);
     bench_device_print(&bench);
     printf("%-11s %-40s %6s %11s %11s %10s %10s %s\n", "model", "", "batch", "parameters", "us",

@@ -16,5 +16,6 @@
                         kernel __VA_OPT__(, ) __VA_ARGS__)
 
 #define KD_UNROLL
+#define KD_UNROLL_BY(n)
 
 #endif
