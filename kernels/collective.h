@@ -6,6 +6,9 @@
  * `wait` and not the device's own wait, which for a rank that is gone would not return; nor would a copy out to memory that is not
  * pinned, so wait comes before those.
  *
+ * On a queue that records (device.h) they are recorded, and take place whenever that is replayed: on all ranks alike. Then the recordings
+ * are freed before close. A replay after a failure does nothing, its ops neither.
+ *
  * Whether two ranks share a GPU, and which sets of ranks keep their collective for the next trial, is the caller's business. */
 #ifndef KD_KERNELS_COLLECTIVE_H
 #define KD_KERNELS_COLLECTIVE_H
@@ -50,8 +53,9 @@ struct kd_collectives {
     void (*gather)(struct kd_collective *collective, struct kd_queue *queue, float *all,
                    int64_t n_all);
 
-    /* Until all is done that was queued on `queue` before its mark (device.h), -1: before now. Returns -1: an error, or the deadline has passed; the collective is
-     * aborted then, on this rank, and good for nothing but close. The text has the last collectives, oldest first: number,
+    /* Until all is done that was queued on `queue` before its mark (device.h), -1: before now. Returns -1: an error, or the
+     * deadline has passed; the collective is aborted then, on this rank, and good for nothing but close; where recordings have
+     * sums of it, it is left as it is, as an abort would wait for those. The text has the last collectives, oldest first: number,
      * kind, elements, bytes, milliseconds since they were issued. Where even the abort hangs the process ends, with the
      * text on stderr. */
     int (*wait)(struct kd_collective *collective, struct kd_queue *queue, int mark,

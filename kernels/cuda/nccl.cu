@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernels/cuda/recording.h"
 #include "kernels/cuda/table.h"
 
 extern "C" {
@@ -20,7 +21,9 @@ extern "C" {
 
 struct kd_collective {
     const struct kd_nccl *nccl;
-    struct kd_nccl_comm *comm; /* NULL: aborted, for the reason in failure */
+    struct kd_nccl_comm *comm; /* NULL: aborted, or left as it is */
+    bool has_failed;           /* for the reason in failure: nothing is done any more */
+    int n_recorded;            /* sums that recordings have, which are not dropped yet */
     int rank, size;
     double deadline_s;
     struct kd_nccl_record record;
@@ -55,16 +58,28 @@ static void release(struct kd_collective *c, int (*call)(struct kd_nccl_comm *),
     c->comm = NULL;
 }
 
-/* failure holds the reason. The record is added before the abort, which may be the last that this process does. */
+/* An abort waits for the end of all graphs that have sums of the communicator (NCCL's commDestroySync), which would be for ever here:
+ * with these it is left as it is, and the process has to end for the GPU to be free of it. */
+static void abandon(struct kd_collective *c)
+{
+    if (c->comm && c->n_recorded == 0)
+        release(c, c->nccl->ncclCommAbort, "ncclCommAbort");
+    c->comm = NULL;
+}
+
+/* failure holds the reason. The record is added before the abort, which may be the last that this process does. While this thread
+ * records, an abort would be one of the calls that are not allowed: who waits makes it. */
 static int give_up(struct kd_collective *c)
 {
     struct kd_str record = {};
+    c->has_failed = true;
     kd_nccl_record_text(&c->record, kd_clock_mono_us(), &record);
     size_t length = strlen(c->failure.text);
     snprintf(c->failure.text + length, sizeof c->failure.text - length, "\n%s",
              kd_str_text(&record));
     kd_str_release(&record);
-    release(c, c->nccl->ncclCommAbort, "ncclCommAbort");
+    if (!kd_cuda_is_recording())
+        abandon(c);
     return -1;
 }
 
@@ -191,7 +206,8 @@ static int close_collective(struct kd_collective *c, struct kd_error *err)
 {
     if (!c)
         return 0;
-    if (c->comm && settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") == 0) {
+    kd_assert(c->n_recorded == 0); /* NCCL would wait for their end for ever */
+    if (!c->has_failed && settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") == 0) {
         kd_fail(&c->failure, "NCCL: rank %d of %d closes", c->rank, c->size);
         release(c, c->nccl->ncclCommDestroy, "ncclCommDestroy");
         free(c);
@@ -204,12 +220,58 @@ static int close_collective(struct kd_collective *c, struct kd_error *err)
 
 /* ---- sums */
 
-/* False where there is nothing to do: on all ranks alike, but for one that has failed. */
-static bool begin(struct kd_collective *c, const char *kind, int64_t n, size_t size)
+/* Places count all collectives of the process, so that a queue needs to know but one number (table.h). */
+static void note(struct kd_collective *c, struct kd_queue *queue, struct kd_nccl_record_entry entry)
 {
-    if (!c->comm || n == 0)
+    static int64_t n_places;
+    entry.issued_us = kd_clock_mono_us();
+    entry.place = queue->last_collective = ++n_places;
+    kd_nccl_record_add(&c->record, entry);
+}
+
+/* One that a recording has: it is issued whenever that is replayed. */
+struct recorded_call {
+    struct kd_collective *c;
+    struct kd_nccl_record_entry entry;
+};
+
+static bool can_be_issued(void *ud)
+{
+    return !((struct recorded_call *)ud)->c->has_failed;
+}
+
+static void is_issued(void *ud, struct kd_queue *queue)
+{
+    struct recorded_call *call = (struct recorded_call *)ud;
+    note(call->c, queue, call->entry);
+}
+
+static void is_dropped(void *ud)
+{
+    ((struct recorded_call *)ud)->c->n_recorded--;
+    free(ud);
+}
+
+static void keep(struct kd_collective *c, struct kd_nccl_record_entry entry)
+{
+    struct recorded_call *call = KD_NEW(struct recorded_call);
+    *call = {c, entry};
+    c->n_recorded++;
+    kd_cuda_keep_recorded({can_be_issued, is_issued, is_dropped, call});
+}
+
+/* False where there is nothing to do: on all ranks alike, but for one that has failed. */
+static bool begin(struct kd_collective *c, struct kd_queue *queue, const char *kind, int64_t n,
+                  size_t size)
+{
+    struct kd_nccl_record_entry entry = {
+        .kind = kind, .count = n, .bytes = n * (int64_t)size, .issued_us = 0, .place = 0};
+    if (c->has_failed || n == 0)
         return false;
-    kd_nccl_record_add(&c->record, {kind, n, n * (int64_t)size, kd_clock_mono_us()});
+    if (kd_cuda_is_recorded(queue))
+        keep(c, entry);
+    else
+        note(c, queue, entry);
     return true;
 }
 
@@ -222,13 +284,13 @@ static void sum(struct kd_collective *c, struct kd_queue *queue, void *values, i
 
 static void sum_floats(struct kd_collective *c, struct kd_queue *queue, float *values, int64_t n)
 {
-    if (begin(c, "sum_floats", n, sizeof *values))
+    if (begin(c, queue, "sum_floats", n, sizeof *values))
         sum(c, queue, values, n, KD_NCCL_FLOAT);
 }
 
 static void sum_doubles(struct kd_collective *c, struct kd_queue *queue, double *values, int64_t n)
 {
-    if (begin(c, "sum_doubles", n, sizeof *values))
+    if (begin(c, queue, "sum_doubles", n, sizeof *values))
         sum(c, queue, values, n, KD_NCCL_DOUBLE);
 }
 
@@ -280,7 +342,7 @@ static void sum_pieces(struct kd_collective *c, cudaStream_t stream, float *all,
 static void sum_of_shares(struct kd_collective *c, struct kd_queue *queue, float *all,
                           int64_t n_all, int64_t at, int64_t n)
 {
-    if (!begin(c, "sum_of_shares", n, sizeof *all))
+    if (!begin(c, queue, "sum_of_shares", n, sizeof *all))
         return;
     if (n < n_all || n_all % c->size != 0) {
         sum_pieces(c, queue->stream, all, n_all, at, n);
@@ -306,7 +368,7 @@ static void gather_pieces(struct kd_collective *c, cudaStream_t stream, float *a
 
 static void gather(struct kd_collective *c, struct kd_queue *queue, float *all, int64_t n_all)
 {
-    if (!begin(c, "gather", n_all, sizeof *all))
+    if (!begin(c, queue, "gather", n_all, sizeof *all))
         return;
     if (n_all % c->size != 0) {
         gather_pieces(c, queue->stream, all, n_all);
@@ -338,20 +400,27 @@ static int check_errors(struct kd_collective *c)
     return 0;
 }
 
+/* Collectives of a communicator are done in the order in which they are issued. */
+static void note_done(struct kd_collective *c, const struct kd_queue *queue, int mark)
+{
+    kd_nccl_record_done(&c->record,
+                        mark < 0 ? queue->last_collective : queue->last_at_marks[mark]);
+}
+
 static int wait_for(struct kd_collective *c, struct kd_queue *queue, int mark, struct kd_error *err)
 {
     const int64_t until = deadline_of(c);
-    for (int n_asked = 0; c->comm; n_asked++) {
+    for (int n_asked = 0; !c->has_failed; n_asked++) {
         bool done = is_done(queue, mark);
         if (check_errors(c) == 0 && done) {
-            if (mark < 0)
-                kd_nccl_record_done(&c->record);
+            note_done(c, queue, mark);
             return 0;
         }
-        if (c->comm && kd_clock_mono_us() > until)
+        if (!c->has_failed && kd_clock_mono_us() > until)
             fail_deadline(c, "what is queued");
         rest(n_asked);
     }
+    abandon(c); /* what failed while it was recorded is still there */
     return tell(c, err);
 }
 

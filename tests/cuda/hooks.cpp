@@ -48,7 +48,7 @@ void kd_sim_hold_streams(int held)
 void kd_sim_give(void *stream, void (*work)(void *), void *ud, void (*drop)(void *))
 {
     std::shared_ptr<void> kept(ud, drop);
-    kd_sim::give(static_cast<cudaStream_t>(stream), [work, kept] { work(kept.get()); });
+    kd_sim::give_simple(static_cast<cudaStream_t>(stream), [work, kept] { work(kept.get()); });
 }
 
 /* A real cuBLASLt would take the sim's memory for a GPU's: the sim takes the one that it is told of. */

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/cuda/graph.h"
 #include "tests/cuda/memory.h"
 #include "tests/cuda/shared.h"
-#include "tests/cuda/stream.h"
 
 static const char *failing;
 static cudaError_t failing_with;
@@ -104,8 +104,9 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
-    if (kd_sim::is_capturing())
-        return cudaErrorStreamCaptureUnsupported;
+    cudaError_t refused = kd_sim::check_unsafe();
+    if (refused)
+        return refused;
     cudaError_t result = kd_sim::count_call(__func__);
     if (result != cudaSuccess)
         return result;
@@ -120,8 +121,9 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 /* It waits for all that may use the memory. */
 cudaError_t cudaFree(void *memory)
 {
-    if (kd_sim::is_capturing())
-        return cudaErrorStreamCaptureUnsupported;
+    cudaError_t refused = kd_sim::check_unsafe();
+    if (refused)
+        return refused;
     kd_sim::finish_all();
     kd_sim::memory_free(memory);
     return RESULT;
@@ -189,7 +191,7 @@ cudaError_t cudaMemset(void *memory, int value, size_t bytes)
 
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
-    kd_sim::give(stream, [=] { memset(memory, value, bytes); });
+    kd_sim::give_simple(stream, [=] { memset(memory, value, bytes); });
     return RESULT;
 }
 
@@ -199,17 +201,26 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
                                                                        : cudaErrorInvalidValue;
 }
 
+static bool is_of_pageable(const void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
+{
+    return (kind == cudaMemcpyHostToDevice && !is_pinned(static_cast<const char *>(from), bytes)) ||
+           (kind == cudaMemcpyDeviceToHost && !is_pinned(static_cast<const char *>(to), bytes));
+}
+
 /* Host memory that is not pinned has been read, or written, when the call returns. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
+    if (is_of_pageable(to, from, bytes, kind) && stream && stream->capture)
+        return kd_sim::check_stream(stream);
+    kd_sim::count_unless_captured(stream, __func__);
     if (kind == cudaMemcpyHostToDevice && !is_pinned(static_cast<const char *>(from), bytes)) {
         const char *host = static_cast<const char *>(from);
         std::vector<char> copy(host, host + bytes);
-        kd_sim::give(stream,
-                     [to, copy = std::move(copy)] { memcpy(to, copy.data(), copy.size()); });
+        kd_sim::give_simple(stream,
+                            [to, copy = std::move(copy)] { memcpy(to, copy.data(), copy.size()); });
     } else {
-        kd_sim::give(stream, [=] { memcpy(to, from, bytes); });
+        kd_sim::give_simple(stream, [=] { memcpy(to, from, bytes); });
     }
     if (kind == cudaMemcpyDeviceToHost && !is_pinned(static_cast<const char *>(to), bytes))
         return cudaStreamSynchronize(stream); /* no deadline would end it */

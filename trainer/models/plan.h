@@ -101,7 +101,8 @@ struct kd_noted {
     struct kd_batch_result result;
     bool is_finite;
 };
-/* With fp16 a step may have gradients that overflow, which is no misfortune: is_finite is then of the loss of this rank's samples. */
+/* With fp16 a step may have gradients that overflow, which is no misfortune: is_finite is then of the loss of this rank's samples, and of
+ * the scale. kd_plan_end_step (plan_step.h) makes a note too. */
 int64_t kd_plan_note(struct kd_plan *plan, int64_t begin, int64_t end); /* its number */
 void kd_plan_noted(struct kd_plan *plan, int64_t number, struct kd_noted *noted);
 

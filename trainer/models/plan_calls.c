@@ -1,6 +1,7 @@
 /* plan_calls.c - from a model, its flow and a batch to the flat list of steps. */
 #include "coordinator/base/mem.h"
 #include "trainer/models/plan_arena.h"
+#include "trainer/models/plan_step.h"
 
 /* A pass in the making. */
 struct kd_emit_target {
@@ -288,6 +289,7 @@ void kd_pass_release(struct kd_pass *pass, struct kd_plan *plan)
 {
     for (size_t i = 0; i < pass->steps.n; i++)
         kd_replay_drop(&pass->steps.items[i].replay, plan->device);
+    kd_pass_forget_ends(pass, plan);
     kd_arr_release(&pass->steps);
 }
 
