@@ -52,7 +52,7 @@ struct kd_step {
     struct kd_call call;
     double *doubles;
     int64_t at, n;
-    struct kd_replay replay; /* of the calls from here to the next step that is none */
+    struct kd_replay replay; /* of what from here on the queue can do by itself */
 };
 
 enum kd_pass_kind {

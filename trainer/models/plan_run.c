@@ -82,15 +82,21 @@ static void run_step(struct kd_plan *plan, const struct kd_step *step)
     }
 }
 
-/* The first step after number i that is no call. */
-static size_t end_of_calls(const struct kd_pass *pass, size_t i)
+/* Sums of gradients go on beyond the pass: only who records their end too can record them (plan_step.c). */
+static bool is_of_stretch(const struct kd_plan *plan, const struct kd_step *step)
 {
-    while (i < pass->steps.n && pass->steps.items[i].kind == KD_STEP_CALL)
+    return step->kind == KD_STEP_CALL ||
+           (step->kind == KD_STEP_SUM_DOUBLES && kd_exchange_is_queued(&plan->exchange));
+}
+
+static size_t end_of_stretch(const struct kd_plan *plan, const struct kd_pass *pass, size_t i)
+{
+    while (i < pass->steps.n && is_of_stretch(plan, &pass->steps.items[i]))
         i++;
     return i;
 }
 
-static void run_calls(struct kd_plan *plan, struct kd_pass *pass, size_t begin, size_t end)
+static void run_stretch(struct kd_plan *plan, struct kd_pass *pass, size_t begin, size_t end)
 {
     struct kd_replay *replay = &pass->steps.items[begin].replay;
     if (!kd_replay_begin(replay, plan->device, plan->queue))
@@ -102,13 +108,13 @@ static void run_calls(struct kd_plan *plan, struct kd_pass *pass, size_t begin, 
     kd_replay_end(replay, plan->device, plan->queue);
 }
 
-/* Stretches of calls, and what the ranks do between them. */
+/* Stretches that the device may keep, and what the ranks do between them. */
 static void run_steps(struct kd_plan *plan, struct kd_pass *pass)
 {
     for (size_t i = 0, end; i < pass->steps.n; i = end) {
-        end = end_of_calls(pass, i);
+        end = end_of_stretch(plan, pass, i);
         if (end > i) {
-            run_calls(plan, pass, i, end);
+            run_stretch(plan, pass, i, end);
         } else {
             run_step(plan, &pass->steps.items[i]);
             kd_exchange_progress(&plan->exchange);
