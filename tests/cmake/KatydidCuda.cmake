@@ -259,7 +259,7 @@ function(kd_nccl_tests)
   target_compile_definitions(test_nccl PRIVATE KD_STANDIN="$<TARGET_FILE:nccl_standin>"
     KD_STANDIN_LACKING="$<TARGET_FILE:nccl_standin_lacking>")
   set_target_properties(test_nccl PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests ENABLE_EXPORTS ON)
-  target_link_libraries(test_nccl PRIVATE kd_sim_registry kd_sim PkgConfig::cmocka)
+  target_link_libraries(test_nccl PRIVATE kd_sim_registry kd_sim kd_kernels PkgConfig::cmocka)
   add_dependencies(test_nccl nccl_standin nccl_standin_lacking)
   add_test(NAME test_nccl COMMAND test_nccl)
   kd_test_settings(test_nccl kernels 120)

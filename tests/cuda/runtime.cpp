@@ -47,6 +47,25 @@ long kd_sim::n_calls(const char *name)
     return counts[name];
 }
 
+/* For tests of programs: one line a call. */
+static void write_counts()
+{
+    const char *told = getenv("KATYDID_SIM_COUNTS");
+    FILE *file = told ? fopen((std::string(told) + "." + std::to_string(getpid())).c_str(), "w") : NULL;
+    for (auto &[name, n] : counts)
+        if (file)
+            fprintf(file, "%s %ld\n", name.c_str(), n);
+    if (file)
+        fclose(file);
+}
+
+static struct counts_writer {
+    ~counts_writer()
+    {
+        write_counts();
+    }
+} writer;
+
 #define RESULT kd_sim::result_of(__func__)
 
 cudaError_t cudaGetDeviceCount(int *count)
@@ -239,7 +258,22 @@ cudaError_t kd_sim_function_attributes()
 
 const char *cudaGetErrorName(cudaError_t error)
 {
-    return error == cudaSuccess ? "cudaSuccess" : "cudaErrorOfTheSim";
+    switch (error) {
+    case cudaSuccess:
+        return "cudaSuccess";
+    case cudaErrorStreamCaptureUnsupported:
+        return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+        return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorStreamCaptureUnjoined:
+        return "cudaErrorStreamCaptureUnjoined";
+    case cudaErrorStreamCaptureIsolation:
+        return "cudaErrorStreamCaptureIsolation";
+    case cudaErrorCapturedEvent:
+        return "cudaErrorCapturedEvent";
+    default:
+        return "cudaErrorOfTheSim";
+    }
 }
 
 const char *cudaGetErrorString(cudaError_t error)

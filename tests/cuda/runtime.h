@@ -129,7 +129,8 @@ void fail_call(const char *name, cudaError_t error);
 cudaError_t result_of(const char *name);
 
 /* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress);
- * that of a whole launch is cudaLaunch. */
+ * that of a whole launch is cudaLaunch. Kernels and copies that the host launches (cudaLaunchKernel, cudaMemcpyAsync) are counted, and not those
+ * of a graph. KATYDID_SIM_COUNTS=PATH: written to PATH.PID where the process ends by exit. */
 cudaError_t count_call(const char *name);
 long n_calls(const char *name);
 

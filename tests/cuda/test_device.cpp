@@ -64,6 +64,33 @@ static void a_gpu_that_takes_no_work_is_told_of(void **)
     assert_open_says("cudaStreamCreateWithFlags", cudaErrorMemoryAllocation, "takes no work");
 }
 
+static void an_urgent_queue_goes_before_others(void **)
+{
+    struct kd_error err = {};
+    struct kd_queue *queue = NULL, *plain = open_queue();
+    int least, most;
+    cudaDeviceGetStreamPriorityRange(&least, &most);
+    assert_int_equal(kd_device_cuda.open_urgent(0, &queue, &err), 0);
+    assert_int_equal(queue->stream->priority, most);
+    assert_true(plain->stream->priority > most);
+    kd_device_cuda.close(queue);
+    kd_device_cuda.close(plain);
+}
+
+static void a_gpu_that_takes_no_urgent_work_is_told_of(void **)
+{
+    static const char *const calls[] = {"cudaDeviceGetStreamPriorityRange",
+                                        "cudaStreamCreateWithPriority"};
+    for (const char *call : calls) {
+        struct kd_error err = {};
+        struct kd_queue *queue = NULL;
+        kd_sim::fail_call(call, cudaErrorMemoryAllocation);
+        assert_int_equal(kd_device_cuda.open_urgent(0, &queue, &err), -1);
+        kd_sim::fail_call(NULL, cudaSuccess);
+        assert_non_null(strstr(err.text, "takes no work"));
+    }
+}
+
 /* ---- memory */
 
 static void memory_is_zeroed_and_comes_back_as_it_went(void **)
@@ -299,6 +326,8 @@ int main()
         cmocka_unit_test(a_missing_gpu_is_named_with_what_hides_it),
         cmocka_unit_test(an_architecture_without_code_is_named_with_those_there_are),
         cmocka_unit_test(a_gpu_that_takes_no_work_is_told_of),
+        cmocka_unit_test(an_urgent_queue_goes_before_others),
+        cmocka_unit_test(a_gpu_that_takes_no_urgent_work_is_told_of),
         cmocka_unit_test(memory_is_zeroed_and_comes_back_as_it_went),
         cmocka_unit_test(nothing_is_fine),
         cmocka_unit_test(scratch_is_kept_until_more_is_asked_for),
