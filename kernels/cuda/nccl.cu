@@ -403,8 +403,7 @@ static int check_errors(struct kd_collective *c)
 /* Collectives of a communicator are done in the order in which they are issued. */
 static void note_done(struct kd_collective *c, const struct kd_queue *queue, int mark)
 {
-    kd_nccl_record_done(&c->record,
-                        mark < 0 ? queue->last_collective : queue->last_at_marks[mark]);
+    kd_nccl_record_done(&c->record, mark < 0 ? queue->last_collective : queue->last_at_marks[mark]);
 }
 
 static int wait_for(struct kd_collective *c, struct kd_queue *queue, int mark, struct kd_error *err)

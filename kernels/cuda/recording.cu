@@ -9,8 +9,8 @@ struct link {
 };
 
 struct kd_recording {
-    cudaGraphExec_t graph; /* NULL: what was recorded cannot be done */
-    int n_scratches;       /* of the queue, when it was recorded */
+    cudaGraphExec_t graph;     /* NULL: what was recorded cannot be done */
+    int n_scratches;           /* of the queue, when it was recorded */
     struct link *first, **end; /* in the order in which it was recorded */
 };
 

@@ -20,7 +20,8 @@ bool kd_cuda_is_recorded(const struct kd_queue *queue);
 
 /* What is recorded, and has something to it that no graph does. */
 struct kd_recorded {
-    bool (*can_be_done)(void *ud); /* false: the recording must not be replayed, and does nothing from now on */
+    bool (*can_be_done)(
+        void *ud); /* false: the recording must not be replayed, and does nothing from now on */
     void (*is_replayed)(void *ud, struct kd_queue *queue); /* it is queued now */
     void (*is_dropped)(void *ud);                          /* with its recording */
     void *ud;

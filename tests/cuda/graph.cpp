@@ -122,7 +122,8 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mo
 {
     if (stream->capture)
         return cudaErrorIllegalState;
-    stream->capture = std::make_shared<kd_sim_capture>(kd_sim_capture{.origin = stream, .mode = mode, .graph = {}});
+    stream->capture = std::make_shared<kd_sim_capture>(
+        kd_sim_capture{.origin = stream, .mode = mode, .graph = {}});
     captures.insert(stream->capture.get());
     return kd_sim::count_call(__func__);
 }

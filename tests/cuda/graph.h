@@ -47,9 +47,9 @@ namespace kd_sim
 void capture(kd_sim_stream *stream, work work);
 
 /* cudaSuccess where nothing captures; else captures are spoilt, and the error. */
-cudaError_t check_unsafe();                             /* of calls that might wait for any stream */
-cudaError_t check_stream(const kd_sim_stream *stream);  /* that wait for this one, or ask it */
-cudaError_t check_event(const kd_sim_event *event);     /* likewise */
+cudaError_t check_unsafe();                            /* of calls that might wait for any stream */
+cudaError_t check_stream(const kd_sim_stream *stream); /* that wait for this one, or ask it */
+cudaError_t check_event(const kd_sim_event *event);    /* likewise */
 
 /* What a stream is given next comes after an event, where one of the two is of a capture. */
 bool is_of_capture(const kd_sim_stream *stream, const kd_sim_event *event);

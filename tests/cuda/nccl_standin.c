@@ -39,14 +39,14 @@ enum { SEAT_BYTES = 1 << 14, MAX_OPS = 64, LATE_BY = 5, STANDIN_VERSION = 22809 
 /* ---- how it misbehaves */
 
 enum setting {
-    ONLY_RANK,   /* rank=r: only that one does; without it all */
-    VERSION,     /* version=21210 is what it says of itself */
-    INIT,        /* init=5 is what joining ends with */
-    DELAY,       /* delay=n: n times "in progress" before anything is done */
+    ONLY_RANK,     /* rank=r: only that one does; without it all */
+    VERSION,       /* version=21210 is what it says of itself */
+    INIT,          /* init=5 is what joining ends with */
+    DELAY,         /* delay=n: n times "in progress" before anything is done */
     CAPTURE_FAILS, /* capture_fails=k: the k-th that is captured cannot be */
-    FAIL,        /* fail=k: the k-th collective (a group is one) cannot be issued; launched with a graph: ends with an error */
-    HANG,        /* hang=k: the k-th is never done */
-    LATE,        /* late=k: the k-th is never done, and after some questions there is an error */
+    FAIL, /* fail=k: the k-th collective (a group is one) cannot be issued; launched with a graph: ends with an error */
+    HANG, /* hang=k: the k-th is never done */
+    LATE, /* late=k: the k-th is never done, and after some questions there is an error */
     ABORT_HANGS, /* abort_hangs=1 */
     DESTROY_HANGS,
     N_SETTINGS

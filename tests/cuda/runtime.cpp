@@ -51,7 +51,8 @@ long kd_sim::n_calls(const char *name)
 static void write_counts()
 {
     const char *told = getenv("KATYDID_SIM_COUNTS");
-    FILE *file = told ? fopen((std::string(told) + "." + std::to_string(getpid())).c_str(), "w") : NULL;
+    FILE *file =
+        told ? fopen((std::string(told) + "." + std::to_string(getpid())).c_str(), "w") : NULL;
     for (auto &[name, n] : counts)
         if (file)
             fprintf(file, "%s %ld\n", name.c_str(), n);

@@ -29,13 +29,14 @@ struct kd_sim_stream {
     bool is_busy = false; /* it is being asked */
     int priority = 0;
     std::shared_ptr<kd_sim_capture> capture; /* what it captures for; NULL: nothing */
-    std::vector<int> tips; /* the nodes that its next one comes after */
+    std::vector<int> tips;                   /* the nodes that its next one comes after */
 };
 
 struct kd_sim_event {
     kd_sim_stream *stream = NULL; /* NULL: never recorded */
     uint64_t at = 0;              /* done when the stream has done so many */
-    std::shared_ptr<kd_sim_capture> capture; /* it was recorded in this one; then nobody can wait for it but streams */
+    std::shared_ptr<kd_sim_capture>
+        capture; /* it was recorded in this one; then nobody can wait for it but streams */
     std::vector<int> tips;
 };
 
@@ -48,7 +49,7 @@ void give_simple(cudaStream_t stream, std::function<void()> work); /* that is al
 
 /* As far as it goes; has the stream done so many? */
 bool finish(kd_sim_stream *stream, uint64_t at);
-bool finish_all();    /* likewise, of all streams */
+bool finish_all(); /* likewise, of all streams */
 void each_stream(const std::function<void(kd_sim_stream *)> &look);
 void hold(bool held); /* from now on a stream that is asked is not done */
 

@@ -676,8 +676,9 @@ static void a_late_error_of_a_replayed_sum_is_found_before_the_deadline(void **)
 
 static void a_sum_that_cannot_be_recorded_is_told_of_and_nothing_is_replayed(void **)
 {
-    const char *wanted[] = {"ncclAllReduce: internal error (the stand-in was told not to be captured)",
-                            "collectives issued (1)", NULL};
+    const char *wanted[] = {
+        "ncclAllReduce: internal error (the stand-in was told not to be captured)",
+        "collectives issued (1)", NULL};
     assert_repeated_fails(2, AMPLE_S, "capture_fails=1", 5, wanted);
 }
 

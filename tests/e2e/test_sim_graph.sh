@@ -75,3 +75,10 @@ for way in '1 0' '2 0' '2 1' '3 1'; do
     captures=$(calls_of_an_epoch cudaStreamBeginCapture "$n" "${plain[@]}" "+zero=$zero")
     [ "$captures" = 0 ] || complain "$n ranks, zero $zero: $captures captures in the seventh epoch"
 done
+
+# The host launches no kernel beside it: an epoch of many steps has but those of a report, and of the measuring of the GPU's speed, which are
+# a few more or less each time.
+for model in mlp cnn gpt; do
+    kernels=$(calls_of_an_epoch cudaLaunchKernel 1 "$model.yaml" data.samples=80 batchSize=1 accumulate=1)
+    [ "$kernels" -lt 40 ] || complain "$model: $kernels kernels are launched beside the graphs of 64 steps"
+done

@@ -17,6 +17,7 @@
 #include "coordinator/base/error.h"
 #include "kernels/device.h"
 #include "trainer/comm/comm.h"
+#include "trainer/models/feed.h"
 #include "trainer/models/layer.h"
 
 struct kd_nccl_gang;
@@ -61,7 +62,9 @@ int kd_plan_retune(struct kd_plan *plan, const json_t *model, float label_smooth
 
 /* The pointers are memory of the plan's device; what x holds is left alone. One of x and tokens is given. */
 struct kd_batch {
-    const float *x;              /* [n][the input's shape] */
+    const struct kd_feed
+        *feed;      /* what makes the arrays below, before the forward pass; NULL: they are there */
+    const float *x; /* [n][the input's shape] */
     const int32_t *tokens;       /* the same, tokens */
     const int32_t *labels;       /* [n][positions], cross-entropy; negative: ignored */
     const int32_t *other_labels; /* mixup's, or NULL */

@@ -47,7 +47,7 @@ enum kd_step_kind {
 /* One step of a pass. */
 struct kd_step {
     enum kd_step_kind kind;
-    int node; /* whose it is; the number of nodes: the loss */
+    int node; /* whose it is; the number of nodes: the loss; KD_NODE_BATCH: the batch's feed */
     bool backward;
     struct kd_call call;
     double *doubles;
@@ -66,11 +66,14 @@ enum kd_pass_kind {
 
 /* The steps of one pass, made for one batch's pointers and size. */
 struct kd_pass {
-    struct kd_replay ends[2][2]; /* of a step that ends with this pass (plan_step.h): [has a scale][measures the norm] */
+    struct kd_replay ends
+        [2]
+        [2]; /* of a step that ends with this pass (plan_step.h): [has a scale][measures the norm] */
     KD_ARR(struct kd_step) steps; /* host memory */
     enum kd_pass_kind kind;
     int64_t used;          /* when, counted in passes; 0: never made */
     struct kd_batch batch; /* its pointers and sizes */
+    struct kd_feed feed;   /* and its feed, of which batch.feed is none */
 };
 
 struct kd_plan {
@@ -108,7 +111,7 @@ struct kd_plan {
     struct kd_pass passes[KD_N_PASSES][KD_PASSES_KEPT];
     int64_t n_passes;               /* run so far */
     struct kd_replay updates[2][2]; /* of the optimizer, as struct kd_pass has its ends */
-    int64_t look_begin, look_end; /* what gradients the recorded ends look at */
+    int64_t look_begin, look_end;   /* what gradients the recorded ends look at */
     struct kd_profile *profile;     /* borrowed, or NULL */
     char *nonfinite;                /* text of the last find */
 };
