@@ -13,6 +13,7 @@
 #ifndef KD_KERNELS_COLLECTIVE_H
 #define KD_KERNELS_COLLECTIVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "coordinator/base/error.h"
@@ -25,19 +26,32 @@ struct kd_collective_id {
     char bytes[128];
 };
 
+struct kd_collective_options {
+    struct kd_collective_id id;
+    int rank, size;
+    double
+        deadline_s; /* above 0: that open, one call of wait, the queueing of one sum, and close may take */
+    /* Asked now and then while open waits for the other ranks; true: one of them will not come. NULL: nobody knows. */
+    bool (*is_in_vain)(void *ud);
+    void *ud;
+};
+
 struct kd_collectives {
     const char *name, *summary;
 
     /* For one open by all ranks. -1: what is missing on this machine, and what to do. */
     int (*make_id)(struct kd_collective_id *id, struct kd_error *err);
 
-    /* Returns when all ranks have come. deadline_s: seconds, above 0, that this call, one of wait, the queueing of one sum, and
-     * close may take. -1: text; nothing is left open, and the other ranks fail when their deadline has passed. */
-    int (*open)(struct kd_collective **collective, const struct kd_collective_id *id, int rank,
-                int size, double deadline_s, struct kd_error *err);
-    /* Waits for all ranks to close, and for what is queued. -1: text, also of a failure that wait has told before; it is
-     * closed in any case. NULL is fine. */
+    /* Returns when all ranks have come. -1: text; nothing is left open, and the other ranks fail when they learn that it is in vain, or
+     * when their deadline has passed. */
+    int (*open)(struct kd_collective **collective, const struct kd_collective_options *options,
+                struct kd_error *err);
+    /* Waits for all ranks to close, and for what is queued. -1: text, also of a failure that wait has told before. It is
+     * closed in any case, but where the library's own end hangs, a thread in it is left behind: what was summed before is right, and
+     * the process can go on to its end, which should not be by exit(), as that might wait for the thread. NULL is fine. */
     int (*close)(struct kd_collective *collective, struct kd_error *err);
+    /* Ends it without the other ranks. */
+    void (*abort)(struct kd_collective *collective);
 
     /* values[0 .. n): the sums over the ranks, for all of them. Queued when it returns, not done; the first one, and one
      * whose connections are new, may take as long as these take to be made. */

@@ -24,8 +24,11 @@ struct kd_collective {
     struct kd_nccl_comm *comm; /* NULL: aborted, or left as it is */
     bool has_failed;           /* for the reason in failure: nothing is done any more */
     int n_recorded;            /* sums that recordings have, which are not dropped yet */
+    bool is_closing;           /* what hangs now is left behind, and the process goes on */
     int rank, size;
     double deadline_s;
+    bool (*is_in_vain)(void *ud); /* to wait for the others: while they come together; or NULL */
+    void *ud;
     struct kd_nccl_record record;
     struct kd_error failure;
 };
@@ -47,14 +50,49 @@ static void rest(int n_asked)
 
 /* ---- failing */
 
-/* NCCL's calls that free a communicator should be short: 5 s, or less where the deadline is short, end the process. */
-static void release(struct kd_collective *c, int (*call)(struct kd_nccl_comm *), const char *name)
+/* One of NCCL's calls that free a communicator. What it returns changes nothing: the communicator is gone. */
+struct freeing {
+    int (*call)(struct kd_nccl_comm *);
+    struct kd_nccl_comm *comm;
+    const char *name;
+};
+
+static int make_call(void *argument)
+{
+    struct freeing freeing = *(struct freeing *)argument;
+    free(argument);
+    return freeing.call(freeing.comm);
+}
+
+/* In the middle of a training the process ends: nothing on the GPU is of use any more, and a new gang goes on from the checkpoint. */
+static void free_or_end(struct kd_collective *c, struct freeing freeing, double limit_s)
+{
+    struct kd_nccl_watchdog *watchdog =
+        kd_nccl_watchdog_start(limit_s, freeing.name, c->failure.text);
+    freeing.call(freeing.comm);
+    kd_nccl_watchdog_stop(watchdog);
+}
+
+/* At the end all that was to be summed is, and told: that NCCL does not end must not make a failure of it. */
+static void free_or_leave(struct kd_collective *c, struct freeing freeing, double limit_s)
+{
+    struct freeing *argument = KD_NEW(struct freeing);
+    *argument = freeing;
+    if (kd_nccl_call_within(limit_s, make_call, argument))
+        return;
+    kd_fail(&c->failure,
+            "NCCL: rank %d of %d closes: %s has not returned for %g s, and is left to the end of "
+            "the process; what was trained is not touched by it",
+            c->rank, c->size, freeing.name, limit_s);
+    c->has_failed = true;
+}
+
+/* They should be short: 5 s, or less where the deadline is short, are too long. */
+static void release(struct kd_collective *c, struct freeing freeing)
 {
     const double most_s = 5;
     double limit_s = 5 * c->deadline_s < most_s ? 5 * c->deadline_s : most_s;
-    struct kd_nccl_watchdog *watchdog = kd_nccl_watchdog_start(limit_s, name, c->failure.text);
-    call(c->comm); /* what it returns changes nothing: the communicator is gone */
-    kd_nccl_watchdog_stop(watchdog);
+    (c->is_closing ? free_or_leave : free_or_end)(c, freeing, limit_s);
     c->comm = NULL;
 }
 
@@ -63,7 +101,7 @@ static void release(struct kd_collective *c, int (*call)(struct kd_nccl_comm *),
 static void abandon(struct kd_collective *c)
 {
     if (c->comm && c->n_recorded == 0)
-        release(c, c->nccl->ncclCommAbort, "ncclCommAbort");
+        release(c, {c->nccl->ncclCommAbort, c->comm, "ncclCommAbort"});
     c->comm = NULL;
 }
 
@@ -139,6 +177,13 @@ static int tell(const struct kd_collective *c, struct kd_error *err)
     return kd_fail(err, "%s", c->failure.text);
 }
 
+static int fail_in_vain(struct kd_collective *c, const char *call)
+{
+    kd_fail(&c->failure, "%s waits in vain: another rank has failed before", call);
+    name_rank(c, &c->failure);
+    return give_up(c);
+}
+
 /* What has become of `call`, which returned `result`. */
 static int settle(struct kd_collective *c, int result, const char *call)
 {
@@ -146,6 +191,8 @@ static int settle(struct kd_collective *c, int result, const char *call)
     for (int n_asked = 0; result == KD_NCCL_IN_PROGRESS; n_asked++) {
         if (kd_clock_mono_us() > until)
             return fail_deadline(c, call);
+        if (c->is_in_vain && c->is_in_vain(c->ud))
+            return fail_in_vain(c, call);
         rest(n_asked);
         int asked = c->nccl->ncclCommGetAsyncError(c->comm, &result);
         if (asked != KD_NCCL_SUCCESS)
@@ -182,24 +229,43 @@ static int join(struct kd_collective *c, const struct kd_collective_id *id)
     return name_rank(c, &c->failure);
 }
 
-static int open_collective(struct kd_collective **collective, const struct kd_collective_id *id,
-                           int rank, int size, double deadline_s, struct kd_error *err)
+static struct kd_collective *collective_new(const struct kd_nccl *nccl,
+                                            const struct kd_collective_options *options)
+{
+    struct kd_collective *c = KD_NEW(struct kd_collective);
+    c->nccl = nccl;
+    c->rank = options->rank;
+    c->size = options->size;
+    c->deadline_s = options->deadline_s;
+    c->is_in_vain = options->is_in_vain;
+    c->ud = options->ud;
+    return c;
+}
+
+static int open_collective(struct kd_collective **collective,
+                           const struct kd_collective_options *options, struct kd_error *err)
 {
     const struct kd_nccl *nccl = kd_nccl_get(err);
     if (!nccl)
         return -1;
-    struct kd_collective *c = (struct kd_collective *)kd_alloc(sizeof *c);
-    c->nccl = nccl;
-    c->rank = rank;
-    c->size = size;
-    c->deadline_s = deadline_s;
-    if (join(c, id) < 0) {
+    struct kd_collective *c = collective_new(nccl, options);
+    if (join(c, &options->id) < 0) {
         tell(c, err);
         free(c);
         return -1;
     }
+    c->is_in_vain = NULL;
     *collective = c;
     return 0;
+}
+
+/* The communicator's end, for which all ranks come. */
+static int finalize(struct kd_collective *c)
+{
+    if (c->has_failed || settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") < 0)
+        return -1;
+    release(c, {c->nccl->ncclCommDestroy, c->comm, "ncclCommDestroy"});
+    return c->has_failed ? -1 : 0;
 }
 
 static int close_collective(struct kd_collective *c, struct kd_error *err)
@@ -207,15 +273,20 @@ static int close_collective(struct kd_collective *c, struct kd_error *err)
     if (!c)
         return 0;
     kd_assert(c->n_recorded == 0); /* NCCL would wait for their end for ever */
-    if (!c->has_failed && settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") == 0) {
-        kd_fail(&c->failure, "NCCL: rank %d of %d closes", c->rank, c->size);
-        release(c, c->nccl->ncclCommDestroy, "ncclCommDestroy");
-        free(c);
-        return 0;
-    }
-    tell(c, err);
+    c->is_closing = true;
+    int status = finalize(c);
+    abandon(c);
+    if (status < 0)
+        tell(c, err);
     free(c);
-    return -1;
+    return status;
+}
+
+static void abort_collective(struct kd_collective *c)
+{
+    c->is_closing = true;
+    abandon(c);
+    free(c);
 }
 
 /* ---- sums */
@@ -432,6 +503,7 @@ const struct kd_collectives kd_collectives_nccl = {
     .make_id = make_id,
     .open = open_collective,
     .close = close_collective,
+    .abort = abort_collective,
     .sum_floats = sum_floats,
     .sum_doubles = sum_doubles,
     .sum_of_shares = sum_of_shares,

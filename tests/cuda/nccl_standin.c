@@ -41,6 +41,7 @@ enum { SEAT_BYTES = 1 << 14, MAX_OPS = 64, LATE_BY = 5, STANDIN_VERSION = 22809 
 enum setting {
     ONLY_RANK,     /* rank=r: only that one does; without it all */
     VERSION,       /* version=21210 is what it says of itself */
+    STAYS_AWAY,    /* stays_away=2 is what joining is refused with, before anybody else sees it */
     INIT,          /* init=5 is what joining ends with */
     DELAY,         /* delay=n: n times "in progress" before anything is done */
     CAPTURE_FAILS, /* capture_fails=k: the k-th that is captured cannot be */
@@ -55,6 +56,7 @@ enum setting {
 static const char *const setting_names[N_SETTINGS] = {
     [ONLY_RANK] = "rank=",
     [VERSION] = "version=",
+    [STAYS_AWAY] = "stays_away=",
     [INIT] = "init=",
     [DELAY] = "delay=",
     [CAPTURE_FAILS] = "capture_fails=",
@@ -414,6 +416,8 @@ int ncclCommInitRankConfig(struct kd_nccl_comm **comm, int size, struct kd_colle
     *comm = NULL;
     if (!config_is_right(config) || rank < 0 || rank >= size)
         return fail_with(KD_NCCL_INVALID_ARGUMENT, "the stand-in: a wrong rank or configuration");
+    if (setting(STAYS_AWAY, 0) && setting(ONLY_RANK, rank) == rank)
+        return fail_with(setting(STAYS_AWAY, 0), "the stand-in was told to stay away");
     struct kd_nccl_comm *made = calloc(1, sizeof *made);
     if (!made)
         return KD_NCCL_SYSTEM_ERROR;

@@ -284,7 +284,10 @@ static struct kd_collective *open_pair(struct seat *seat)
         seat->gang->has_id = 2;
     }
     gang_wait_until(seat->gang->has_id, 2);
-    if (nccl->open(&pair, &seat->gang->id, seat->rank - 1, 2, AMPLE_S, &err) < 0)
+    struct kd_collective_options options = gang_options(seat, AMPLE_S);
+    options.rank = seat->rank - 1;
+    options.size = 2;
+    if (nccl->open(&pair, &options, &err) < 0)
         gang_fail(seat, &err);
     return pair;
 }
@@ -328,9 +331,11 @@ static void assert_no_library(const char *path, const char *misbehaviour, const 
             setenv("KATYDID_NCCL_STANDIN", misbehaviour, 1);
             struct kd_error err = {};
             struct kd_collective_id id = {};
+            struct kd_collective_options options = {};
             struct kd_collective *collective = NULL;
-            if (nccl->open(&collective, &id, 0, 1, AMPLE_S, &err) == 0 ||
-                nccl->make_id(&id, &err) == 0)
+            options.size = 1;
+            options.deadline_s = AMPLE_S;
+            if (nccl->open(&collective, &options, &err) == 0 || nccl->make_id(&id, &err) == 0)
                 _exit(EXIT_FAILURE);
             fprintf(stderr, "%s", err.text);
         },
@@ -811,11 +816,74 @@ static void an_abort_that_hangs_ends_the_process_with_the_reason(void **)
     assert_process_ends("hang=1,abort_hangs=1", wanted);
 }
 
-static void a_destroy_that_hangs_ends_the_process(void **)
+/* ---- ends that are not clean, and no failure */
+
+static void a_destroy_that_hangs_is_told_of_and_left(void **)
 {
-    const char *wanted[] = {"katydid: NCCL: rank 0 of 1 closes",
-                            "ncclCommDestroy has not returned for 1 s", NULL};
-    assert_process_ends("destroy_hangs=1", wanted);
+    const char *wanted[] = {"NCCL: rank 0 of 1 closes: ncclCommDestroy has not returned for 1 s",
+                            "what was trained is not touched", NULL};
+    struct gang *gang = gang_new();
+    gang_run(gang, 1, "destroy_hangs=1", [=](struct seat *seat) {
+        gang_open(seat, SHORT_S);
+        sum_some(seat, 1);
+        gang_close(seat);
+    });
+    assert_failed(&gang->ranks[0], wanted);
+    gang_free(gang);
+}
+
+static void an_abort_that_hangs_in_a_close_is_told_of_and_left(void **)
+{
+    const char *wanted[] = {"NCCL: rank 0 of 2 closes: ncclCommAbort has not returned for", NULL};
+    struct gang *gang = gang_new();
+    gang_run(gang, 2, "abort_hangs=1,rank=0", [=](struct seat *seat) {
+        gang_open(seat, 1);
+        if (seat->rank == 0)
+            gang_close(seat);
+    });
+    assert_failed(&gang->ranks[0], wanted);
+    gang_free(gang);
+}
+
+/* ---- waiting in vain */
+
+static bool has_failed_elsewhere(void *ud)
+{
+    return *static_cast<std::atomic<int> *>(ud) == 99;
+}
+
+/* Rank 1 cannot come, and says so; rank 0's deadline is far away. */
+static void who_waits_in_vain_ends_when_it_is_told(void **)
+{
+    const char *wanted[] = {
+        "rank 0 of 2: ncclCommInitRankConfig waits in vain: another rank has failed before", NULL};
+    struct gang *gang = gang_new();
+    gang_run(gang, 2, "stays_away=1,rank=1", [=](struct seat *seat) {
+        struct kd_error err = {};
+        struct kd_collective_options options = gang_options(seat, 10 * GANG_GIVES_UP_S);
+        options.is_in_vain = has_failed_elsewhere;
+        options.ud = &seat->gang->has_id;
+        int status = nccl->open(&seat->collective, &options, &err);
+        if (seat->rank == 1)
+            seat->gang->has_id = 99;
+        gang_note(seat, status, kd_clock_mono_us(), &err);
+    });
+    assert_failed(&gang->ranks[0], wanted);
+    assert_int_equal(n_files(), 0);
+    gang_free(gang);
+}
+
+/* One rank alone has it end; the other one would wait for it for ever. */
+static void an_abort_waits_for_nobody(void **)
+{
+    struct gang *gang = gang_new();
+    gang_run(gang, 2, NULL, [=](struct seat *seat) {
+        open_or_end(seat);
+        if (seat->rank == 0)
+            nccl->abort(seat->collective);
+    });
+    assert_all_ended_well(gang, 2);
+    gang_free(gang);
 }
 
 static void closing_nothing_is_fine(void **)
@@ -859,7 +927,10 @@ int main()
         cmocka_unit_test(a_sum_on_another_queue_is_seen_done_by_a_mark_behind_it),
         cmocka_unit_test(replayed_sums_are_seen_done_by_marks),
         cmocka_unit_test(an_abort_that_hangs_ends_the_process_with_the_reason),
-        cmocka_unit_test(a_destroy_that_hangs_ends_the_process),
+        cmocka_unit_test(a_destroy_that_hangs_is_told_of_and_left),
+        cmocka_unit_test(an_abort_that_hangs_in_a_close_is_told_of_and_left),
+        cmocka_unit_test(who_waits_in_vain_ends_when_it_is_told),
+        cmocka_unit_test(an_abort_waits_for_nobody),
         cmocka_unit_test(closing_nothing_is_fine),
     };
     setenv("KATYDID_NCCL", KD_STANDIN, 1);
