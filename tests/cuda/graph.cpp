@@ -180,8 +180,10 @@ static int next_of(const kd_sim_graph &graph, const std::vector<bool> &done, boo
     return found;
 }
 
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags)
 {
+    if (flags & cudaGraphInstantiateFlagUseNodePriority)
+        kd_sim::count_call("graphs with priorities");
     std::vector<bool> done(graph->nodes.size());
     bool early = goes_early();
     *exec = new kd_sim_graph;

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "tests/cuda/graph.h"
 #include "tests/cuda/memory.h"
 #include "tests/cuda/stream.h"
 
@@ -13,6 +14,7 @@ void kd_sim_open_memory();
 void kd_sim_close_memory();
 int kd_sim_finish_streams();
 int kd_sim_is_capturing(void *stream);
+int kd_sim_may_wait();
 void kd_sim_hold_streams(int held);
 long kd_sim_n_calls(const char *name);
 void kd_sim_give(void *stream, void (*work)(void *), void *ud, void (*drop)(void *));
@@ -49,6 +51,12 @@ int kd_sim_is_capturing(void *stream)
 void kd_sim_hold_streams(int held)
 {
     kd_sim::hold(held != 0);
+}
+
+/* A call that waits, or frees, spoils captures, if there are any. Are there none? */
+int kd_sim_may_wait()
+{
+    return kd_sim::check_unsafe() == cudaSuccess;
 }
 
 /* work(ud) at the end of the stream, or each time that a graph comes to it; drop(ud) when that cannot be any more. */

@@ -105,6 +105,15 @@ static bool is_captured(void *stream)
     return ask && ask(stream);
 }
 
+/* NCCL's own calls of CUDA, when it frees a communicator, would fail in a thread that captures. */
+static void check_that_nothing_captures(void)
+{
+    int (*ask)(void);
+    find_in_sim("kd_sim_may_wait", &ask);
+    if (ask && !ask())
+        abort();
+}
+
 static void give_sim(void *stream, int (*work)(void *), void *ud, void (*drop)(void *))
 {
     void (*give)(void *, int (*)(void *), void *, void (*)(void *));
@@ -444,8 +453,18 @@ int ncclCommFinalize(struct kd_nccl_comm *comm)
     return KD_NCCL_IN_PROGRESS;
 }
 
+static bool is_hanging;
+
+/* A library whose thread hangs has an end that waits for it, as exit() would. */
+__attribute__((destructor)) static void wait_for_threads(void)
+{
+    while (is_hanging)
+        pause();
+}
+
 int ncclCommDestroy(struct kd_nccl_comm *comm)
 {
+    is_hanging = own_setting(comm, DESTROY_HANGS) != 0;
     if (comm->state != LEFT)
         abort(); /* NCCL would block */
     while (own_setting(comm, DESTROY_HANGS))
@@ -456,6 +475,7 @@ int ncclCommDestroy(struct kd_nccl_comm *comm)
 
 int ncclCommAbort(struct kd_nccl_comm *comm)
 {
+    check_that_nothing_captures();
     while (own_setting(comm, ABORT_HANGS) || comm->n_captured > 0)
         pause();
     if (comm->state == JOINING)

@@ -137,7 +137,7 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest)
 
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned flags, int priority)
 {
-    cudaError_t result = kd_sim::result_of(__func__);
+    cudaError_t result = kd_sim::count_call(__func__);
     if (result == cudaSuccess)
         result = cudaStreamCreateWithFlags(stream, flags);
     if (result == cudaSuccess)

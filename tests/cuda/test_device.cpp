@@ -238,6 +238,7 @@ static void what_comes_again_is_recorded_the_second_time_and_replayed_from_the_t
         assert_true(value_of(queue, y) == (float)(i * (i + 1) / 2));
     }
     assert_int_equal(counted.n_given, 2);
+    assert_int_equal(kd_sim::n_calls("graphs with priorities"), 1);
     kd_cuda_scratch(queue,
                     1 << 22); /* scratch moves: what names it is given anew, then recorded anew */
     for (int i = 0; i < 4; i++)

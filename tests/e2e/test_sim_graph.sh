@@ -76,6 +76,20 @@ for way in '1 0' '2 0' '2 1' '3 1'; do
     [ "$captures" = 0 ] || complain "$n ranks, zero $zero: $captures captures in the seventh epoch"
 done
 
+# Sums have a queue that goes before the others.
+rm -f counts.*
+KATYDID_SIM_COUNTS=counts train 2 mlp.yaml epochs=1
+[ "$(calls cudaStreamCreateWithPriority)" = 2 ] || complain "the sums' queues are as all others"
+
+# A sum of a graph that is never done ends the gang within the deadline, as any other, and says which there were: of 130 those before a
+# wait that was over.
+export KATYDID_COMM_DEADLINE=1
+KATYDID_NCCL_STANDIN='hang=130,rank=1' expect_exit 1 mpirun -np 2 --oversubscribe --bind-to none \
+    katydid-trainer mlp.yaml epochs=40 clipNorm=0 +device=cuda
+expect_in err 'NCCL: rank . of 2: what is queued is not done after 1 s' 'the gang ends, to go on from its last checkpoint' \
+    'sum_floats, .* done' 'sum_floats, .* pending'
+unset KATYDID_COMM_DEADLINE
+
 # The host launches no kernel beside it: an epoch of many steps has but those of a report, and of the measuring of the GPU's speed, which are
 # a few more or less each time.
 for model in mlp cnn gpt; do
