@@ -97,7 +97,7 @@ static void release(struct kd_collective *c, struct freeing freeing)
 }
 
 /* An abort waits for the end of all graphs that have sums of the communicator (NCCL's commDestroySync), which would be for ever here:
- * with these it is left as it is, and the process has to end for the GPU to be free of it. */
+ * with these, and while they are recorded, it is left as it is, and the process has to end for the GPU to be free of it. */
 static void abandon(struct kd_collective *c)
 {
     if (c->comm && c->n_recorded == 0)
@@ -105,8 +105,7 @@ static void abandon(struct kd_collective *c)
     c->comm = NULL;
 }
 
-/* failure holds the reason. The record is added before the abort, which may be the last that this process does. While this thread
- * records, an abort would be one of the calls that are not allowed: who waits makes it. */
+/* failure holds the reason. The record is added before the abort, which may be the last that this process does. */
 static int give_up(struct kd_collective *c)
 {
     struct kd_str record = {};
@@ -116,8 +115,7 @@ static int give_up(struct kd_collective *c)
     snprintf(c->failure.text + length, sizeof c->failure.text - length, "\n%s",
              kd_str_text(&record));
     kd_str_release(&record);
-    if (!kd_cuda_is_recording())
-        abandon(c);
+    abandon(c);
     return -1;
 }
 
@@ -275,7 +273,6 @@ static int close_collective(struct kd_collective *c, struct kd_error *err)
     kd_assert(c->n_recorded == 0); /* NCCL would wait for their end for ever */
     c->is_closing = true;
     int status = finalize(c);
-    abandon(c);
     if (status < 0)
         tell(c, err);
     free(c);
@@ -490,7 +487,6 @@ static int wait_for(struct kd_collective *c, struct kd_queue *queue, int mark, s
             fail_deadline(c, "what is queued");
         rest(n_asked);
     }
-    abandon(c); /* what failed while it was recorded is still there */
     return tell(c, err);
 }
 

@@ -687,6 +687,26 @@ static void a_sum_that_cannot_be_recorded_is_told_of_and_nothing_is_replayed(voi
     assert_repeated_fails(2, AMPLE_S, "capture_fails=1", 5, wanted);
 }
 
+/* x is 4 after the first time, and nothing is done with it any more. */
+static void ops_beside_a_sum_that_cannot_be_recorded_are_not_done(void **)
+{
+    struct gang *gang = gang_new();
+    gang_run(gang, 2, "capture_fails=1", [=](struct seat *seat) {
+        const float one = 1;
+        gang_open(seat, AMPLE_S);
+        struct repeated r = repeated_new(1);
+        kd_device_cuda.copy_in(seat->queue, r.y, &one, sizeof one);
+        for (int i = 0; i < 4; i++)
+            repeat(seat, &r);
+        gang_wait(seat);
+        kd_device_cuda.copy_out(seat->queue, seat->notes->floats, r.x, sizeof one);
+        kd_device_cuda.wait(seat->queue);
+    });
+    assert_int_equal(gang->ranks[1].status, -1);
+    assert_true(gang->ranks[1].floats[0] == 4);
+    gang_free(gang);
+}
+
 static void a_rank_that_ends_is_missed_by_a_replayed_sum(void **)
 {
     const char *wanted[] = {"rank 0 of 2: what is queued is not done after 1 s",
@@ -922,6 +942,7 @@ int main()
         cmocka_unit_test(a_replayed_sum_that_hangs_ends_at_the_deadline),
         cmocka_unit_test(a_late_error_of_a_replayed_sum_is_found_before_the_deadline),
         cmocka_unit_test(a_sum_that_cannot_be_recorded_is_told_of_and_nothing_is_replayed),
+        cmocka_unit_test(ops_beside_a_sum_that_cannot_be_recorded_are_not_done),
         cmocka_unit_test(a_rank_that_ends_is_missed_by_a_replayed_sum),
         cmocka_unit_test(what_a_mark_has_seen_done_is_told_as_done),
         cmocka_unit_test(a_sum_on_another_queue_is_seen_done_by_a_mark_behind_it),

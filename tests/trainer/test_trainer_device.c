@@ -93,6 +93,7 @@ static void a_warm_session_trains_to_the_bits_of_a_fresh_one(void **state)
     run_on(&trial, ON_GPU(", \"optimizer\": {\"name\": \"sgd\", \"lr\": 0.01}"));
     run_on(&trial, ON_GPU(", \"batchSize\": 9"));
     run_on(&trial, "{\"device\": \"cpu\", \"epochs\": 1}");
+    run_on(&trial, ON_GPU(", \"optimizer\": {\"name\": \"adamw\", \"lr\": 0.01}"));
     run_on(&trial, last);
     assert_weights(&trial, wanted, bytes);
     free(wanted);
