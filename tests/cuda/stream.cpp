@@ -51,7 +51,7 @@ void kd_sim::give_simple(cudaStream_t stream, std::function<void()> work)
 /* Work may itself let other streams get on, but not this one: what is being done is not in the queue meanwhile. */
 bool kd_sim::finish(kd_sim_stream *stream, uint64_t at)
 {
-    while (stream->n_done < at && !stream->is_busy) {
+    while (stream->n_done < at && !stream->work.empty() && !stream->is_busy) {
         stream->is_busy = true;
         bool done = do_now(stream->work.front());
         stream->is_busy = false;
@@ -60,7 +60,13 @@ bool kd_sim::finish(kd_sim_stream *stream, uint64_t at)
         stream->work.pop_front();
         stream->n_done++;
     }
-    return stream->n_done >= at;
+    return stream->n_done >= at || stream->work.empty();
+}
+
+/* What was given to a stream that is no more was done before its end. */
+static bool has_done(kd_sim_stream *stream, uint64_t at)
+{
+    return !streams.count(stream) || kd_sim::finish(stream, at);
 }
 
 bool kd_sim::finish_all()
@@ -175,7 +181,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     }
     kd_sim_event until = *event;
     if (until.stream)
-        kd_sim::give(stream, [until] { return kd_sim::finish(until.stream, until.at); });
+        kd_sim::give(stream, [until] { return has_done(until.stream, until.at); });
     return kd_sim::result_of(__func__);
 }
 
@@ -205,7 +211,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 
 static bool has_passed(const kd_sim_event *event)
 {
-    return !event->stream || kd_sim::finish(event->stream, event->at);
+    return !event->stream || has_done(event->stream, event->at);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
