@@ -118,8 +118,8 @@ static void another_augmentation_is_recorded_anew(void **state)
     run_on(&trial, CROPPED(1));
     run_on(&trial, CROPPED(2));
     assert_weights(&trial, wanted, bytes);
-    run_on(&trial,
-           CROPPED(2)); /* the second step that measures its norm, for a report at the end */
+    /* Its last step is the second that measures the norm, for a report at the end. */
+    run_on(&trial, CROPPED(2));
     long recorded = n_calls("cudaStreamBeginCapture");
     run_on(&trial, CROPPED(2));
     assert_int_equal(n_calls("cudaStreamBeginCapture"), recorded);
