@@ -6,10 +6,14 @@
  * `wait` and not the device's own wait, which for a rank that is gone would not return; nor would a copy out to memory that is not
  * pinned, so wait comes before those.
  *
+ * On a queue that records (device.h) they are recorded, and take place whenever that is replayed: on all ranks alike. Then the recordings
+ * are freed before close. A replay after a failure does nothing, its ops neither.
+ *
  * Whether two ranks share a GPU, and which sets of ranks keep their collective for the next trial, is the caller's business. */
 #ifndef KD_KERNELS_COLLECTIVE_H
 #define KD_KERNELS_COLLECTIVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "coordinator/base/error.h"
@@ -22,19 +26,32 @@ struct kd_collective_id {
     char bytes[128];
 };
 
+struct kd_collective_options {
+    struct kd_collective_id id;
+    int rank, size;
+    double
+        deadline_s; /* above 0: that open, one call of wait, the queueing of one sum, and close may take */
+    /* Asked now and then while open waits for the other ranks; true: one of them will not come. NULL: nobody knows. */
+    bool (*is_in_vain)(void *ud);
+    void *ud;
+};
+
 struct kd_collectives {
     const char *name, *summary;
 
     /* For one open by all ranks. -1: what is missing on this machine, and what to do. */
     int (*make_id)(struct kd_collective_id *id, struct kd_error *err);
 
-    /* Returns when all ranks have come. deadline_s: seconds, above 0, that this call, one of wait, the queueing of one sum, and
-     * close may take. -1: text; nothing is left open, and the other ranks fail when their deadline has passed. */
-    int (*open)(struct kd_collective **collective, const struct kd_collective_id *id, int rank,
-                int size, double deadline_s, struct kd_error *err);
-    /* Waits for all ranks to close, and for what is queued. -1: text, also of a failure that wait has told before; it is
-     * closed in any case. NULL is fine. */
+    /* Returns when all ranks have come. -1: text; nothing is left open, and the other ranks fail when they learn that it is in vain, or
+     * when their deadline has passed. */
+    int (*open)(struct kd_collective **collective, const struct kd_collective_options *options,
+                struct kd_error *err);
+    /* Waits for all ranks to close, and for what is queued. -1: text, also of a failure that wait has told before. It is
+     * closed in any case, but where the library's own end hangs, a thread in it is left behind: what was summed before is right, and
+     * the process can go on to its end, which should not be by exit(), as that might wait for the thread. NULL is fine. */
     int (*close)(struct kd_collective *collective, struct kd_error *err);
+    /* Ends it without the other ranks. */
+    void (*abort)(struct kd_collective *collective);
 
     /* values[0 .. n): the sums over the ranks, for all of them. Queued when it returns, not done; the first one, and one
      * whose connections are new, may take as long as these take to be made. */
@@ -50,8 +67,9 @@ struct kd_collectives {
     void (*gather)(struct kd_collective *collective, struct kd_queue *queue, float *all,
                    int64_t n_all);
 
-    /* Until all is done that was queued on `queue` before its mark (device.h), -1: before now. Returns -1: an error, or the deadline has passed; the collective is
-     * aborted then, on this rank, and good for nothing but close. The text has the last collectives, oldest first: number,
+    /* Until all is done that was queued on `queue` before its mark (device.h), -1: before now. Returns -1: an error, or the
+     * deadline has passed; the collective is aborted then, on this rank, and good for nothing but close; where recordings have
+     * sums of it, it is left as it is, as an abort would wait for those. The text has the last collectives, oldest first: number,
      * kind, elements, bytes, milliseconds since they were issued. Where even the abort hangs the process ends, with the
      * text on stderr. */
     int (*wait)(struct kd_collective *collective, struct kd_queue *queue, int mark,

@@ -27,6 +27,8 @@ struct kd_device {
      * host has several of the kind, number `which` of them, from the first again after the last. -1: what is missing and
      * what to do about it. */
     int (*open)(int which, struct kd_queue **queue, struct kd_error *err);
+    /* The same, of a queue whose work goes before that of others where both could be done: for work that others wait for. */
+    int (*open_urgent)(int which, struct kd_queue **queue, struct kd_error *err);
     void (*close)(struct kd_queue *queue); /* NULL is fine here and in free, opened or not */
     /* The name of the piece of hardware that this process has opened, different from that of any other in the world. */
     void (*identity)(char text[KD_IDENTITY_MAX]);
@@ -55,6 +57,9 @@ struct kd_device {
     void (*wait_for)(struct kd_queue *queue, const struct kd_queue *other, int i);
 
     /* What the queue is given between record and end_record is not done but kept, and done whenever it is replayed (replay.h).
+     * Likewise what another queue is given once it waits for a mark that was set meanwhile, until the recording one waits for a mark of
+     * that in turn, which it has to; such marks are for queues alone, and no host waits for them. What collectives (collective.h) are
+     * asked for on these queues is recorded as well. One recording at a time.
      * record, false: this device, or this queue, keeps nothing. replay, false, with nothing done: what was recorded names memory
      * of the queue that has moved. */
     bool (*record)(struct kd_queue *queue);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "coordinator/base/arr.h"
 #include "coordinator/base/log.h"
@@ -181,6 +182,13 @@ static int check(void)
     return print(&answer);
 }
 
+/* The handlers of exit() are those of libraries too, in one of which a thread hangs. */
+static void end_at_once(int status)
+{
+    fflush(NULL);
+    _exit(status);
+}
+
 static int run_ranks(const struct command_line *line)
 {
     struct kd_comm comm = {0};
@@ -198,6 +206,8 @@ static int run_ranks(const struct command_line *line)
         status = EXIT_FAILURE;
     }
     kd_comm_close(&comm);
+    if (comm.leaves_a_thread)
+        end_at_once(status);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "trainer/data/permutation.h"
+#include "trainer/models/plan_step.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
 #include "trainer/training.h"
@@ -48,43 +49,51 @@ static void count(struct kd_report_window *window, const struct kd_batch_result 
     window->n_samples += (double)n_samples;
 }
 
-/* Returns how many samples this rank has of it. */
-static int64_t micro_batch(struct kd_training *t, struct kd_draw draw, int64_t i, int64_t n_parts)
+/* Number i of the step's micro-batches. */
+static void load(struct kd_training *t, struct kd_draw draw, int64_t i, int64_t n_parts,
+                 struct kd_batch *batch)
 {
-    struct kd_batch batch = {0};
     int64_t from, to, began = kd_profile_begin(t->job->profile);
     kd_comm_share_of((int)i, (int)n_parts, draw.n, &from, &to);
     draw.micro_begin = draw.begin + from;
     draw.n_micro = to - from;
-    kd_session_load(t->session, draw, &batch);
-    batch.follows = i > 0;
-    batch.precedes = i + 1 < n_parts;
+    *batch = (struct kd_batch){.follows = i > 0, .precedes = i + 1 < n_parts};
+    kd_session_load(t->session, draw, batch);
     end_phase(t, KD_PHASE_DATA, began);
-    kd_plan_backward(t->plan, &batch, NULL);
-    return batch.n;
+}
+
+/* All micro-batches but the last, which is loaded. */
+static void begin_step(struct kd_training *t, struct kd_open_step *step, struct kd_batch *last)
+{
+    struct kd_draw draw = next_draw(t);
+    int64_t n_parts = t->config->accumulate < draw.n ? t->config->accumulate : draw.n;
+    *step = (struct kd_open_step){.step = t->state.step + 1};
+    for (int64_t i = 0; i < n_parts; i++) {
+        load(t, draw, i, n_parts, last);
+        step->n_samples += last->n;
+        if (last->precedes)
+            kd_plan_backward(t->plan, last, NULL);
+    }
 }
 
 /* What of the probe this rank has the sum of: all, or what lies in its share. */
-static int64_t note(struct kd_training *t)
+static void range_of_probe(const struct kd_training *t, int64_t *begin, int64_t *end)
 {
-    int64_t begin, end, n = 1;
-    kd_plan_state_range(t->plan, &begin, &end);
+    int64_t n = 1;
+    kd_plan_state_range(t->plan, begin, end);
     for (int i = 0; i < t->probe.n_dims; i++)
         n *= t->probe.shape[i];
-    kd_comm_cut(t->probe.offset, n, &begin, &end);
-    return kd_plan_note(t->plan, t->probe.offset + begin, t->probe.offset + end);
+    kd_comm_cut(t->probe.offset, n, begin, end);
+    *begin += t->probe.offset;
+    *end += t->probe.offset;
 }
 
-static void backward(struct kd_training *t)
+static void count_step(struct kd_training *t, struct kd_open_step step)
 {
-    struct kd_draw draw = next_draw(t);
-    struct kd_open_step step = {.step = t->state.step + 1};
-    int64_t n_parts = t->config->accumulate < draw.n ? t->config->accumulate : draw.n;
-    for (int64_t i = 0; i < n_parts; i++)
-        step.n_samples += micro_batch(t, draw, i, n_parts);
-    kd_plan_finish(t->plan);
-    step.note = note(t);
     t->open[t->n_open++] = step;
+    t->state.step++;
+    if (t->job->profile)
+        t->job->profile->n_steps++;
 }
 
 /* ---- what a step came to */
@@ -130,28 +139,65 @@ bool kd_training_settle(struct kd_training *t)
     return settle_to(t, 0);
 }
 
-static void update(struct kd_training *t, bool with_norm)
+/* ---- the whole */
+
+static struct kd_hyper next_hyper(struct kd_training *t)
 {
     struct kd_hyper hyper = t->config->hyper;
-    int64_t began = kd_profile_begin(t->job->profile);
-    hyper.lr *= (float)kd_schedule_factor(t->config->schedule, t->state.step - 1, t->total_steps);
-    hyper.step = ++t->state.updates;
-    t->lr = hyper.lr;
-    kd_plan_update(t->plan, &hyper, with_norm);
-    end_phase(t, KD_PHASE_OPTIMIZER, began);
-    if (t->job->profile)
-        t->job->profile->n_steps++;
+    hyper.lr *= (float)kd_schedule_factor(t->config->schedule, t->state.step, t->total_steps);
+    hyper.step = t->state.updates + 1;
+    return hyper;
 }
 
-/* Two steps are enough for a device never to wait for the host; on the CPU there is nothing to be ahead of, and a step that diverges
- * is found before its update. */
+static void count_update(struct kd_training *t, const struct kd_hyper *hyper)
+{
+    t->state.updates++;
+    t->lr = hyper->lr;
+}
+
+static void update_on_host(struct kd_training *t, const struct kd_hyper *hyper, bool with_norm)
+{
+    int64_t began = kd_profile_begin(t->job->profile);
+    kd_plan_update(t->plan, hyper, with_norm);
+    kd_profile_end(t->job->profile, KD_PHASE_OPTIMIZER, began);
+}
+
+/* On the CPU there is nothing to be ahead of, and a step that diverges is found before its update. */
+static bool step_on_host(struct kd_training *t, bool with_norm)
+{
+    struct kd_open_step step;
+    struct kd_batch last;
+    struct kd_hyper hyper = next_hyper(t);
+    int64_t begin, end;
+    range_of_probe(t, &begin, &end);
+    begin_step(t, &step, &last);
+    kd_plan_backward(t->plan, &last, NULL);
+    kd_plan_finish(t->plan);
+    step.note = kd_plan_note(t->plan, begin, end);
+    count_step(t, step);
+    if (!kd_training_settle(t))
+        return false;
+    update_on_host(t, &hyper, with_norm);
+    count_update(t, &hyper);
+    return true;
+}
+
+/* Two steps are enough for a device never to wait for the host. */
+static bool step_ahead(struct kd_training *t, bool with_norm)
+{
+    struct kd_open_step step;
+    struct kd_batch last;
+    struct kd_hyper hyper = next_hyper(t);
+    struct kd_step_end ending = {.batch = &last, .hyper = &hyper, .with_norm = with_norm};
+    range_of_probe(t, &ending.look_begin, &ending.look_end);
+    begin_step(t, &step, &last);
+    step.note = kd_plan_end_step(t->plan, &ending);
+    count_step(t, step);
+    count_update(t, &hyper);
+    return settle_to(t, 2);
+}
+
 bool kd_training_step(struct kd_training *t, bool with_norm)
 {
-    const int ahead = kd_plan_is_on_host(t->plan) ? 0 : 2;
-    backward(t);
-    t->state.step++;
-    if (ahead == 0 && !kd_training_settle(t))
-        return false;
-    update(t, with_norm);
-    return settle_to(t, ahead);
+    return (kd_plan_is_on_host(t->plan) ? step_on_host : step_ahead)(t, with_norm);
 }

@@ -140,6 +140,7 @@ const struct kd_device kd_device_cpu = {
     .ops = &cpu_ops,
     .is_host = true,
     .open = cpu_open,
+    .open_urgent = cpu_open,
     .close = cpu_close,
     .identity = cpu_identity,
     .alloc = cpu_alloc,

@@ -8,6 +8,7 @@
 #include "kernels/cuda/lt.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/ranges.h"
+#include "kernels/cuda/recording.h"
 #include "kernels/cuda/table.h"
 
 extern "C" {
@@ -124,12 +125,13 @@ static void cuda_close(struct kd_queue *queue)
     free(queue);
 }
 
-static int cuda_open(int which, struct kd_queue **queue, struct kd_error *err)
+static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
+                      struct kd_error *err)
 {
     if (find_gpu(which, err) < 0 || check_architecture(err) < 0)
         return -1;
     cudaStream_t stream;
-    cudaError_t error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+    cudaError_t error = create(&stream);
     if (error == cudaErrorMemoryAllocation)
         return no_room(err);
     if (error != cudaSuccess)
@@ -137,6 +139,30 @@ static int cuda_open(int which, struct kd_queue **queue, struct kd_error *err)
     *queue = (struct kd_queue *)kd_alloc(sizeof **queue);
     (*queue)->stream = stream;
     return 0;
+}
+
+static cudaError_t create_stream(cudaStream_t *stream)
+{
+    return cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking);
+}
+
+/* The lowest number is the most urgent one. */
+static cudaError_t create_urgent_stream(cudaStream_t *stream)
+{
+    int least = 0, most = 0;
+    cudaError_t error = cudaDeviceGetStreamPriorityRange(&least, &most);
+    return error != cudaSuccess ? error
+                                : cudaStreamCreateWithPriority(stream, cudaStreamNonBlocking, most);
+}
+
+static int cuda_open(int which, struct kd_queue **queue, struct kd_error *err)
+{
+    return open_queue(which, create_stream, queue, err);
+}
+
+static int cuda_open_urgent(int which, struct kd_queue **queue, struct kd_error *err)
+{
+    return open_queue(which, create_urgent_stream, queue, err);
 }
 
 static void cuda_identity(char text[KD_IDENTITY_MAX])
@@ -247,6 +273,7 @@ static void cuda_mark(struct kd_queue *queue, int i)
         KD_CUDA(cudaEventCreateWithFlags(&queue->marks[i],
                                          cudaEventDisableTiming | cudaEventBlockingSync));
     KD_CUDA(cudaEventRecord(queue->marks[i], queue->stream));
+    queue->last_at_marks[i] = queue->last_collective;
 }
 
 static void cuda_wait_mark(struct kd_queue *queue, int i)
@@ -272,47 +299,7 @@ static bool cuda_has_passed(struct kd_queue *queue, int i)
 static void cuda_wait_for(struct kd_queue *queue, const struct kd_queue *other, int i)
 {
     KD_CUDA(cudaStreamWaitEvent(queue->stream, other->marks[i], 0));
-}
-
-/* ---- recordings: CUDA graphs */
-
-struct kd_recording {
-    cudaGraphExec_t graph;
-    int n_scratches; /* of the queue, when it was recorded */
-};
-
-static bool cuda_record(struct kd_queue *queue)
-{
-    const char *told = getenv(KD_CUDA_GRAPH);
-    if (told && strcmp(told, "0") == 0)
-        return false;
-    KD_CUDA(cudaStreamBeginCapture(queue->stream, cudaStreamCaptureModeThreadLocal));
-    return true;
-}
-
-static struct kd_recording *cuda_end_record(struct kd_queue *queue)
-{
-    struct kd_recording *recording = (struct kd_recording *)kd_alloc(sizeof *recording);
-    cudaGraph_t graph;
-    recording->n_scratches = queue->n_scratches;
-    KD_CUDA(cudaStreamEndCapture(queue->stream, &graph));
-    KD_CUDA(cudaGraphInstantiate(&recording->graph, graph, 0));
-    KD_CUDA(cudaGraphDestroy(graph));
-    return recording;
-}
-
-static bool cuda_replay(struct kd_queue *queue, struct kd_recording *recording)
-{
-    if (recording->n_scratches != queue->n_scratches)
-        return false;
-    KD_CUDA(cudaGraphLaunch(recording->graph, queue->stream));
-    return true;
-}
-
-static void cuda_free_recording(struct kd_recording *recording)
-{
-    KD_CUDA(cudaGraphExecDestroy(recording->graph));
-    free(recording);
+    queue->last_collective = kd_max(queue->last_collective, other->last_at_marks[i]);
 }
 
 extern "C" {
@@ -326,6 +313,7 @@ const struct kd_device kd_device_cuda = {
     .is_host = false,
     .collectives = &kd_collectives_nccl,
     .open = cuda_open,
+    .open_urgent = cuda_open_urgent,
     .close = cuda_close,
     .identity = cuda_identity,
     .alloc = cuda_alloc,
@@ -340,10 +328,10 @@ const struct kd_device kd_device_cuda = {
     .wait_mark = cuda_wait_mark,
     .has_passed = cuda_has_passed,
     .wait_for = cuda_wait_for,
-    .record = cuda_record,
-    .end_record = cuda_end_record,
-    .replay = cuda_replay,
-    .free_recording = cuda_free_recording,
+    .record = kd_cuda_record,
+    .end_record = kd_cuda_end_record,
+    .replay = kd_cuda_replay,
+    .free_recording = kd_cuda_free_recording,
     .set_precision = kd_lt_set_precision,
 };
 }

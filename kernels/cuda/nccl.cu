@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "kernels/cuda/memory.h"
+#include "kernels/cuda/recording.h"
 #include "kernels/cuda/table.h"
 
 extern "C" {
@@ -21,10 +22,15 @@ extern "C" {
 
 struct kd_collective {
     const struct kd_nccl *nccl;
-    struct kd_nccl_comm *comm; /* NULL: aborted, for the reason in failure */
+    struct kd_nccl_comm *comm; /* NULL: aborted, or left as it is */
+    bool has_failed;           /* for the reason in failure: nothing is done any more */
+    int n_recorded;            /* sums that recordings have, which are not dropped yet */
+    bool is_closing;           /* what hangs now is left behind, and the process goes on */
     int rank, size;
     bool is_open; /* all ranks have come together */
     double deadline_s;
+    bool (*is_in_vain)(void *ud); /* to wait for the others: while they come together; or NULL */
+    void *ud;
     struct kd_nccl_record record;
     struct kd_error failure;
 };
@@ -46,14 +52,58 @@ static void rest(int n_asked)
 
 /* ---- failing */
 
-/* NCCL's calls that free a communicator should be short: 5 s, or less where the deadline is short, end the process. */
-static void release(struct kd_collective *c, int (*call)(struct kd_nccl_comm *), const char *name)
+/* One of NCCL's calls that free a communicator. What it returns changes nothing: the communicator is gone. */
+struct freeing {
+    int (*call)(struct kd_nccl_comm *);
+    struct kd_nccl_comm *comm;
+    const char *name;
+};
+
+static int make_call(void *argument)
+{
+    struct freeing freeing = *(struct freeing *)argument;
+    free(argument);
+    return freeing.call(freeing.comm);
+}
+
+/* In the middle of a training the process ends: nothing on the GPU is of use any more, and a new gang goes on from the checkpoint. */
+static void free_or_end(struct kd_collective *c, struct freeing freeing, double limit_s)
+{
+    struct kd_nccl_watchdog *watchdog =
+        kd_nccl_watchdog_start(limit_s, freeing.name, c->failure.text);
+    freeing.call(freeing.comm);
+    kd_nccl_watchdog_stop(watchdog);
+}
+
+/* At the end all that was to be summed is, and told: that NCCL does not end must not make a failure of it. */
+static void free_or_leave(struct kd_collective *c, struct freeing freeing, double limit_s)
+{
+    struct freeing *argument = KD_NEW(struct freeing);
+    *argument = freeing;
+    if (kd_nccl_call_within(limit_s, make_call, argument))
+        return;
+    kd_fail(&c->failure,
+            "NCCL: rank %d of %d closes: %s has not returned for %g s, and is left to the end of "
+            "the process; what was trained is not touched by it",
+            c->rank, c->size, freeing.name, limit_s);
+    c->has_failed = true;
+}
+
+/* They should be short: 5 s, or less where the deadline is short, are too long. */
+static void release(struct kd_collective *c, struct freeing freeing)
 {
     const double most_s = 5;
     double limit_s = 5 * c->deadline_s < most_s ? 5 * c->deadline_s : most_s;
-    struct kd_nccl_watchdog *watchdog = kd_nccl_watchdog_start(limit_s, name, c->failure.text);
-    call(c->comm); /* what it returns changes nothing: the communicator is gone */
-    kd_nccl_watchdog_stop(watchdog);
+    (c->is_closing ? free_or_leave : free_or_end)(c, freeing, limit_s);
+    c->comm = NULL;
+}
+
+/* An abort waits for the end of all graphs that have sums of the communicator (NCCL's commDestroySync), which would be for ever here:
+ * with these, and while they are recorded, it is left as it is, and the process has to end for the GPU to be free of it. */
+static void abandon(struct kd_collective *c)
+{
+    if (c->comm && c->n_recorded == 0)
+        release(c, {c->nccl->ncclCommAbort, c->comm, "ncclCommAbort"});
     c->comm = NULL;
 }
 
@@ -61,12 +111,13 @@ static void release(struct kd_collective *c, int (*call)(struct kd_nccl_comm *),
 static int give_up(struct kd_collective *c)
 {
     struct kd_str record = {};
+    c->has_failed = true;
     kd_nccl_record_text(&c->record, kd_clock_mono_us(), &record);
     size_t length = strlen(c->failure.text);
     snprintf(c->failure.text + length, sizeof c->failure.text - length, "\n%s",
              kd_str_text(&record));
     kd_str_release(&record);
-    release(c, c->nccl->ncclCommAbort, "ncclCommAbort");
+    abandon(c);
     return -1;
 }
 
@@ -118,7 +169,7 @@ static void end_if_out_of_memory(const struct kd_collective *c, int result, cons
     char use[200];
     if (!c->is_open || !tells_of_memory(result, last))
         return;
-    snprintf(use, sizeof use, "NCCL's %s (%.120s)", call, last);
+    snprintf(use, sizeof use, "NCCL (%s: %.120s)", call, last);
     kd_cuda_end_out_of_memory(0, use);
 }
 
@@ -145,6 +196,13 @@ static int tell(const struct kd_collective *c, struct kd_error *err)
     return kd_fail(err, "%s", c->failure.text);
 }
 
+static int fail_in_vain(struct kd_collective *c, const char *call)
+{
+    kd_fail(&c->failure, "%s waits in vain: another rank has failed before", call);
+    name_rank(c, &c->failure);
+    return give_up(c);
+}
+
 /* What has become of `call`, which returned `result`. */
 static int settle(struct kd_collective *c, int result, const char *call)
 {
@@ -152,6 +210,8 @@ static int settle(struct kd_collective *c, int result, const char *call)
     for (int n_asked = 0; result == KD_NCCL_IN_PROGRESS; n_asked++) {
         if (kd_clock_mono_us() > until)
             return fail_deadline(c, call);
+        if (c->is_in_vain && c->is_in_vain(c->ud))
+            return fail_in_vain(c, call);
         rest(n_asked);
         int asked = c->nccl->ncclCommGetAsyncError(c->comm, &result);
         if (asked != KD_NCCL_SUCCESS)
@@ -188,50 +248,120 @@ static int join(struct kd_collective *c, const struct kd_collective_id *id)
     return name_rank(c, &c->failure);
 }
 
-static int open_collective(struct kd_collective **collective, const struct kd_collective_id *id,
-                           int rank, int size, double deadline_s, struct kd_error *err)
+static struct kd_collective *collective_new(const struct kd_nccl *nccl,
+                                            const struct kd_collective_options *options)
+{
+    struct kd_collective *c = KD_NEW(struct kd_collective);
+    c->nccl = nccl;
+    c->rank = options->rank;
+    c->size = options->size;
+    c->deadline_s = options->deadline_s;
+    c->is_in_vain = options->is_in_vain;
+    c->ud = options->ud;
+    return c;
+}
+
+static int open_collective(struct kd_collective **collective,
+                           const struct kd_collective_options *options, struct kd_error *err)
 {
     const struct kd_nccl *nccl = kd_nccl_get(err);
     if (!nccl)
         return -1;
-    struct kd_collective *c = (struct kd_collective *)kd_alloc(sizeof *c);
-    c->nccl = nccl;
-    c->rank = rank;
-    c->size = size;
-    c->deadline_s = deadline_s;
-    if (join(c, id) < 0) {
+    struct kd_collective *c = collective_new(nccl, options);
+    if (join(c, &options->id) < 0) {
         tell(c, err);
         free(c);
         return -1;
     }
     c->is_open = true;
+    c->is_in_vain = NULL;
     *collective = c;
     return 0;
+}
+
+/* The communicator's end, for which all ranks come. */
+static int finalize(struct kd_collective *c)
+{
+    if (c->has_failed || settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") < 0)
+        return -1;
+    release(c, {c->nccl->ncclCommDestroy, c->comm, "ncclCommDestroy"});
+    return c->has_failed ? -1 : 0;
 }
 
 static int close_collective(struct kd_collective *c, struct kd_error *err)
 {
     if (!c)
         return 0;
-    if (c->comm && settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") == 0) {
-        kd_fail(&c->failure, "NCCL: rank %d of %d closes", c->rank, c->size);
-        release(c, c->nccl->ncclCommDestroy, "ncclCommDestroy");
-        free(c);
-        return 0;
-    }
-    tell(c, err);
+    kd_assert(c->n_recorded == 0); /* NCCL would wait for their end for ever */
+    c->is_closing = true;
+    int status = finalize(c);
+    if (status < 0)
+        tell(c, err);
     free(c);
-    return -1;
+    return status;
+}
+
+static void abort_collective(struct kd_collective *c)
+{
+    c->is_closing = true;
+    abandon(c);
+    free(c);
 }
 
 /* ---- sums */
 
-/* False where there is nothing to do: on all ranks alike, but for one that has failed. */
-static bool begin(struct kd_collective *c, const char *kind, int64_t n, size_t size)
+/* Places count all collectives of the process, so that a queue needs to know but one number (table.h). */
+static void note(struct kd_collective *c, struct kd_queue *queue, struct kd_nccl_record_entry entry)
 {
-    if (!c->comm || n == 0)
+    static int64_t n_places;
+    entry.issued_us = kd_clock_mono_us();
+    entry.place = queue->last_collective = ++n_places;
+    kd_nccl_record_add(&c->record, entry);
+}
+
+/* One that a recording has: it is issued whenever that is replayed. */
+struct recorded_call {
+    struct kd_collective *c;
+    struct kd_nccl_record_entry entry;
+};
+
+static bool can_be_issued(void *ud)
+{
+    return !((struct recorded_call *)ud)->c->has_failed;
+}
+
+static void is_issued(void *ud, struct kd_queue *queue)
+{
+    struct recorded_call *call = (struct recorded_call *)ud;
+    note(call->c, queue, call->entry);
+}
+
+static void is_dropped(void *ud)
+{
+    ((struct recorded_call *)ud)->c->n_recorded--;
+    free(ud);
+}
+
+static void keep(struct kd_collective *c, struct kd_nccl_record_entry entry)
+{
+    struct recorded_call *call = KD_NEW(struct recorded_call);
+    *call = {c, entry};
+    c->n_recorded++;
+    kd_cuda_keep_recorded({can_be_issued, is_issued, is_dropped, call});
+}
+
+/* False where there is nothing to do: on all ranks alike, but for one that has failed. */
+static bool begin(struct kd_collective *c, struct kd_queue *queue, const char *kind, int64_t n,
+                  size_t size)
+{
+    struct kd_nccl_record_entry entry = {
+        .kind = kind, .count = n, .bytes = n * (int64_t)size, .issued_us = 0, .place = 0};
+    if (c->has_failed || n == 0)
         return false;
-    kd_nccl_record_add(&c->record, {kind, n, n * (int64_t)size, kd_clock_mono_us()});
+    if (kd_cuda_is_recorded(queue))
+        keep(c, entry);
+    else
+        note(c, queue, entry);
     return true;
 }
 
@@ -244,13 +374,13 @@ static void sum(struct kd_collective *c, struct kd_queue *queue, void *values, i
 
 static void sum_floats(struct kd_collective *c, struct kd_queue *queue, float *values, int64_t n)
 {
-    if (begin(c, "sum_floats", n, sizeof *values))
+    if (begin(c, queue, "sum_floats", n, sizeof *values))
         sum(c, queue, values, n, KD_NCCL_FLOAT);
 }
 
 static void sum_doubles(struct kd_collective *c, struct kd_queue *queue, double *values, int64_t n)
 {
-    if (begin(c, "sum_doubles", n, sizeof *values))
+    if (begin(c, queue, "sum_doubles", n, sizeof *values))
         sum(c, queue, values, n, KD_NCCL_DOUBLE);
 }
 
@@ -302,7 +432,7 @@ static void sum_pieces(struct kd_collective *c, cudaStream_t stream, float *all,
 static void sum_of_shares(struct kd_collective *c, struct kd_queue *queue, float *all,
                           int64_t n_all, int64_t at, int64_t n)
 {
-    if (!begin(c, "sum_of_shares", n, sizeof *all))
+    if (!begin(c, queue, "sum_of_shares", n, sizeof *all))
         return;
     if (n < n_all || n_all % c->size != 0) {
         sum_pieces(c, queue->stream, all, n_all, at, n);
@@ -328,7 +458,7 @@ static void gather_pieces(struct kd_collective *c, cudaStream_t stream, float *a
 
 static void gather(struct kd_collective *c, struct kd_queue *queue, float *all, int64_t n_all)
 {
-    if (!begin(c, "gather", n_all, sizeof *all))
+    if (!begin(c, queue, "gather", n_all, sizeof *all))
         return;
     if (n_all % c->size != 0) {
         gather_pieces(c, queue->stream, all, n_all);
@@ -360,17 +490,22 @@ static int check_errors(struct kd_collective *c)
     return 0;
 }
 
+/* Collectives of a communicator are done in the order in which they are issued. */
+static void note_done(struct kd_collective *c, const struct kd_queue *queue, int mark)
+{
+    kd_nccl_record_done(&c->record, mark < 0 ? queue->last_collective : queue->last_at_marks[mark]);
+}
+
 static int wait_for(struct kd_collective *c, struct kd_queue *queue, int mark, struct kd_error *err)
 {
     const int64_t until = deadline_of(c);
-    for (int n_asked = 0; c->comm; n_asked++) {
+    for (int n_asked = 0; !c->has_failed; n_asked++) {
         bool done = is_done(queue, mark);
         if (check_errors(c) == 0 && done) {
-            if (mark < 0)
-                kd_nccl_record_done(&c->record);
+            note_done(c, queue, mark);
             return 0;
         }
-        if (c->comm && kd_clock_mono_us() > until)
+        if (!c->has_failed && kd_clock_mono_us() > until)
             fail_deadline(c, "what is queued");
         rest(n_asked);
     }
@@ -386,6 +521,7 @@ const struct kd_collectives kd_collectives_nccl = {
     .make_id = make_id,
     .open = open_collective,
     .close = close_collective,
+    .abort = abort_collective,
     .sum_floats = sum_floats,
     .sum_doubles = sum_doubles,
     .sum_of_shares = sum_of_shares,

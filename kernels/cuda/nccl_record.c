@@ -5,9 +5,10 @@ void kd_nccl_record_add(struct kd_nccl_record *record, struct kd_nccl_record_ent
     record->last[record->n_issued++ % KD_NCCL_RECORD_LENGTH] = entry;
 }
 
-void kd_nccl_record_done(struct kd_nccl_record *record)
+void kd_nccl_record_done(struct kd_nccl_record *record, int64_t place)
 {
-    record->n_done = record->n_issued;
+    if (place > record->done)
+        record->done = place;
 }
 
 static void add_line(const struct kd_nccl_record *record, int64_t number, int64_t now_us,
@@ -17,7 +18,7 @@ static void add_line(const struct kd_nccl_record *record, int64_t number, int64_
     kd_str_addf(text, "\n  #%lld %s, %lld elements, %lld bytes, %.1f ms ago, %s", (long long)number,
                 entry->kind, (long long)entry->count, (long long)entry->bytes,
                 (double)(now_us - entry->issued_us) * 1e-3,
-                number <= record->n_done ? "done" : "pending");
+                entry->place <= record->done ? "done" : "pending");
 }
 
 void kd_nccl_record_text(const struct kd_nccl_record *record, int64_t now_us, struct kd_str *text)

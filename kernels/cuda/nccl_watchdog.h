@@ -1,6 +1,9 @@
-/* nccl_watchdog.h - ends the process when a call that should be short does not return: an abort of NCCL may hang. */
+/* nccl_watchdog.h - calls that should be short and might not return, as those of NCCL that free a communicator: one may end the process, or
+ * be left to a thread of its own. */
 #ifndef KD_KERNELS_CUDA_NCCL_WATCHDOG_H
 #define KD_KERNELS_CUDA_NCCL_WATCHDOG_H
+
+#include <stdbool.h>
 
 struct kd_nccl_watchdog;
 
@@ -8,5 +11,9 @@ struct kd_nccl_watchdog;
  * Both texts are borrowed until stop. Where there can be no thread the process ends at once. */
 struct kd_nccl_watchdog *kd_nccl_watchdog_start(double limit_s, const char *call, const char *text);
 void kd_nccl_watchdog_stop(struct kd_nccl_watchdog *watchdog);
+
+/* call(argument) in a thread of its own. False: it has not returned within limit_s seconds, or there is no thread for it; it is left to
+ * itself. */
+bool kd_nccl_call_within(double limit_s, int (*call)(void *argument), void *argument);
 
 #endif

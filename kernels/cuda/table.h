@@ -24,7 +24,9 @@ struct kd_queue {
     void *scratch;
     size_t scratch_bytes;
     int n_scratches; /* how often what recordings name was made anew: scratch, the precision */
-    cudaEvent_t marks[KD_MARKS];         /* NULL: not used yet */
+    cudaEvent_t marks[KD_MARKS];     /* NULL: not used yet */
+    int64_t last_collective;         /* the place (nccl_record.h) of the last one before its end */
+    int64_t last_at_marks[KD_MARKS]; /* the same, before each mark */
     struct kd_range_table *range_tables; /* ranges.h */
     enum kd_precision precision;         /* what it stores values as */
     struct kd_lt_state *lt;              /* lt.h; NULL: no product yet */

@@ -86,13 +86,23 @@ static inline void gang_meet(struct seat *seat)
     gang_wait_until(seat->gang->n_ready, seat->size);
 }
 
+static inline struct kd_collective_options gang_options(const struct seat *seat, double deadline_s)
+{
+    struct kd_collective_options options = {};
+    options.id = seat->gang->id;
+    options.rank = seat->rank;
+    options.size = seat->size;
+    options.deadline_s = deadline_s;
+    return options;
+}
+
 /* Notes how it went; -1 as open. */
 static inline int gang_open(struct seat *seat, double deadline_s)
 {
     struct kd_error err = {};
+    struct kd_collective_options options = gang_options(seat, deadline_s);
     int64_t start = kd_clock_mono_us();
-    int status = kd_collectives_nccl.open(&seat->collective, &seat->gang->id, seat->rank,
-                                          seat->size, deadline_s, &err);
+    int status = kd_collectives_nccl.open(&seat->collective, &options, &err);
     gang_note(seat, status, start, &err);
     return status;
 }

@@ -3,8 +3,11 @@
  *
  * A communicator is a file that is mapped by all ranks and unlinked when all have come; the unique id is its path. Each rank has
  * a seat in it, through which its values pass in pieces. Nothing blocks: a call that needs ranks which are not there yet is "in
- * progress", and each ncclCommGetAsyncError goes on with it. It stays so until the sum is done, as what the sim is given next runs
- * at once.
+ * progress", and each ncclCommGetAsyncError goes on with it. It stays so until the sum is done, for which all that the streams were given
+ * is done first.
+ *
+ * What a capturing stream is given is the graph's: a part of the work of the stream that it is launched on, which stays there until the
+ * other ranks have come. As with NCCL a communicator does not end before the last graph that has something of it.
  *
  * It refuses what NCCL leaves undefined: calls before the last one is settled, ranks whose calls differ.
  *
@@ -36,11 +39,13 @@ enum { SEAT_BYTES = 1 << 14, MAX_OPS = 64, LATE_BY = 5, STANDIN_VERSION = 22809 
 /* ---- how it misbehaves */
 
 enum setting {
-    ONLY_RANK,   /* rank=r: only that one does; without it all */
-    VERSION,     /* version=21210 is what it says of itself */
-    INIT,        /* init=5 is what joining ends with */
-    DELAY,       /* delay=n: n times "in progress" before anything is done */
-    FAIL,        /* fail=k: the k-th collective (a group is one) cannot be issued */
+    ONLY_RANK,     /* rank=r: only that one does; without it all */
+    VERSION,       /* version=21210 is what it says of itself */
+    STAYS_AWAY,    /* stays_away=2 is what joining is refused with, before anybody else sees it */
+    INIT,          /* init=5 is what joining ends with */
+    DELAY,         /* delay=n: n times "in progress" before anything is done */
+    CAPTURE_FAILS, /* capture_fails=k: the k-th that is captured cannot be */
+    FAIL, /* fail=k: the k-th collective (a group is one) cannot be issued; launched with a graph: ends with an error */
     MEMORY,      /* memory=k: the k-th finds the GPU full */
     HANG,        /* hang=k: the k-th is never done */
     LATE,        /* late=k: the k-th is never done, and after some questions there is an error */
@@ -52,8 +57,10 @@ enum setting {
 static const char *const setting_names[N_SETTINGS] = {
     [ONLY_RANK] = "rank=",
     [VERSION] = "version=",
+    [STAYS_AWAY] = "stays_away=",
     [INIT] = "init=",
     [DELAY] = "delay=",
+    [CAPTURE_FAILS] = "capture_fails=",
     [FAIL] = "fail=",
     [MEMORY] = "memory=",
     [HANG] = "hang=",
@@ -71,21 +78,56 @@ static int setting(enum setting which, int otherwise)
 
 /* ---- the sim */
 
+/* Function pointers do not convert from void * in C. `to` is one; NULL: the program has no sim. */
+static void find_in_sim(const char *name, void *to)
+{
+    void *symbol = dlsym(RTLD_DEFAULT, name);
+    memcpy(to, &symbol, sizeof symbol);
+}
+
 static void call_sim(const char *name)
 {
-    void (*function)(void) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, name);
-    memcpy(&function, &symbol, sizeof symbol);
+    void (*function)(void);
+    find_in_sim(name, &function);
     if (function)
         function();
+}
+
+static bool streams_are_done(void)
+{
+    int (*finish)(void);
+    find_in_sim("kd_sim_finish_streams", &finish);
+    return !finish || finish();
+}
+
+static bool is_captured(void *stream)
+{
+    int (*ask)(void *);
+    find_in_sim("kd_sim_is_capturing", &ask);
+    return ask && ask(stream);
+}
+
+/* NCCL's own calls of CUDA, when it frees a communicator, would fail in a thread that captures. */
+static void check_that_nothing_captures(void)
+{
+    int (*ask)(void);
+    find_in_sim("kd_sim_may_wait", &ask);
+    if (ask && !ask())
+        abort();
+}
+
+static void give_sim(void *stream, int (*work)(void *), void *ud, void (*drop)(void *))
+{
+    void (*give)(void *, int (*)(void *), void *, void (*)(void *));
+    find_in_sim("kd_sim_give_until_done", &give);
+    give(stream, work, ud, drop);
 }
 
 /* Without the sim's hook nothing could hang, and a test of it would pass for no reason. */
 static void hold_streams(bool held)
 {
-    void (*hold)(int) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, "kd_sim_hold_streams");
-    memcpy(&hold, &symbol, sizeof symbol);
+    void (*hold)(int);
+    find_in_sim("kd_sim_hold_streams", &hold);
     if (hold)
         hold(held);
     else if (held)
@@ -117,6 +159,14 @@ struct op {
     bool is_for_all; /* a sum goes to all, else to the root */
 };
 
+/* Ops that are issued together, one after the other. */
+struct run {
+    struct op ops[MAX_OPS];
+    int n_ops, op_at;
+    size_t op_bytes; /* of the running one, done */
+    bool is_begun, has_posted;
+};
+
 enum state { JOINING, JOINED, LEAVING, LEFT };
 
 struct kd_nccl_comm {
@@ -127,12 +177,12 @@ struct kd_nccl_comm {
     enum state state;
     int result; /* KD_NCCL_IN_PROGRESS: what is not done yet is asked for */
     int n_delays, n_until_error;
-    struct op ops[MAX_OPS];
-    int n_ops, op_at;
-    size_t op_bytes; /* of the running one, done */
+    struct run run; /* what is in progress; of an open group, what it has so far */
+    void *stream;   /* of the last call */
     long long n_pieces;
-    bool has_posted;
-    int n_launched;
+    int n_launched, n_captures;
+    int n_captured; /* that graphs have */
+    bool is_hung;
 };
 
 static const char *last_error = "";
@@ -161,9 +211,9 @@ static void delay(struct kd_nccl_comm *comm)
 
 /* ---- pieces */
 
-static size_t piece_of(const struct kd_nccl_comm *comm, const struct op *op)
+static size_t piece_of(const struct run *run)
 {
-    size_t left = op->bytes - comm->op_bytes;
+    size_t left = run->ops[run->op_at].bytes - run->op_bytes;
     return left < SEAT_BYTES ? left : SEAT_BYTES;
 }
 
@@ -190,17 +240,18 @@ static unsigned long long name_of(const struct op *op)
            (unsigned)op->is_sum << 1 | op->is_for_all;
 }
 
-static void post(struct kd_nccl_comm *comm, const struct op *op)
+static void post(struct kd_nccl_comm *comm, struct run *run)
 {
+    const struct op *op = &run->ops[run->op_at];
     struct seat *seat = &comm->room->seats[comm->rank];
     if (op->is_sum || op->root == comm->rank) {
         call_sim("kd_sim_open_memory");
-        memcpy(seat->bytes, op->from + comm->op_bytes, piece_of(comm, op));
+        memcpy(seat->bytes, op->from + run->op_bytes, piece_of(run));
         call_sim("kd_sim_close_memory");
     }
     seat->call = name_of(op);
     atomic_store(&seat->n_posted, comm->n_pieces + 1);
-    comm->has_posted = true;
+    run->has_posted = true;
 }
 
 #define DEFINE_SUM(type)                                                                           \
@@ -226,49 +277,63 @@ static bool ranks_agree(const struct kd_nccl_comm *comm)
     return true;
 }
 
-static void take(struct kd_nccl_comm *comm, const struct op *op)
+static void take(struct kd_nccl_comm *comm, struct run *run)
 {
-    size_t bytes = piece_of(comm, op);
-    char *to = op->to + comm->op_bytes;
+    const struct op *op = &run->ops[run->op_at];
+    size_t bytes = piece_of(run);
+    char *to = op->to + run->op_bytes;
     call_sim("kd_sim_open_memory");
     if (!op->is_sum)
         memcpy(to, comm->room->seats[op->root].bytes, bytes);
     else if (op->is_for_all || op->root == comm->rank)
         (op->type == KD_NCCL_FLOAT ? sum_float : sum_double)(comm, to, bytes);
     call_sim("kd_sim_close_memory");
-    comm->op_bytes += bytes;
-    comm->has_posted = false;
+    run->op_bytes += bytes;
+    run->has_posted = false;
     comm->n_pieces++;
     atomic_store(&comm->room->seats[comm->rank].n_taken, comm->n_pieces);
 }
 
 /* One piece of the running op, or what keeps it. */
-static int go_on(struct kd_nccl_comm *comm)
+static int go_on(struct kd_nccl_comm *comm, struct run *run)
 {
-    const struct op *op = &comm->ops[comm->op_at];
-    if (!comm->has_posted && !all_have_taken(comm))
+    if (!run->has_posted && !all_have_taken(comm))
         return KD_NCCL_IN_PROGRESS;
-    if (!comm->has_posted)
-        post(comm, op);
+    if (!run->has_posted)
+        post(comm, run);
     if (!all_have_posted(comm))
         return KD_NCCL_IN_PROGRESS;
     if (!ranks_agree(comm))
         return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: the ranks' calls differ");
-    take(comm, op);
-    if (comm->op_bytes == op->bytes) {
-        comm->op_at++;
-        comm->op_bytes = 0;
+    take(comm, run);
+    if (run->op_bytes == run->ops[run->op_at].bytes) {
+        run->op_at++;
+        run->op_bytes = 0;
     }
     return KD_NCCL_SUCCESS;
 }
 
-static int run_ops(struct kd_nccl_comm *comm)
+/* What it is made of stays, to be run again. */
+static int run_ops(struct kd_nccl_comm *comm, struct run *run)
 {
     int result = KD_NCCL_SUCCESS;
-    while (result == KD_NCCL_SUCCESS && comm->op_at < comm->n_ops)
-        result = go_on(comm);
+    while (result == KD_NCCL_SUCCESS && run->op_at < run->n_ops)
+        result = go_on(comm, run);
     if (result == KD_NCCL_SUCCESS)
-        comm->n_ops = comm->op_at = 0;
+        run->op_at = 0;
+    return result;
+}
+
+/* After all that it may sum. */
+static int run_issued(struct kd_nccl_comm *comm)
+{
+    struct run *run = &comm->run;
+    if (run->n_ops > 0 && !run->is_begun && !streams_are_done())
+        return KD_NCCL_IN_PROGRESS;
+    run->is_begun = true;
+    int result = run_ops(comm, run);
+    if (result == KD_NCCL_SUCCESS)
+        *run = (struct run){0};
     return result;
 }
 
@@ -286,7 +351,7 @@ static int join(struct kd_nccl_comm *comm)
 
 static int leave(struct kd_nccl_comm *comm)
 {
-    if (atomic_load(&comm->room->n_left) < comm->size)
+    if (atomic_load(&comm->room->n_left) < comm->size || comm->n_captured > 0)
         return KD_NCCL_IN_PROGRESS;
     comm->state = LEFT;
     return KD_NCCL_SUCCESS;
@@ -305,7 +370,7 @@ static int progress(struct kd_nccl_comm *comm)
     case LEAVING:
         return leave(comm);
     default:
-        return run_ops(comm);
+        return run_issued(comm);
     }
 }
 
@@ -362,6 +427,8 @@ int ncclCommInitRankConfig(struct kd_nccl_comm **comm, int size, struct kd_colle
     *comm = NULL;
     if (!config_is_right(config) || rank < 0 || rank >= size)
         return fail_with(KD_NCCL_INVALID_ARGUMENT, "the stand-in: a wrong rank or configuration");
+    if (setting(STAYS_AWAY, 0) && setting(ONLY_RANK, rank) == rank)
+        return fail_with(setting(STAYS_AWAY, 0), "the stand-in was told to stay away");
     struct kd_nccl_comm *made = calloc(1, sizeof *made);
     if (!made)
         return KD_NCCL_SYSTEM_ERROR;
@@ -388,8 +455,18 @@ int ncclCommFinalize(struct kd_nccl_comm *comm)
     return KD_NCCL_IN_PROGRESS;
 }
 
+static bool is_hanging;
+
+/* A library whose thread hangs has an end that waits for it, as exit() would. */
+__attribute__((destructor)) static void wait_for_threads(void)
+{
+    while (is_hanging)
+        pause();
+}
+
 int ncclCommDestroy(struct kd_nccl_comm *comm)
 {
+    is_hanging = own_setting(comm, DESTROY_HANGS) != 0;
     if (comm->state != LEFT)
         abort(); /* NCCL would block */
     while (own_setting(comm, DESTROY_HANGS))
@@ -400,7 +477,8 @@ int ncclCommDestroy(struct kd_nccl_comm *comm)
 
 int ncclCommAbort(struct kd_nccl_comm *comm)
 {
-    while (own_setting(comm, ABORT_HANGS))
+    check_that_nothing_captures();
+    while (own_setting(comm, ABORT_HANGS) || comm->n_captured > 0)
         pause();
     if (comm->state == JOINING)
         unlink(comm->path);
@@ -454,16 +532,72 @@ static bool is_spoilt(struct kd_nccl_comm *comm, int *result)
     if (own_setting(comm, HANG) != number && own_setting(comm, LATE) != number)
         return false;
     comm->n_until_error = own_setting(comm, LATE) == number ? LATE_BY : 0;
-    comm->n_ops = 0;
+    comm->run.n_ops = 0;
+    comm->is_hung = true;
     hold_streams(true);
     *result = KD_NCCL_SUCCESS;
     return true;
 }
 
+/* ---- in graphs */
+
+struct captured {
+    struct kd_nccl_comm *comm;
+    struct run run;
+};
+
+static int end_captured(struct captured *captured, int result)
+{
+    captured->comm->result = result;
+    captured->run.is_begun = captured->run.has_posted = false;
+    captured->run.op_at = 0;
+    captured->run.op_bytes = 0;
+    return true;
+}
+
+/* Is it done? An error is told by the communicator, and lets the stream go on. */
+static int run_captured(void *ud)
+{
+    struct captured *captured = ud;
+    struct kd_nccl_comm *comm = captured->comm;
+    int result = KD_NCCL_SUCCESS;
+    if (comm->is_hung)
+        return false;
+    if (!captured->run.is_begun && is_spoilt(comm, &result))
+        return comm->is_hung ? false : end_captured(captured, result);
+    captured->run.is_begun = true;
+    result = run_ops(comm, &captured->run);
+    return result == KD_NCCL_IN_PROGRESS ? false : end_captured(captured, result);
+}
+
+static void drop_captured(void *ud)
+{
+    struct captured *captured = ud;
+    captured->comm->n_captured--;
+    free(captured);
+}
+
+static int capture(struct kd_nccl_comm *comm)
+{
+    if (own_setting(comm, CAPTURE_FAILS) == ++comm->n_captures)
+        return comm->result =
+                   fail_with(KD_NCCL_INTERNAL_ERROR, "the stand-in was told not to be captured");
+    struct captured *captured = calloc(1, sizeof *captured);
+    if (!captured)
+        return KD_NCCL_SYSTEM_ERROR;
+    *captured = (struct captured){.comm = comm, .run = comm->run};
+    comm->run = (struct run){0};
+    comm->n_captured++;
+    give_sim(comm->stream, run_captured, captured, drop_captured);
+    delay(comm);
+    return comm->result;
+}
+
 static int launch(struct kd_nccl_comm *comm)
 {
     int result;
-    call_sim("kd_sim_finish_streams"); /* what is summed */
+    if (is_captured(comm->stream))
+        return capture(comm);
     if (is_spoilt(comm, &result))
         return result;
     delay(comm);
@@ -482,15 +616,16 @@ static int check_call(const struct kd_nccl_comm *comm, int type)
 
 static int add(struct kd_nccl_comm *comm, struct op op)
 {
-    if (comm->n_ops == MAX_OPS || op.root < 0 || op.root >= comm->size)
+    if (comm->run.n_ops == MAX_OPS || op.root < 0 || op.root >= comm->size)
         return fail_with(KD_NCCL_INVALID_ARGUMENT, "the stand-in: a long group, or a wrong root");
     if (op.bytes > 0)
-        comm->ops[comm->n_ops++] = op;
+        comm->run.ops[comm->run.n_ops++] = op;
     return KD_NCCL_SUCCESS;
 }
 
-static int end_call(struct kd_nccl_comm *comm)
+static int end_call(struct kd_nccl_comm *comm, void *stream)
 {
+    comm->stream = stream;
     if (n_groups == 0)
         return launch(comm);
     grouped = comm;
@@ -503,7 +638,8 @@ static size_t bytes_of(int type)
 }
 
 /* As many ops as there are ranks where each rank has a block of its own: `op` is that of rank 0, moved on by the steps. */
-static int add_blocks(struct kd_nccl_comm *comm, struct op op, size_t from_step, size_t to_step)
+static int add_blocks(struct kd_nccl_comm *comm, struct op op, size_t from_step, size_t to_step,
+                      void *stream)
 {
     int result = check_call(comm, op.type);
     for (int rank = 0; rank < comm->size && result == KD_NCCL_SUCCESS; rank++) {
@@ -512,15 +648,15 @@ static int add_blocks(struct kd_nccl_comm *comm, struct op op, size_t from_step,
         op.from += from_step;
         op.to += to_step;
     }
-    return result == KD_NCCL_SUCCESS ? end_call(comm) : result;
+    return result == KD_NCCL_SUCCESS ? end_call(comm, stream) : result;
 }
 
-static int add_one(struct kd_nccl_comm *comm, struct op op)
+static int add_one(struct kd_nccl_comm *comm, struct op op, void *stream)
 {
     int result = check_call(comm, op.type);
     if (result == KD_NCCL_SUCCESS)
         result = add(comm, op);
-    return result == KD_NCCL_SUCCESS ? end_call(comm) : result;
+    return result == KD_NCCL_SUCCESS ? end_call(comm, stream) : result;
 }
 
 int ncclGroupStart(void)
@@ -543,7 +679,6 @@ int ncclGroupEnd(void)
 int ncclAllReduce(const void *from, void *to, size_t n, int type, int operation,
                   struct kd_nccl_comm *comm, void *stream)
 {
-    (void)stream;
     (void)operation;
     struct op op = {.from = from,
                     .to = to,
@@ -551,13 +686,12 @@ int ncclAllReduce(const void *from, void *to, size_t n, int type, int operation,
                     .type = type,
                     .is_sum = true,
                     .is_for_all = true};
-    return add_one(comm, op);
+    return add_one(comm, op, stream);
 }
 
 int ncclReduce(const void *from, void *to, size_t n, int type, int operation, int root,
                struct kd_nccl_comm *comm, void *stream)
 {
-    (void)stream;
     (void)operation;
     struct op op = {.from = from,
                     .to = to,
@@ -565,16 +699,15 @@ int ncclReduce(const void *from, void *to, size_t n, int type, int operation, in
                     .type = type,
                     .root = root,
                     .is_sum = true};
-    return add_one(comm, op);
+    return add_one(comm, op, stream);
 }
 
 int ncclBroadcast(const void *from, void *to, size_t n, int type, int root,
                   struct kd_nccl_comm *comm, void *stream)
 {
-    (void)stream;
     struct op op = {
         .from = from, .to = to, .bytes = n * bytes_of(type), .type = type, .root = root};
-    return add_one(comm, op);
+    return add_one(comm, op, stream);
 }
 
 /* Every rank reads all blocks of its own and writes one. */
@@ -582,11 +715,10 @@ int ncclBroadcast(const void *from, void *to, size_t n, int type, int root,
 int ncclReduceScatter(const void *from, void *to, size_t n_each, int type, int operation,
                       struct kd_nccl_comm *comm, void *stream)
 {
-    (void)stream;
     (void)operation;
     struct op op = {
         .from = from, .to = to, .bytes = n_each * bytes_of(type), .type = type, .is_sum = true};
-    return add_blocks(comm, op, op.bytes, 0);
+    return add_blocks(comm, op, op.bytes, 0, stream);
 }
 #endif
 
@@ -594,7 +726,6 @@ int ncclReduceScatter(const void *from, void *to, size_t n_each, int type, int o
 int ncclAllGather(const void *from, void *to, size_t n_each, int type, struct kd_nccl_comm *comm,
                   void *stream)
 {
-    (void)stream;
     struct op op = {.from = from, .to = to, .bytes = n_each * bytes_of(type), .type = type};
-    return add_blocks(comm, op, 0, op.bytes);
+    return add_blocks(comm, op, 0, op.bytes, stream);
 }

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/cuda/graph.h"
 #include "tests/cuda/memory.h"
 #include "tests/cuda/shared.h"
-#include "tests/cuda/stream.h"
 
 static const char *failing;
 static cudaError_t failing_with;
@@ -58,6 +58,26 @@ long kd_sim::n_calls(const char *name)
 {
     return counts[name];
 }
+
+/* For tests of programs: one line a call. */
+static void write_counts()
+{
+    const char *told = getenv("KATYDID_SIM_COUNTS");
+    FILE *file =
+        told ? fopen((std::string(told) + "." + std::to_string(getpid())).c_str(), "w") : NULL;
+    for (auto &[name, n] : counts)
+        if (file)
+            fprintf(file, "%s %ld\n", name.c_str(), n);
+    if (file)
+        fclose(file);
+}
+
+static struct counts_writer {
+    ~counts_writer()
+    {
+        write_counts();
+    }
+} writer;
 
 #define RESULT kd_sim::result_of(__func__)
 
@@ -133,8 +153,9 @@ static bool is_too_large(size_t bytes)
 
 cudaError_t cudaMalloc(void **memory, size_t bytes)
 {
-    if (kd_sim::is_capturing())
-        return cudaErrorStreamCaptureUnsupported;
+    cudaError_t refused = kd_sim::check_unsafe();
+    if (refused)
+        return refused;
     cudaError_t result = kd_sim::count_call(__func__);
     if (result != cudaSuccess)
         return result;
@@ -149,8 +170,9 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
 /* It waits for all that may use the memory. */
 cudaError_t cudaFree(void *memory)
 {
-    if (kd_sim::is_capturing())
-        return cudaErrorStreamCaptureUnsupported;
+    cudaError_t refused = kd_sim::check_unsafe();
+    if (refused)
+        return refused;
     kd_sim::finish_all();
     kd_sim::memory_free(memory);
     return RESULT;
@@ -219,7 +241,7 @@ cudaError_t cudaMemset(void *memory, int value, size_t bytes)
 
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
-    kd_sim::give(stream, [=] { memset(memory, value, bytes); });
+    kd_sim::give_simple(stream, [=] { memset(memory, value, bytes); });
     return RESULT;
 }
 
@@ -229,17 +251,26 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
                                                                        : cudaErrorInvalidValue;
 }
 
+static bool is_of_pageable(const void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
+{
+    return (kind == cudaMemcpyHostToDevice && !is_pinned(static_cast<const char *>(from), bytes)) ||
+           (kind == cudaMemcpyDeviceToHost && !is_pinned(static_cast<const char *>(to), bytes));
+}
+
 /* Host memory that is not pinned has been read, or written, when the call returns. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
+    if (is_of_pageable(to, from, bytes, kind) && stream && stream->capture)
+        return kd_sim::check_stream(stream);
+    kd_sim::count_unless_captured(stream, __func__);
     if (kind == cudaMemcpyHostToDevice && !is_pinned(static_cast<const char *>(from), bytes)) {
         const char *host = static_cast<const char *>(from);
         std::vector<char> copy(host, host + bytes);
-        kd_sim::give(stream,
-                     [to, copy = std::move(copy)] { memcpy(to, copy.data(), copy.size()); });
+        kd_sim::give_simple(stream,
+                            [to, copy = std::move(copy)] { memcpy(to, copy.data(), copy.size()); });
     } else {
-        kd_sim::give(stream, [=] { memcpy(to, from, bytes); });
+        kd_sim::give_simple(stream, [=] { memcpy(to, from, bytes); });
     }
     if (kind == cudaMemcpyDeviceToHost && !is_pinned(static_cast<const char *>(to), bytes))
         return cudaStreamSynchronize(stream); /* no deadline would end it */
@@ -258,7 +289,22 @@ cudaError_t kd_sim_function_attributes()
 
 const char *cudaGetErrorName(cudaError_t error)
 {
-    return error == cudaSuccess ? "cudaSuccess" : "cudaErrorOfTheSim";
+    switch (error) {
+    case cudaSuccess:
+        return "cudaSuccess";
+    case cudaErrorStreamCaptureUnsupported:
+        return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+        return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorStreamCaptureUnjoined:
+        return "cudaErrorStreamCaptureUnjoined";
+    case cudaErrorStreamCaptureIsolation:
+        return "cudaErrorStreamCaptureIsolation";
+    case cudaErrorCapturedEvent:
+        return "cudaErrorCapturedEvent";
+    default:
+        return "cudaErrorOfTheSim";
+    }
 }
 
 const char *cudaGetErrorString(cudaError_t error)

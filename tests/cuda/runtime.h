@@ -1,5 +1,5 @@
 /* runtime.h - as much of CUDA's runtime as kernels/cuda calls: one device. Its memory is memory.h's, its streams and events are
- * stream.h's. */
+ * stream.h's, its graphs graph.h's. */
 #ifndef KD_TESTS_CUDA_RUNTIME_H
 #define KD_TESTS_CUDA_RUNTIME_H
 
@@ -15,10 +15,17 @@ enum cudaError_t {
     cudaErrorInvalidDevice = 101,
     cudaErrorNoKernelImageForDevice = 209,
     cudaErrorUnsupportedPtxVersion = 222,
+    cudaErrorIllegalState = 401,
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
     cudaErrorHostMemoryAlreadyRegistered = 712,
     cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
+    cudaErrorStreamCaptureMerge = 902,
+    cudaErrorStreamCaptureUnmatched = 903,
+    cudaErrorStreamCaptureUnjoined = 904,
+    cudaErrorStreamCaptureIsolation = 905,
+    cudaErrorCapturedEvent = 907,
 };
 
 enum cudaMemcpyKind {
@@ -57,6 +64,8 @@ cudaError_t cudaDriverGetVersion(int *version);
 cudaError_t cudaRuntimeGetVersion(int *version);
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
+cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest);
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned flags, int priority);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
 cudaError_t cudaStreamQuery(cudaStream_t stream);
@@ -75,8 +84,15 @@ enum cudaStreamCaptureMode {
     cudaStreamCaptureModeThreadLocal,
     cudaStreamCaptureModeRelaxed
 };
+enum cudaStreamCaptureStatus {
+    cudaStreamCaptureStatusNone,
+    cudaStreamCaptureStatusActive,
+    cudaStreamCaptureStatusInvalidated
+};
+enum { cudaGraphInstantiateFlagUseNodePriority = 8 };
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
+cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *status);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
                                  unsigned long long flags);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
@@ -113,9 +129,11 @@ namespace kd_sim
 void fail_call(const char *name, cudaError_t error);
 cudaError_t result_of(const char *name);
 
-/* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress).
- * cudaMalloc:7:memory: the 7th finds the GPU full. KATYDID_SIM_LARGEST=1000000: so does each that
- * asks for more bytes. KATYDID_SIM_FAIL_RANK=1: under mpirun those of rank 1 alone. */
+/* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress);
+ * that of a whole launch is cudaLaunch. cudaMalloc:7:memory: the 7th finds the GPU full. KATYDID_SIM_LARGEST=1000000: so does each that
+ * asks for more bytes. KATYDID_SIM_FAIL_RANK=1: under mpirun those of rank 1 alone. Kernels and copies that the host launches
+ * (cudaLaunchKernel, cudaMemcpyAsync) are counted, and not those of a graph. KATYDID_SIM_COUNTS=PATH: written to PATH.PID where the
+ * process ends by exit. */
 cudaError_t count_call(const char *name);
 long n_calls(const char *name);
 

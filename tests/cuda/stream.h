@@ -3,51 +3,65 @@
  * So a program that reads a result, or writes over what a copy is still to read, before it waited sees what it would see on the
  * slowest of all GPUs. KATYDID_SIM_STREAMS=eager: everything is done at once, as on the fastest.
  *
- * A stream that captures keeps what it is given, as a graph; whoever waits, allocates or frees meanwhile gets an error, as CUDA has it
- * (cudaErrorStreamCaptureUnsupported). */
+ * Work may be unable to go on yet, as a sum over ranks is whose other ranks have not come: then the stream stays where it is until
+ * it is asked again. What a stream is given while it captures is graph.h's. */
 #ifndef KD_TESTS_CUDA_STREAM_H
 #define KD_TESTS_CUDA_STREAM_H
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "tests/cuda/block.h"
 #include "tests/cuda/runtime.h"
 
-struct kd_sim_stream {
-    std::deque<std::function<void()>> work;
-    uint64_t n_given = 0, n_done = 0;
-    kd_sim_graph *capture = NULL; /* what is captured; NULL: nothing is */
-};
+struct kd_sim_capture; /* graph.h */
 
-/* Of CUDA both the graph and what is made of it to be launched. */
-struct kd_sim_graph {
-    std::vector<std::function<void()>> work;
+namespace kd_sim
+{
+using work = std::function<bool()>; /* is it done? Else it is asked again */
+}
+
+struct kd_sim_stream {
+    std::deque<kd_sim::work> work;
+    uint64_t n_given = 0, n_done = 0;
+    bool is_busy = false; /* it is being asked */
+    int priority = 0;
+    std::shared_ptr<kd_sim_capture> capture; /* what it captures for; NULL: nothing */
+    std::vector<int> tips;                   /* the nodes that its next one comes after */
 };
 
 struct kd_sim_event {
     kd_sim_stream *stream = NULL; /* NULL: never recorded */
     uint64_t at = 0;              /* done when the stream has done so many */
+    std::shared_ptr<kd_sim_capture>
+        capture; /* it was recorded in this one; then nobody can wait for it but streams */
+    std::vector<int> tips;
 };
 
 namespace kd_sim
 {
 
 /* At the end of the stream; the NULL stream does it at once. */
-void give(cudaStream_t stream, std::function<void()> work);
+void give(cudaStream_t stream, work work);
+void give_simple(cudaStream_t stream, std::function<void()> work); /* that is always done */
 
-void finish(kd_sim_stream *stream, uint64_t at);
-void finish_all();    /* of all streams */
-bool is_capturing();  /* any of them */
+/* As far as it goes; has the stream done so many? */
+bool finish(kd_sim_stream *stream, uint64_t at);
+bool finish_all(); /* likewise, of all streams */
+void each_stream(const std::function<void(kd_sim_stream *)> &look);
 void hold(bool held); /* from now on a stream that is asked is not done */
+
+void count_unless_captured(cudaStream_t stream, const char *call);
 
 /* A launch, its arguments as they are now. */
 template <class Kernel, class... Args>
 void give_launch(cudaStream_t stream, const char *name, dim3 grid, dim3 size, size_t dynamic_bytes,
                  Kernel kernel, Args... args)
 {
-    give(stream, [=] { launch(name, grid, size, dynamic_bytes, kernel, args...); });
+    count_unless_captured(stream, "cudaLaunchKernel");
+    give_simple(stream, [=] { launch(name, grid, size, dynamic_bytes, kernel, args...); });
 }
 
 } // namespace kd_sim

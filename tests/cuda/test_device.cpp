@@ -75,6 +75,33 @@ static void a_gpu_that_takes_no_work_is_told_of(void **)
     assert_open_says("cudaStreamCreateWithFlags", cudaErrorIllegalAddress, "takes no work");
 }
 
+static void an_urgent_queue_goes_before_others(void **)
+{
+    struct kd_error err = {};
+    struct kd_queue *queue = NULL, *plain = open_queue();
+    int least, most;
+    cudaDeviceGetStreamPriorityRange(&least, &most);
+    assert_int_equal(kd_device_cuda.open_urgent(0, &queue, &err), 0);
+    assert_int_equal(queue->stream->priority, most);
+    assert_true(plain->stream->priority > most);
+    kd_device_cuda.close(queue);
+    kd_device_cuda.close(plain);
+}
+
+static void a_gpu_that_takes_no_urgent_work_is_told_of(void **)
+{
+    static const char *const calls[] = {"cudaDeviceGetStreamPriorityRange",
+                                        "cudaStreamCreateWithPriority"};
+    for (const char *call : calls) {
+        struct kd_error err = {};
+        struct kd_queue *queue = NULL;
+        kd_sim::fail_call(call, cudaErrorMemoryAllocation);
+        assert_int_equal(kd_device_cuda.open_urgent(0, &queue, &err), -1);
+        kd_sim::fail_call(NULL, cudaSuccess);
+        assert_non_null(strstr(err.text, "takes no work"));
+    }
+}
+
 /* ---- memory */
 
 static void memory_is_zeroed_and_comes_back_as_it_went(void **)
@@ -296,6 +323,7 @@ static void what_comes_again_is_recorded_the_second_time_and_replayed_from_the_t
         assert_true(value_of(queue, y) == (float)(i * (i + 1) / 2));
     }
     assert_int_equal(counted.n_given, 2);
+    assert_int_equal(kd_sim::n_calls("graphs with priorities"), 1);
     kd_cuda_scratch(queue,
                     1 << 22); /* scratch moves: what names it is given anew, then recorded anew */
     for (int i = 0; i < 4; i++)
@@ -385,6 +413,8 @@ int main()
         cmocka_unit_test(an_architecture_without_code_is_named_with_those_there_are),
         cmocka_unit_test(a_gpu_without_room_for_cuda_itself_is_told_of),
         cmocka_unit_test(a_gpu_that_takes_no_work_is_told_of),
+        cmocka_unit_test(an_urgent_queue_goes_before_others),
+        cmocka_unit_test(a_gpu_that_takes_no_urgent_work_is_told_of),
         cmocka_unit_test(memory_is_zeroed_and_comes_back_as_it_went),
         cmocka_unit_test(nothing_is_fine),
         cmocka_unit_test(scratch_is_kept_until_more_is_asked_for),

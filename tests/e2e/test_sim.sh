@@ -156,6 +156,20 @@ expect_in err 'NCCL: rank . of 2: what is queued is not done after 1 s'
 expect_in err 'the gang ends, to go on from its last checkpoint'
 expect_in err 'sum_floats'
 unset KATYDID_COMM_DEADLINE
+
+# A rank that cannot join tells the others, whose deadline is far away: before they see it, and when they have joined themselves.
+export KATYDID_COMM_DEADLINE=100000
+for why in 'stays_away=2' 'init=2'; do
+    for rank in 0 1; do
+        KATYDID_NCCL_STANDIN="$why,rank=$rank" expect_exit 2 "${two[@]}" mlp.yaml +device=cuda epochs=1 +comm=nccl
+        expect_in err "/comm: NCCL: rank $rank of 2: ncclCommInitRankConfig: unhandled system error"
+    done
+done
+unset KATYDID_COMM_DEADLINE
+
+# An end that hangs is told of, and no failure of what was trained.
+KATYDID_NCCL_STANDIN='destroy_hangs=1' expect_exit 0 "${two[@]}" mlp.yaml +device=cuda epochs=1
+expect_in err 'succeeded' 'ncclCommDestroy has not returned for 5 s'
 export KATYDID_NCCL=/nonexistent
 
 # A training that diverges is found while the host is steps ahead, by one rank as by two.

@@ -81,6 +81,7 @@ static inline struct kd_batch batch_of_part(struct loaded *loaded, const struct 
     kd_loader_prepare(&loaded->loader, NULL, loaded->dataset, &loaded->config.augment, part->n);
     struct kd_draw draw = {.part = part, .n = part->n, .n_micro = part->n, .end = part->n};
     kd_loader_fill(&loaded->loader, &draw, &batch);
+    kd_loader_make(&loaded->loader, &batch);
     return batch;
 }
 

@@ -1,7 +1,11 @@
 /* Trials on the CUDA device, one after the other on a warm session, on the sim of tests/cuda. Skipped where it was not built. */
 #include <dlfcn.h>
+#include <math.h>
 
 #include "tests/trainer/trial.h"
+#include "trainer/models/plan_step.h"
+#include "trainer/models/plan_update.h"
+#include "trainer/optim/optimizer.h"
 
 /* A change of the block, with what else it changes. */
 #define ON_GPU(more) "{\"device\": \"cuda\", \"epochs\": 3" more "}"
@@ -89,10 +93,112 @@ static void a_warm_session_trains_to_the_bits_of_a_fresh_one(void **state)
     run_on(&trial, ON_GPU(", \"optimizer\": {\"name\": \"sgd\", \"lr\": 0.01}"));
     run_on(&trial, ON_GPU(", \"batchSize\": 9"));
     run_on(&trial, "{\"device\": \"cpu\", \"epochs\": 1}");
+    run_on(&trial, ON_GPU(", \"optimizer\": {\"name\": \"adamw\", \"lr\": 0.01}"));
     run_on(&trial, last);
     assert_weights(&trial, wanted, bytes);
     free(wanted);
     trial_close(&trial);
+}
+
+#define CROPPED(pixels)                                                                            \
+    "{\"device\": \"cuda\", \"epochs\": 4, \"batchSize\": 8, \"report\": {\"every\": 100},"        \
+    " \"data\": {\"format\": \"synthetic\", \"kind\": \"images\", \"shape\": [6, 6, 1],"           \
+    " \"classes\": 3, \"samples\": 32, \"split\": {\"val\": 0}, \"augment\": {\"crop\": " #pixels  \
+    "}}, \"model\": [\"flatten\", {\"linear\": {\"units\": 3}}]}"
+
+/* The feed's arguments are in the recording by value. */
+static void another_augmentation_is_recorded_anew(void **state)
+{
+    (void)state;
+    struct trial trial;
+    size_t bytes;
+    skip_without_sim();
+    float *wanted = straight_weights(CROPPED(2), &bytes);
+    trial_open(&trial, CROPPED(1));
+    run_on(&trial, CROPPED(1));
+    run_on(&trial, CROPPED(2));
+    assert_weights(&trial, wanted, bytes);
+    /* Its last step is the second that measures the norm, for a report at the end. */
+    run_on(&trial, CROPPED(2));
+    long recorded = n_calls("cudaStreamBeginCapture");
+    run_on(&trial, CROPPED(2));
+    assert_int_equal(n_calls("cudaStreamBeginCapture"), recorded);
+    free(wanted);
+    trial_close(&trial);
+}
+
+/* A plan with device memory for one batch, all of it infinite. */
+struct looked {
+    struct kd_plan *plan;
+    const struct kd_device *device;
+    float *x;
+    int32_t *labels;
+    int64_t *samples;
+    struct kd_batch batch;
+};
+
+static void *send(const struct looked *looked, const void *host, size_t bytes)
+{
+    void *memory = looked->device->alloc(bytes);
+    looked->device->copy_in(kd_plan_queue(looked->plan), memory, host, bytes);
+    return memory;
+}
+
+static struct looked looked_new(void)
+{
+    struct looked looked = {.device = kd_device_find("cuda", NULL)};
+    json_t *model = json_loads("[{\"linear\": {\"units\": 2}}]", 0, NULL);
+    struct kd_plan_options options = {.model = model,
+                                      .input = {.shape = {{1}, .n_dims = 1}, .n_outputs = 2},
+                                      .max_batch = 1,
+                                      .device = looked.device};
+    struct kd_error err;
+    looked.plan = kd_plan_new(&options, &err);
+    json_decref(model);
+    if (!looked.plan)
+        fail_msg("%s", err.text);
+    looked.x = send(&looked, &(float){INFINITY}, sizeof(float));
+    looked.labels = send(&looked, &(int32_t){0}, sizeof(int32_t));
+    looked.samples = send(&looked, &(int64_t){0}, sizeof(int64_t));
+    looked.batch = (struct kd_batch){.x = looked.x,
+                                     .labels = looked.labels,
+                                     .samples = looked.samples,
+                                     .n = 1,
+                                     .n_global = 1,
+                                     .n_counted = 1};
+    kd_plan_reset(looked.plan, 7);
+    kd_plan_prepare_update(looked.plan,
+                           &(struct kd_update_options){.optimizer = kd_optimizer_find("sgd")});
+    return looked;
+}
+
+static void looked_free(struct looked *looked)
+{
+    looked->device->free(looked->x);
+    looked->device->free(looked->labels);
+    looked->device->free(looked->samples);
+    kd_plan_free(looked->plan);
+}
+
+static bool is_finite_after_a_step(struct looked *looked, int64_t end)
+{
+    struct kd_noted noted;
+    struct kd_hyper hyper = {.lr = 0.1f, .step = 1};
+    struct kd_step_end ending = {.batch = &looked->batch, .hyper = &hyper, .look_end = end};
+    kd_plan_noted(looked->plan, kd_plan_end_step(looked->plan, &ending), &noted);
+    return noted.is_finite;
+}
+
+static void a_step_looks_where_it_is_told_although_it_was_recorded(void **state)
+{
+    (void)state;
+    skip_without_sim();
+    struct looked looked = looked_new();
+    for (int i = 0; i < 4; i++)
+        assert_true(is_finite_after_a_step(&looked, 0));
+    for (int i = 0; i < 4; i++)
+        assert_false(is_finite_after_a_step(&looked, kd_plan_n_parameters(looked.plan)));
+    looked_free(&looked);
 }
 
 static void what_does_not_fit_fails_and_the_next_trial_trains(void **state)
@@ -139,6 +245,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trial_of_the_same_shape_allocates_and_records_nothing),
         cmocka_unit_test(a_warm_session_trains_to_the_bits_of_a_fresh_one),
+        cmocka_unit_test(another_augmentation_is_recorded_anew),
+        cmocka_unit_test(a_step_looks_where_it_is_told_although_it_was_recorded),
         cmocka_unit_test(what_does_not_fit_fails_and_the_next_trial_trains),
         cmocka_unit_test(data_make_room_for_models),
     };

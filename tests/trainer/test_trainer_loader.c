@@ -75,6 +75,7 @@ static struct whole load_whole(struct loaded *loaded, int64_t begin, int64_t n, 
             struct kd_batch batch = {0};
             kd_comm_share(&comm, draw.n_micro, &draw.first, &draw.end);
             kd_loader_fill(&loaded->loader, &draw, &batch);
+            kd_loader_make(&loaded->loader, &batch);
             assert_int_equal(batch.n_global, draw.n_micro);
             take(&whole, &batch, train->table, at + draw.first, n);
         }

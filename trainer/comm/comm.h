@@ -32,6 +32,8 @@ struct kd_comm {
     double deadline_s; /* of a wait for another rank, where the backend can tell */
     bool is_open[KD_N_COMM_BACKENDS];
     void *own[KD_N_COMM_BACKENDS]; /* each backend's own, while it is open */
+    bool
+        leaves_a_thread; /* that hangs in a library: the process ends without exit(), which might wait for it */
 };
 
 struct kd_comm_backend {
@@ -74,6 +76,11 @@ struct kd_comm_backend {
     /* A broadcast from rank 0 that may be long in coming: who waits sleeps, 50 us at first, doubling to 1 ms. */
     void (*wait_broadcast)(struct kd_comm *comm, void *bytes, int64_t n);
     void (*barrier)(struct kd_comm *comm);
+
+    /* The largest of the ranks' values to all of them: begun, and there when has_largest says so, which does not wait. One at a time;
+     * *value is the backend's until then. NULL: not by this one. */
+    void (*start_largest)(struct kd_comm *comm, int *value);
+    bool (*has_largest)(struct kd_comm *comm);
 };
 
 extern const struct kd_comm_backend *const kd_comm_backends[]; /* NULL-terminated */

@@ -27,6 +27,11 @@ void kd_exchange_release(struct kd_exchange *exchange)
     kd_arr_release(&exchange->twins);
 }
 
+bool kd_exchange_is_queued(const struct kd_exchange *exchange)
+{
+    return !exchange->by || exchange->way->is_queued;
+}
+
 float *kd_exchange_alloc(struct kd_exchange *exchange, int64_t n)
 {
     return exchange->way->alloc(exchange, n);

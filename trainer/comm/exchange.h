@@ -53,6 +53,10 @@ int kd_exchange_init(struct kd_exchange *exchange, struct kd_comm *comm,
                      struct kd_nccl_gang *gang, struct kd_error *err);
 void kd_exchange_release(struct kd_exchange *exchange); /* after all it allocated was freed */
 
+/* Are sums and gathers the queue's alone? Then a recording of it (kernels/device.h) may have them, from the first start_sum to finish.
+ * So it is with a rank alone, which has none. */
+bool kd_exchange_is_queued(const struct kd_exchange *exchange);
+
 /* Zeroed memory of the device, n floats, that can be summed and gathered. */
 float *kd_exchange_alloc(struct kd_exchange *exchange, int64_t n);
 void kd_exchange_free(struct kd_exchange *exchange, float *all); /* NULL is fine */

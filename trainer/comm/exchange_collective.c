@@ -1,11 +1,12 @@
 /* exchange_collective.c - on the GPUs, by NCCL. Sums of gradients lie on a queue of their own: each waits, on the GPU, until its
  * stretch is complete, and runs beside what is left of the backward pass; the ops after them wait for all of them. The host waits for
- * nothing. */
+ * nothing, so that all of it can be recorded with the ops before and behind (kernels/replay.h). */
 #include "trainer/comm/exchange_way.h"
 
+/* Sums go before the backward pass that they lie beside: who waits for them are the other ranks too. */
 static int open_queue(struct kd_exchange *exchange, struct kd_error *err)
 {
-    return exchange->device->open(exchange->comm->local_rank, &exchange->sums, err);
+    return exchange->device->open_urgent(exchange->comm->local_rank, &exchange->sums, err);
 }
 
 static void close_queue(struct kd_exchange *exchange)
@@ -74,6 +75,7 @@ static void wait_mark(struct kd_exchange *exchange, int i)
 }
 
 const struct kd_exchange_way kd_exchange_collective = {
+    .is_queued = true,
     .open = open_queue,
     .close = close_queue,
     .alloc = alloc,

@@ -17,6 +17,7 @@ struct kd_mpi {
     KD_ARR(int) finished;     /* room for MPI_Testsome's answer */
     int n_left;               /* of sums, those that are not done */
     int *counts, *starts;     /* of gather_floats, one a rank */
+    MPI_Request largest;
 };
 
 static struct kd_mpi *own_of(struct kd_comm *comm)
@@ -192,6 +193,19 @@ static void barrier(struct kd_comm *comm)
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
+static void start_largest(struct kd_comm *comm, int *value)
+{
+    MPI_Iallreduce(MPI_IN_PLACE, value, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD,
+                   &own_of(comm)->largest);
+}
+
+static bool has_largest(struct kd_comm *comm)
+{
+    int done = 0;
+    MPI_Test(&own_of(comm)->largest, &done, MPI_STATUS_IGNORE);
+    return done;
+}
+
 const struct kd_comm_backend kd_comm_mpi = {
     .name = "mpi",
     .summary = "ranks started by mpirun or srun, on any hosts",
@@ -210,4 +224,6 @@ const struct kd_comm_backend kd_comm_mpi = {
     .broadcast = broadcast,
     .wait_broadcast = wait_broadcast,
     .barrier = barrier,
+    .start_largest = start_largest,
+    .has_largest = has_largest,
 };

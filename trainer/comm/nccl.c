@@ -6,6 +6,7 @@
 
 #include "coordinator/base/log.h"
 #include "trainer/comm/hardware.h"
+#include "trainer/comm/rollcall.h"
 
 static int check_own_gpus(struct kd_comm *comm, const struct kd_device *device,
                           struct kd_error *err)
@@ -35,30 +36,52 @@ static int make_id(struct kd_comm *comm, const struct kd_device *device,
     return 0;
 }
 
+/* Every rank knows how all have fared when it returns. A rank that only waited in vain has no reason of its own to tell. */
+static int come_together(struct kd_nccl_gang *gang, const struct kd_device *device,
+                         const struct kd_collective_id *id, struct kd_error *err)
+{
+    struct kd_comm *comm = gang->comm;
+    struct kd_rollcall rollcall;
+    struct kd_collective_options options = {.id = *id,
+                                            .rank = comm->rank,
+                                            .size = comm->size,
+                                            .deadline_s = comm->deadline_s,
+                                            .is_in_vain = kd_rollcall_is_in_vain,
+                                            .ud = &rollcall};
+    kd_rollcall_begin(&rollcall, comm);
+    bool failed = device->collectives->open(&gang->collective, &options, err) < 0;
+    bool has_reason = failed && !rollcall.is_in_vain;
+    kd_rollcall_end(&rollcall, has_reason);
+    if (!kd_comm_any_failed(comm, has_reason, err))
+        return 0;
+    if (!failed)
+        device->collectives->abort(
+            gang->collective); /* to close it would be to wait for the others */
+    return -1;
+}
+
 int kd_nccl_gang_open(struct kd_nccl_gang *gang, struct kd_comm *comm,
                       const struct kd_device *device, struct kd_error *err)
 {
     struct kd_collective_id id = {0};
+    *gang = (struct kd_nccl_gang){.comm = comm};
     if (!device->collectives)
         return kd_fail(err, "nccl sums on GPUs, and the device is %s", device->name);
-    if (check_own_gpus(comm, device, err) < 0 || make_id(comm, device, &id, err) < 0)
+    if (check_own_gpus(comm, device, err) < 0 || make_id(comm, device, &id, err) < 0 ||
+        come_together(gang, device, &id, err) < 0)
         return -1;
-    bool failed = device->collectives->open(&gang->collective, &id, comm->rank, comm->size,
-                                            comm->deadline_s, err) < 0;
-    if (!failed)
-        gang->device = device;
-    gang->rank = comm->rank;
-    if (!kd_comm_any_failed(comm, failed, err))
-        return 0;
-    kd_nccl_gang_close(gang);
-    return -1;
+    gang->device = device;
+    return 0;
 }
 
+/* What was trained is told by now: that the end is not clean is no failure of it. */
 void kd_nccl_gang_close(struct kd_nccl_gang *gang)
 {
     struct kd_error problem;
-    if (gang->device && gang->device->collectives->close(gang->collective, &problem) < 0)
+    if (gang->device && gang->device->collectives->close(gang->collective, &problem) < 0) {
         kd_warn("%s", problem.text);
+        gang->comm->leaves_a_thread = true;
+    }
     *gang = (struct kd_nccl_gang){0};
 }
 

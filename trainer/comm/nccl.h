@@ -12,14 +12,15 @@
 struct kd_nccl_gang {
     const struct kd_device *device; /* NULL: not open */
     struct kd_collective *collective;
-    int rank;
+    struct kd_comm *comm; /* borrowed */
 };
 
 /* Collective, after every rank has opened its device. -1 on every rank, with the text on each: two ranks have the same GPU, NCCL is
- * missing, or the ranks do not come together. */
+ * missing, or the ranks do not come together: then all know at once, with the reason of the one that failed (rollcall.h). */
 int kd_nccl_gang_open(struct kd_nccl_gang *gang, struct kd_comm *comm,
                       const struct kd_device *device, struct kd_error *err);
-void kd_nccl_gang_close(struct kd_nccl_gang *gang); /* collective; not open is fine */
+/* Collective; not open is fine. An end that is not clean is a warning, and marks the communicator (leaves_a_thread). */
+void kd_nccl_gang_close(struct kd_nccl_gang *gang);
 
 /* Until all is done that the queue was given before its mark, -1: before now; ends the process where that fails. */
 void kd_nccl_gang_wait(struct kd_nccl_gang *gang, struct kd_queue *queue, int mark);

@@ -5,8 +5,6 @@
 
 #include "coordinator/base/mem.h"
 
-static const struct kd_augment nothing;
-
 void kd_loader_init(struct kd_loader *loader, const struct kd_device *device)
 {
     *loader = (struct kd_loader){.device = device};
@@ -165,42 +163,65 @@ static void fill_side(struct kd_loader *loader, const struct kd_draw *draw, cons
 
 /* ---- on the device */
 
-static void run(struct kd_loader *loader, struct kd_call call)
-{
-    kd_call_run(&call, loader->device->ops, loader->queue);
-}
-
 static void gather_tokens(struct kd_loader *loader, const struct kd_draw *draw, const void *from)
 {
     const struct kd_table *table = draw->part->table;
-    run(loader, KD_CALL(gather_tokens, .source = from, .element = table->element,
-                        .rows = loader->slots[KD_SLOT_ROWS].device, .n = draw->end - draw->first,
-                        .stride = 1, .length = table->shape.dims[0],
-                        .tokens = loader->slots[KD_SLOT_TOKENS].device,
-                        .labels = loader->slots[KD_SLOT_TOKEN_LABELS].device));
+    struct kd_op_gather_tokens *gather =
+        &kd_feed_add(&loader->feed, KD_OP_gather_tokens)->args.gather_tokens;
+    gather->source = from;
+    gather->element = table->element;
+    gather->rows = loader->slots[KD_SLOT_ROWS].device;
+    gather->n = draw->end - draw->first;
+    gather->stride = 1;
+    gather->length = table->shape.dims[0];
+    gather->tokens = loader->slots[KD_SLOT_TOKENS].device;
+    gather->labels = loader->slots[KD_SLOT_TOKEN_LABELS].device;
 }
 
 static void gather_numbers(struct kd_loader *loader, const struct kd_draw *draw,
-                           const struct side *side, const void *from)
+                           const struct side *side, const void *from, void *y)
 {
     const struct kd_table *table = draw->part->table;
-    const struct kd_augment *augment = draw->augment ? draw->augment : &nothing;
-    bool moves = kd_augment_moves_pixels(augment);
-    void *x = loader->slots[side->x].device, *unmoved = loader->slots[KD_SLOT_UNMOVED].device;
-    const int64_t *dims = table->shape.dims;
-    int64_t n = draw->end - draw->first;
-    run(loader, KD_CALL(gather, .source = from, .element = table->element,
-                        .rows = loader->slots[KD_SLOT_ROWS + side->number].device, .n = n,
-                        .stride = 1, .size = kd_shape_count(table->shape), .planes = table->planes,
-                        .center = loader->slots[KD_SLOT_CENTER].device,
-                        .factor = loader->slots[KD_SLOT_FACTOR].device,
-                        .n_scales = loader->n_scales, .y = moves ? unmoved : x));
+    struct kd_op_gather *gather = &kd_feed_add(&loader->feed, KD_OP_gather)->args.gather;
+    gather->source = from;
+    gather->element = table->element;
+    gather->rows = loader->slots[KD_SLOT_ROWS + side->number].device;
+    gather->n = draw->end - draw->first;
+    gather->stride = 1;
+    gather->size = kd_shape_count(table->shape);
+    gather->planes = table->planes;
+    gather->center = loader->slots[KD_SLOT_CENTER].device;
+    gather->factor = loader->slots[KD_SLOT_FACTOR].device;
+    gather->n_scales = loader->n_scales;
+    gather->y = y;
+}
+
+static void move_pixels(struct kd_loader *loader, const struct kd_draw *draw,
+                        const struct side *side)
+{
+    const int64_t *dims = draw->part->table->shape.dims;
+    struct kd_op_augment *augment = &kd_feed_add(&loader->feed, KD_OP_augment)->args.augment;
+    augment->x = loader->slots[KD_SLOT_UNMOVED].device;
+    augment->y = loader->slots[side->x].device;
+    augment->n = draw->end - draw->first;
+    augment->h = dims[0];
+    augment->w = dims[1];
+    augment->channels = dims[2];
+    augment->samples = loader->slots[KD_SLOT_SAMPLES + side->number].device;
+    augment->turn = loader->slots[KD_SLOT_TURN].device;
+    augment->crop = draw->augment->crop;
+    augment->cutout = draw->augment->cutout;
+    augment->flip = draw->augment->flip;
+}
+
+static void gather_samples(struct kd_loader *loader, const struct kd_draw *draw,
+                           const struct side *side, const void *from)
+{
+    bool moves = draw->augment && kd_augment_moves_pixels(draw->augment);
+    gather_numbers(loader, draw, side, from,
+                   loader->slots[moves ? KD_SLOT_UNMOVED : side->x].device);
     if (moves)
-        run(loader, KD_CALL(augment, .x = unmoved, .y = x, .n = n, .h = dims[0], .w = dims[1],
-                            .channels = dims[2],
-                            .samples = loader->slots[KD_SLOT_SAMPLES + side->number].device,
-                            .turn = loader->slots[KD_SLOT_TURN].device, .crop = augment->crop,
-                            .cutout = augment->cutout, .flip = augment->flip));
+        move_pixels(loader, draw, side);
 }
 
 static void gather_side(struct kd_loader *loader, const struct kd_draw *draw,
@@ -211,7 +232,7 @@ static void gather_side(struct kd_loader *loader, const struct kd_draw *draw,
     if (kd_table_is_tokens(table))
         gather_tokens(loader, draw, from);
     else
-        gather_numbers(loader, draw, side, from);
+        gather_samples(loader, draw, side, from);
 }
 
 static void choose_partners(struct kd_loader *loader, const struct kd_draw *draw)
@@ -221,19 +242,27 @@ static void choose_partners(struct kd_loader *loader, const struct kd_draw *draw
     kd_augment_partners(loader->partners.items, draw->n, draw->seed, draw->step);
 }
 
+static void mix_arrays(struct kd_loader *loader, void *x, const void *other, int64_t n,
+                       bool of_floats)
+{
+    struct kd_op_mix *mix = &kd_feed_add(&loader->feed, KD_OP_mix)->args.mix;
+    mix->x = x;
+    mix->other = other;
+    mix->n = n;
+    mix->turn = loader->slots[KD_SLOT_TURN].device;
+    mix->of_floats = of_floats;
+}
+
 /* The partners' samples into the batch's own. */
 static void mix(struct kd_loader *loader, const struct kd_draw *draw)
 {
     const struct kd_table *table = draw->part->table;
     int64_t n = draw->end - draw->first;
-    const void *turn = loader->slots[KD_SLOT_TURN].device;
-    run(loader, KD_CALL(mix, .x = loader->slots[KD_SLOT_X].device,
-                        .other = loader->slots[KD_SLOT_OTHER_X].device,
-                        .n = n * kd_shape_count(table->shape), .turn = turn));
+    mix_arrays(loader, loader->slots[KD_SLOT_X].device, loader->slots[KD_SLOT_OTHER_X].device,
+               n * kd_shape_count(table->shape), false);
     if (!table->labels)
-        run(loader, KD_CALL(mix, .x = loader->slots[KD_SLOT_TARGETS].device,
-                            .other = loader->slots[KD_SLOT_OTHER_TARGETS].device,
-                            .n = n * table->n_targets, .turn = turn, .of_floats = true));
+        mix_arrays(loader, loader->slots[KD_SLOT_TARGETS].device,
+                   loader->slots[KD_SLOT_OTHER_TARGETS].device, n * table->n_targets, true);
 }
 
 /* ---- the whole */
@@ -296,9 +325,16 @@ void kd_loader_fill(struct kd_loader *loader, const struct kd_draw *draw, struct
     for (int i = 0; i < n_sides; i++)
         fill_side(loader, draw, &sides[i]);
     kd_parcel_send(&loader->parcel, loader->plan, loader->parcel.bytes);
+    loader->feed.n = 0;
     for (int i = 0; i < n_sides; i++)
         gather_side(loader, draw, &sides[i]);
     if (mixes)
         mix(loader, draw);
     fill_pointers(loader, draw->part->table, mixes, batch);
+    batch->feed = &loader->feed;
+}
+
+void kd_loader_make(struct kd_loader *loader, const struct kd_batch *batch)
+{
+    kd_feed_run(batch->feed, loader->device->ops, loader->queue);
 }

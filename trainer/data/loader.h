@@ -9,6 +9,7 @@
 #include "trainer/data/dataset.h"
 #include "trainer/data/parcel.h"
 #include "trainer/data/source.h"
+#include "trainer/models/feed.h"
 #include "trainer/models/plan.h"
 
 /* Arrays on the device. Those below KD_N_SENT are filled by the host, batch by batch, and go there together (parcel.h). */
@@ -45,6 +46,7 @@ struct kd_loader {
         size_t bytes, at; /* at: where it begins in the parcel */
     } slots[KD_N_SLOTS];
     int64_t n_scales;
+    struct kd_feed feed;
     KD_ARR(int32_t) partners; /* of mixup, over the global batch */
 };
 
@@ -69,7 +71,11 @@ struct kd_draw {
     int64_t step;
 };
 
-/* Fills all of the batch but follows and precedes; what it points to is the loader's until the next call. */
+/* Fills all of the batch but follows and precedes; what it points to is the loader's until the next call. The samples are sent, and the
+ * plan makes the arrays of them by the batch's feed. */
 void kd_loader_fill(struct kd_loader *loader, const struct kd_draw *draw, struct kd_batch *batch);
+
+/* Makes the arrays now, for who has no plan. */
+void kd_loader_make(struct kd_loader *loader, const struct kd_batch *batch);
 
 #endif

@@ -17,6 +17,7 @@
 #include "coordinator/base/error.h"
 #include "kernels/device.h"
 #include "trainer/comm/comm.h"
+#include "trainer/models/feed.h"
 #include "trainer/models/layer.h"
 
 struct kd_nccl_gang;
@@ -65,7 +66,9 @@ int kd_plan_retune(struct kd_plan *plan, const json_t *model, float label_smooth
 
 /* The pointers are memory of the plan's device; what x holds is left alone. One of x and tokens is given. */
 struct kd_batch {
-    const void *x;               /* [n][the input's shape], values (kernels/ops.h) */
+    const struct kd_feed
+        *feed;     /* what makes the arrays below, before the forward pass; NULL: they are there */
+    const void *x; /* [n][the input's shape], values (kernels/ops.h) */
     const int32_t *tokens;       /* the same, tokens */
     const int32_t *labels;       /* [n][positions], cross-entropy; negative: ignored */
     const int32_t *other_labels; /* mixup's, or NULL */
@@ -105,7 +108,8 @@ struct kd_noted {
     struct kd_batch_result result;
     bool is_finite;
 };
-/* With fp16 a step may have gradients that overflow, which is no misfortune: is_finite is then of the loss of this rank's samples. */
+/* With fp16 a step may have gradients that overflow, which is no misfortune: is_finite is then of the loss of this rank's samples, and of
+ * the scale. kd_plan_end_step (plan_step.h) makes a note too. */
 int64_t kd_plan_note(struct kd_plan *plan, int64_t begin, int64_t end); /* its number */
 void kd_plan_noted(struct kd_plan *plan, int64_t number, struct kd_noted *noted);
 

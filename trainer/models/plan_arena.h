@@ -1,4 +1,4 @@
-/* plan_arena.h - the inside of struct kd_plan, for plan.c, plan_calls.c, plan_run.c and the optimizers' one entry.
+/* plan_arena.h - the inside of struct kd_plan, for plan*.c and the optimizers' one entry.
  *
  * All memory here is the device's but what says otherwise. */
 #ifndef KD_TRAINER_PLAN_ARENA_H
@@ -21,11 +21,11 @@ enum { KD_PASSES_KEPT = 4 };
 /* Floats of gradients that are summed over the ranks at once, while the backward pass goes on: 1 MB. */
 enum { KD_BUCKET_FLOATS = 1 << 18 };
 
-/* What the host reads after a step. */
+/* What the host reads after a step, or on a host device before its update. */
 struct kd_note {
     struct kd_loss_sums sums;
     int64_t nonfinite_at;            /* -1: all are finite */
-    struct kd_loss_scale loss_scale; /* fp16, after the steps before: 1 and never used without it */
+    struct kd_loss_scale loss_scale; /* fp16, of the step that comes: 1 and never used without it */
 };
 
 /* What the host writes before a step and reads after it. */
@@ -47,12 +47,12 @@ enum kd_step_kind {
 /* One step of a pass. */
 struct kd_step {
     enum kd_step_kind kind;
-    int node; /* whose it is; the number of nodes: the loss */
+    int node; /* whose it is; the number of nodes: the loss; KD_NODE_BATCH: the batch's feed */
     bool backward;
     struct kd_call call;
     double *doubles;
     int64_t at, n;
-    struct kd_replay replay; /* of the calls from here to the next step that is none */
+    struct kd_replay replay; /* of what from here on the queue can do by itself */
 };
 
 enum kd_pass_kind {
@@ -66,10 +66,14 @@ enum kd_pass_kind {
 
 /* The steps of one pass, made for one batch's pointers and size. */
 struct kd_pass {
+    struct kd_replay ends
+        [2]
+        [2]; /* of a step that ends with this pass (plan_step.h): [has a scale][measures the norm] */
     KD_ARR(struct kd_step) steps; /* host memory */
     enum kd_pass_kind kind;
     int64_t used;          /* when, counted in passes; 0: never made */
     struct kd_batch batch; /* its pointers and sizes */
+    struct kd_feed feed;   /* and its feed, of which batch.feed is none */
 };
 
 struct kd_plan {
@@ -110,7 +114,8 @@ struct kd_plan {
 
     struct kd_pass passes[KD_N_PASSES][KD_PASSES_KEPT];
     int64_t n_passes;               /* run so far */
-    struct kd_replay updates[2][2]; /* of the optimizer: [has a scale][measures the norm] */
+    struct kd_replay updates[2][2]; /* of the optimizer, as struct kd_pass has its ends */
+    int64_t look_begin, look_end;   /* what gradients the recorded ends look at */
     struct kd_profile *profile;     /* borrowed, or NULL */
     char *nonfinite;                /* text of the last find */
 };
@@ -118,6 +123,14 @@ struct kd_plan {
 /* The pass of this kind for this batch: one that is there, or made in the place of the one that was not used for longest. */
 struct kd_pass *kd_pass_for(struct kd_plan *plan, enum kd_pass_kind kind,
                             const struct kd_batch *batch);
+
+/* Begins a pass: the one for this batch, whose turn the device has. */
+struct kd_pass *kd_pass_begin(struct kd_plan *plan, enum kd_pass_kind kind,
+                              const struct kd_batch *batch);
+void kd_pass_run(struct kd_plan *plan, struct kd_pass *pass);
+/* The same call by call, as somebody records it or times it. */
+void kd_pass_run_plainly(struct kd_plan *plan, struct kd_pass *pass);
+enum kd_pass_kind kd_pass_kind_of(const struct kd_batch *batch); /* in training */
 
 /* Makes pass->steps for this batch. */
 void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_batch *batch);
@@ -130,6 +143,22 @@ static inline bool kd_plan_has_ranks(const struct kd_plan *plan)
 {
     return plan->comm && plan->comm->size > 1;
 }
+
+/* ---- what a step ends with: plan_step.c puts it together */
+
+/* Looks for what is not finite among gradients [begin, end), on the device. */
+void kd_plan_look(struct kd_plan *plan, int64_t begin, int64_t end);
+/* What the device's note says now, for kd_plan_noted: its number. */
+int64_t kd_plan_send_note(struct kd_plan *plan);
+
+/* Gradients are multiplied by a scale, or the step left out; their norm is measured. */
+struct kd_update_kind {
+    bool scales, measures;
+};
+struct kd_update_kind kd_update_kind_of(const struct kd_plan *plan, const struct kd_hyper *hyper,
+                                        bool with_norm);
+/* The calls of an update whose hyperparameters the device has. */
+void kd_plan_queue_update(struct kd_plan *plan, struct kd_update_kind kind);
 
 /* A few bytes of the device's, there when it returns; by the ranks' deadline. */
 void kd_plan_fetch(struct kd_plan *plan, void *host, const void *device, size_t bytes);

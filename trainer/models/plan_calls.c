@@ -1,6 +1,7 @@
 /* plan_calls.c - from a model, its flow and a batch to the flat list of steps. */
 #include "coordinator/base/mem.h"
 #include "trainer/models/plan_arena.h"
+#include "trainer/models/plan_step.h"
 
 /* A pass in the making. */
 struct kd_emit_target {
@@ -295,19 +296,36 @@ static void add_factors(const struct kd_emit_target *target)
 
 /* ---- the whole */
 
+static const struct kd_feed no_feed;
+
+static const struct kd_feed *feed_of(const struct kd_batch *batch)
+{
+    return batch->feed ? batch->feed : &no_feed;
+}
+
+static void add_feed(struct kd_emit_target *target)
+{
+    const struct kd_feed *feed = &target->pass->feed;
+    target->node = KD_NODE_BATCH;
+    for (int i = 0; i < feed->n; i++)
+        add_call(target, feed->calls[i]);
+}
+
 static bool is_made_for(const struct kd_pass *pass, const struct kd_batch *batch)
 {
     const struct kd_batch *made = &pass->batch;
     return pass->used > 0 && made->n == batch->n && made->x == batch->x &&
            made->tokens == batch->tokens && made->labels == batch->labels &&
            made->other_labels == batch->other_labels && made->targets == batch->targets &&
-           made->samples == batch->samples && made->turn == batch->turn;
+           made->samples == batch->samples && made->turn == batch->turn &&
+           kd_feed_is_same(&pass->feed, feed_of(batch));
 }
 
 void kd_pass_release(struct kd_pass *pass, struct kd_plan *plan)
 {
     for (size_t i = 0; i < pass->steps.n; i++)
         kd_replay_drop(&pass->steps.items[i].replay, plan->device);
+    kd_pass_forget_ends(pass, plan);
     kd_arr_release(&pass->steps);
 }
 
@@ -338,11 +356,14 @@ void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_ba
 {
     kd_pass_release(pass, plan);
     pass->batch = *batch;
+    pass->batch.feed = NULL;
+    pass->feed = *feed_of(batch);
     struct kd_emit_target target = {
         .pass = pass, .plan = plan, .written = KD_NEW_ARRAY(bool, (size_t)plan->n_tensors + 1)};
     bool adds = pass->kind == KD_PASS_MIDDLE || pass->kind == KD_PASS_LAST;
     for (int t = 0; t < plan->n_tensors; t++)
         target.written[t] = adds;
+    add_feed(&target);
     if (!adds) {
         add_zero_sums(&target);
         add_factors(&target);

@@ -82,15 +82,21 @@ static void run_step(struct kd_plan *plan, const struct kd_step *step)
     }
 }
 
-/* The first step after number i that is no call. */
-static size_t end_of_calls(const struct kd_pass *pass, size_t i)
+/* Sums of gradients go on beyond the pass: only who records their end too can record them (plan_step.c). */
+static bool is_of_stretch(const struct kd_plan *plan, const struct kd_step *step)
 {
-    while (i < pass->steps.n && pass->steps.items[i].kind == KD_STEP_CALL)
+    return step->kind == KD_STEP_CALL ||
+           (step->kind == KD_STEP_SUM_DOUBLES && kd_exchange_is_queued(&plan->exchange));
+}
+
+static size_t end_of_stretch(const struct kd_plan *plan, const struct kd_pass *pass, size_t i)
+{
+    while (i < pass->steps.n && is_of_stretch(plan, &pass->steps.items[i]))
         i++;
     return i;
 }
 
-static void run_calls(struct kd_plan *plan, struct kd_pass *pass, size_t begin, size_t end)
+static void run_stretch(struct kd_plan *plan, struct kd_pass *pass, size_t begin, size_t end)
 {
     struct kd_replay *replay = &pass->steps.items[begin].replay;
     if (!kd_replay_begin(replay, plan->device, plan->queue))
@@ -102,19 +108,25 @@ static void run_calls(struct kd_plan *plan, struct kd_pass *pass, size_t begin, 
     kd_replay_end(replay, plan->device, plan->queue);
 }
 
-/* Stretches of calls, and what the ranks do between them. */
+/* Stretches that the device may keep, and what the ranks do between them. */
 static void run_steps(struct kd_plan *plan, struct kd_pass *pass)
 {
     for (size_t i = 0, end; i < pass->steps.n; i = end) {
-        end = end_of_calls(pass, i);
+        end = end_of_stretch(plan, pass, i);
         if (end > i) {
-            run_calls(plan, pass, i, end);
+            run_stretch(plan, pass, i, end);
         } else {
             run_step(plan, &pass->steps.items[i]);
             kd_exchange_progress(&plan->exchange);
             end = i + 1;
         }
     }
+}
+
+void kd_pass_run_plainly(struct kd_plan *plan, struct kd_pass *pass)
+{
+    for (size_t i = 0; i < pass->steps.n; i++)
+        run_step(plan, &pass->steps.items[i]);
 }
 
 static void run_steps_timed(struct kd_plan *plan, struct kd_pass *pass)
@@ -144,25 +156,34 @@ static void read_sums(struct kd_plan *plan, struct kd_batch_result *result)
     *result = result_of(&sums);
 }
 
-static void run_pass(struct kd_plan *plan, enum kd_pass_kind kind, const struct kd_batch *batch,
-                     struct kd_batch_result *result)
+struct kd_pass *kd_pass_begin(struct kd_plan *plan, enum kd_pass_kind kind,
+                              const struct kd_batch *batch)
 {
     kd_assert(batch->n >= 0 && batch->n <= plan->max_batch);
-    const struct kd_device *device = plan->device;
     struct kd_turn turn = {.seed = batch->seed,
                            .step = batch->step,
                            .n_global = batch->n_global,
                            .n_counted = batch->n_counted,
                            .mix = batch->mix};
-    struct kd_pass *pass = kd_pass_for(plan, kind, batch);
     if (!batch->turn)
-        device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);
+        plan->device->copy_in(plan->queue, &plan->control->turn, &turn, sizeof turn);
+    return kd_pass_for(plan, kind, batch);
+}
+
+void kd_pass_run(struct kd_plan *plan, struct kd_pass *pass)
+{
     (plan->profile ? run_steps_timed : run_steps)(plan, pass);
+}
+
+static void run_pass(struct kd_plan *plan, enum kd_pass_kind kind, const struct kd_batch *batch,
+                     struct kd_batch_result *result)
+{
+    kd_pass_run(plan, kd_pass_begin(plan, kind, batch));
     if (result)
         read_sums(plan, result);
 }
 
-static enum kd_pass_kind training_pass(const struct kd_batch *batch)
+enum kd_pass_kind kd_pass_kind_of(const struct kd_batch *batch)
 {
     static const enum kd_pass_kind kinds[2][2] = {{KD_PASS_ONLY, KD_PASS_FIRST},
                                                   {KD_PASS_LAST, KD_PASS_MIDDLE}};
@@ -172,7 +193,7 @@ static enum kd_pass_kind training_pass(const struct kd_batch *batch)
 void kd_plan_backward(struct kd_plan *plan, const struct kd_batch *batch,
                       struct kd_batch_result *result)
 {
-    run_pass(plan, training_pass(batch), batch, result);
+    run_pass(plan, kd_pass_kind_of(batch), batch, result);
 }
 
 void kd_plan_finish(struct kd_plan *plan)
@@ -208,16 +229,25 @@ static int mark_of(int64_t note)
     return KD_EXCHANGE_MARKS + (int)(note % KD_NOTES);
 }
 
-int64_t kd_plan_note(struct kd_plan *plan, int64_t begin, int64_t end)
+void kd_plan_look(struct kd_plan *plan, int64_t begin, int64_t end)
+{
+    kd_plan_call(plan, KD_CALL(find_nonfinite, .x = plan->gradients + begin, .n = end - begin,
+                               .at = &plan->control->note.nonfinite_at));
+}
+
+int64_t kd_plan_send_note(struct kd_plan *plan)
 {
     int64_t number = plan->n_notes++;
-    struct kd_note *on_device = &plan->control->note;
-    kd_plan_call(plan, KD_CALL(find_nonfinite, .x = plan->gradients + begin, .n = end - begin,
-                               .at = &on_device->nonfinite_at));
-    plan->device->copy_out(plan->queue, &plan->notes[number % KD_NOTES], on_device,
-                           sizeof *on_device);
+    plan->device->copy_out(plan->queue, &plan->notes[number % KD_NOTES], &plan->control->note,
+                           sizeof *plan->notes);
     plan->device->mark(plan->queue, mark_of(number));
     return number;
+}
+
+int64_t kd_plan_note(struct kd_plan *plan, int64_t begin, int64_t end)
+{
+    kd_plan_look(plan, begin, end);
+    return kd_plan_send_note(plan);
 }
 
 /* Gradients that overflow are the scale's to mend, as long as it can. */

@@ -4,6 +4,7 @@
 
 #include "coordinator/base/mem.h"
 #include "trainer/models/plan_arena.h"
+#include "trainer/models/plan_step.h"
 #include "trainer/optim/optimizer.h"
 
 /* ---- what is there */
@@ -41,6 +42,7 @@ void kd_plan_forget_updates(struct kd_plan *plan)
 {
     for (int i = 0; i < 4; i++)
         kd_replay_drop(&plan->updates[i / 2][i % 2], plan->device);
+    kd_plan_forget_steps(plan);
 }
 
 static void free_state(struct kd_plan *plan)
@@ -144,12 +146,11 @@ static void measure(struct kd_plan *plan)
                                    .norm = &control->gradient_norm, .hyper = &control->hyper));
 }
 
-/* scaled: gradients are multiplied by what measuring gave, or the step is left out. */
-static void update(struct kd_plan *plan, bool scaled, bool measures)
+void kd_plan_queue_update(struct kd_plan *plan, struct kd_update_kind kind)
 {
-    if (measures)
+    if (kind.measures)
         measure(plan);
-    struct kd_update_arena arena = own_part(plan, scaled);
+    struct kd_update_arena arena = own_part(plan, kind.scales);
     plan->update.optimizer->step(&arena);
     if (kd_plan_state_is_sharded(plan))
         kd_exchange_gather(&plan->exchange, plan->parameters, plan->n_parameters);
@@ -159,17 +160,29 @@ static void update(struct kd_plan *plan, bool scaled, bool measures)
                                    .scale = arena.scale));
 }
 
+struct kd_update_kind kd_update_kind_of(const struct kd_plan *plan, const struct kd_hyper *hyper,
+                                        bool with_norm)
+{
+    bool scales = hyper->clip > 0 || plan->scales_loss;
+    return (struct kd_update_kind){.scales = scales, .measures = scales || with_norm};
+}
+
+/* Ranks that have parts of the state each may have things to do for the host. */
+static bool can_be_recorded(const struct kd_plan *plan)
+{
+    return !kd_plan_state_is_sharded(plan) || kd_exchange_is_queued(&plan->exchange);
+}
+
 void kd_plan_update(struct kd_plan *plan, const struct kd_hyper *hyper, bool with_norm)
 {
-    bool scaled = hyper->clip > 0 || plan->scales_loss, measures = scaled || with_norm;
+    struct kd_update_kind kind = kd_update_kind_of(plan, hyper, with_norm);
+    struct kd_replay *replay = &plan->updates[kind.scales][kind.measures];
     kd_assert(plan->own_ranges != NULL);
-    struct kd_replay *replay = &plan->updates[scaled][measures];
     plan->device->copy_in(plan->queue, &plan->control->hyper, hyper, sizeof *hyper);
-    /* Between ranks that have parts of the state the host has things to do. */
-    if (kd_plan_state_is_sharded(plan)) {
-        update(plan, scaled, measures);
+    if (!can_be_recorded(plan)) {
+        kd_plan_queue_update(plan, kind);
     } else if (kd_replay_begin(replay, plan->device, plan->queue)) {
-        update(plan, scaled, measures);
+        kd_plan_queue_update(plan, kind);
         kd_replay_end(replay, plan->device, plan->queue);
     }
 }

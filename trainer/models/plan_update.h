@@ -23,7 +23,7 @@ struct kd_update_options {
  * before its weights are set. */
 void kd_plan_prepare_update(struct kd_plan *plan, const struct kd_update_options *options);
 
-/* Recorded updates name the state, and are made anew. */
+/* Recorded updates, and ends of steps with them, name the state: they are made anew. */
 void kd_plan_forget_updates(struct kd_plan *plan);
 
 /* One step of the optimizer with what kd_plan_finish left in the gradients, which it may overwrite. with_norm: the norm is computed

@@ -30,20 +30,26 @@ static enum kd_phase phase_of(const struct kd_pass *pass, const struct kd_step *
 {
     if (pass->kind == KD_PASS_EVALUATE)
         return KD_PHASE_EVALUATE;
+    if (step->node == KD_NODE_BATCH)
+        return KD_PHASE_DATA;
     if (step->kind != KD_STEP_CALL)
         return KD_PHASE_ALLREDUCE;
     return step->backward ? KD_PHASE_BACKWARD : KD_PHASE_FORWARD;
+}
+
+static void add_to_layer(struct kd_profile_layer *layer, const struct kd_step *step, int64_t ns)
+{
+    *(step->backward ? &layer->backward_ns : &layer->forward_ns) += ns;
 }
 
 void kd_profile_add_step(struct kd_profile *profile, const struct kd_plan *plan,
                          const struct kd_pass *pass, size_t i, int64_t ns)
 {
     const struct kd_step *step = &pass->steps.items[i];
-    struct kd_profile_layer *layer = layer_at(profile, plan, step->node);
     profile->phase_ns[phase_of(pass, step)] += ns;
-    if (pass->kind == KD_PASS_EVALUATE)
+    if (pass->kind == KD_PASS_EVALUATE || step->node == KD_NODE_BATCH)
         return;
-    *(step->backward ? &layer->backward_ns : &layer->forward_ns) += ns;
+    add_to_layer(layer_at(profile, plan, step->node), step, ns);
     if (step->kind != KD_STEP_CALL)
         return;
     profile->op_ns[step->call.op] += ns;
