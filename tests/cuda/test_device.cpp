@@ -95,7 +95,7 @@ static void a_gpu_that_takes_no_urgent_work_is_told_of(void **)
     for (const char *call : calls) {
         struct kd_error err = {};
         struct kd_queue *queue = NULL;
-        kd_sim::fail_call(call, cudaErrorMemoryAllocation);
+        kd_sim::fail_call(call, cudaErrorInvalidValue);
         assert_int_equal(kd_device_cuda.open_urgent(0, &queue, &err), -1);
         kd_sim::fail_call(NULL, cudaSuccess);
         assert_non_null(strstr(err.text, "takes no work"));
