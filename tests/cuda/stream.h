@@ -1,7 +1,8 @@
 /* stream.h - the sim device's order of work: what a stream is given is done when somebody waits for it, and no earlier.
  *
  * So a program that reads a result, or writes over what a copy is still to read, before it waited sees what it would see on the
- * slowest of all GPUs. KATYDID_SIM_STREAMS=eager: everything is done at once, as on the fastest.
+ * slowest of all GPUs. KATYDID_SIM_STREAMS=eager: everything is done at once, as on the fastest. beside: that holds for all streams but the
+ * eldest, so that what they are given runs ahead of that as far as it is let.
  *
  * Work may be unable to go on yet, as a sum over ranks is whose other ranks have not come: then the stream stays where it is until
  * it is asked again. What a stream is given while it captures is graph.h's. */
@@ -26,8 +27,8 @@ using work = std::function<bool()>; /* is it done? Else it is asked again */
 struct kd_sim_stream {
     std::deque<kd_sim::work> work;
     uint64_t n_given = 0, n_done = 0;
-    bool is_busy = false; /* it is being asked */
-    int priority = 0;
+    bool is_busy = false;                    /* it is being asked */
+    int priority = 0, number = 0;            /* number: in the order in which they were created */
     std::shared_ptr<kd_sim_capture> capture; /* what it captures for; NULL: nothing */
     std::vector<int> tips;                   /* the nodes that its next one comes after */
 };

@@ -37,6 +37,9 @@ for model in mlp cnn gpt; do
     # Samples that do not fit on the device are sent with their batch.
     KATYDID_SIM_FREE=100000000,1000 on_sim "$model.yaml" >sent 2>err || complain "$model, samples sent: $(cat err)"
     expect_same_reports sim sent "$model: sent samples are others"
+    # They go ahead of the steps, as far as they may.
+    KATYDID_SIM_FREE=100000000,1000 KATYDID_SIM_STREAMS=beside on_sim "$model.yaml" >ahead 2>err || complain "$model, ahead: $(cat err)"
+    same_lines sent ahead || complain "$model: samples that are sent come too early or too late"
 done
 
 # Products by cuBLASLt, the small ones too: a stand-in that computes them in double.

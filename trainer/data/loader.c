@@ -8,7 +8,7 @@
 void kd_loader_init(struct kd_loader *loader, const struct kd_device *device)
 {
     *loader = (struct kd_loader){.device = device};
-    kd_parcel_init(&loader->parcel, device, 0);
+    kd_parcel_init(&loader->parcel, device, 0, false);
     kd_source_init(&loader->source, device, KD_PARCEL_IMAGES);
 }
 
@@ -89,7 +89,7 @@ void kd_loader_prepare(struct kd_loader *loader, struct kd_plan *plan,
     loader->plan = plan;
     loader->queue = plan ? kd_plan_queue(plan) : NULL;
     kd_parcel_restart(&loader->parcel, plan);
-    kd_source_prepare(&loader->source, plan, dataset, max_batch);
+    kd_source_prepare(&loader->source, plan, dataset, max_batch, augment->mixup > 0 ? 2 : 1);
     need_for_batches(loader, &dataset->rows, augment, max_batch);
     loader->n_scales = dataset->scales.n;
     send_scale(loader, KD_SLOT_CENTER, dataset->scales.center, dataset->scales.n);

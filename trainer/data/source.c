@@ -10,7 +10,7 @@ void kd_source_init(struct kd_source *source, const struct kd_device *device, in
 {
     *source = (struct kd_source){.device = device};
     for (int side = 0; side < 2; side++)
-        kd_parcel_init(&source->packed[side], device, first_mark + side * KD_PARCEL_IMAGES);
+        kd_parcel_init(&source->packed[side], device, first_mark + side * KD_PARCEL_IMAGES, true);
 }
 
 static void drop_tables(struct kd_source *source)
@@ -92,7 +92,8 @@ static void hold_tables(struct kd_source *source, struct kd_plan *plan,
 
 /* ---- samples that are sent */
 
-static void need_packed(struct kd_source *source, struct kd_plan *plan, int64_t max_batch)
+static void need_packed(struct kd_source *source, struct kd_plan *plan, int64_t max_batch,
+                        int n_sides)
 {
     int64_t bytes = 0;
     for (size_t i = 0; i < KD_COUNT(source->tables); i++) {
@@ -100,7 +101,7 @@ static void need_packed(struct kd_source *source, struct kd_plan *plan, int64_t 
         if (!held->memory && held->table->n > 0 && bytes < max_batch * sample_bytes(held->table))
             bytes = max_batch * sample_bytes(held->table);
     }
-    for (int side = 0; side < 2; side++) {
+    for (int side = 0; side < n_sides; side++) {
         kd_parcel_restart(&source->packed[side], plan);
         kd_parcel_need(&source->packed[side], (size_t)bytes);
     }
@@ -128,12 +129,12 @@ bool kd_source_drop(struct kd_source *source)
 /* ---- the whole */
 
 void kd_source_prepare(struct kd_source *source, struct kd_plan *plan,
-                       const struct kd_dataset *dataset, int64_t max_batch)
+                       const struct kd_dataset *dataset, int64_t max_batch, int n_sides)
 {
     if (source->device->is_host)
         return;
     hold_tables(source, plan, dataset);
-    need_packed(source, plan, max_batch);
+    need_packed(source, plan, max_batch, n_sides);
 }
 
 static const struct kd_held_table *held_of(const struct kd_source *source,

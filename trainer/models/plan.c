@@ -215,11 +215,22 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
 
 /* ---- making and freeing */
 
+/* Of those of its kind that the host has. */
+static int number_of_device(const struct kd_plan *plan)
+{
+    return plan->comm ? plan->comm->local_rank : 0;
+}
+
+int kd_plan_open_beside(struct kd_plan *plan, struct kd_queue **queue, struct kd_error *err)
+{
+    return plan->device->open(number_of_device(plan), queue, err);
+}
+
 static int build(struct kd_plan *plan, const struct kd_plan_options *options, struct kd_error *err)
 {
-    int which = plan->comm ? plan->comm->local_rank : 0;
     if (kd_model_read(&plan->model, options->model, &options->input, err) != 0 ||
-        check_outputs(plan, err) != 0 || plan->device->open(which, &plan->queue, err) != 0)
+        check_outputs(plan, err) != 0 ||
+        plan->device->open(number_of_device(plan), &plan->queue, err) != 0)
         return -1;
     if (plan->device->set_precision(plan->queue, options->precision, err) != 0)
         return kd_error_prefix(err, "/precision");

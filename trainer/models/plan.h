@@ -50,6 +50,9 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed);
 /* The queue of its device that all its work goes through; what makes its batches uses the same one. */
 struct kd_queue *kd_plan_queue(const struct kd_plan *plan);
 
+/* Another queue of its device, for who sends it batches beside its work, and closes it. */
+int kd_plan_open_beside(struct kd_plan *plan, struct kd_queue **queue, struct kd_error *err);
+
 /* Of one value as that queue stores it (kernels/precision.h). */
 int64_t kd_plan_value_bytes(const struct kd_plan *plan);
 
@@ -57,6 +60,8 @@ int64_t kd_plan_value_bytes(const struct kd_plan *plan);
 enum { KD_PLAN_MARKS = 12 };
 void kd_plan_mark(struct kd_plan *plan, int i);
 void kd_plan_wait_mark(struct kd_plan *plan, int i);
+void kd_plan_is_waited_for(struct kd_plan *plan, struct kd_queue *by,
+                           int i);       /* nobody waits here */
 void kd_plan_wait(struct kd_plan *plan); /* until all that was queued is done */
 
 /* Hyperparameters that a new trial of the same shape may change without compiling anew: dropout rates, label smoothing. -1 when

@@ -212,6 +212,11 @@ void kd_plan_mark(struct kd_plan *plan, int i)
     plan->device->mark(plan->queue, KD_EXCHANGE_MARKS + KD_NOTES + i);
 }
 
+void kd_plan_is_waited_for(struct kd_plan *plan, struct kd_queue *by, int i)
+{
+    plan->device->wait_for(by, plan->queue, KD_EXCHANGE_MARKS + KD_NOTES + i);
+}
+
 void kd_plan_wait(struct kd_plan *plan)
 {
     kd_exchange_wait(&plan->exchange);
