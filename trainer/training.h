@@ -1,4 +1,4 @@
-/* training.h - a trial under way: what train.c, evaluate.c and resume.c share. Nobody else includes this. */
+/* training.h - a trial under way: what train.c, step.c, scores.c, evaluate.c and resume.c share. Nobody else includes this. */
 #ifndef KD_TRAINER_TRAINING_H
 #define KD_TRAINER_TRAINING_H
 
@@ -53,6 +53,10 @@ struct kd_score {
 
 /* Over the held-out part, with the average of the weights where one is kept; collective. */
 void kd_training_evaluate(struct kd_training *t, struct kd_score *score);
+
+/* Into the report what the steps since the last one came to, which are forgotten, and then what the held-out part does; both collective. */
+void kd_training_report_steps(struct kd_training *t, struct kd_report *report);
+void kd_training_report_validation(struct kd_training *t, struct kd_report *report);
 
 /* Fresh weights, or those of a checkpoint; collective. -1 on every rank, the text on every rank. */
 int kd_training_start(struct kd_training *t, struct kd_error *err);
