@@ -100,6 +100,14 @@ void kd_sim::count_unless_captured(cudaStream_t stream, const char *call)
         count_call(call);
 }
 
+void kd_sim::check_gpu(cudaStream_t stream, const char *kernel)
+{
+    int gpu;
+    cudaGetDevice(&gpu);
+    if (stream && stream->gpu != gpu)
+        die("%s is launched on a stream of GPU %d, and GPU %d is set", kernel, stream->gpu, gpu);
+}
+
 static bool is_held;
 
 void kd_sim::hold(bool held)
@@ -143,7 +151,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
         streams.insert(*stream = new kd_sim_stream);
     static int number;
     if (result == cudaSuccess)
-        (*stream)->number = number++;
+        (*stream)->number = number++, cudaGetDevice(&(*stream)->gpu);
     return result;
 }
 

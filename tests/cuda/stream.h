@@ -27,8 +27,10 @@ using work = std::function<bool()>; /* is it done? Else it is asked again */
 struct kd_sim_stream {
     std::deque<kd_sim::work> work;
     uint64_t n_given = 0, n_done = 0;
-    bool is_busy = false;                    /* it is being asked */
-    int priority = 0, number = 0;            /* number: in the order in which they were created */
+    bool is_busy = false; /* it is being asked */
+    int priority = 0;
+    int number = 0;                          /* in the order in which they were created */
+    int gpu = 0;                             /* that it was created for */
     std::shared_ptr<kd_sim_capture> capture; /* what it captures for; NULL: nothing */
     std::vector<int> tips;                   /* the nodes that its next one comes after */
 };
@@ -56,11 +58,15 @@ void hold(bool held); /* from now on a stream that is asked is not done */
 
 void count_unless_captured(cudaStream_t stream, const char *call);
 
+/* Ends the program where the stream is not of the GPU that is set: CUDA launches nothing there. */
+void check_gpu(cudaStream_t stream, const char *kernel);
+
 /* A launch, its arguments as they are now. */
 template <class Kernel, class... Args>
 void give_launch(cudaStream_t stream, const char *name, dim3 grid, dim3 size, size_t dynamic_bytes,
                  Kernel kernel, Args... args)
 {
+    check_gpu(stream, name);
     count_unless_captured(stream, "cudaLaunchKernel");
     give_simple(stream, [=] { launch(name, grid, size, dynamic_bytes, kernel, args...); });
 }
