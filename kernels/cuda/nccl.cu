@@ -2,38 +2,21 @@
  *
  * The communicator is non-blocking: a call that cannot be finished at once says "in progress", and what has become of it is asked
  * for until the deadline. So this thread is never inside NCCL when it has to abort, and an abort while a call runs is what
- * hangs (NVIDIA/nccl#1677). Finding the library is nccl_library.h's, what an abort may take nccl_watchdog.h's. */
+ * hangs (NVIDIA/nccl#1677). Finding the library is nccl_library.h's, what an abort may take nccl_watchdog.h's, the sums are
+ * nccl_sums.cu's. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "kernels/cuda/memory.h"
-#include "kernels/cuda/recording.h"
-#include "kernels/cuda/table.h"
+#include "kernels/cuda/nccl_comm.h"
 
 extern "C" {
 #include "coordinator/base/clock.h"
 #include "coordinator/base/str.h"
-#include "kernels/cuda/nccl_library.h"
-#include "kernels/cuda/nccl_record.h"
 #include "kernels/cuda/nccl_watchdog.h"
 }
-
-struct kd_collective {
-    const struct kd_nccl *nccl;
-    struct kd_nccl_comm *comm; /* NULL: aborted, or left as it is */
-    bool has_failed;           /* for the reason in failure: nothing is done any more */
-    int n_recorded;            /* sums that recordings have, which are not dropped yet */
-    bool is_closing;           /* what hangs now is left behind, and the process goes on */
-    int rank, size;
-    bool is_open; /* all ranks have come together */
-    double deadline_s;
-    bool (*is_in_vain)(void *ud); /* to wait for the others: while they come together; or NULL */
-    void *ud;
-    struct kd_nccl_record record;
-    struct kd_error failure;
-};
 
 /* ---- time */
 
@@ -203,8 +186,7 @@ static int fail_in_vain(struct kd_collective *c, const char *call)
     return give_up(c);
 }
 
-/* What has become of `call`, which returned `result`. */
-static int settle(struct kd_collective *c, int result, const char *call)
+int kd_nccl_settle(struct kd_collective *c, int result, const char *call)
 {
     const int64_t until = deadline_of(c);
     for (int n_asked = 0; result == KD_NCCL_IN_PROGRESS; n_asked++) {
@@ -243,7 +225,7 @@ static int join(struct kd_collective *c, const struct kd_collective_id *id)
                                     .blocking = 0};
     int result = c->nccl->ncclCommInitRankConfig(&c->comm, c->size, *id, c->rank, &config);
     if (c->comm)
-        return settle(c, result, "ncclCommInitRankConfig");
+        return kd_nccl_settle(c, result, "ncclCommInitRankConfig");
     fail_result(c->nccl, NULL, result, "ncclCommInitRankConfig", &c->failure);
     return name_rank(c, &c->failure);
 }
@@ -282,7 +264,8 @@ static int open_collective(struct kd_collective **collective,
 /* The communicator's end, for which all ranks come. */
 static int finalize(struct kd_collective *c)
 {
-    if (c->has_failed || settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") < 0)
+    if (c->has_failed ||
+        kd_nccl_settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") < 0)
         return -1;
     release(c, {c->nccl->ncclCommDestroy, c->comm, "ncclCommDestroy"});
     return c->has_failed ? -1 : 0;
@@ -306,168 +289,6 @@ static void abort_collective(struct kd_collective *c)
     c->is_closing = true;
     abandon(c);
     free(c);
-}
-
-/* ---- sums */
-
-/* Places count all collectives of the process, so that a queue needs to know but one number (table.h). */
-static void note(struct kd_collective *c, struct kd_queue *queue, struct kd_nccl_record_entry entry)
-{
-    static int64_t n_places;
-    entry.issued_us = kd_clock_mono_us();
-    entry.place = queue->last_collective = ++n_places;
-    kd_nccl_record_add(&c->record, entry);
-}
-
-/* One that a recording has: it is issued whenever that is replayed. */
-struct recorded_call {
-    struct kd_collective *c;
-    struct kd_nccl_record_entry entry;
-};
-
-static bool can_be_issued(void *ud)
-{
-    return !((struct recorded_call *)ud)->c->has_failed;
-}
-
-static void is_issued(void *ud, struct kd_queue *queue)
-{
-    struct recorded_call *call = (struct recorded_call *)ud;
-    note(call->c, queue, call->entry);
-}
-
-static void is_dropped(void *ud)
-{
-    ((struct recorded_call *)ud)->c->n_recorded--;
-    free(ud);
-}
-
-static void keep(struct kd_collective *c, struct kd_nccl_record_entry entry)
-{
-    struct recorded_call *call = KD_NEW(struct recorded_call);
-    *call = {c, entry};
-    c->n_recorded++;
-    kd_cuda_keep_recorded({can_be_issued, is_issued, is_dropped, call});
-}
-
-/* False where there is nothing to do: on all ranks alike, but for one that has failed. */
-static bool begin(struct kd_collective *c, struct kd_queue *queue, const char *kind, int64_t n,
-                  size_t size)
-{
-    struct kd_nccl_record_entry entry = {
-        .kind = kind, .count = n, .bytes = n * (int64_t)size, .issued_us = 0, .place = 0};
-    if (c->has_failed || n == 0)
-        return false;
-    if (kd_cuda_is_recorded(queue))
-        keep(c, entry);
-    else
-        note(c, queue, entry);
-    return true;
-}
-
-static void sum(struct kd_collective *c, struct kd_queue *queue, void *values, int64_t n, int type)
-{
-    int result = c->nccl->ncclAllReduce(values, values, (size_t)n, type, KD_NCCL_SUM, c->comm,
-                                        queue->stream);
-    settle(c, result, "ncclAllReduce");
-}
-
-static void sum_floats(struct kd_collective *c, struct kd_queue *queue, float *values, int64_t n)
-{
-    if (begin(c, queue, "sum_floats", n, sizeof *values))
-        sum(c, queue, values, n, KD_NCCL_FLOAT);
-}
-
-static void sum_doubles(struct kd_collective *c, struct kd_queue *queue, double *values, int64_t n)
-{
-    if (begin(c, queue, "sum_doubles", n, sizeof *values))
-        sum(c, queue, values, n, KD_NCCL_DOUBLE);
-}
-
-/* ---- shares */
-
-static int64_t share_begin(const struct kd_collective *c, int64_t n_all, int owner)
-{
-    return n_all * owner / c->size;
-}
-
-/* Calls of one group: they are issued together, and once the group is open it has to be closed. */
-struct group {
-    struct kd_collective *c;
-    const char *call;
-    int result;
-};
-
-static struct group group_begin(struct kd_collective *c, const char *call)
-{
-    return {c, call, c->nccl->ncclGroupStart()};
-}
-
-static bool group_goes_on(const struct group *group)
-{
-    return group->result == KD_NCCL_SUCCESS || group->result == KD_NCCL_IN_PROGRESS;
-}
-
-static void group_end(struct group *group)
-{
-    int ended = group->c->nccl->ncclGroupEnd();
-    settle(group->c, group_goes_on(group) ? ended : group->result, group->call);
-}
-
-/* Each owner's piece of the stretch is summed for that rank alone. */
-static void sum_pieces(struct kd_collective *c, cudaStream_t stream, float *all, int64_t n_all,
-                       int64_t at, int64_t n)
-{
-    struct group group = group_begin(c, "a group of ncclReduce");
-    for (int owner = 0; owner < c->size && group_goes_on(&group); owner++) {
-        int64_t from = kd_max(share_begin(c, n_all, owner), at);
-        int64_t to = kd_min(share_begin(c, n_all, owner + 1), at + n);
-        if (from < to)
-            group.result = c->nccl->ncclReduce(all + from, all + from, (size_t)(to - from),
-                                               KD_NCCL_FLOAT, KD_NCCL_SUM, owner, c->comm, stream);
-    }
-    group_end(&group);
-}
-
-static void sum_of_shares(struct kd_collective *c, struct kd_queue *queue, float *all,
-                          int64_t n_all, int64_t at, int64_t n)
-{
-    if (!begin(c, queue, "sum_of_shares", n, sizeof *all))
-        return;
-    if (n < n_all || n_all % c->size != 0) {
-        sum_pieces(c, queue->stream, all, n_all, at, n);
-        return;
-    }
-    int64_t n_each = n_all / c->size;
-    int result = c->nccl->ncclReduceScatter(all, all + c->rank * n_each, (size_t)n_each,
-                                            KD_NCCL_FLOAT, KD_NCCL_SUM, c->comm, queue->stream);
-    settle(c, result, "ncclReduceScatter");
-}
-
-static void gather_pieces(struct kd_collective *c, cudaStream_t stream, float *all, int64_t n_all)
-{
-    struct group group = group_begin(c, "a group of ncclBroadcast");
-    for (int owner = 0; owner < c->size && group_goes_on(&group); owner++) {
-        int64_t from = share_begin(c, n_all, owner), to = share_begin(c, n_all, owner + 1);
-        if (from < to)
-            group.result = c->nccl->ncclBroadcast(all + from, all + from, (size_t)(to - from),
-                                                  KD_NCCL_FLOAT, owner, c->comm, stream);
-    }
-    group_end(&group);
-}
-
-static void gather(struct kd_collective *c, struct kd_queue *queue, float *all, int64_t n_all)
-{
-    if (!begin(c, queue, "gather", n_all, sizeof *all))
-        return;
-    if (n_all % c->size != 0) {
-        gather_pieces(c, queue->stream, all, n_all);
-        return;
-    }
-    int64_t n_each = n_all / c->size;
-    int result = c->nccl->ncclAllGather(all + c->rank * n_each, all, (size_t)n_each, KD_NCCL_FLOAT,
-                                        c->comm, queue->stream);
-    settle(c, result, "ncclAllGather");
 }
 
 /* ---- waiting */
@@ -522,10 +343,10 @@ const struct kd_collectives kd_collectives_nccl = {
     .open = open_collective,
     .close = close_collective,
     .abort = abort_collective,
-    .sum_floats = sum_floats,
-    .sum_doubles = sum_doubles,
-    .sum_of_shares = sum_of_shares,
-    .gather = gather,
+    .sum_floats = kd_nccl_sum_floats,
+    .sum_doubles = kd_nccl_sum_doubles,
+    .sum_of_shares = kd_nccl_sum_of_shares,
+    .gather = kd_nccl_gather,
     .wait = wait_for,
 };
 }
