@@ -60,8 +60,8 @@ struct kd_device {
      * Likewise what another queue is given once it waits for a mark that was set meanwhile, until the recording one waits for a mark of
      * that in turn, which it has to; such marks are for queues alone, and no host waits for them. What collectives (collective.h) are
      * asked for on these queues is recorded as well. One recording at a time.
-     * record, false: this device, or this queue, keeps nothing. replay, false, with nothing done: what was recorded names memory
-     * of the queue that has moved. */
+     * record, false: this device, or this queue, keeps nothing. replay, false, with nothing done: the queue had another
+     * precision then. */
     bool (*record)(struct kd_queue *queue);
     struct kd_recording *(*end_record)(struct kd_queue *queue);
     bool (*replay)(struct kd_queue *queue, struct kd_recording *recording);

@@ -56,6 +56,7 @@ struct kd_loss_scale {
 /* A trial begins with the first; doubled after so many good steps, halved at each that overflows, never below 1 (Micikevicius et al.:
  * "Mixed precision training", 2018; the figures are those of PyTorch's GradScaler). */
 enum { KD_LOSS_SCALE_FIRST = 1 << 16, KD_LOSS_SCALE_STEPS = 2000 };
+#define KD_LOSS_SCALE_MOST 0x1p100f /* gradients that are all zero overflow at no scale */
 
 /* From the sum of squares of a gradient of the loss times loss->scale: *norm is that of the gradient without it, *scale what clips (as
  * clip does) and divides by it. Where the sum is not finite *scale is -1, so that the step is left out, and *norm what it is; loss is

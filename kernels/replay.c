@@ -1,6 +1,6 @@
 #include "kernels/replay.h"
 
-/* What a recording holds may have moved since (the queue's scratch memory has grown): then all begins anew. */
+/* The device may not do what was recorded, as it was for another precision: then all begins anew. */
 static bool replayed(struct kd_replay *replay, const struct kd_device *device,
                      struct kd_queue *queue)
 {

@@ -146,6 +146,8 @@ static struct kd_hyper next_hyper(struct kd_training *t)
     struct kd_hyper hyper = t->config->hyper;
     hyper.lr *= (float)kd_schedule_factor(t->config->schedule, t->state.step, t->total_steps);
     hyper.step = t->state.updates + 1;
+    if (!kd_plan_scales_loss(t->plan)) /* else the device knows how many were left out */
+        hyper.step -= t->state.loss_scale_left_out;
     return hyper;
 }
 

@@ -40,7 +40,7 @@ static void move_on(struct kd_loss_scale *loss, bool is_good)
     loss->n_left_out += !is_good;
     if (loss->n_good < KD_LOSS_SCALE_STEPS)
         return;
-    loss->scale *= 2.0f;
+    loss->scale = loss->scale < KD_LOSS_SCALE_MOST ? 2.0f * loss->scale : loss->scale;
     loss->n_good = 0;
 }
 

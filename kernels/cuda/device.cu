@@ -110,21 +110,6 @@ static int check_architecture(struct kd_error *err)
                    gpu.major, gpu.minor);
 }
 
-static void cuda_close(struct kd_queue *queue)
-{
-    if (!queue)
-        return;
-    KD_CUDA(cudaStreamSynchronize(queue->stream));
-    kd_range_tables_free(queue);
-    kd_lt_close(queue);
-    for (int i = 0; i < KD_MARKS; i++)
-        if (queue->marks[i])
-            KD_CUDA(cudaEventDestroy(queue->marks[i]));
-    kd_cuda_delete(queue->scratch);
-    KD_CUDA(cudaStreamDestroy(queue->stream));
-    free(queue);
-}
-
 static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
                       struct kd_error *err)
 {
@@ -198,15 +183,61 @@ static void *new_scratch(size_t bytes, size_t *got)
     return kd_cuda_new(bytes, "what an op needs in passing");
 }
 
+struct kd_retired {
+    struct kd_retired *next;
+    void *memory;
+};
+
+static void retire_scratch(struct kd_queue *queue)
+{
+    struct kd_retired *retired = KD_NEW(struct kd_retired);
+    *retired = {queue->retired, queue->scratch};
+    queue->retired = retired;
+}
+
+static void free_retired(struct kd_queue *queue)
+{
+    while (queue->retired) {
+        struct kd_retired *retired = queue->retired;
+        queue->retired = retired->next;
+        kd_cuda_delete(retired->memory);
+        free(retired);
+    }
+}
+
+/* What the queue was given may still use it. */
+static void free_scratch(struct kd_queue *queue)
+{
+    KD_CUDA(cudaStreamSynchronize(queue->stream));
+    kd_cuda_delete(queue->scratch);
+}
+
 void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes)
 {
     if (bytes <= queue->scratch_bytes)
         return queue->scratch;
-    KD_CUDA(cudaStreamSynchronize(queue->stream)); /* the old one may still be in use */
-    kd_cuda_delete(queue->scratch);
+    if (queue->has_recorded)
+        retire_scratch(queue);
+    else
+        free_scratch(queue);
     queue->scratch = new_scratch(bytes, &queue->scratch_bytes);
-    queue->n_scratches++;
     return queue->scratch;
+}
+
+static void cuda_close(struct kd_queue *queue)
+{
+    if (!queue)
+        return;
+    KD_CUDA(cudaStreamSynchronize(queue->stream));
+    kd_range_tables_free(queue);
+    kd_lt_close(queue);
+    for (int i = 0; i < KD_MARKS; i++)
+        if (queue->marks[i])
+            KD_CUDA(cudaEventDestroy(queue->marks[i]));
+    free_scratch(queue);
+    free_retired(queue);
+    KD_CUDA(cudaStreamDestroy(queue->stream));
+    free(queue);
 }
 
 static void cuda_copy_in(struct kd_queue *queue, void *device, const void *host, size_t bytes)
@@ -308,7 +339,7 @@ extern const struct kd_collectives kd_collectives_nccl; /* nccl.cu */
 
 const struct kd_device kd_device_cuda = {
     .name = "cuda",
-    .summary = "NVIDIA GPUs: products by cuBLASLt, the rest own kernels in fp32",
+    .summary = "NVIDIA GPUs: products by cuBLASLt, the rest own kernels",
     .ops = &cuda_ops,
     .is_host = false,
     .collectives = &kd_collectives_nccl,

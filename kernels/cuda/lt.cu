@@ -222,8 +222,6 @@ int kd_lt_set_precision(struct kd_queue *queue, enum kd_precision precision, str
         (check_gpu(precision, err) < 0 ||
          (precision == KD_PRECISION_TF32 && check_library(queue, precision, err) < 0)))
         return -1;
-    if (precision != queue->precision)
-        queue->n_scratches++; /* recordings have the other one's kernels */
     queue->precision = precision;
     return 0;
 }

@@ -9,9 +9,9 @@ struct link {
 };
 
 struct kd_recording {
-    cudaGraphExec_t graph;     /* NULL: what was recorded cannot be done */
-    int n_scratches;           /* of the queue, when it was recorded */
-    struct link *first, **end; /* in the order in which it was recorded */
+    cudaGraphExec_t graph;       /* NULL: what was recorded cannot be done */
+    enum kd_precision precision; /* of the queue, when it was recorded */
+    struct link *first, **end;   /* in the order in which it was recorded */
 };
 
 /* A thread records one thing at a time. */
@@ -66,7 +66,8 @@ struct kd_recording *kd_cuda_end_record(struct kd_queue *queue)
     struct kd_recording *recording = under_way;
     cudaGraph_t graph = NULL;
     under_way = NULL;
-    recording->n_scratches = queue->n_scratches;
+    recording->precision = queue->precision;
+    queue->has_recorded = true;
     cudaError_t error = cudaStreamEndCapture(queue->stream, &graph);
     if (can_be_done(recording)) {
         kd_cuda_check(error, "cudaStreamEndCapture", __FILE__, __LINE__);
@@ -81,7 +82,7 @@ struct kd_recording *kd_cuda_end_record(struct kd_queue *queue)
 
 bool kd_cuda_replay(struct kd_queue *queue, struct kd_recording *recording)
 {
-    if (recording->n_scratches != queue->n_scratches)
+    if (recording->precision != queue->precision)
         return false;
     if (!recording->graph || !can_be_done(recording))
         return true;

@@ -23,7 +23,8 @@ struct kd_queue {
     cudaStream_t stream;
     void *scratch;
     size_t scratch_bytes;
-    int n_scratches; /* how often what recordings name was made anew: scratch, the precision */
+    struct kd_retired *retired; /* scratch memory that was too small, which recordings still name */
+    bool has_recorded;
     cudaEvent_t marks[KD_MARKS];     /* NULL: not used yet */
     int64_t last_collective;         /* the place (nccl_record.h) of the last one before its end */
     int64_t last_at_marks[KD_MARKS]; /* the same, before each mark */
@@ -36,7 +37,10 @@ struct kd_queue {
 bool kd_cuda_is_ready(cudaError_t error);
 
 /* Device memory that is this op's until it returns to its caller: what the next op on the queue gets may be the same, which is in
- * order on a stream. Aligned to 256 bytes, full of anything. Two needs of one op are one call. */
+ * order on a stream. Aligned to 256 bytes, full of anything. Two needs of one op are one call.
+ *
+ * Where it has to grow, recordings go on with what they have: else those of one rank alone would end, and ranks have to launch a sum as a
+ * graph's or by itself all alike. */
 void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes);
 
 #endif

@@ -284,6 +284,7 @@ static void check_loss_scales(struct bench *bench)
         {64, 0, {4, 7, 0}, {4, 8, 0}, 0.25f, 2},
         {64, 1, {4, 7, 3}, {4, 8, 3}, 0.125f, 2},
         {64, 0, {4, KD_LOSS_SCALE_STEPS - 1, 1}, {8, 0, 1}, 0.25f, 2},
+        {0, 0, {0x1p100f, KD_LOSS_SCALE_STEPS - 1, 0}, {0x1p100f, 0, 0}, 0x1p-100f, 0},
         {INFINITY, 1, {4, 7, 3}, {2, 0, 4}, -1, INFINITY},
         {NAN, 0, {1, 7, 0}, {1, -1, 1}, -1, NAN},
         {64, 0, {1, -1, 1}, {1, 1, 1}, 1, 8},

@@ -311,11 +311,12 @@ static void add_feed(struct kd_emit_target *target)
         add_call(target, feed->calls[i]);
 }
 
+/* Also when it is of a global batch of another size: ranks' shares are uneven, and what is recorded has to be so on all of them. */
 static bool is_made_for(const struct kd_pass *pass, const struct kd_batch *batch)
 {
     const struct kd_batch *made = &pass->batch;
-    return pass->used > 0 && made->n == batch->n && made->x == batch->x &&
-           made->tokens == batch->tokens && made->labels == batch->labels &&
+    return pass->used > 0 && made->n == batch->n && made->n_global == batch->n_global &&
+           made->x == batch->x && made->tokens == batch->tokens && made->labels == batch->labels &&
            made->other_labels == batch->other_labels && made->targets == batch->targets &&
            made->samples == batch->samples && made->turn == batch->turn &&
            kd_feed_is_same(&pass->feed, feed_of(batch));
@@ -364,6 +365,7 @@ void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_ba
     for (int t = 0; t < plan->n_tensors; t++)
         target.written[t] = adds;
     add_feed(&target);
+    target.node = 0; /* what follows is the forward pass's, and counts as the first layer's */
     if (!adds) {
         add_zero_sums(&target);
         add_factors(&target);
