@@ -9,6 +9,10 @@
  * On a queue that records (device.h) they are recorded, and take place whenever that is replayed: on all ranks alike. Then the recordings
  * are freed before close. A replay after a failure does nothing, its ops neither.
  *
+ * Where the library's own end hangs, in an open that fails, in close or abort, a thread in it is left behind, and the caller told. What was
+ * summed before is right, the ranks can sum in another way, and the process can go on to its end, which should not be by exit(), as that
+ * might wait for the thread. In the middle, in wait or a sum, the process ends where it hangs.
+ *
  * Whether two ranks share a GPU, and which sets of ranks keep their collective for the next trial, is the caller's business. */
 #ifndef KD_KERNELS_COLLECTIVE_H
 #define KD_KERNELS_COLLECTIVE_H
@@ -34,6 +38,7 @@ struct kd_collective_options {
     /* Asked now and then while open waits for the other ranks; true: one of them will not come. NULL: nobody knows. */
     bool (*is_in_vain)(void *ud);
     void *ud;
+    bool *leaves_a_thread; /* set by an open that fails and leaves one behind; or NULL */
 };
 
 struct kd_collectives {
@@ -42,16 +47,15 @@ struct kd_collectives {
     /* For one open by all ranks. -1: what is missing on this machine, and what to do. */
     int (*make_id)(struct kd_collective_id *id, struct kd_error *err);
 
-    /* Returns when all ranks have come. -1: text; nothing is left open, and the other ranks fail when they learn that it is in vain, or
-     * when their deadline has passed. */
+    /* Returns when all ranks have come. -1: text; nothing is left open, but maybe a thread (options->leaves_a_thread, and the text), and
+     * the other ranks fail when they learn that it is in vain, or when their deadline has passed. */
     int (*open)(struct kd_collective **collective, const struct kd_collective_options *options,
                 struct kd_error *err);
     /* Waits for all ranks to close, and for what is queued. -1: text, also of a failure that wait has told before. It is
-     * closed in any case, but where the library's own end hangs, a thread in it is left behind: what was summed before is right, and
-     * the process can go on to its end, which should not be by exit(), as that might wait for the thread. NULL is fine. */
+     * closed in any case, but may leave a thread behind. NULL is fine. */
     int (*close)(struct kd_collective *collective, struct kd_error *err);
-    /* Ends it without the other ranks. */
-    void (*abort)(struct kd_collective *collective);
+    /* Ends it without the other ranks. -1: text; it is ended too, but leaves a thread behind. */
+    int (*abort)(struct kd_collective *collective, struct kd_error *err);
 
     /* values[0 .. n): the sums over the ranks, for all of them. Queued when it returns, not done; the first one, and one
      * whose connections are new, may take as long as these take to be made. */

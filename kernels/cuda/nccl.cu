@@ -40,13 +40,19 @@ struct freeing {
     int (*call)(struct kd_nccl_comm *);
     struct kd_nccl_comm *comm;
     const char *name;
+    int gpu; /* of the communicator: the call's thread has to have it as its current one */
 };
 
+/* A fresh thread's current GPU is the first, where NCCL would make a context for every rank. Returns what CUDA says to another one;
+ * without it the call is not made. */
 static int make_call(void *argument)
 {
     struct freeing freeing = *(struct freeing *)argument;
     free(argument);
-    return freeing.call(freeing.comm);
+    cudaError_t error = cudaSetDevice(freeing.gpu);
+    if (error == cudaSuccess)
+        freeing.call(freeing.comm);
+    return error;
 }
 
 /* In the middle of a training the process ends: nothing on the GPU is of use any more, and a new gang goes on from the checkpoint. */
@@ -58,18 +64,42 @@ static void free_or_end(struct kd_collective *c, struct freeing freeing, double 
     kd_nccl_watchdog_stop(watchdog);
 }
 
-/* At the end all that was to be summed is, and told: that NCCL does not end must not make a failure of it. */
+/* Behind what failure says already. */
+static void add_to_failure(struct kd_collective *c, const char *text)
+{
+    size_t length = strlen(c->failure.text);
+    snprintf(c->failure.text + length, sizeof c->failure.text - length, "%s%s",
+             length > 0 ? "\n" : "", text);
+}
+
+static void tell_of_leaving(struct kd_collective *c, const char *why)
+{
+    char text[400];
+    snprintf(text, sizeof text,
+             "NCCL: rank %d of %d %s: %s; it is left to the end of the process%s", c->rank, c->size,
+             c->is_open ? "closes" : "joins", why,
+             c->is_open ? ", and what was trained is not touched by it" : "");
+    add_to_failure(c, text);
+    c->has_failed = true;
+    c->leaves_a_thread = true;
+}
+
+/* Before all have joined nothing is lost, and the ranks can sum without NCCL. At the end all that was to be summed is, and told: that
+ * NCCL does not end must not make a failure of it. A communicator that stays has NCCL's own threads, and counts as one in any case. */
 static void free_or_leave(struct kd_collective *c, struct freeing freeing, double limit_s)
 {
+    char why[200];
+    int error = cudaSuccess;
     struct freeing *argument = KD_NEW(struct freeing);
     *argument = freeing;
-    if (kd_nccl_call_within(limit_s, make_call, argument))
+    if (!kd_nccl_call_within(limit_s, make_call, argument, &error))
+        snprintf(why, sizeof why, "%s has not returned for %g s", freeing.name, limit_s);
+    else if (error != cudaSuccess)
+        snprintf(why, sizeof why, "%s is not called, as its thread cannot have GPU %d: %s",
+                 freeing.name, freeing.gpu, cudaGetErrorString((cudaError_t)error));
+    else
         return;
-    kd_fail(&c->failure,
-            "NCCL: rank %d of %d closes: %s has not returned for %g s, and is left to the end of "
-            "the process; what was trained is not touched by it",
-            c->rank, c->size, freeing.name, limit_s);
-    c->has_failed = true;
+    tell_of_leaving(c, why);
 }
 
 /* They should be short: 5 s, or less where the deadline is short, are too long. */
@@ -77,7 +107,8 @@ static void release(struct kd_collective *c, struct freeing freeing)
 {
     const double most_s = 5;
     double limit_s = 5 * c->deadline_s < most_s ? 5 * c->deadline_s : most_s;
-    (c->is_closing ? free_or_leave : free_or_end)(c, freeing, limit_s);
+    bool may_stay = c->is_closing || !c->is_open;
+    (may_stay ? free_or_leave : free_or_end)(c, freeing, limit_s);
     c->comm = NULL;
 }
 
@@ -86,7 +117,7 @@ static void release(struct kd_collective *c, struct freeing freeing)
 static void abandon(struct kd_collective *c)
 {
     if (c->comm && c->n_recorded == 0)
-        release(c, {c->nccl->ncclCommAbort, c->comm, "ncclCommAbort"});
+        release(c, {c->nccl->ncclCommAbort, c->comm, "ncclCommAbort", c->gpu});
     c->comm = NULL;
 }
 
@@ -96,9 +127,7 @@ static int give_up(struct kd_collective *c)
     struct kd_str record = {};
     c->has_failed = true;
     kd_nccl_record_text(&c->record, kd_clock_mono_us(), &record);
-    size_t length = strlen(c->failure.text);
-    snprintf(c->failure.text + length, sizeof c->failure.text - length, "\n%s",
-             kd_str_text(&record));
+    add_to_failure(c, kd_str_text(&record));
     kd_str_release(&record);
     abandon(c);
     return -1;
@@ -240,6 +269,7 @@ static struct kd_collective *collective_new(const struct kd_nccl *nccl,
     c->deadline_s = options->deadline_s;
     c->is_in_vain = options->is_in_vain;
     c->ud = options->ud;
+    KD_CUDA(cudaGetDevice(&c->gpu));
     return c;
 }
 
@@ -252,6 +282,8 @@ static int open_collective(struct kd_collective **collective,
     struct kd_collective *c = collective_new(nccl, options);
     if (join(c, &options->id) < 0) {
         tell(c, err);
+        if (c->leaves_a_thread && options->leaves_a_thread)
+            *options->leaves_a_thread = true;
         free(c);
         return -1;
     }
@@ -267,7 +299,7 @@ static int finalize(struct kd_collective *c)
     if (c->has_failed ||
         kd_nccl_settle(c, c->nccl->ncclCommFinalize(c->comm), "ncclCommFinalize") < 0)
         return -1;
-    release(c, {c->nccl->ncclCommDestroy, c->comm, "ncclCommDestroy"});
+    release(c, {c->nccl->ncclCommDestroy, c->comm, "ncclCommDestroy", c->gpu});
     return c->has_failed ? -1 : 0;
 }
 
@@ -284,11 +316,13 @@ static int close_collective(struct kd_collective *c, struct kd_error *err)
     return status;
 }
 
-static void abort_collective(struct kd_collective *c)
+static int abort_collective(struct kd_collective *c, struct kd_error *err)
 {
     c->is_closing = true;
     abandon(c);
+    int status = c->leaves_a_thread ? tell(c, err) : 0;
     free(c);
+    return status;
 }
 
 /* ---- waiting */

@@ -15,8 +15,10 @@ struct kd_collective {
     bool has_failed;           /* for the reason in failure: nothing is done any more */
     int n_recorded;            /* sums that recordings have, which are not dropped yet */
     bool is_closing;           /* what hangs now is left behind, and the process goes on */
+    bool leaves_a_thread;      /* that hangs in NCCL: one of its ends was left behind */
     int rank, size;
-    bool is_open; /* all ranks have come together */
+    int gpu;      /* CUDA's number of the one that it was opened on */
+    bool is_open; /* all ranks have come together; what hangs before is left behind too */
     double deadline_s;
     bool (*is_in_vain)(void *ud); /* to wait for the others: while they come together; or NULL */
     void *ud;

@@ -106,6 +106,7 @@ struct bounded_call {
     bool has_returned, is_left;
     int (*call)(void *argument);
     void *argument;
+    int result;
 };
 
 static void free_call(struct bounded_call *bounded)
@@ -118,8 +119,9 @@ static void free_call(struct bounded_call *bounded)
 static void *make_call(void *argument)
 {
     struct bounded_call *bounded = argument;
-    bounded->call(bounded->argument);
+    int result = bounded->call(bounded->argument);
     pthread_mutex_lock(&bounded->mutex);
+    bounded->result = result;
     bounded->has_returned = true;
     bool is_left = bounded->is_left;
     pthread_cond_signal(&bounded->returned);
@@ -142,7 +144,7 @@ static bool wait_for_return(struct bounded_call *bounded, double limit_s)
     return has_returned;
 }
 
-bool kd_nccl_call_within(double limit_s, int (*call)(void *argument), void *argument)
+bool kd_nccl_call_within(double limit_s, int (*call)(void *argument), void *argument, int *result)
 {
     pthread_t thread;
     struct bounded_call *bounded = KD_NEW(struct bounded_call);
@@ -158,6 +160,7 @@ bool kd_nccl_call_within(double limit_s, int (*call)(void *argument), void *argu
         return false;
     }
     pthread_join(thread, NULL);
+    *result = bounded->result;
     free_call(bounded);
     return true;
 }

@@ -12,8 +12,8 @@ struct kd_nccl_watchdog;
 struct kd_nccl_watchdog *kd_nccl_watchdog_start(double limit_s, const char *call, const char *text);
 void kd_nccl_watchdog_stop(struct kd_nccl_watchdog *watchdog);
 
-/* call(argument) in a thread of its own. False: it has not returned within limit_s seconds, or there is no thread for it; it is left to
- * itself. */
-bool kd_nccl_call_within(double limit_s, int (*call)(void *argument), void *argument);
+/* call(argument) in a thread of its own, which has nothing that is each thread's own, as CUDA's current device. *result: what it returned.
+ * False: it has not within limit_s seconds, and is left to itself, or there is no thread for it; *result is as before. */
+bool kd_nccl_call_within(double limit_s, int (*call)(void *argument), void *argument, int *result);
 
 #endif

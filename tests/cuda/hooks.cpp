@@ -15,6 +15,7 @@ void kd_sim_close_memory();
 int kd_sim_finish_streams();
 int kd_sim_is_capturing(void *stream);
 int kd_sim_may_wait();
+int kd_sim_current_gpu();
 void kd_sim_hold_streams(int held);
 long kd_sim_n_calls(const char *name);
 void kd_sim_give(void *stream, void (*work)(void *), void *ud, void (*drop)(void *));
@@ -57,6 +58,12 @@ void kd_sim_hold_streams(int held)
 int kd_sim_may_wait()
 {
     return kd_sim::check_unsafe() == cudaSuccess;
+}
+
+/* Of the thread that asks. */
+int kd_sim_current_gpu()
+{
+    return kd_sim::current_gpu();
 }
 
 /* work(ud) at the end of the stream, or each time that a graph comes to it; drop(ud) when that cannot be any more. */

@@ -43,6 +43,7 @@ enum setting {
     VERSION,       /* version=21210 is what it says of itself */
     STAYS_AWAY,    /* stays_away=2 is what joining is refused with, before anybody else sees it */
     INIT,          /* init=5 is what joining ends with */
+    INIT_OF,       /* init_of=r: only for that rank, whoever else misbehaves */
     DELAY,         /* delay=n: n times "in progress" before anything is done */
     CAPTURE_FAILS, /* capture_fails=k: the k-th that is captured cannot be */
     FAIL, /* fail=k: the k-th collective (a group is one) cannot be issued; launched with a graph: ends with an error */
@@ -59,6 +60,7 @@ static const char *const setting_names[N_SETTINGS] = {
     [VERSION] = "version=",
     [STAYS_AWAY] = "stays_away=",
     [INIT] = "init=",
+    [INIT_OF] = "init_of=",
     [DELAY] = "delay=",
     [CAPTURE_FAILS] = "capture_fails=",
     [FAIL] = "fail=",
@@ -114,6 +116,14 @@ static void check_that_nothing_captures(void)
     find_in_sim("kd_sim_may_wait", &ask);
     if (ask && !ask())
         abort();
+}
+
+/* 0 where the program has no sim. */
+static int current_gpu(void)
+{
+    int (*ask)(void);
+    find_in_sim("kd_sim_current_gpu", &ask);
+    return ask ? ask() : 0;
 }
 
 static void give_sim(void *stream, int (*work)(void *), void *ud, void (*drop)(void *))
@@ -174,6 +184,7 @@ struct kd_nccl_comm {
     size_t room_bytes;
     char path[sizeof(struct kd_collective_id)];
     int rank, size;
+    int gpu;
     enum state state;
     int result; /* KD_NCCL_IN_PROGRESS: what is not done yet is asked for */
     int n_delays, n_until_error;
@@ -345,7 +356,7 @@ static int join(struct kd_nccl_comm *comm)
         return KD_NCCL_IN_PROGRESS;
     unlink(comm->path); /* by the first that sees it; it fails for the others */
     comm->state = JOINED;
-    int result = own_setting(comm, INIT);
+    int result = setting(INIT_OF, comm->rank) == comm->rank ? own_setting(comm, INIT) : 0;
     return result ? fail_with(result, "the stand-in was told to fail") : KD_NCCL_SUCCESS;
 }
 
@@ -434,6 +445,7 @@ int ncclCommInitRankConfig(struct kd_nccl_comm **comm, int size, struct kd_colle
         return KD_NCCL_SYSTEM_ERROR;
     made->rank = rank;
     made->size = size;
+    made->gpu = current_gpu();
     memcpy(made->path, id.bytes, sizeof id.bytes);
     if (map_room(made) != KD_NCCL_SUCCESS) {
         free(made);
@@ -455,7 +467,7 @@ int ncclCommFinalize(struct kd_nccl_comm *comm)
     return KD_NCCL_IN_PROGRESS;
 }
 
-static bool is_hanging;
+static atomic_bool is_hanging;
 
 /* A library whose thread hangs has an end that waits for it, as exit() would. */
 __attribute__((destructor)) static void wait_for_threads(void)
@@ -464,8 +476,16 @@ __attribute__((destructor)) static void wait_for_threads(void)
         pause();
 }
 
+/* A thread whose current GPU is another one would leave a context there. */
+static void check_gpu(const struct kd_nccl_comm *comm)
+{
+    if (current_gpu() != comm->gpu)
+        abort();
+}
+
 int ncclCommDestroy(struct kd_nccl_comm *comm)
 {
+    check_gpu(comm);
     is_hanging = own_setting(comm, DESTROY_HANGS) != 0;
     if (comm->state != LEFT)
         abort(); /* NCCL would block */
@@ -478,6 +498,8 @@ int ncclCommDestroy(struct kd_nccl_comm *comm)
 int ncclCommAbort(struct kd_nccl_comm *comm)
 {
     check_that_nothing_captures();
+    check_gpu(comm);
+    is_hanging = own_setting(comm, ABORT_HANGS) != 0;
     while (own_setting(comm, ABORT_HANGS) || comm->n_captured > 0)
         pause();
     if (comm->state == JOINING)

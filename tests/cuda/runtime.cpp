@@ -88,7 +88,12 @@ static int n_gpus()
     return text ? atoi(text) : 0;
 }
 
-static int gpu;
+static thread_local int gpu; /* as with CUDA: a new thread begins with the first */
+
+int kd_sim::current_gpu()
+{
+    return gpu;
+}
 
 cudaError_t cudaGetDeviceCount(int *count)
 {
@@ -100,7 +105,8 @@ cudaError_t cudaSetDevice(int device)
 {
     if (device < 0 || device >= std::max(n_gpus(), 1))
         return cudaErrorInvalidDevice;
-    gpu = device;
+    if (RESULT == cudaSuccess)
+        gpu = device;
     return RESULT;
 }
 

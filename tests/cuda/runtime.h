@@ -127,6 +127,9 @@ namespace kd_sim
 
 /* From now on the call of that name fails with that error; NULL: none does. */
 void fail_call(const char *name, cudaError_t error);
+
+/* Of the thread that asks: CUDA's current device. */
+int current_gpu();
 cudaError_t result_of(const char *name);
 
 /* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress);

@@ -865,6 +865,106 @@ static void an_abort_that_hangs_in_a_close_is_told_of_and_left(void **)
     gang_free(gang);
 }
 
+/* floats[0]: does it leave a thread? */
+static void open_and_ask(struct seat *seat)
+{
+    struct kd_error err = {};
+    bool leaves_a_thread = false;
+    struct kd_collective_options options = gang_options(seat, SHORT_S);
+    options.leaves_a_thread = &leaves_a_thread;
+    int64_t start = kd_clock_mono_us();
+    int status = nccl->open(&seat->collective, &options, &err);
+    gang_note(seat, status, start, &err);
+    seat->notes->floats[0] = leaves_a_thread;
+}
+
+static void check_failed_open(const char *misbehaviour, bool leaves_a_thread,
+                              const char *const *wanted)
+{
+    struct gang *gang = gang_new();
+    gang_run(gang, 1, misbehaviour, open_and_ask);
+    assert_failed(&gang->ranks[0], wanted);
+    assert_int_equal(gang->ranks[0].floats[0] != 0, leaves_a_thread);
+    gang_free(gang);
+}
+
+static void an_abort_that_hangs_in_an_open_is_told_of_and_left(void **)
+{
+    const char *wanted[] = {"NCCL: rank 0 of 1: ncclCommInitRankConfig: unhandled system error",
+                            "\nNCCL: rank 0 of 1 joins: ncclCommAbort has not returned for 1 s",
+                            NULL};
+    check_failed_open("init=2,abort_hangs=1", true, wanted);
+    const char *wanted_of_clean[] = {wanted[0], NULL};
+    check_failed_open("init=2", false, wanted_of_clean);
+}
+
+static void abort_and_note(struct seat *seat)
+{
+    struct kd_error err = {};
+    int64_t start = kd_clock_mono_us();
+    int status = nccl->abort(seat->collective, &err);
+    gang_note(seat, status, start, &err);
+}
+
+static void an_abort_that_hangs_after_an_open_is_told_of_and_left(void **)
+{
+    const char *wanted[] = {"NCCL: rank 0 of 1 closes: ncclCommAbort has not returned for 1 s",
+                            NULL};
+    struct gang *gang = gang_new();
+    gang_run(gang, 1, "abort_hangs=1", [=](struct seat *seat) {
+        gang_open(seat, SHORT_S);
+        abort_and_note(seat);
+    });
+    assert_failed(&gang->ranks[0], wanted);
+    gang_free(gang);
+}
+
+/* ---- the GPU of the thread that frees; the stand-in ends the process where it is another one */
+
+template <class Body> static void on_second_gpu(const char *misbehaviour, Body body)
+{
+    struct gang *gang = gang_new();
+    setenv("KATYDID_SIM_GPUS", "2", 1);
+    gang_run(gang, 1, misbehaviour, [=](struct seat *seat) {
+        KD_CUDA(cudaSetDevice(1));
+        body(seat);
+    });
+    unsetenv("KATYDID_SIM_GPUS");
+    assert_int_equal(gang->ranks[0].exit_status, 0);
+    assert_int_equal(n_files(), 0);
+    gang_free(gang);
+}
+
+static void a_communicator_is_freed_on_its_own_gpu(void **)
+{
+    on_second_gpu("init=2", open_and_ask);
+    on_second_gpu(NULL, [](struct seat *seat) {
+        open_or_end(seat);
+        close_or_end(seat);
+    });
+    on_second_gpu(NULL, [](struct seat *seat) {
+        open_or_end(seat);
+        abort_and_note(seat);
+        if (seat->notes->status < 0)
+            _exit(EXIT_FAILURE);
+    });
+}
+
+static void a_communicator_whose_gpu_cannot_be_had_is_left(void **)
+{
+    const char *wanted[] = {"NCCL: rank 0 of 1 closes: ncclCommDestroy is not called, as its "
+                            "thread cannot have GPU 0: ",
+                            "what was trained is not touched", NULL};
+    struct gang *gang = gang_new();
+    gang_run(gang, 1, NULL, [](struct seat *seat) {
+        open_or_end(seat);
+        kd_sim::fail_call("cudaSetDevice", cudaErrorIllegalAddress);
+        gang_close(seat);
+    });
+    assert_failed(&gang->ranks[0], wanted);
+    gang_free(gang);
+}
+
 /* ---- waiting in vain */
 
 static bool has_failed_elsewhere(void *ud)
@@ -900,7 +1000,7 @@ static void an_abort_waits_for_nobody(void **)
     gang_run(gang, 2, NULL, [=](struct seat *seat) {
         open_or_end(seat);
         if (seat->rank == 0)
-            nccl->abort(seat->collective);
+            abort_and_note(seat);
     });
     assert_all_ended_well(gang, 2);
     gang_free(gang);
@@ -950,6 +1050,10 @@ int main()
         cmocka_unit_test(an_abort_that_hangs_ends_the_process_with_the_reason),
         cmocka_unit_test(a_destroy_that_hangs_is_told_of_and_left),
         cmocka_unit_test(an_abort_that_hangs_in_a_close_is_told_of_and_left),
+        cmocka_unit_test(an_abort_that_hangs_in_an_open_is_told_of_and_left),
+        cmocka_unit_test(an_abort_that_hangs_after_an_open_is_told_of_and_left),
+        cmocka_unit_test(a_communicator_is_freed_on_its_own_gpu),
+        cmocka_unit_test(a_communicator_whose_gpu_cannot_be_had_is_left),
         cmocka_unit_test(who_waits_in_vain_ends_when_it_is_told),
         cmocka_unit_test(an_abort_waits_for_nobody),
         cmocka_unit_test(closing_nothing_is_fine),

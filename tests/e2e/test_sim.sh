@@ -173,6 +173,11 @@ unset KATYDID_COMM_DEADLINE
 # An end that hangs is told of, and no failure of what was trained.
 KATYDID_NCCL_STANDIN='destroy_hangs=1' expect_exit 0 "${two[@]}" mlp.yaml +device=cuda epochs=1
 expect_in err 'succeeded' 'ncclCommDestroy has not returned for 5 s'
+# So is one of a gang that cannot join: it sums by way of the host. Rank 0 has joined, and gives that up.
+KATYDID_NCCL_STANDIN='init=2,init_of=1,abort_hangs=1' expect_exit 0 "${two[@]}" mlp.yaml +device=cuda epochs=1
+expect_in err 'succeeded' 'the ranks sum through the host.s memory: NCCL: rank 1 of 2: ncclCommInitRankConfig' \
+    'NCCL: rank 1 of 2 joins: ncclCommAbort has not returned for 5 s' \
+    'NCCL: rank 0 of 2 closes: ncclCommAbort has not returned for 5 s'
 export KATYDID_NCCL=/nonexistent
 
 # A training that diverges is found while the host is steps ahead, by one rank as by two.

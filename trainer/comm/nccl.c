@@ -36,27 +36,45 @@ static int make_id(struct kd_comm *comm, const struct kd_device *device,
     return 0;
 }
 
+/* The process can go on, and sum by way of the host. */
+static void note_left_thread(struct kd_comm *comm, const struct kd_error *problem)
+{
+    kd_warn("%s", problem->text);
+    comm->leaves_a_thread = true;
+}
+
+/* To close it would be to wait for the others. */
+static void abort_collective(struct kd_nccl_gang *gang, const struct kd_device *device)
+{
+    struct kd_error problem;
+    if (device->collectives->abort(gang->collective, &problem) < 0)
+        note_left_thread(gang->comm, &problem);
+}
+
 /* Every rank knows how all have fared when it returns. A rank that only waited in vain has no reason of its own to tell. */
 static int come_together(struct kd_nccl_gang *gang, const struct kd_device *device,
                          const struct kd_collective_id *id, struct kd_error *err)
 {
     struct kd_comm *comm = gang->comm;
     struct kd_rollcall rollcall;
+    bool leaves_a_thread = false;
     struct kd_collective_options options = {.id = *id,
                                             .rank = comm->rank,
                                             .size = comm->size,
                                             .deadline_s = comm->deadline_s,
                                             .is_in_vain = kd_rollcall_is_in_vain,
-                                            .ud = &rollcall};
+                                            .ud = &rollcall,
+                                            .leaves_a_thread = &leaves_a_thread};
     kd_rollcall_begin(&rollcall, comm);
     bool failed = device->collectives->open(&gang->collective, &options, err) < 0;
     bool has_reason = failed && !rollcall.is_in_vain;
     kd_rollcall_end(&rollcall, has_reason);
+    if (leaves_a_thread)
+        note_left_thread(comm, err);
     if (!kd_comm_any_failed(comm, has_reason, err))
         return 0;
     if (!failed)
-        device->collectives->abort(
-            gang->collective); /* to close it would be to wait for the others */
+        abort_collective(gang, device);
     return -1;
 }
 
@@ -78,10 +96,8 @@ int kd_nccl_gang_open(struct kd_nccl_gang *gang, struct kd_comm *comm,
 void kd_nccl_gang_close(struct kd_nccl_gang *gang)
 {
     struct kd_error problem;
-    if (gang->device && gang->device->collectives->close(gang->collective, &problem) < 0) {
-        kd_warn("%s", problem.text);
-        gang->comm->leaves_a_thread = true;
-    }
+    if (gang->device && gang->device->collectives->close(gang->collective, &problem) < 0)
+        note_left_thread(gang->comm, &problem);
     *gang = (struct kd_nccl_gang){0};
 }
 

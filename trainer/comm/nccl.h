@@ -16,7 +16,8 @@ struct kd_nccl_gang {
 };
 
 /* Collective, after every rank has opened its device. -1 on every rank, with the text on each: two ranks have the same GPU, NCCL is
- * missing, or the ranks do not come together: then all know at once, with the reason of the one that failed (rollcall.h). */
+ * missing, or the ranks do not come together: then all know at once, with the reason of the one that failed (rollcall.h). Where NCCL hangs as it
+ * gives that up, it is a warning, and marks the communicator as below. */
 int kd_nccl_gang_open(struct kd_nccl_gang *gang, struct kd_comm *comm,
                       const struct kd_device *device, struct kd_error *err);
 /* Collective; not open is fine. An end that is not clean is a warning, and marks the communicator (leaves_a_thread). */
