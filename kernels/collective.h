@@ -33,8 +33,8 @@ struct kd_collective_id {
 struct kd_collective_options {
     struct kd_collective_id id;
     int rank, size;
-    double
-        deadline_s; /* above 0: that open, one call of wait, the queueing of one sum, and close may take */
+    /* Above 0: that open, one call of wait, the queueing of one sum, and close may take. */
+    double deadline_s;
     /* Asked now and then while open waits for the other ranks; true: one of them will not come. NULL: nobody knows. */
     bool (*is_in_vain)(void *ud);
     void *ud;

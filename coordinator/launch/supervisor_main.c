@@ -2,13 +2,13 @@
  *
  *     katydid-supervisor DIR LOG GRACE_MS CWD -- PROGRAM ARG...
  *
- * Descriptor 3 is a socket to the coordinator. From there: 'r' a megabyte of the log is read, 'u' nobody reads it, 't' ask the gang to end (TERM, after the grace KILL), 'k' kill
- * it, end of file = the coordinator is gone: end the gang within 5 seconds. To there: 'o' = the log has grown; end of
- * file = the gang is over and DIR/exit says how.
+ * Descriptor 3 is a socket to the coordinator. From there: 'r' a megabyte of the log is read, 'u' nobody reads it, 't' ask the gang
+ * to end (TERM, after the grace KILL), 'k' kill it, end of file = the coordinator is gone: end the gang within 5 seconds. To there:
+ * 'o' = the log has grown; end of file = the gang is over and DIR/exit says how.
  *
- * A rank that finds its GPU out of memory says so in DIR/words (last_words.h). It holds DIR/lock as long as it lives, appends the gang's output to LOG (on a full disk it waits, and so does the gang
- * when its pipe is full: no line is lost), is a subreaper, and leaves only when no
- * process is below it. It uses no library, so that starting it costs nothing and nothing can hang it. */
+ * The supervisor holds DIR/lock as long as it lives, appends the gang's output to LOG (on a full disk it waits, and so does the gang
+ * when its pipe is full: no line is lost), is a subreaper, and leaves only when no process is below it. It uses no library, so that
+ * starting it costs nothing and nothing can hang it. A rank that finds its GPU out of memory says so in DIR/words (last_words.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

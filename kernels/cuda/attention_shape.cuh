@@ -21,19 +21,21 @@ struct kd_attention_shape {
 
     /* kind: 0, 1, 2 for q, k, v. */
     template <class T>
-    __device__ struct kd_head_rows<T> of_qkv(T *qkv, const kd_attention_place &place,
-                                             int kind) const {
+    __device__ kd_head_rows<T> of_qkv(T *qkv, const kd_attention_place &place, int kind) const
+    {
         int64_t stride = 3 * n_heads * size;
         return {qkv + place.sample * length * stride + (kind * n_heads + place.head) * size,
                 stride};
-    } template <class T>
-    __device__ struct kd_head_rows<T> of_y(T *y, const kd_attention_place &place) const {
+    }
+
+    template <class T> __device__ kd_head_rows<T> of_y(T *y, const kd_attention_place &place) const
+    {
         int64_t stride = n_heads * size;
         return {y + place.sample * length * stride + place.head * size, stride};
     }
+
     /* Where the row's log_sum and the like stand. */
-    __device__ int64_t
-    row_at(const kd_attention_place &place, int64_t t) const
+    __device__ int64_t row_at(const kd_attention_place &place, int64_t t) const
     {
         return (place.sample * n_heads + place.head) * length + t;
     }
