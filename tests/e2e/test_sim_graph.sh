@@ -44,22 +44,18 @@ expect_same_weights() {
 }
 
 expect_same_weights 1 mlp.yaml
-for zero in 0 1; do
-    for n in 2 3 4; do
-        expect_same_weights "$n" mlp.yaml "+zero=$zero"
-    done
-    expect_same_weights 2 cnn.yaml "+zero=$zero"
-    expect_same_weights 3 gpt.yaml "+zero=$zero" clipNorm=0
-done
+expect_same_weights 2 mlp.yaml +zero=0
+expect_same_weights 3 mlp.yaml +zero=1
+expect_same_weights 4 mlp.yaml +zero=0
+expect_same_weights 2 cnn.yaml +zero=1
+expect_same_weights 3 gpt.yaml +zero=0 clipNorm=0
 export KATYDID_CUBLASLT=${KATYDID_BIN%/}/../tests/liblt_standin.so KATYDID_CUBLASLT_FROM=1
 for n in 1 2; do
     expect_same_weights "$n" mlp.yaml +precision=fp16 batchSize=1 accumulate=1 epochs=2 loss.labelSmoothing=0 optimizer.lr=0.5
 done
 # Ranks whose shares of the last batch are not those of the others record it at the same step all the same.
-for zero in 0 1; do
-    expect_same_weights 2 mlp.yaml +precision=fp16 data.samples=61 accumulate=1 batchSize=10 "+zero=$zero"
-    expect_same_weights 2 mlp.yaml data.samples=61 accumulate=1 batchSize=10 "+zero=$zero"
-done
+expect_same_weights 2 mlp.yaml +precision=fp16 data.samples=61 accumulate=1 batchSize=10 +zero=0
+expect_same_weights 2 mlp.yaml data.samples=61 accumulate=1 batchSize=10 +zero=1
 export KATYDID_CUBLASLT=none
 
 # What each rank calls in an epoch more: five steps, of which the last has another size.
@@ -75,7 +71,7 @@ calls_of_an_epoch() {
     echo $((($(calls "$name") - before) / n))
 }
 plain=(mlp.yaml data.split.val=0)
-for way in '1 0' '2 0' '2 1' '3 1'; do
+for way in '1 0' '2 1' '3 0'; do
     read -r n zero <<<"$way"
     launches=$(calls_of_an_epoch cudaGraphLaunch "$n" "${plain[@]}" accumulate=1 "+zero=$zero")
     [ "$launches" = 5 ] || complain "$n ranks, zero $zero: $launches graphs are launched in 5 steps"
