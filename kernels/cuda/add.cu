@@ -47,7 +47,7 @@ void kd_cuda_add_row(struct kd_queue *queue, const struct kd_op_add_row *a)
 {
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        bool in_groups = kd_all_aligned(a->x, a->row, a->y) && a->columns % KD_GROUP<T> == 0;
+        bool in_groups = kd_in_groups<T>(a->columns, a->x, a->row, a->y);
         kd_map<T>(queue, a->rows * a->columns, in_groups,
                   add_row<T>{(const T *)a->x, a->row, (T *)a->y, a->columns});
     });

@@ -61,27 +61,13 @@ __device__ __forceinline__ void write(const struct backward &b, const kd_attenti
     kd_head_write(b.shape.of_qkv((T *)b.a.dqkv, place, kind), place, b.shape, sums, as_they_are);
 }
 
-/* What a block sees of its head. */
-template <class T> struct head {
-    kd_head_rows<const T> q, k, v, dy;
-};
-
-template <class T>
-__device__ __forceinline__ head<T> head_of(const struct backward &b,
-                                           const kd_attention_place &place)
-{
-    const T *qkv = (const T *)b.a.qkv;
-    return {b.shape.of_qkv(qkv, place, 0), b.shape.of_qkv(qkv, place, 1),
-            b.shape.of_qkv(qkv, place, 2), b.shape.of_y((const T *)b.a.dy, place)};
-}
-
 /* A block for 32 queries: all keys up to them. */
 template <class T> __global__ void __launch_bounds__(KD_THREADS) to_queries(struct backward b)
 {
     KD_HEAD_TILES(tiles);
     const kd_attention_shape &shape = b.shape;
     kd_attention_place place = kd_head_place(shape);
-    head<T> head = head_of<T>(b, place);
+    kd_head<T> head = shape.head((const T *)b.a.qkv, (const T *)b.a.dy, place);
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     float dq[KD_HEAD_EACH][KD_LANE_PARTS] = {};
     for (int64_t first = 0; first <= place.first; first += KD_HEAD_TILE) {
@@ -104,7 +90,7 @@ __global__ void __launch_bounds__(KD_THREADS) to_keys_and_values(struct backward
     KD_HEAD_TILES(tiles);
     const kd_attention_shape &shape = b.shape;
     kd_attention_place place = kd_head_place(shape);
-    head<T> head = head_of<T>(b, place);
+    kd_head<T> head = shape.head((const T *)b.a.qkv, (const T *)b.a.dy, place);
     int warp = (int)threadIdx.x / KD_WARP, lane = (int)threadIdx.x % KD_WARP;
     float dk[KD_HEAD_EACH][KD_LANE_PARTS] = {}, dv[KD_HEAD_EACH][KD_LANE_PARTS] = {};
     for (int64_t first = place.first; first < shape.length; first += KD_HEAD_TILE) {

@@ -48,18 +48,6 @@ template <class T, int SIZE> struct more_tiles {
     query queries[TILE<SIZE>];
 };
 
-/* What a block sees of its head. */
-template <class T> struct head {
-    kd_head_rows<const T> q, k, v, dy;
-};
-
-template <class T>
-__device__ __forceinline__ head<T> head_of(const arguments<T> &a, const kd_attention_place &place)
-{
-    return {a.shape.of_qkv(a.qkv, place, 0), a.shape.of_qkv(a.qkv, place, 1),
-            a.shape.of_qkv(a.qkv, place, 2), a.shape.of_y(a.dy, place)};
-}
-
 /* Zeros from the length on, where rows are zeros, too. */
 template <class T>
 __device__ __forceinline__ struct query query_of(const arguments<T> &a,
@@ -140,7 +128,7 @@ template <class T, int SIZE> __device__ __forceinline__ void go_to_queries(const
     typedef tiles<T, SIZE> of_block;
     KD_DYN_SHARED(of_block, tiles);
     kd_attention_place place = kd_tensor_place(a.shape, true);
-    head<T> head = head_of(a, place);
+    kd_head<T> head = a.shape.head(a.qkv, a.dy, place);
     int64_t length = a.shape.length, first_query = place.first + kd_warp_at() * KD_MMA;
     kd_sum_places places = begin(*tiles, head.q, head.dy, place.first, length);
     struct query queries[KD_SUMS_EACH];
@@ -195,7 +183,7 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
     typedef more_tiles<T, SIZE> of_block;
     KD_DYN_SHARED(of_block, tiles);
     kd_attention_place place = kd_tensor_place(a.shape, false);
-    head<T> head = head_of(a, place);
+    kd_head<T> head = a.shape.head(a.qkv, a.dy, place);
     int64_t length = a.shape.length, first_key = place.first + kd_warp_at() * KD_MMA;
     kd_sum_places places = begin(tiles->shared, head.k, head.v, place.first, length);
     kd_tensor_sums dk[SIZE / KD_MMA], dv[SIZE / KD_MMA];

@@ -10,6 +10,11 @@ template <class T> struct kd_head_rows {
     int64_t stride;
 };
 
+/* What a block of the backward pass sees of its head. */
+template <class T> struct kd_head {
+    kd_head_rows<const T> q, k, v, dy;
+};
+
 /* What a block works on. */
 struct kd_attention_place {
     int64_t sample, head, first; /* left row */
@@ -32,6 +37,13 @@ struct kd_attention_shape {
     {
         int64_t stride = n_heads * size;
         return {y + place.sample * length * stride + place.head * size, stride};
+    }
+
+    template <class T>
+    __device__ kd_head<T> head(const T *qkv, const T *dy, const kd_attention_place &place) const
+    {
+        return {of_qkv(qkv, place, 0), of_qkv(qkv, place, 1), of_qkv(qkv, place, 2),
+                of_y(dy, place)};
     }
 
     /* Where the row's log_sum and the like stand. */

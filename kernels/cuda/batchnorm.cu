@@ -225,7 +225,7 @@ void kd_cuda_batchnorm(struct kd_queue *queue, const struct kd_op_batchnorm *a)
     KD_LAUNCH(take_statistics, kd_blocks(n), KD_THREADS, 0, queue->stream, *a, saved, room);
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        bool in_groups = n % KD_GROUP<T> == 0 && kd_all_aligned(a->x, a->y);
+        bool in_groups = kd_in_groups<T>(n, a->x, a->y);
         kd_map<T>(queue, a->rows * n, in_groups,
                   normalize<T>{(const T *)a->x,
                                {room, room + n, room + 2 * n},
@@ -259,7 +259,7 @@ void kd_cuda_batchnorm_backward(struct kd_queue *queue, const struct kd_op_batch
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
         const T *y = mask_of<T>(a->activation, a->y);
-        bool in_groups = n % KD_GROUP<T> == 0 && kd_all_aligned(a->dy, a->x, y, a->dx);
+        bool in_groups = kd_in_groups<T>(n, a->dy, a->x, y, a->dx);
         kd_map<T>(
             queue, a->rows * n, in_groups,
             back<T>{(const T *)a->dy, (const T *)a->x, y, line, (T *)a->dx, n, a->beta != 0.0f});

@@ -138,11 +138,6 @@ struct add_parts {
     }
 };
 
-int64_t of_patch(const struct kd_window *window)
-{
-    return window->kernel * window->kernel * window->channels;
-}
-
 /* Enough parts of a sum over all pixels to fill a GPU, each long enough to be worth it. */
 int64_t parts_of(int64_t n_tiles, int64_t n_pixels)
 {
@@ -155,7 +150,7 @@ int64_t parts_of(int64_t n_tiles, int64_t n_pixels)
 template <class T> void forward(struct kd_queue *queue, const struct kd_op_conv2d *a)
 {
     kd_images images = kd_images_of(&a->window);
-    int64_t k = of_patch(&a->window);
+    int64_t k = kd_of_patch(a->window);
     kd_product(queue, patches<false, T>{(const T *)a->x, images},
                weights<T>{(const T *)a->weight, k}, kd_out_pixels(images), a->c_out, k, 1,
                put_biased<T>{(const T *)a->bias, (T *)a->y, a->c_out});
@@ -167,7 +162,7 @@ template <class T> void to_x(struct kd_queue *queue, const struct kd_op_conv2d_b
     int64_t channels = a->window.channels;
     int64_t k = a->window.kernel * a->window.kernel * a->c_out;
     kd_product(queue, windows_over<T>{(const T *)a->dy, images, a->c_out},
-               weights_turned<T>{(const T *)a->weight, of_patch(&a->window), channels, a->c_out},
+               weights_turned<T>{(const T *)a->weight, kd_of_patch(a->window), channels, a->c_out},
                kd_in_pixels(images), channels, k, 1,
                put_part<T>{(T *)a->dx, kd_in_pixels(images), channels, a->beta != 0.0f});
 }
@@ -176,7 +171,7 @@ template <class T>
 void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight *a)
 {
     kd_images images = kd_images_of(&a->window);
-    int64_t m = a->c_out, n = of_patch(&a->window), n_pixels = kd_out_pixels(images);
+    int64_t m = a->c_out, n = kd_of_patch(a->window), n_pixels = kd_out_pixels(images);
     int64_t n_parts = parts_of(kd_n_tiles(m, n), n_pixels);
     bool adds = a->beta != 0.0f, is_whole = n_parts == 1;
     float *sums = a->dweight;

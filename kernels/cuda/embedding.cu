@@ -58,7 +58,7 @@ __global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
 template <class T> void launch_add(struct kd_queue *queue, const struct kd_op_embedding_backward *a)
 {
     constexpr int GROUP = KD_GROUP<T>;
-    bool in_groups = a->columns % GROUP == 0 && kd_all_aligned(a->dy, a->dtable);
+    bool in_groups = kd_in_groups<T>(a->columns, a->dy, a->dtable);
     int64_t of_block = in_groups ? GROUP * KD_THREADS : KD_THREADS;
     int64_t n_tiles = (a->columns + of_block - 1) / of_block;
     auto kernel = in_groups ? add_rows<GROUP, T> : add_rows<1, T>;
@@ -71,7 +71,7 @@ void kd_cuda_embedding(struct kd_queue *queue, const struct kd_op_embedding *a)
 {
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        bool in_groups = kd_all_aligned(a->table, a->y) && a->columns % KD_GROUP<T> == 0;
+        bool in_groups = kd_in_groups<T>(a->columns, a->table, a->y);
         kd_map<T>(queue, a->rows * a->columns, in_groups,
                   look_up<T>{a->tokens, a->table, (T *)a->y, a->columns});
     });

@@ -16,6 +16,12 @@ static inline kd_images kd_images_of(const struct kd_window *window)
     return {*window, kd_window_out(window, window->h), kd_window_out(window, window->w)};
 }
 
+/* Values under one place of the window. */
+static inline int64_t kd_of_patch(const struct kd_window &window)
+{
+    return window.kernel * window.kernel * window.channels;
+}
+
 static inline int64_t kd_in_pixels(const kd_images &images)
 {
     return images.in.n * images.in.h * images.in.w;

@@ -154,16 +154,11 @@ __global__ void back(struct kd_op_layernorm_backward a, bool in_groups)
 
 /* ---- launches */
 
-template <class T, class... Pointers> bool in_groups_of(int64_t columns, Pointers... pointers)
-{
-    return columns % KD_GROUP<T> == 0 && kd_all_aligned(pointers...);
-}
-
 template <class Rows> void launch(struct kd_queue *queue, const struct kd_op_layernorm *a)
 {
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        bool in_groups = in_groups_of<T>(a->columns, a->x, a->y);
+        bool in_groups = kd_in_groups<T>(a->columns, a->x, a->y);
         auto kernel = in_groups && kd_is_held<Rows>(a->columns)
                           ? normalize<Rows, kd_row_held, T, values<T>>
                           : normalize<Rows, kd_row_read, T, values<T>>;
@@ -179,7 +174,7 @@ bool launch_summed(struct kd_queue *queue, const struct kd_op_add_layernorm *a)
     struct kd_op_layernorm norm = {};
     norm.weight = a->weight, norm.bias = a->bias, norm.y = a->y, norm.saved = a->saved;
     norm.rows = a->rows, norm.columns = a->columns, norm.epsilon = a->epsilon;
-    if (!in_groups_of<T>(a->columns, a->a, a->b, a->sum, a->y) || !kd_is_held<Rows>(a->columns))
+    if (!kd_in_groups<T>(a->columns, a->a, a->b, a->sum, a->y) || !kd_is_held<Rows>(a->columns))
         return false;
     auto kernel = normalize<Rows, kd_row_held, T, sums<T>>;
     KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, norm,
@@ -203,7 +198,7 @@ void launch_back(struct kd_queue *queue, const struct kd_op_layernorm_backward *
 {
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        bool in_groups = in_groups_of<T>(a->columns, a->x, a->dy, a->dx);
+        bool in_groups = kd_in_groups<T>(a->columns, a->x, a->dy, a->dx);
         auto kernel = in_groups && kd_is_held<Rows>(a->columns) ? back<Rows, kd_row_held, T>
                                                                 : back<Rows, kd_row_read, T>;
         KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a, in_groups);

@@ -110,12 +110,6 @@ template <class T> struct mean_of_window {
     }
 };
 
-/* Whether a group is of one pixel's channels and may be read at once. */
-template <class T, class... Pointers> bool in_groups_of(int64_t channels, Pointers... pointers)
-{
-    return channels % KD_GROUP<T> == 0 && kd_all_aligned(pointers...);
-}
-
 float share_of(const struct kd_window *window)
 {
     return 1.0f / (float)(window->kernel * window->kernel);
@@ -169,7 +163,7 @@ void kd_cuda_max_pool(struct kd_queue *queue, const struct kd_op_max_pool *a)
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
         kd_map<T>(queue, kd_out_pixels(images) * a->window.channels,
-                  in_groups_of<T>(a->window.channels, a->x, a->y, a->chosen),
+                  kd_in_groups<T>(a->window.channels, a->x, a->y, a->chosen),
                   max_of_window<T>{(const T *)a->x, (T *)a->y, a->chosen, images});
     });
 }
@@ -180,7 +174,7 @@ void kd_cuda_max_pool_backward(struct kd_queue *queue, const struct kd_op_max_po
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
         kd_map<T>(queue, kd_in_pixels(images) * a->window.channels,
-                  in_groups_of<T>(a->window.channels, a->dy, a->chosen, a->dx),
+                  kd_in_groups<T>(a->window.channels, a->dy, a->chosen, a->dx),
                   sum_of_windows<T>{(const T *)a->dy, a->chosen, (T *)a->dx, images, 1.0f});
     });
 }
@@ -191,7 +185,7 @@ void kd_cuda_avg_pool(struct kd_queue *queue, const struct kd_op_avg_pool *a)
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
         kd_map<T>(queue, kd_out_pixels(images) * a->window.channels,
-                  in_groups_of<T>(a->window.channels, a->x, a->y),
+                  kd_in_groups<T>(a->window.channels, a->x, a->y),
                   mean_of_window<T>{(const T *)a->x, (T *)a->y, images, share_of(&a->window)});
     });
 }
@@ -203,7 +197,7 @@ void kd_cuda_avg_pool_backward(struct kd_queue *queue, const struct kd_op_avg_po
         using T = decltype(stored);
         kd_map<T>(
             queue, kd_in_pixels(images) * a->window.channels,
-            in_groups_of<T>(a->window.channels, a->dy, a->dx),
+            kd_in_groups<T>(a->window.channels, a->dy, a->dx),
             sum_of_windows<T>{(const T *)a->dy, nullptr, (T *)a->dx, images, share_of(&a->window)});
     });
 }
@@ -225,7 +219,7 @@ void kd_cuda_mean_pool_backward(struct kd_queue *queue, const struct kd_op_mean_
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
         kd_map<T>(
-            queue, a->n * a->positions * a->channels, in_groups_of<T>(a->channels, a->dy, a->dx),
+            queue, a->n * a->positions * a->channels, kd_in_groups<T>(a->channels, a->dy, a->dx),
             spread_over_positions<T>{(const T *)a->dy, (T *)a->dx, a->positions, a->channels});
     });
 }

@@ -53,7 +53,7 @@ void kd_cuda_rotary(struct kd_queue *queue, const struct kd_op_rotary *a)
               a->size, (double)a->base);
     kd_by_storage(queue, [&](auto stored) {
         using T = decltype(stored);
-        bool in_groups = a->size / 2 % KD_GROUP<T> == 0 && kd_all_aligned(a->qkv);
+        bool in_groups = kd_in_groups<T>(a->size / 2, a->qkv);
         kd_map<T>(queue, n_turns * a->n * 2 * a->n_heads, in_groups, turn<T>{*a, turns});
     });
 }

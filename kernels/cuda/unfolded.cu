@@ -15,11 +15,6 @@ namespace
 
 /* ---- patches */
 
-int64_t of_patch(const struct kd_window &window)
-{
-    return window.kernel * window.kernel * window.channels;
-}
-
 /* The patches are the images themselves. */
 bool is_pointwise(const struct kd_window &window)
 {
@@ -77,11 +72,6 @@ template <class T> struct fold {
     }
 };
 
-template <class T> bool in_groups(const struct kd_window &window, const void *a, const void *b)
-{
-    return window.channels % KD_GROUP<T> == 0 && kd_all_aligned(a, b);
-}
-
 /* ---- images, some at a time */
 
 struct part {
@@ -96,7 +86,7 @@ struct part part_from(const struct kd_window &window, int64_t first)
 {
     struct kd_window some = window;
     kd_images whole = kd_images_of(&window);
-    int64_t of_image = whole.h * whole.w * of_patch(window);
+    int64_t of_image = whole.h * whole.w * kd_of_patch(window);
     int64_t most =
         is_pointwise(window) ? window.n : kd_max(KD_UNFOLDED_MOST / kd_max(of_image, 1), 1);
     some.n = kd_min(window.n - first, most);
@@ -160,7 +150,7 @@ void multiply(struct kd_queue *queue, const struct kd_lt_product &product)
 /* Room for a part's patches as type P: this op's scratch. */
 template <class P> P *room_for(struct kd_queue *queue, const struct part &part)
 {
-    size_t n = (size_t)(part.n_pixels * of_patch(part.images.in));
+    size_t n = (size_t)(part.n_pixels * kd_of_patch(part.images.in));
     return (P *)kd_cuda_scratch(queue, n * sizeof(P));
 }
 
@@ -173,9 +163,9 @@ template <class T> T *memory_for(struct kd_queue *queue, const struct part &part
 template <class T>
 void write_patches(struct kd_queue *queue, const struct part &part, const T *x, T *patches)
 {
-    int64_t n = of_patch(part.images.in);
+    int64_t n = kd_of_patch(part.images.in);
     if (!is_pointwise(part.images.in))
-        kd_map<T>(queue, part.n_pixels * n, in_groups<T>(part.images.in, x, patches),
+        kd_map<T>(queue, part.n_pixels * n, kd_in_groups<T>(part.images.in.channels, x, patches),
                   unfold<T>{x, patches, part.images, n});
 }
 
@@ -183,7 +173,7 @@ void write_patches(struct kd_queue *queue, const struct part &part, const T *x, 
 
 template <class T> bool conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
 {
-    int64_t k = of_patch(a->window);
+    int64_t k = kd_of_patch(a->window);
     struct part part = part_from(a->window, 0);
     for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
         const T *x = (const T *)a->x + inputs_before(a->window, part.first);
@@ -203,7 +193,7 @@ template <class T> bool conv2d(struct kd_queue *queue, const struct kd_op_conv2d
 template <class T>
 bool backward_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight *a)
 {
-    int64_t n = of_patch(a->window);
+    int64_t n = kd_of_patch(a->window);
     struct part part = part_from(a->window, 0);
     for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
         const T *x = (const T *)a->x + inputs_before(a->window, part.first);
@@ -235,7 +225,7 @@ bool backward_x_pointwise(struct kd_queue *queue, const struct kd_op_conv2d_back
  * a pixel is added up before anything is rounded. A pixel's patches are all in one part, that of its image. */
 template <class T> bool backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
 {
-    int64_t n = of_patch(a->window);
+    int64_t n = kd_of_patch(a->window);
     struct part part = part_from(a->window, 0);
     for (; part.first < a->window.n; part = part_from(a->window, part.first + part.images.in.n)) {
         const T *dy = (const T *)a->dy + outputs_before(part) * a->c_out;
@@ -247,7 +237,7 @@ template <class T> bool backward_x(struct kd_queue *queue, const struct kd_op_co
         if (part.first == 0 && !kd_lt_takes(queue, &product))
             return false;
         multiply(queue, product);
-        kd_map<T>(queue, part.n_inputs, in_groups<T>(a->window, patches, dx),
+        kd_map<T>(queue, part.n_inputs, kd_in_groups<T>(a->window.channels, patches, dx),
                   fold<T>{patches, dx, part.images, n, a->beta != 0.0f});
     }
     return a->window.n > 0;

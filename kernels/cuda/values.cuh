@@ -139,4 +139,10 @@ template <class... Pointers> bool kd_all_aligned(const Pointers *...pointers)
     return (((uintptr_t)pointers % 16 == 0) && ...);
 }
 
+/* The same, and whether none is of two rows: they have n values each. */
+template <class T, class... Pointers> bool kd_in_groups(int64_t n, const Pointers *...pointers)
+{
+    return n % KD_GROUP<T> == 0 && kd_all_aligned(pointers...);
+}
+
 #endif

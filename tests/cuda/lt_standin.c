@@ -7,7 +7,6 @@
  * a workspace. What an algorithm may write of the workspace is written.
  *
  * KATYDID_LT_STANDIN makes it misbehave: "refuse=2", see `enum setting`. kd_lt_standin_count tells a test what was asked. */
-#include <dlfcn.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include "kernels/cuda/lt_abi.h"
 #include "tests/cuda/lt_standin.h"
+#include "tests/cuda/standin.h"
 #include "tests/half.h"
 
 #define KD_LT_CALL(result, name, parameters) result name parameters;
@@ -47,9 +47,7 @@ static const char *const setting_names[N_SETTINGS] = {
 
 static int setting(enum setting which, int otherwise)
 {
-    const char *text = getenv("KATYDID_LT_STANDIN");
-    const char *at = text ? strstr(text, setting_names[which]) : NULL;
-    return at ? atoi(at + strlen(setting_names[which])) : otherwise;
+    return kd_standin_told("KATYDID_LT_STANDIN", setting_names[which], otherwise);
 }
 
 /* ---- what is asked of it */
@@ -470,8 +468,7 @@ static void multiply(void *ud)
 static void give(void *stream, const struct product *product)
 {
     void (*give_sim)(void *, void (*)(void *), void *, void (*)(void *)) = NULL;
-    void *symbol = dlsym(RTLD_DEFAULT, "kd_sim_give");
-    memcpy(&give_sim, &symbol, sizeof symbol);
+    kd_standin_find("kd_sim_give", &give_sim);
     struct product *kept = malloc(sizeof *kept);
     if (!give_sim || !kept)
         abort();

@@ -1,22 +1,21 @@
 /* nccl_standin.c - a library that answers to NCCL's names, for tests without a GPU: sums in the order of ranks, over memory that
  * the processes share.
  *
- * A communicator is a file that is mapped by all ranks and unlinked when all have come; the unique id is its path. Each rank has
- * a seat in it, through which its values pass in pieces. Nothing blocks: a call that needs ranks which are not there yet is "in
+ * A communicator is a file that is mapped by all ranks and unlinked when all have come; the unique id is its path. What is summed goes
+ * through it (nccl_seats.h). Nothing blocks: a call that needs ranks which are not there yet is "in
  * progress", and each ncclCommGetAsyncError goes on with it. It stays so until the sum is done, for which all that the streams were given
  * is done first.
  *
  * What a capturing stream is given is the graph's: a part of the work of the stream that it is launched on, which stays there until the
  * other ranks have come. As with NCCL a communicator does not end before the last graph that has something of it.
  *
- * It refuses what NCCL leaves undefined: calls before the last one is settled, ranks whose calls differ.
+ * It refuses what NCCL leaves undefined: calls before the last one is settled, ranks whose calls differ, or that launch the same one by a
+ * graph and by itself.
  *
  * KATYDID_NCCL_STANDIN makes it misbehave: "hang=2,rank=1", see `enum setting`. Device memory that the host cannot read is
  * opened by the sim's kd_sim_open_memory around every access, where the program has it. */
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,13 +27,15 @@
 #include <unistd.h>
 
 #include "kernels/cuda/nccl_abi.h"
+#include "tests/cuda/nccl_seats.h"
+#include "tests/cuda/standin.h"
 
 #define KD_NCCL_CALL(result, name, parameters) result name parameters;
 #include "kernels/cuda/nccl_calls.def"
 #undef KD_NCCL_CALL
 int ncclGetVersion(int *version);
 
-enum { SEAT_BYTES = 1 << 14, MAX_OPS = 64, LATE_BY = 5, STANDIN_VERSION = 22809 };
+enum { LATE_BY = 5, STANDIN_VERSION = 22809 };
 
 /* ---- how it misbehaves */
 
@@ -73,124 +74,23 @@ static const char *const setting_names[N_SETTINGS] = {
 
 static int setting(enum setting which, int otherwise)
 {
-    const char *text = getenv("KATYDID_NCCL_STANDIN");
-    const char *at = text ? strstr(text, setting_names[which]) : NULL;
-    return at ? atoi(at + strlen(setting_names[which])) : otherwise;
-}
-
-/* ---- the sim */
-
-/* Function pointers do not convert from void * in C. `to` is one; NULL: the program has no sim. */
-static void find_in_sim(const char *name, void *to)
-{
-    void *symbol = dlsym(RTLD_DEFAULT, name);
-    memcpy(to, &symbol, sizeof symbol);
-}
-
-static void call_sim(const char *name)
-{
-    void (*function)(void);
-    find_in_sim(name, &function);
-    if (function)
-        function();
-}
-
-static bool streams_are_done(void)
-{
-    int (*finish)(void);
-    find_in_sim("kd_sim_finish_streams", &finish);
-    return !finish || finish();
-}
-
-static bool is_captured(void *stream)
-{
-    int (*ask)(void *);
-    find_in_sim("kd_sim_is_capturing", &ask);
-    return ask && ask(stream);
-}
-
-/* NCCL's own calls of CUDA, when it frees a communicator, would fail in a thread that captures. */
-static void check_that_nothing_captures(void)
-{
-    int (*ask)(void);
-    find_in_sim("kd_sim_may_wait", &ask);
-    if (ask && !ask())
-        abort();
-}
-
-/* 0 where the program has no sim. */
-static int current_gpu(void)
-{
-    int (*ask)(void);
-    find_in_sim("kd_sim_current_gpu", &ask);
-    return ask ? ask() : 0;
-}
-
-static void give_sim(void *stream, int (*work)(void *), void *ud, void (*drop)(void *))
-{
-    void (*give)(void *, int (*)(void *), void *, void (*)(void *));
-    find_in_sim("kd_sim_give_until_done", &give);
-    give(stream, work, ud, drop);
-}
-
-/* Without the sim's hook nothing could hang, and a test of it would pass for no reason. */
-static void hold_streams(bool held)
-{
-    void (*hold)(int);
-    find_in_sim("kd_sim_hold_streams", &hold);
-    if (hold)
-        hold(held);
-    else if (held)
-        abort();
+    return kd_standin_told("KATYDID_NCCL_STANDIN", setting_names[which], otherwise);
 }
 
 /* ---- a communicator */
 
-struct seat {
-    atomic_llong n_posted,
-        n_taken;             /* pieces: that lie here or did; that this rank has taken from all */
-    unsigned long long call; /* what the piece belongs to */
-    alignas(64) char bytes[SEAT_BYTES];
-};
-
-struct room {
-    atomic_int n_joined, n_left;
-    struct seat seats[];
-};
-
-/* What every call is made of: n elements of every rank are summed, or those of the root copied, to the root or to all. */
-struct op {
-    const char *from;
-    char *to;
-    size_t bytes;
-    int type;
-    int root;        /* of what is copied */
-    bool is_sum;     /* else a copy */
-    bool is_for_all; /* a sum goes to all, else to the root */
-};
-
-/* Ops that are issued together, one after the other. */
-struct run {
-    struct op ops[MAX_OPS];
-    int n_ops, op_at;
-    size_t op_bytes; /* of the running one, done */
-    bool is_begun, has_posted;
-};
-
 enum state { JOINING, JOINED, LEAVING, LEFT };
 
 struct kd_nccl_comm {
-    struct room *room;
+    struct seats seats;
     size_t room_bytes;
     char path[sizeof(struct kd_collective_id)];
-    int rank, size;
     int gpu;
     enum state state;
     int result; /* KD_NCCL_IN_PROGRESS: what is not done yet is asked for */
     int n_delays, n_until_error;
     struct run run; /* what is in progress; of an open group, what it has so far */
     void *stream;   /* of the last call */
-    long long n_pieces;
     int n_launched, n_captures;
     int n_captured; /* that graphs have */
     bool is_hung;
@@ -206,7 +106,7 @@ static int fail_with(int result, const char *text)
 
 static bool misbehaves(const struct kd_nccl_comm *comm)
 {
-    return setting(ONLY_RANK, comm->rank) == comm->rank;
+    return setting(ONLY_RANK, comm->seats.rank) == comm->seats.rank;
 }
 
 static int own_setting(const struct kd_nccl_comm *comm, enum setting which)
@@ -220,118 +120,13 @@ static void delay(struct kd_nccl_comm *comm)
     comm->n_delays = own_setting(comm, DELAY);
 }
 
-/* ---- pieces */
+/* ---- what is issued */
 
-static size_t piece_of(const struct run *run)
-{
-    size_t left = run->ops[run->op_at].bytes - run->op_bytes;
-    return left < SEAT_BYTES ? left : SEAT_BYTES;
-}
-
-/* Nothing of a piece's seat may change before all ranks have taken the piece before. */
-static bool all_have_taken(const struct kd_nccl_comm *comm)
-{
-    for (int rank = 0; rank < comm->size; rank++)
-        if (atomic_load(&comm->room->seats[rank].n_taken) < comm->n_pieces)
-            return false;
-    return true;
-}
-
-static bool all_have_posted(const struct kd_nccl_comm *comm)
-{
-    for (int rank = 0; rank < comm->size; rank++)
-        if (atomic_load(&comm->room->seats[rank].n_posted) <= comm->n_pieces)
-            return false;
-    return true;
-}
-
-static unsigned long long name_of(const struct op *op)
-{
-    return (unsigned long long)op->bytes << 16 | (unsigned)op->root << 8 | (unsigned)op->type << 2 |
-           (unsigned)op->is_sum << 1 | op->is_for_all;
-}
-
-static void post(struct kd_nccl_comm *comm, struct run *run)
-{
-    const struct op *op = &run->ops[run->op_at];
-    struct seat *seat = &comm->room->seats[comm->rank];
-    if (op->is_sum || op->root == comm->rank) {
-        call_sim("kd_sim_open_memory");
-        memcpy(seat->bytes, op->from + run->op_bytes, piece_of(run));
-        call_sim("kd_sim_close_memory");
-    }
-    seat->call = name_of(op);
-    atomic_store(&seat->n_posted, comm->n_pieces + 1);
-    run->has_posted = true;
-}
-
-#define DEFINE_SUM(type)                                                                           \
-    static void sum_##type(const struct kd_nccl_comm *comm, char *to, size_t bytes)                \
-    {                                                                                              \
-        for (size_t at = 0; at < bytes; at += sizeof(type)) {                                      \
-            type sum = 0, value;                                                                   \
-            for (int rank = 0; rank < comm->size; rank++) {                                        \
-                memcpy(&value, comm->room->seats[rank].bytes + at, sizeof value);                  \
-                sum += value;                                                                      \
-            }                                                                                      \
-            memcpy(to + at, &sum, sizeof sum);                                                     \
-        }                                                                                          \
-    }
-DEFINE_SUM(float)
-DEFINE_SUM(double)
-
-static bool ranks_agree(const struct kd_nccl_comm *comm)
-{
-    for (int rank = 1; rank < comm->size; rank++)
-        if (comm->room->seats[rank].call != comm->room->seats[0].call)
-            return false;
-    return true;
-}
-
-static void take(struct kd_nccl_comm *comm, struct run *run)
-{
-    const struct op *op = &run->ops[run->op_at];
-    size_t bytes = piece_of(run);
-    char *to = op->to + run->op_bytes;
-    call_sim("kd_sim_open_memory");
-    if (!op->is_sum)
-        memcpy(to, comm->room->seats[op->root].bytes, bytes);
-    else if (op->is_for_all || op->root == comm->rank)
-        (op->type == KD_NCCL_FLOAT ? sum_float : sum_double)(comm, to, bytes);
-    call_sim("kd_sim_close_memory");
-    run->op_bytes += bytes;
-    run->has_posted = false;
-    comm->n_pieces++;
-    atomic_store(&comm->room->seats[comm->rank].n_taken, comm->n_pieces);
-}
-
-/* One piece of the running op, or what keeps it. */
-static int go_on(struct kd_nccl_comm *comm, struct run *run)
-{
-    if (!run->has_posted && !all_have_taken(comm))
-        return KD_NCCL_IN_PROGRESS;
-    if (!run->has_posted)
-        post(comm, run);
-    if (!all_have_posted(comm))
-        return KD_NCCL_IN_PROGRESS;
-    if (!ranks_agree(comm))
-        return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: the ranks' calls differ");
-    take(comm, run);
-    if (run->op_bytes == run->ops[run->op_at].bytes) {
-        run->op_at++;
-        run->op_bytes = 0;
-    }
-    return KD_NCCL_SUCCESS;
-}
-
-/* What it is made of stays, to be run again. */
 static int run_ops(struct kd_nccl_comm *comm, struct run *run)
 {
-    int result = KD_NCCL_SUCCESS;
-    while (result == KD_NCCL_SUCCESS && run->op_at < run->n_ops)
-        result = go_on(comm, run);
-    if (result == KD_NCCL_SUCCESS)
-        run->op_at = 0;
+    int result = kd_seats_run(&comm->seats, run);
+    if (result == KD_NCCL_INVALID_USAGE)
+        return fail_with(result, "the stand-in: the ranks' calls differ");
     return result;
 }
 
@@ -339,7 +134,7 @@ static int run_ops(struct kd_nccl_comm *comm, struct run *run)
 static int run_issued(struct kd_nccl_comm *comm)
 {
     struct run *run = &comm->run;
-    if (run->n_ops > 0 && !run->is_begun && !streams_are_done())
+    if (run->n_ops > 0 && !run->is_begun && !kd_standin_streams_are_done())
         return KD_NCCL_IN_PROGRESS;
     run->is_begun = true;
     int result = run_ops(comm, run);
@@ -352,17 +147,18 @@ static int run_issued(struct kd_nccl_comm *comm)
 
 static int join(struct kd_nccl_comm *comm)
 {
-    if (atomic_load(&comm->room->n_joined) < comm->size)
+    if (atomic_load(&comm->seats.room->n_joined) < comm->seats.size)
         return KD_NCCL_IN_PROGRESS;
     unlink(comm->path); /* by the first that sees it; it fails for the others */
     comm->state = JOINED;
-    int result = setting(INIT_OF, comm->rank) == comm->rank ? own_setting(comm, INIT) : 0;
+    int result =
+        setting(INIT_OF, comm->seats.rank) == comm->seats.rank ? own_setting(comm, INIT) : 0;
     return result ? fail_with(result, "the stand-in was told to fail") : KD_NCCL_SUCCESS;
 }
 
 static int leave(struct kd_nccl_comm *comm)
 {
-    if (atomic_load(&comm->room->n_left) < comm->size || comm->n_captured > 0)
+    if (atomic_load(&comm->seats.room->n_left) < comm->seats.size || comm->n_captured > 0)
         return KD_NCCL_IN_PROGRESS;
     comm->state = LEFT;
     return KD_NCCL_SUCCESS;
@@ -387,7 +183,7 @@ static int progress(struct kd_nccl_comm *comm)
 
 static int map_room(struct kd_nccl_comm *comm)
 {
-    comm->room_bytes = sizeof(struct room) + (size_t)comm->size * sizeof(struct seat);
+    comm->room_bytes = sizeof(struct room) + (size_t)comm->seats.size * sizeof(struct seat);
     int file = open(comm->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     void *room = MAP_FAILED;
     if (file >= 0 && ftruncate(file, (off_t)comm->room_bytes) == 0)
@@ -396,13 +192,13 @@ static int map_room(struct kd_nccl_comm *comm)
         close(file);
     if (room == MAP_FAILED)
         return fail_with(KD_NCCL_SYSTEM_ERROR, "the stand-in: no file for all ranks to map");
-    comm->room = room;
+    comm->seats.room = room;
     return KD_NCCL_SUCCESS;
 }
 
 static void free_comm(struct kd_nccl_comm *comm)
 {
-    munmap(comm->room, comm->room_bytes);
+    munmap(comm->seats.room, comm->room_bytes);
     free(comm);
 }
 
@@ -443,15 +239,15 @@ int ncclCommInitRankConfig(struct kd_nccl_comm **comm, int size, struct kd_colle
     struct kd_nccl_comm *made = calloc(1, sizeof *made);
     if (!made)
         return KD_NCCL_SYSTEM_ERROR;
-    made->rank = rank;
-    made->size = size;
-    made->gpu = current_gpu();
+    made->seats.rank = rank;
+    made->seats.size = size;
+    made->gpu = kd_standin_current_gpu();
     memcpy(made->path, id.bytes, sizeof id.bytes);
     if (map_room(made) != KD_NCCL_SUCCESS) {
         free(made);
         return KD_NCCL_SYSTEM_ERROR;
     }
-    atomic_fetch_add(&made->room->n_joined, 1);
+    atomic_fetch_add(&made->seats.room->n_joined, 1);
     delay(made);
     *comm = made;
     return KD_NCCL_IN_PROGRESS;
@@ -462,7 +258,7 @@ int ncclCommFinalize(struct kd_nccl_comm *comm)
     if (comm->result != KD_NCCL_SUCCESS || comm->state != JOINED)
         return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: finalized before it is settled");
     comm->state = LEAVING;
-    atomic_fetch_add(&comm->room->n_left, 1);
+    atomic_fetch_add(&comm->seats.room->n_left, 1);
     delay(comm);
     return KD_NCCL_IN_PROGRESS;
 }
@@ -479,7 +275,7 @@ __attribute__((destructor)) static void wait_for_threads(void)
 /* A thread whose current GPU is another one would leave a context there. */
 static void check_gpu(const struct kd_nccl_comm *comm)
 {
-    if (current_gpu() != comm->gpu)
+    if (kd_standin_current_gpu() != comm->gpu)
         abort();
 }
 
@@ -497,14 +293,14 @@ int ncclCommDestroy(struct kd_nccl_comm *comm)
 
 int ncclCommAbort(struct kd_nccl_comm *comm)
 {
-    check_that_nothing_captures();
+    kd_standin_check_that_nothing_captures();
     check_gpu(comm);
     is_hanging = own_setting(comm, ABORT_HANGS) != 0;
     while (own_setting(comm, ABORT_HANGS) || comm->n_captured > 0)
         pause();
     if (comm->state == JOINING)
         unlink(comm->path);
-    hold_streams(false);
+    kd_standin_hold_streams(false);
     free_comm(comm);
     return KD_NCCL_SUCCESS;
 }
@@ -556,7 +352,7 @@ static bool is_spoilt(struct kd_nccl_comm *comm, int *result)
     comm->n_until_error = own_setting(comm, LATE) == number ? LATE_BY : 0;
     comm->run.n_ops = 0;
     comm->is_hung = true;
-    hold_streams(true);
+    kd_standin_hold_streams(true);
     *result = KD_NCCL_SUCCESS;
     return true;
 }
@@ -608,9 +404,10 @@ static int capture(struct kd_nccl_comm *comm)
     if (!captured)
         return KD_NCCL_SYSTEM_ERROR;
     *captured = (struct captured){.comm = comm, .run = comm->run};
+    captured->run.is_captured = true;
     comm->run = (struct run){0};
     comm->n_captured++;
-    give_sim(comm->stream, run_captured, captured, drop_captured);
+    kd_standin_give_sim(comm->stream, run_captured, captured, drop_captured);
     delay(comm);
     return comm->result;
 }
@@ -618,7 +415,7 @@ static int capture(struct kd_nccl_comm *comm)
 static int launch(struct kd_nccl_comm *comm)
 {
     int result;
-    if (is_captured(comm->stream))
+    if (kd_standin_is_captured(comm->stream))
         return capture(comm);
     if (is_spoilt(comm, &result))
         return result;
@@ -638,7 +435,7 @@ static int check_call(const struct kd_nccl_comm *comm, int type)
 
 static int add(struct kd_nccl_comm *comm, struct op op)
 {
-    if (comm->run.n_ops == MAX_OPS || op.root < 0 || op.root >= comm->size)
+    if (comm->run.n_ops == MAX_OPS || op.root < 0 || op.root >= comm->seats.size)
         return fail_with(KD_NCCL_INVALID_ARGUMENT, "the stand-in: a long group, or a wrong root");
     if (op.bytes > 0)
         comm->run.ops[comm->run.n_ops++] = op;
@@ -664,7 +461,7 @@ static int add_blocks(struct kd_nccl_comm *comm, struct op op, size_t from_step,
                       void *stream)
 {
     int result = check_call(comm, op.type);
-    for (int rank = 0; rank < comm->size && result == KD_NCCL_SUCCESS; rank++) {
+    for (int rank = 0; rank < comm->seats.size && result == KD_NCCL_SUCCESS; rank++) {
         op.root = rank;
         result = add(comm, op);
         op.from += from_step;

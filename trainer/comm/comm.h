@@ -32,8 +32,8 @@ struct kd_comm {
     double deadline_s; /* of a wait for another rank, where the backend can tell */
     bool is_open[KD_N_COMM_BACKENDS];
     void *own[KD_N_COMM_BACKENDS]; /* each backend's own, while it is open */
-    bool
-        leaves_a_thread; /* that hangs in a library: the process ends without exit(), which might wait for it */
+    /* A thread hangs in a library: the process ends without exit(), which might wait for it. */
+    bool leaves_a_thread;
 };
 
 struct kd_comm_backend {

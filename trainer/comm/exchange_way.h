@@ -5,8 +5,8 @@
 #include "trainer/comm/exchange.h"
 
 struct kd_exchange_way {
-    bool
-        is_queued; /* of its sums and gathers all is on the device's queues, and nothing is the host's */
+    /* Of its sums and gathers all is on the device's queues, and nothing is the host's. */
+    bool is_queued;
     int (*open)(struct kd_exchange *exchange, struct kd_error *err); /* NULL: nothing to do */
     void (*close)(struct kd_exchange *exchange);                     /* likewise */
     float *(*alloc)(struct kd_exchange *exchange, int64_t n);

@@ -30,8 +30,8 @@ struct kd_source {
 void kd_source_init(struct kd_source *source, const struct kd_device *device, int first_mark);
 void kd_source_release(struct kd_source *source);
 
-/* For batches of up to max_batch samples of a data set, of n_sides sets of them. A table is held when it takes no more than half of the device's memory that is
- * free and that the plan will not take, as plans of other shapes come after it. */
+/* For batches of up to max_batch samples of a data set, of n_sides sets of them. A table is held when it takes no more than half of
+ * the device's memory that is free and that the plan will not take, as plans of other shapes come after it. */
 void kd_source_prepare(struct kd_source *source, struct kd_plan *plan,
                        const struct kd_dataset *dataset, int64_t max_batch, int n_sides);
 

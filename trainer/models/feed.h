@@ -12,8 +12,7 @@
 enum { KD_FEED_MAX = 8 };
 
 struct kd_feed {
-    struct kd_call
-        calls[KD_FEED_MAX]; /* bytes that are no argument are 0, so that they compare as memory */
+    struct kd_call calls[KD_FEED_MAX]; /* bytes between arguments are 0: they compare as memory */
     int n;
 };
 

@@ -38,10 +38,11 @@ struct kd_parameter {
     float bound, start;
     int tied_node; /* 1 + the node whose parameter `tied_at` this one is; 0: it is this node's own */
     int tied_at;
-    int64_t
-        offset; /* in floats into the flat arenas; set by the plan, as are its place among the plan's tensors: */
+    /* The plan's: where it begins in the flat arenas, in floats; its place among the plan's tensors; and where it begins among the factors
+     * of products, in values. */
+    int64_t offset;
     int tensor;
-    int64_t factor_at; /* and where it begins among the factors of products, in values */
+    int64_t factor_at;
 };
 
 /* A tensor that is kept but not trained: running statistics. */
@@ -105,8 +106,9 @@ void kd_emit_add(const struct kd_emit *e, struct kd_call call);
 /* At this point of the pass the values are summed over all ranks. */
 void kd_emit_sum_doubles(const struct kd_emit *e, double *values, int64_t n);
 
-/* Parameter p of the node, the same as values for products, its gradient, and whether that is overwritten (0) or added to (1): it is added to when another node
- * shares the tensor or an earlier micro-batch came before. Ask for beta once a pass, right before the call that writes. */
+/* Parameter p of the node, the same as products read it (values), its gradient, and whether that is overwritten (0) or added to (1): it
+ * is added to when another node shares the tensor or an earlier micro-batch came before. Ask for beta once a pass, right before the call
+ * that writes. */
 float *kd_emit_weight(const struct kd_emit *e, int p);
 const void *kd_emit_factor(const struct kd_emit *e, int p);
 float *kd_emit_gradient(const struct kd_emit *e, int p);
@@ -128,8 +130,8 @@ struct kd_layer {
     bool dx_over_dy;         /* backward may be given dx == dy */
     bool is_view;            /* y is x under another shape: no calls, no memory */
     bool passes_dy;          /* the gradient of every input is dy itself: no backward calls */
-    const struct kd_layer *
-        joined_by; /* directly after it, this one's call is one with its own (plan_fuse.c): inputs live until then */
+    /* Directly after it, this one's call becomes one with its own (plan_fuse.c), so that its inputs live until then; or NULL. */
+    const struct kd_layer *joined_by;
 
     /* From in and settings: out, parameters, statistics. -1: the shape it got and the shape it needs (no pointer). */
     int (*shape)(struct kd_node *node, const struct kd_model *model, struct kd_error *err);

@@ -56,12 +56,12 @@ int kd_plan_open_beside(struct kd_plan *plan, struct kd_queue **queue, struct kd
 /* Of one value as that queue stores it (kernels/precision.h). */
 int64_t kd_plan_value_bytes(const struct kd_plan *plan);
 
-/* Marks in that queue for who gives it batches, 0 .. KD_PLAN_MARKS - 1; wait_mark: until what was queued before it is done. */
+/* Marks in that queue for who gives it batches, 0 .. KD_PLAN_MARKS - 1; wait_mark: until what was queued before it is done;
+ * is_waited_for: by another queue, and nobody here. */
 enum { KD_PLAN_MARKS = 12 };
 void kd_plan_mark(struct kd_plan *plan, int i);
 void kd_plan_wait_mark(struct kd_plan *plan, int i);
-void kd_plan_is_waited_for(struct kd_plan *plan, struct kd_queue *by,
-                           int i);       /* nobody waits here */
+void kd_plan_is_waited_for(struct kd_plan *plan, struct kd_queue *by, int i);
 void kd_plan_wait(struct kd_plan *plan); /* until all that was queued is done */
 
 /* Hyperparameters that a new trial of the same shape may change without compiling anew: dropout rates, label smoothing. -1 when
@@ -71,9 +71,9 @@ int kd_plan_retune(struct kd_plan *plan, const json_t *model, float label_smooth
 
 /* The pointers are memory of the plan's device; what x holds is left alone. One of x and tokens is given. */
 struct kd_batch {
-    const struct kd_feed
-        *feed;     /* what makes the arrays below, before the forward pass; NULL: they are there */
-    const void *x; /* [n][the input's shape], values (kernels/ops.h) */
+    /* What makes the arrays below, before the forward pass; NULL: they are there. */
+    const struct kd_feed *feed;
+    const void *x;               /* [n][the input's shape], values (kernels/ops.h) */
     const int32_t *tokens;       /* the same, tokens */
     const int32_t *labels;       /* [n][positions], cross-entropy; negative: ignored */
     const int32_t *other_labels; /* mixup's, or NULL */

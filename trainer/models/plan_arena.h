@@ -66,9 +66,8 @@ enum kd_pass_kind {
 
 /* The steps of one pass, made for one batch's pointers and size. */
 struct kd_pass {
-    struct kd_replay ends
-        [2]
-        [2]; /* of a step that ends with this pass (plan_step.h): [has a scale][measures the norm] */
+    /* Of a step that ends with this pass (plan_step.h): [has a scale][measures the norm]. */
+    struct kd_replay ends[2][2];
     KD_ARR(struct kd_step) steps; /* host memory */
     enum kd_pass_kind kind;
     int64_t used;          /* when, counted in passes; 0: never made */
