@@ -16,8 +16,9 @@ enum kd_activation {
     KD_ACTIVATION_SILU, /* x / (1 + e^-x) (Elfwing, Uchibe, Doya: "Sigmoid-weighted linear units", 2017) */
 };
 
-/* c[m][n] = op(a)[m][k] op(b)[k][n] + beta c. c is floats whatever the queue stores where to_floats: the gradient of a weight. Leading dimensions are those of a dense matrix as stored: a is [m][k], or
- * [k][m] when transpose_a. beta is 0 or 1; with 0 the old c is not read. k = 0 gives zeros (or leaves c). */
+/* c[m][n] = op(a)[m][k] op(b)[k][n] + beta c. c is floats whatever the queue stores where to_floats: the gradient of a weight.
+ * Leading dimensions are those of a dense matrix as stored: a is [m][k], or [k][m] when transpose_a. beta is 0 or 1; with 0 the old
+ * c is not read. k = 0 gives zeros (or leaves c). */
 struct kd_op_matmul {
     const void *a, *b;
     void *c;

@@ -76,10 +76,10 @@ __global__ void kd_column_ends(G g, const kd_pair *parts, int64_t n_parts, int64
 {
     KD_SHARED(kd_pair, of_threads, [KD_ENDS_DOWN][KD_ENDS_ACROSS]);
     int64_t column = (int64_t)blockIdx.x * KD_ENDS_ACROSS + threadIdx.x;
+    int64_t n_mine = column < columns ? n_parts : 0;
     kd_pair sum = {0.0, 0.0};
-    if (column < columns)
-        KD_UNROLL_BY(4)
-    for (int64_t part = threadIdx.y; part < n_parts; part += KD_ENDS_DOWN)
+    KD_UNROLL_BY(4)
+    for (int64_t part = threadIdx.y; part < n_mine; part += KD_ENDS_DOWN)
         kd_add_pair(sum, parts[part * columns + column]);
     of_threads[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
