@@ -89,12 +89,13 @@ static __global__ void probe()
 }
 
 /* Of a GPU that this build has no code for every launch would fail. */
-static int check_architecture(struct kd_error *err)
+static int find_architecture(int *architecture, struct kd_error *err)
 {
     int at = 0;
-    cudaFuncAttributes attributes;
+    cudaFuncAttributes attributes = {};
     cudaDeviceProp gpu;
     cudaError_t error = cudaFuncGetAttributes(&attributes, probe);
+    *architecture = attributes.ptxVersion;
     if (error == cudaSuccess)
         return 0;
     cudaGetLastError(); /* it is told of here, and not by the next launch */
@@ -113,7 +114,8 @@ static int check_architecture(struct kd_error *err)
 static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
                       struct kd_error *err)
 {
-    if (find_gpu(which, err) < 0 || check_architecture(err) < 0)
+    int architecture = 0;
+    if (find_gpu(which, err) < 0 || find_architecture(&architecture, err) < 0)
         return -1;
     cudaStream_t stream;
     cudaError_t error = create(&stream);
@@ -123,6 +125,7 @@ static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct k
         return kd_fail(err, "device cuda: the GPU takes no work: %s", cudaGetErrorString(error));
     *queue = (struct kd_queue *)kd_alloc(sizeof **queue);
     (*queue)->stream = stream;
+    (*queue)->architecture = architecture;
     return 0;
 }
 

@@ -21,6 +21,7 @@ extern "C" {
 /* A stream, and device memory that ops need in passing. */
 struct kd_queue {
     cudaStream_t stream;
+    int architecture; /* that its kernels were compiled for, 75: the GPU's, or an older one's whose PTX the driver compiled */
     void *scratch;
     size_t scratch_bytes;
     struct kd_retired *retired; /* scratch memory that was too small, which recordings still name */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/cuda/copies.h"
 #include "tests/cuda/fiber.h"
 #include "tests/cuda/shared.h"
 
@@ -145,6 +146,7 @@ static void run_threads()
     for (;;) {
         thread *done = self;
         call_body(body_of_call);
+        end_of_copies();
         become(done, state::done);
         running.n_done++;
         thread *next = next_thread();

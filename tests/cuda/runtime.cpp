@@ -288,8 +288,11 @@ cudaError_t cudaGetLastError()
     return RESULT;
 }
 
-cudaError_t kd_sim_function_attributes()
+/* KATYDID_SIM_CODE=75: as if the driver had compiled the PTX for an older GPU. */
+cudaError_t kd_sim_function_attributes(cudaFuncAttributes *attributes)
 {
+    const char *code = getenv("KATYDID_SIM_CODE");
+    *attributes = {code ? atoi(code) : architecture()};
     return kd_sim::result_of("cudaFuncGetAttributes");
 }
 

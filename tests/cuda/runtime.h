@@ -53,7 +53,7 @@ struct cudaDeviceProp {
 };
 
 struct cudaFuncAttributes {
-    int numRegs;
+    int ptxVersion;
 };
 
 cudaError_t cudaGetDeviceCount(int *count);
@@ -115,11 +115,10 @@ cudaError_t cudaGetLastError();
 const char *cudaGetErrorName(cudaError_t error);
 const char *cudaGetErrorString(cudaError_t error);
 
-cudaError_t kd_sim_function_attributes();
+cudaError_t kd_sim_function_attributes(cudaFuncAttributes *attributes);
 template <class Kernel> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *attributes, Kernel)
 {
-    *attributes = {};
-    return kd_sim_function_attributes();
+    return kd_sim_function_attributes(attributes);
 }
 
 namespace kd_sim

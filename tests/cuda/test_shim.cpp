@@ -5,13 +5,7 @@
 #include <stdio.h>
 
 #include "kernels/cuda/port.h"
-#include "tests/cuda/child.h"
-
-static const char *const schedules[] = {"forward", "reverse", "random:1", "random:2"};
-
-#define KD_FOR_SCHEDULES                                                                           \
-    for (const char *schedule : schedules)                                                         \
-        if (kd_sim::set_schedule(schedule); true)
+#include "tests/cuda/schedules.h"
 
 /* ---- what kernels get */
 
@@ -322,16 +316,6 @@ static void loads_and_stores_order_nothing_for_other_lanes(void **)
 }
 
 /* ---- what ends the program */
-
-#define KD_ASSERT_DIES(message, launch)                                                            \
-    KD_FOR_SCHEDULES                                                                               \
-    {                                                                                              \
-        char text[4096];                                                                           \
-        int status = child_of([] { launch; }, text, sizeof text);                                  \
-        if (!WIFSIGNALED(status) || !strstr(text, message))                                        \
-            fail_msg("%s: status %#x, wanted \"%s\", got: %s", schedule, (unsigned)status,         \
-                     message, text);                                                               \
-    }
 
 static __global__ void half_of_a_block_waits()
 {

@@ -1,4 +1,4 @@
-/* cuda_fp16.h - of CUDA's header of this name what kernels/cuda uses: the type and its conversions. */
+/* cuda_fp16.h - of CUDA's header of this name what kernels/cuda uses: the types and their conversions. */
 #ifndef KD_TESTS_CUDA_INCLUDE_CUDA_FP16_H
 #define KD_TESTS_CUDA_INCLUDE_CUDA_FP16_H
 
@@ -16,6 +16,15 @@ static inline float __half2float(__half x)
 static inline __half __float2half_rn(float x)
 {
     return {kd_fp16_of_float(x)};
+}
+
+struct alignas(4) __half2 {
+    __half x, y;
+};
+
+static inline __half2 __floats2half2_rn(float first, float second)
+{
+    return {__float2half_rn(first), __float2half_rn(second)};
 }
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef KD_TESTS_CUDA_INCLUDE_CUDA_RUNTIME_H
 #define KD_TESTS_CUDA_INCLUDE_CUDA_RUNTIME_H
 
+#include "tests/cuda/ampere.h"
 #include "tests/cuda/arithmetic.h"
 #include "tests/cuda/block.h"
 #include "tests/cuda/runtime.h"
