@@ -1,5 +1,5 @@
-/* column_sums.cuh - two sums in double for every column of something like a matrix, in two launches: of parts of the rows, then of
- * the parts. The order of a sum depends on the sizes alone, and on what the values are stored as.
+/* column_sums.cuh - two sums in double for every column of something like a matrix: of parts of the rows, then, where there are several,
+ * of the parts in a second launch. The order of a sum depends on the sizes alone, and on what the values are stored as.
  *
  * What is summed is a struct with
  *     template <int N> __device__ void at(int64_t row, int64_t column, kd_pair *sums) const
@@ -37,10 +37,11 @@ __device__ __forceinline__ void kd_sum_rows(const F &f, int64_t row, int64_t end
     }
 }
 
-/* A block takes N across columns over a part of the rows. parts: [n_parts][columns]. Columns that are a multiple of N are summed by the
+/* A block takes N across columns over a part of the rows. parts: [n_parts][columns]; NULL: there is one, whose sums g takes. Columns that are a multiple of N are summed by the
  * same threads whether or not their values may be read in groups. */
-template <int N, class F>
-__global__ void kd_column_parts(F f, struct kd_column_layout layout, bool in_groups, kd_pair *parts)
+template <int N, class F, class G>
+__global__ void kd_column_parts(F f, G g, struct kd_column_layout layout, bool in_groups,
+                                kd_pair *parts)
 {
     KD_SHARED(kd_pair, of_rows, [KD_THREADS * N]); /* [rows below each other][N across] */
     int x = (int)threadIdx.x % layout.across, y = (int)threadIdx.x / layout.across;
@@ -65,7 +66,10 @@ __global__ void kd_column_parts(F f, struct kd_column_layout layout, bool in_gro
     kd_pair sum = {0.0, 0.0};
     for (int row = 0; row < down; row++)
         kd_add_pair(sum, of_rows[row * width + mine]);
-    parts[part * layout.columns + begin + mine] = sum;
+    if (parts)
+        parts[part * layout.columns + begin + mine] = sum;
+    else
+        g.take(begin + mine, sum);
 }
 
 static constexpr int KD_ENDS_ACROSS = 8, KD_ENDS_DOWN = KD_THREADS / KD_ENDS_ACROSS;
@@ -106,6 +110,15 @@ static inline int64_t kd_column_n_parts(int64_t rows, int64_t n_across)
     return kd_max(kd_min((rows + rows_least - 1) / rows_least, blocks_wanted / n_across), 1);
 }
 
+template <class G>
+void kd_column_sums_end(struct kd_queue *queue, const kd_pair *parts, int64_t n_parts,
+                        int64_t columns, const G &g)
+{
+    auto end = kd_column_ends<G>;
+    KD_LAUNCH(end, (unsigned)((columns + KD_ENDS_ACROSS - 1) / KD_ENDS_ACROSS),
+              dim3(KD_ENDS_ACROSS, KD_ENDS_DOWN), 0, queue->stream, g, parts, n_parts, columns);
+}
+
 template <int N, class F, class G>
 void kd_column_sums_by(struct kd_queue *queue, struct kd_column_layout layout, bool in_groups,
                        const F &f, const G &g)
@@ -115,15 +128,14 @@ void kd_column_sums_by(struct kd_queue *queue, struct kd_column_layout layout, b
     layout.n_across = (columns + N * layout.across - 1) / (N * layout.across);
     int64_t n_parts = kd_column_n_parts(layout.rows, layout.n_across);
     layout.rows_of_part = (layout.rows + n_parts - 1) / n_parts;
-    kd_pair *parts =
-        (kd_pair *)kd_cuda_scratch(queue, (size_t)(n_parts * columns) * sizeof(kd_pair));
-    auto sum_parts = kd_column_parts<N, F>;
-    auto end = kd_column_ends<G>;
-    KD_LAUNCH(sum_parts, (unsigned)(n_parts * layout.n_across), KD_THREADS, 0, queue->stream, f,
+    kd_pair *parts = NULL;
+    if (n_parts > 1)
+        parts = (kd_pair *)kd_cuda_scratch(queue, (size_t)(n_parts * columns) * sizeof(kd_pair));
+    auto sum_parts = kd_column_parts<N, F, G>;
+    KD_LAUNCH(sum_parts, (unsigned)(n_parts * layout.n_across), KD_THREADS, 0, queue->stream, f, g,
               layout, in_groups, parts);
-    KD_LAUNCH(end, (unsigned)((columns + KD_ENDS_ACROSS - 1) / KD_ENDS_ACROSS),
-              dim3(KD_ENDS_ACROSS, KD_ENDS_DOWN), 0, queue->stream, g, (const kd_pair *)parts,
-              n_parts, columns);
+    if (parts)
+        kd_column_sums_end(queue, parts, n_parts, columns, g);
 }
 
 /* T as in map.cuh; in_groups: may f read groups of columns, where these are a multiple of one? Also without rows: the sums are 0 then.

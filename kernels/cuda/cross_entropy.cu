@@ -1,5 +1,6 @@
 /* cross_entropy.cu - each row by a warp, or by a block where there are many classes: a look for the greatest logit, the sum of
- * exponentials, and the gradient in the logits' place. What rows add to the sums lies in scratch until one block adds it up. */
+ * exponentials, and the gradient in the logits' place. What a block's rows add to the sums lies in scratch until the last block adds it
+ * up. */
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/table.h"
@@ -9,10 +10,18 @@ namespace
 
 constexpr int TOP = 5;
 
-/* What a row adds. */
+/* What a row adds, or several. */
 struct row_sums {
     double loss;
-    int is_counted, is_correct, is_top5;
+    int64_t n_counted, n_correct, n_top5;
+
+    __device__ void add(const struct row_sums &more)
+    {
+        loss += more.loss;
+        n_counted += more.n_counted;
+        n_correct += more.n_correct;
+        n_top5 += more.n_top5;
+    }
 };
 
 /* What all rows share. */
@@ -118,9 +127,10 @@ __device__ void write_gradient(const struct row<T> &row, const struct weights &w
     });
 }
 
+/* What the row adds, for its thread 0. */
 template <class Rows, class T>
-__device__ void take_row(const struct kd_op_cross_entropy &a, int64_t i, const struct weights &w,
-                         struct row_sums *sums)
+__device__ struct row_sums take_counted(const struct kd_op_cross_entropy &a, int64_t i,
+                                        const struct weights &w)
 {
     int64_t label = a.labels[i];
     struct row<T> row = {
@@ -132,60 +142,79 @@ __device__ void take_row(const struct kd_op_cross_entropy &a, int64_t i, const s
     float wanted = kd_float(row.x[label]), mixed = kd_float(row.x[row.other]);
     look<Rows>(row, w.smoothing);
     bool is_sound = row.sum_exp == row.sum_exp;
-    if (Rows::thread() == 0)
-        *sums = {loss_of(row, wanted, mixed, w), 1, is_sound && row.n_above == 0,
-                 is_sound && row.n_above < TOP};
+    struct row_sums sums = {loss_of(row, wanted, mixed, w), 1, is_sound && row.n_above == 0,
+                            is_sound && row.n_above < TOP};
     if (a.backward)
         write_gradient<Rows>(row, w);
+    return sums;
 }
 
 template <class Rows, class T>
-__global__ void take_rows(struct kd_op_cross_entropy a, struct row_sums *sums)
+__device__ struct row_sums take_row(const struct kd_op_cross_entropy &a, int64_t i,
+                                    const struct weights &w)
 {
-    int64_t i = Rows::row();
-    if (i >= a.rows)
-        return; /* the whole warp, or block */
-    struct weights w = {a.smoothing ? *a.smoothing : 0.0f, a.other_labels ? a.turn->mix : 0.0f,
-                        (a.scale ? *a.scale : 1.0f) / (float)a.turn->n_counted};
-    if (a.labels[i] >= 0) {
-        take_row<Rows, T>(a, i, w, &sums[i]);
-        return;
-    }
-    if (Rows::thread() == 0)
-        sums[i] = {};
+    if (a.labels[i] >= 0)
+        return take_counted<Rows, T>(a, i, w);
     if (a.backward)
         for (int64_t j = Rows::thread(); j < a.n_classes; j += Rows::N_THREADS)
             kd_put((T *)a.logits + i * a.n_classes + j, 0.0f);
+    return {};
 }
 
-__global__ void add_rows(const struct row_sums *rows, int64_t n, struct kd_loss_sums *sums)
+/* For thread 0, in the order of the rows. */
+template <class Rows> __device__ struct row_sums sums_of_block(const struct row_sums &mine)
 {
-    double loss = 0.0;
-    int64_t n_correct = 0, n_top5 = 0, n_counted = 0;
-    for (int64_t i = threadIdx.x; i < n; i += blockDim.x) {
-        loss += rows[i].loss;
-        n_correct += rows[i].is_correct;
-        n_top5 += rows[i].is_top5;
-        n_counted += rows[i].is_counted;
-    }
-    loss = kd_block_sum(loss);
-    n_correct = kd_block_sum(n_correct);
-    n_top5 = kd_block_sum(n_top5);
-    n_counted = kd_block_sum(n_counted);
+    KD_SHARED(struct row_sums, of_rows, [Rows::ROWS_OF_BLOCK]);
+    struct row_sums sums = {};
+    if (Rows::thread() == 0)
+        of_rows[threadIdx.x / Rows::N_THREADS] = mine;
+    __syncthreads();
+    if (threadIdx.x == 0)
+        for (int i = 0; i < Rows::ROWS_OF_BLOCK; i++)
+            sums.add(of_rows[i]);
+    return sums;
+}
+
+__device__ void add_blocks(const struct row_sums *of_blocks, int64_t n, struct kd_loss_sums *sums)
+{
+    struct row_sums mine = {};
+    for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
+        mine.add(of_blocks[i]);
+    mine.loss = kd_block_sum(mine.loss);
+    mine.n_correct = kd_block_sum(mine.n_correct);
+    mine.n_top5 = kd_block_sum(mine.n_top5);
+    mine.n_counted = kd_block_sum(mine.n_counted);
     if (threadIdx.x > 0)
         return;
-    sums->loss += loss;
-    sums->n_correct += n_correct;
-    sums->n_top5 += n_top5;
-    sums->n_counted += n_counted;
+    sums->loss += mine.loss;
+    sums->n_correct += mine.n_correct;
+    sums->n_top5 += mine.n_top5;
+    sums->n_counted += mine.n_counted;
 }
 
-template <class Rows>
-void launch(struct kd_queue *queue, const struct kd_op_cross_entropy *a, struct row_sums *sums)
+template <class Rows, class T>
+__global__ void take_rows(struct kd_op_cross_entropy a, struct row_sums *of_blocks,
+                          unsigned *counter)
 {
+    struct weights w = {a.smoothing ? *a.smoothing : 0.0f, a.other_labels ? a.turn->mix : 0.0f,
+                        (a.scale ? *a.scale : 1.0f) / (float)a.turn->n_counted};
+    struct row_sums sums = {};
+    if (Rows::row() < a.rows) /* for the whole warp, or block */
+        sums = take_row<Rows, T>(a, Rows::row(), w);
+    sums = sums_of_block<Rows>(sums);
+    if (threadIdx.x == 0)
+        of_blocks[blockIdx.x] = sums;
+    if (kd_is_last_block(counter))
+        add_blocks(of_blocks, gridDim.x, a.sums);
+}
+
+template <class Rows> void launch(struct kd_queue *queue, const struct kd_op_cross_entropy *a)
+{
+    unsigned n_blocks = Rows::blocks_of(a->rows);
+    struct row_sums *sums = (struct row_sums *)kd_cuda_scratch(queue, n_blocks * sizeof *sums);
     kd_by_storage(queue, [&](auto stored) {
         auto kernel = take_rows<Rows, decltype(stored)>;
-        KD_LAUNCH(kernel, Rows::blocks_of(a->rows), KD_THREADS, 0, queue->stream, *a, sums);
+        KD_LAUNCH(kernel, n_blocks, KD_THREADS, 0, queue->stream, *a, sums, kd_cuda_counter(queue));
     });
 }
 
@@ -195,11 +224,8 @@ void kd_cuda_cross_entropy(struct kd_queue *queue, const struct kd_op_cross_entr
 {
     if (a->rows <= 0 || a->n_classes <= 0)
         return;
-    size_t bytes = (size_t)a->rows * sizeof(struct row_sums);
-    struct row_sums *sums = (struct row_sums *)kd_cuda_scratch(queue, bytes);
     if (a->n_classes <= KD_COLUMNS_OF_A_WARP)
-        launch<kd_warp_rows>(queue, a, sums);
+        launch<kd_warp_rows>(queue, a);
     else
-        launch<kd_block_rows>(queue, a, sums);
-    KD_LAUNCH(add_rows, 1, KD_THREADS, 0, queue->stream, sums, a->rows, a->sums);
+        launch<kd_block_rows>(queue, a);
 }

@@ -174,16 +174,24 @@ static void *cuda_alloc(size_t bytes)
     return memory;
 }
 
+/* Scratch memory begins with the counter. */
+static const size_t COUNTER_BYTES = 256;
+
 /* Somewhat more than is asked for, as there may soon be an op that needs that; where it does not fit, no more. */
 static void *new_scratch(size_t bytes, size_t *got)
 {
     const size_t least = 1 << 20;
     *got = bytes > least ? bytes + bytes / 2 : least;
-    void *memory = kd_cuda_try_new(*got);
+    void *memory = kd_cuda_try_new(COUNTER_BYTES + *got);
     if (memory)
         return memory;
     *got = bytes;
-    return kd_cuda_new(bytes, "what an op needs in passing");
+    return kd_cuda_new(COUNTER_BYTES + bytes, "what an op needs in passing");
+}
+
+static void *of_scratch(const struct kd_queue *queue)
+{
+    return (char *)queue->scratch + COUNTER_BYTES;
 }
 
 struct kd_retired {
@@ -217,14 +225,20 @@ static void free_scratch(struct kd_queue *queue)
 
 void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes)
 {
-    if (bytes <= queue->scratch_bytes)
-        return queue->scratch;
+    if (queue->scratch && bytes <= queue->scratch_bytes)
+        return of_scratch(queue);
     if (queue->has_recorded)
         retire_scratch(queue);
     else
         free_scratch(queue);
     queue->scratch = new_scratch(bytes, &queue->scratch_bytes);
-    return queue->scratch;
+    KD_CUDA(cudaMemsetAsync(queue->scratch, 0, COUNTER_BYTES, queue->stream));
+    return of_scratch(queue);
+}
+
+unsigned *kd_cuda_counter(struct kd_queue *queue)
+{
+    return (unsigned *)queue->scratch;
 }
 
 static void cuda_close(struct kd_queue *queue)

@@ -94,7 +94,16 @@ __device__ int64_t first_of_block(int64_t mine)
     return kd_block_reduce<kd_less>(mine, (int64_t)INT64_MAX);
 }
 
-__global__ void find_in_blocks(const float *x, int64_t n, int64_t *of_blocks)
+__device__ int64_t first_of(const int64_t *firsts, int64_t n)
+{
+    int64_t found = INT64_MAX;
+    for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
+        found = kd_min(found, firsts[i]);
+    return first_of_block(found);
+}
+
+__global__ void find_first(const float *x, int64_t n, int64_t *of_blocks, unsigned *counter,
+                           int64_t *at)
 {
     int64_t found = INT64_MAX;
     for (int64_t i = kd_thread_at(); i < n && found == INT64_MAX; i += kd_n_threads())
@@ -103,14 +112,9 @@ __global__ void find_in_blocks(const float *x, int64_t n, int64_t *of_blocks)
     found = first_of_block(found);
     if (threadIdx.x == 0)
         of_blocks[blockIdx.x] = found;
-}
-
-__global__ void find_first(const int64_t *of_blocks, int64_t n, int64_t *at)
-{
-    int64_t found = INT64_MAX;
-    for (int64_t i = threadIdx.x; i < n; i += blockDim.x)
-        found = kd_min(found, of_blocks[i]);
-    found = first_of_block(found);
+    if (!kd_is_last_block(counter))
+        return;
+    found = first_of(of_blocks, gridDim.x);
     if (threadIdx.x == 0)
         *at = found == INT64_MAX ? -1 : found;
 }
@@ -144,9 +148,8 @@ void kd_cuda_sum_squares(struct kd_queue *queue, const struct kd_op_sum_squares 
 
 void kd_cuda_find_nonfinite(struct kd_queue *queue, const struct kd_op_find_nonfinite *a)
 {
-    unsigned n_blocks = a->n > 0 ? kd_blocks(a->n, 4 * KD_THREADS) : 0;
-    int64_t *firsts = (int64_t *)kd_cuda_scratch(queue, n_blocks * sizeof *firsts + 1);
-    if (n_blocks)
-        KD_LAUNCH(find_in_blocks, n_blocks, KD_THREADS, 0, queue->stream, a->x, a->n, firsts);
-    KD_LAUNCH(find_first, 1, KD_THREADS, 0, queue->stream, firsts, (int64_t)n_blocks, a->at);
+    unsigned n_blocks = kd_blocks(kd_max(a->n, 1), 4 * KD_THREADS);
+    int64_t *firsts = (int64_t *)kd_cuda_scratch(queue, n_blocks * sizeof *firsts);
+    KD_LAUNCH(find_first, n_blocks, KD_THREADS, 0, queue->stream, a->x, a->n, firsts,
+              kd_cuda_counter(queue), a->at);
 }

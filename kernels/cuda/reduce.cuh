@@ -65,4 +65,18 @@ template <class T> __device__ __forceinline__ T kd_block_sum(T value)
     return kd_block_reduce<kd_plus>(value, T(0));
 }
 
+/* True, for all threads, in the last of the launch's blocks to come here; what the threads 0 of all blocks wrote before is there then. All
+ * threads call it, once. counter: kd_cuda_counter's. */
+static __device__ __forceinline__ bool kd_is_last_block(unsigned *counter)
+{
+    bool is_last = false;
+    if (threadIdx.x == 0) {
+        __threadfence(); /* what it wrote, before it is counted */
+        is_last = atomicInc(counter, gridDim.x - 1) == gridDim.x - 1;
+    }
+    is_last = __syncthreads_or(is_last);
+    __threadfence(); /* and what others wrote is not read before they were */
+    return is_last;
+}
+
 #endif

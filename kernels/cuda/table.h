@@ -44,4 +44,7 @@ bool kd_cuda_is_ready(cudaError_t error);
  * graph's or by itself all alike. */
 void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes);
 
+/* A number in device memory that is 0 between ops, beside the scratch memory that this op has got: for kd_is_last_block (reduce.cuh). */
+unsigned *kd_cuda_counter(struct kd_queue *queue);
+
 #endif

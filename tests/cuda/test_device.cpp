@@ -246,6 +246,35 @@ static void out_of_memory_says_how_much_was_asked_and_is_free(void **)
                                  "others (other ranks and programs, and CUDA itself) hold 0.8 GB"));
 }
 
+static void scratch_that_does_not_fit_is_out_of_memory(void **)
+{
+    char text[4096];
+    int status = child_of(
+        [] {
+            struct kd_queue *queue = open_queue();
+            kd_sim::fail_call("cudaMalloc", cudaErrorMemoryAllocation);
+            kd_cuda_scratch(queue, 123000000);
+        },
+        text, sizeof text);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == KD_OUT_OF_MEMORY);
+    assert_non_null(strstr(text, "0.123 GB asked for (what an op needs in passing)"));
+}
+
+/* The counter is 0 though ops leave anything in their scratch, also in that which took its place. */
+static void the_counter_of_each_scratch_is_0_and_not_part_of_it(void **)
+{
+    struct kd_queue *queue = open_queue();
+    for (size_t bytes : {1 << 20, 3 << 20}) {
+        void *scratch = kd_cuda_scratch(queue, bytes);
+        cudaMemsetAsync(scratch, 0xff, bytes, queue->stream);
+        unsigned count = 1;
+        kd_device_cuda.copy_out(queue, &count, kd_cuda_counter(queue), sizeof count);
+        kd_device_cuda.wait(queue);
+        assert_int_equal(count, 0);
+    }
+    kd_device_cuda.close(queue);
+}
+
 static void a_call_that_finds_no_memory_is_out_of_memory_too(void **)
 {
     char text[4096];
@@ -452,6 +481,8 @@ int main()
         cmocka_unit_test(a_chunk_lies_in_one_range),
         cmocka_unit_test(a_failed_call_ends_the_process_and_says_which),
         cmocka_unit_test(out_of_memory_says_how_much_was_asked_and_is_free),
+        cmocka_unit_test(scratch_that_does_not_fit_is_out_of_memory),
+        cmocka_unit_test(the_counter_of_each_scratch_is_0_and_not_part_of_it),
         cmocka_unit_test(a_call_that_finds_no_memory_is_out_of_memory_too),
         cmocka_unit_test(out_of_memory_leaves_its_words_for_who_asked),
         cmocka_unit_test(scratch_that_fits_only_without_reserve_is_given),
