@@ -12,7 +12,7 @@
 #include "kernels/ops.h"
 #include "kernels/precision.h"
 
-enum { KD_MARKS = 32, KD_IDENTITY_MAX = 40, KD_PAGE = 4096 };
+enum { KD_MARKS = 40, KD_IDENTITY_MAX = 40, KD_PAGE = 4096 };
 
 struct kd_recording; /* a device's own */
 

@@ -344,8 +344,10 @@ static bool cuda_has_passed(struct kd_queue *queue, int i)
     return kd_cuda_is_ready(cudaEventQuery(queue->marks[i]));
 }
 
+/* A queue that waits while another one is recorded may become part of that. */
 static void cuda_wait_for(struct kd_queue *queue, const struct kd_queue *other, int i)
 {
+    queue->has_recorded |= kd_cuda_is_recording();
     KD_CUDA(cudaStreamWaitEvent(queue->stream, other->marks[i], 0));
     queue->last_collective = kd_max(queue->last_collective, other->last_at_marks[i]);
 }

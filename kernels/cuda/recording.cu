@@ -17,6 +17,11 @@ struct kd_recording {
 /* A thread records one thing at a time. */
 static thread_local struct kd_recording *under_way;
 
+bool kd_cuda_is_recording(void)
+{
+    return under_way != NULL;
+}
+
 bool kd_cuda_is_recorded(const struct kd_queue *queue)
 {
     cudaStreamCaptureStatus status;

@@ -12,6 +12,9 @@ struct kd_recording *kd_cuda_end_record(struct kd_queue *queue);
 bool kd_cuda_replay(struct kd_queue *queue, struct kd_recording *recording);
 void kd_cuda_free_recording(struct kd_recording *recording);
 
+/* Does this thread record something now, of whichever queue? */
+bool kd_cuda_is_recording(void);
+
 /* Is what the queue is given now recorded? */
 bool kd_cuda_is_recorded(const struct kd_queue *queue);
 

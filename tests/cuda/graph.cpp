@@ -180,10 +180,25 @@ static int next_of(const kd_sim_graph &graph, const std::vector<bool> &done, boo
     return found;
 }
 
+/* How many nodes come one after the other at least. */
+static long longest_chain(const kd_sim_graph &graph)
+{
+    std::vector<long> chain;
+    for (const kd_sim_node &node : graph.nodes) {
+        long longest = 0;
+        for (int other : node.after)
+            longest = std::max(longest, chain[(size_t)other]);
+        chain.push_back(longest + 1);
+    }
+    return chain.empty() ? 0 : *std::max_element(chain.begin(), chain.end());
+}
+
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long flags)
 {
     if (flags & cudaGraphInstantiateFlagUseNodePriority)
         kd_sim::count_call("graphs with priorities");
+    kd_sim::note_most("nodes_of_a_graph", (long)graph->nodes.size());
+    kd_sim::note_most("longest_chain_of_a_graph", longest_chain(*graph));
     std::vector<bool> done(graph->nodes.size());
     bool early = goes_early();
     *exec = new kd_sim_graph;

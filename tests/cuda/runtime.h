@@ -138,6 +138,8 @@ cudaError_t result_of(const char *name);
  * process ends by exit. */
 cudaError_t count_call(const char *name);
 long n_calls(const char *name);
+/* Among the counts: the greatest of these numbers. */
+void note_most(const char *name, long number);
 
 } // namespace kd_sim
 

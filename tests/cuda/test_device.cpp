@@ -176,6 +176,25 @@ static void what_was_recorded_goes_on_with_the_scratch_that_it_had(void **)
     kd_device_cuda.close(queue);
 }
 
+/* Likewise what another queue did as a branch of the recording. */
+static void a_branch_goes_on_with_the_scratch_that_it_had(void **)
+{
+    struct kd_queue *queue = open_queue(), *aside = open_queue();
+    kd_cuda_scratch(aside, 10);
+    assert_true(kd_device_cuda.record(queue));
+    kd_device_cuda.mark(queue, 0);
+    kd_device_cuda.wait_for(aside, queue, 0);
+    kd_device_cuda.mark(aside, 0);
+    kd_device_cuda.wait_for(queue, aside, 0);
+    struct kd_recording *recording = kd_device_cuda.end_record(queue);
+    assert_null(aside->retired);
+    kd_cuda_scratch(aside, 3 << 20);
+    assert_non_null(aside->retired); /* and not freed */
+    kd_device_cuda.free_recording(recording);
+    kd_device_cuda.close(aside);
+    kd_device_cuda.close(queue);
+}
+
 static void a_table_of_ranges_is_found_again_by_what_is_in_it(void **)
 {
     struct kd_queue *queue = open_queue();
@@ -477,6 +496,7 @@ int main()
         cmocka_unit_test(nothing_is_fine),
         cmocka_unit_test(scratch_is_kept_until_more_is_asked_for),
         cmocka_unit_test(what_was_recorded_goes_on_with_the_scratch_that_it_had),
+        cmocka_unit_test(a_branch_goes_on_with_the_scratch_that_it_had),
         cmocka_unit_test(a_table_of_ranges_is_found_again_by_what_is_in_it),
         cmocka_unit_test(a_chunk_lies_in_one_range),
         cmocka_unit_test(a_failed_call_ends_the_process_and_says_which),

@@ -371,6 +371,28 @@ static void every_optimizer_goes_downhill_by_its_defaults_and_the_same_way_twice
     }
 }
 
+static void an_optimizer_that_overwrites_gradients_says_so(void **state)
+{
+    (void)state;
+    for (int i = 0; kd_optimizers[i]; i++) {
+        char *text = kd_format("{'name': '%s'}", kd_optimizers[i]->name);
+        struct kd_hyper hyper;
+        struct kd_plan *plan = plan_of(model, shape);
+        bool is_changed = false;
+        read_optimizer(text, &hyper);
+        kd_plan_prepare_update(plan, &(struct kd_update_options){.optimizer = kd_optimizers[i]});
+        for (int64_t k = 0; k < kd_plan_n_parameters(plan); k++)
+            kd_plan_gradients(plan)[k] = (float)cos((double)k);
+        kd_plan_update(plan, &hyper, false);
+        for (int64_t k = 0; k < kd_plan_n_parameters(plan); k++)
+            is_changed |= kd_plan_gradients(plan)[k] != (float)cos((double)k);
+        if (is_changed != kd_optimizers[i]->spoils_gradients)
+            fail_msg("%s: spoils_gradients should be %d", kd_optimizers[i]->name, is_changed);
+        kd_plan_free(plan);
+        free(text);
+    }
+}
+
 static void optimizer_errors_point_at_the_field(void **state)
 {
     (void)state;
@@ -431,6 +453,7 @@ int main(void)
         cmocka_unit_test(the_average_follows_the_weights_and_is_swapped_in_and_out),
         cmocka_unit_test(every_optimizer_has_a_case_and_defaults),
         cmocka_unit_test(every_optimizer_goes_downhill_by_its_defaults_and_the_same_way_twice),
+        cmocka_unit_test(an_optimizer_that_overwrites_gradients_says_so),
         cmocka_unit_test(optimizer_errors_point_at_the_field),
         cmocka_unit_test(both_registries_are_described),
     };

@@ -84,12 +84,12 @@ static void backward(const struct kd_emit *e)
     struct kd_window window = kd_sliding_window(e->node, sliding_of(e->node), e->n);
     int64_t c_out = kd_shape_last(e->node->out);
     if (has_bias(e->node))
-        kd_emit_add(e, KD_CALL(column_sum, .x = e->dy, .sums = kd_emit_gradient(e, BIAS),
-                               .rows = e->n * kd_shape_count(e->node->out) / c_out,
-                               .columns = c_out, .beta = kd_emit_beta(e, BIAS)));
-    kd_emit_add(e, KD_CALL(conv2d_backward_weight, .dy = e->dy, .x = e->x[0],
-                           .dweight = kd_emit_gradient(e, WEIGHT), .window = window, .c_out = c_out,
-                           .beta = kd_emit_beta(e, WEIGHT)));
+        kd_emit_add_aside(e, KD_CALL(column_sum, .x = e->dy, .sums = kd_emit_gradient(e, BIAS),
+                                     .rows = e->n * kd_shape_count(e->node->out) / c_out,
+                                     .columns = c_out, .beta = kd_emit_beta(e, BIAS)));
+    kd_emit_add_weights(e, KD_CALL(conv2d_backward_weight, .dy = e->dy, .x = e->x[0],
+                                   .dweight = kd_emit_gradient(e, WEIGHT), .window = window,
+                                   .c_out = c_out, .beta = kd_emit_beta(e, WEIGHT)));
     if (e->dx[0])
         kd_emit_add(e, KD_CALL(conv2d_backward_x, .dy = e->dy, .weight = kd_emit_factor(e, WEIGHT),
                                .dx = e->dx[0], .window = window, .c_out = c_out,

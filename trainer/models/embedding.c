@@ -61,10 +61,11 @@ static void forward(const struct kd_emit *e)
 static void backward(const struct kd_emit *e)
 {
     const struct kd_shape *table = &e->node->parameters[WEIGHT].shape;
-    kd_emit_add(e, KD_CALL(embedding_backward, .tokens = e->tokens, .dy = e->dy,
-                           .dtable = kd_emit_gradient(e, WEIGHT),
-                           .rows = e->n * kd_shape_count(e->node->in), .columns = table->dims[1],
-                           .n_entries = table->dims[0], .beta = kd_emit_beta(e, WEIGHT)));
+    kd_emit_add_aside(e,
+                      KD_CALL(embedding_backward, .tokens = e->tokens, .dy = e->dy,
+                              .dtable = kd_emit_gradient(e, WEIGHT),
+                              .rows = e->n * kd_shape_count(e->node->in), .columns = table->dims[1],
+                              .n_entries = table->dims[0], .beta = kd_emit_beta(e, WEIGHT)));
 }
 
 const struct kd_layer kd_layer_embedding = {

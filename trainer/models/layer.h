@@ -102,6 +102,11 @@ struct kd_emit {
 };
 
 void kd_emit_add(const struct kd_emit *e, struct kd_call call);
+/* Backward: a call that reads no more than dy, the inputs and what was kept, and gives a gradient of a parameter that only such calls
+ * give. It may be done beside what follows (plan_aside.h). */
+void kd_emit_add_aside(const struct kd_emit *e, struct kd_call call);
+/* The same of weights whose gradient is most of the node's work: beside dx, where there is one. */
+void kd_emit_add_weights(const struct kd_emit *e, struct kd_call call);
 
 /* At this point of the pass the values are summed over all ranks. */
 void kd_emit_sum_doubles(const struct kd_emit *e, double *values, int64_t n);

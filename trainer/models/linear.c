@@ -87,11 +87,13 @@ static void backward(const struct kd_emit *e)
                     KD_CALL(activation_backward, .dy = e->dy, .saved = node->kept ? e->kept : e->y,
                             .dx = e->dy, .n = rows * n_out, .activation = node->fused));
     if (has_bias(node))
-        kd_emit_add(e, KD_CALL(column_sum, .x = e->dy, .sums = kd_emit_gradient(e, BIAS),
-                               .rows = rows, .columns = n_out, .beta = kd_emit_beta(e, BIAS)));
-    kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = e->x[0], .c = kd_emit_gradient(e, WEIGHT),
-                           .m = n_out, .n = n_in, .k = rows, .transpose_a = true, .to_floats = true,
-                           .beta = kd_emit_beta(e, WEIGHT)));
+        kd_emit_add_aside(e,
+                          KD_CALL(column_sum, .x = e->dy, .sums = kd_emit_gradient(e, BIAS),
+                                  .rows = rows, .columns = n_out, .beta = kd_emit_beta(e, BIAS)));
+    kd_emit_add_weights(e,
+                        KD_CALL(matmul, .a = e->dy, .b = e->x[0], .c = kd_emit_gradient(e, WEIGHT),
+                                .m = n_out, .n = n_in, .k = rows, .transpose_a = true,
+                                .to_floats = true, .beta = kd_emit_beta(e, WEIGHT)));
     if (e->dx[0])
         kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = kd_emit_factor(e, WEIGHT), .c = e->dx[0],
                                .m = rows, .n = n_in, .k = n_out, .beta = e->beta_dx[0]));

@@ -226,6 +226,16 @@ int kd_plan_open_beside(struct kd_plan *plan, struct kd_queue **queue, struct kd
     return plan->device->open(number_of_device(plan), queue, err);
 }
 
+/* The host's devices record nothing. */
+static int open_aside(struct kd_plan *plan, enum kd_precision precision, struct kd_error *err)
+{
+    if (plan->device->is_host)
+        return 0;
+    if (kd_plan_open_beside(plan, &plan->aside.queue, err) != 0)
+        return -1;
+    return plan->device->set_precision(plan->aside.queue, precision, err);
+}
+
 static int build(struct kd_plan *plan, const struct kd_plan_options *options, struct kd_error *err)
 {
     if (kd_model_read(&plan->model, options->model, &options->input, err) != 0 ||
@@ -234,6 +244,8 @@ static int build(struct kd_plan *plan, const struct kd_plan_options *options, st
         return -1;
     if (plan->device->set_precision(plan->queue, options->precision, err) != 0)
         return kd_error_prefix(err, "/precision");
+    if (open_aside(plan, options->precision, err) != 0)
+        return -1;
     if (kd_exchange_init(&plan->exchange, plan->comm, plan->device, plan->queue, options->gang,
                          err) != 0 ||
         allocate(plan, err) != 0)
@@ -287,6 +299,7 @@ static void free_device_memory(struct kd_plan *plan)
     };
     for (size_t i = 0; i < KD_COUNT(memory); i++)
         plan->device->free(memory[i]);
+    plan->device->close(plan->aside.queue);
     plan->device->close(plan->queue);
 }
 

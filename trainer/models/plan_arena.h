@@ -11,6 +11,7 @@
 #include "trainer/models/flow.h"
 #include "trainer/models/model.h"
 #include "trainer/models/plan.h"
+#include "trainer/models/plan_aside.h"
 #include "trainer/models/plan_update.h"
 
 enum { KD_PLAN_SLOTS = 2 };
@@ -49,6 +50,7 @@ struct kd_step {
     enum kd_step_kind kind;
     int node; /* whose it is; the number of nodes: the loss; KD_NODE_BATCH: the batch's feed */
     bool backward;
+    bool is_aside, joins; /* plan_aside.h */
     struct kd_call call;
     double *doubles;
     int64_t at, n;
@@ -94,6 +96,7 @@ struct kd_plan {
     int n_tensors;
     KD_ARR(struct kd_plan_tensor) statistic_tensors;
 
+    struct kd_aside aside;
     struct kd_exchange exchange; /* over the ranks; parameters and gradients are its memory */
     float *parameters, *gradients;
     float *state[KD_PLAN_SLOTS]; /* made when first asked for; this rank's part (plan_update.h) */
@@ -127,8 +130,7 @@ struct kd_pass *kd_pass_for(struct kd_plan *plan, enum kd_pass_kind kind,
 struct kd_pass *kd_pass_begin(struct kd_plan *plan, enum kd_pass_kind kind,
                               const struct kd_batch *batch);
 void kd_pass_run(struct kd_plan *plan, struct kd_pass *pass);
-/* The same call by call, as somebody records it or times it. */
-void kd_pass_run_plainly(struct kd_plan *plan, struct kd_pass *pass);
+void kd_pass_run_step(struct kd_plan *plan, const struct kd_step *step);
 enum kd_pass_kind kd_pass_kind_of(const struct kd_batch *batch); /* in training */
 
 /* Makes pass->steps for this batch. */
@@ -147,6 +149,7 @@ static inline bool kd_plan_has_ranks(const struct kd_plan *plan)
 
 /* Looks for what is not finite among gradients [begin, end), on the device. */
 void kd_plan_look(struct kd_plan *plan, int64_t begin, int64_t end);
+struct kd_call kd_plan_look_call(struct kd_plan *plan, int64_t begin, int64_t end);
 /* What the device's note says now, for kd_plan_noted: its number. */
 int64_t kd_plan_send_note(struct kd_plan *plan);
 

@@ -37,6 +37,16 @@ void kd_emit_add(const struct kd_emit *e, struct kd_call call)
     add_call(e->target, call);
 }
 
+void kd_emit_add_aside(const struct kd_emit *e, struct kd_call call)
+{
+    add_step(e->target, (struct kd_step){.kind = KD_STEP_CALL, .call = call, .is_aside = true});
+}
+
+void kd_emit_add_weights(const struct kd_emit *e, struct kd_call call)
+{
+    (e->dx[0] ? kd_emit_add_aside : kd_emit_add)(e, call);
+}
+
 void kd_emit_sum_doubles(const struct kd_emit *e, double *values, int64_t n)
 {
     if (kd_plan_has_ranks(e->target->plan))
@@ -281,8 +291,9 @@ static void add_loss(struct kd_emit_target *target)
 static void add_zero_sums(const struct kd_emit_target *target)
 {
     struct kd_loss_sums *sums = &target->plan->control->note.sums;
-    add_call(target,
-             KD_CALL(fill, .x = (float *)sums, .n = (int64_t)(sizeof *sums / sizeof(float))));
+    struct kd_call zero =
+        KD_CALL(fill, .x = (float *)sums, .n = (int64_t)(sizeof *sums / sizeof(float)));
+    add_step(target, (struct kd_step){.kind = KD_STEP_CALL, .call = zero, .is_aside = true});
 }
 
 /* What products read of the parameters, which may have changed in any way since the last step. */
@@ -375,5 +386,6 @@ void kd_pass_make(struct kd_pass *pass, struct kd_plan *plan, const struct kd_ba
     if (is_training(pass))
         add_backward(&target);
     kd_pass_fuse(pass, plan->value_bytes);
+    kd_pass_find_joins(pass, plan);
     free(target.written);
 }

@@ -67,7 +67,7 @@ static void start_sum(struct kd_plan *plan, int64_t at, int64_t n)
                                               .of_shares = kd_plan_state_is_sharded(plan)});
 }
 
-static void run_step(struct kd_plan *plan, const struct kd_step *step)
+void kd_pass_run_step(struct kd_plan *plan, const struct kd_step *step)
 {
     switch (step->kind) {
     case KD_STEP_CALL:
@@ -102,7 +102,7 @@ static void run_stretch(struct kd_plan *plan, struct kd_pass *pass, size_t begin
     if (!kd_replay_begin(replay, plan->device, plan->queue))
         return;
     for (size_t i = begin; i < end; i++) {
-        run_step(plan, &pass->steps.items[i]);
+        kd_pass_run_step(plan, &pass->steps.items[i]);
         kd_exchange_progress(&plan->exchange);
     }
     kd_replay_end(replay, plan->device, plan->queue);
@@ -116,24 +116,18 @@ static void run_steps(struct kd_plan *plan, struct kd_pass *pass)
         if (end > i) {
             run_stretch(plan, pass, i, end);
         } else {
-            run_step(plan, &pass->steps.items[i]);
+            kd_pass_run_step(plan, &pass->steps.items[i]);
             kd_exchange_progress(&plan->exchange);
             end = i + 1;
         }
     }
 }
 
-void kd_pass_run_plainly(struct kd_plan *plan, struct kd_pass *pass)
-{
-    for (size_t i = 0; i < pass->steps.n; i++)
-        run_step(plan, &pass->steps.items[i]);
-}
-
 static void run_steps_timed(struct kd_plan *plan, struct kd_pass *pass)
 {
     int64_t before = kd_clock_mono_ns();
     for (size_t i = 0; i < pass->steps.n; i++) {
-        run_step(plan, &pass->steps.items[i]);
+        kd_pass_run_step(plan, &pass->steps.items[i]);
         kd_exchange_wait(&plan->exchange);
         int64_t now = kd_clock_mono_ns();
         kd_profile_add_step(plan->profile, plan, pass, i, now - before);
@@ -227,17 +221,22 @@ void kd_plan_wait_mark(struct kd_plan *plan, int i)
     kd_exchange_wait_mark(&plan->exchange, KD_EXCHANGE_MARKS + KD_NOTES + i);
 }
 
-_Static_assert(KD_EXCHANGE_MARKS + KD_NOTES + KD_PLAN_MARKS <= KD_MARKS, "a queue has more marks");
+_Static_assert(KD_EXCHANGE_MARKS + KD_NOTES + KD_PLAN_MARKS <= KD_ASIDE_MARK, "each its own marks");
 
 static int mark_of(int64_t note)
 {
     return KD_EXCHANGE_MARKS + (int)(note % KD_NOTES);
 }
 
+struct kd_call kd_plan_look_call(struct kd_plan *plan, int64_t begin, int64_t end)
+{
+    return KD_CALL(find_nonfinite, .x = plan->gradients + begin, .n = end - begin,
+                   .at = &plan->control->note.nonfinite_at);
+}
+
 void kd_plan_look(struct kd_plan *plan, int64_t begin, int64_t end)
 {
-    kd_plan_call(plan, KD_CALL(find_nonfinite, .x = plan->gradients + begin, .n = end - begin,
-                               .at = &plan->control->note.nonfinite_at));
+    kd_plan_call(plan, kd_plan_look_call(plan, begin, end));
 }
 
 int64_t kd_plan_send_note(struct kd_plan *plan)

@@ -4,6 +4,7 @@
 #include "trainer/models/plan_arena.h"
 #include "trainer/models/plan_update.h"
 #include "trainer/models/profile.h"
+#include "trainer/optim/optimizer.h"
 
 /* ---- forgetting */
 
@@ -32,12 +33,22 @@ static void see_to_look(struct kd_plan *plan, const struct kd_step_end *end)
 
 /* ---- as one */
 
+/* Beside the update, which only reads gradients with most optimizers. */
+static void look_aside(struct kd_plan *plan)
+{
+    struct kd_call look = kd_plan_look_call(plan, plan->look_begin, plan->look_end);
+    kd_plan_call_aside(plan, &look);
+    if (plan->update.optimizer->spoils_gradients)
+        kd_plan_join(plan);
+}
+
 static void queue_all(struct kd_plan *plan, struct kd_pass *pass, struct kd_update_kind kind)
 {
-    kd_pass_run_plainly(plan, pass);
+    kd_pass_run_aside(plan, pass);
     kd_exchange_finish(&plan->exchange);
-    kd_plan_look(plan, plan->look_begin, plan->look_end);
+    look_aside(plan);
     kd_plan_queue_update(plan, kind);
+    kd_plan_join(plan);
 }
 
 static void end_as_one(struct kd_plan *plan, const struct kd_step_end *end)

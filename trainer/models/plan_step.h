@@ -4,7 +4,7 @@
  * All of it comes again with the same pointers, and what changes lies in the device's memory. So where nothing of it is the host's
  * (kd_exchange_is_queued: a rank alone, or sums on the GPUs) it is recorded and replayed as one thing, on a GPU as one CUDA graph: a
  * step is one launch, with the copies of its batch and of its hyperparameters before it and that of the note behind it. The sums are a
- * branch of the graph beside the backward pass. A trial of the same shape begins with the recordings of the one before.
+ * branch of the graph beside the backward pass, and what nobody waits for is another one (plan_aside.h). A trial of the same shape begins with the recordings of the one before.
  *
  * Elsewhere stretches of the pass are recorded, and the update (plan_update.h), with what the host has to do between them. */
 #ifndef KD_TRAINER_PLAN_STEP_H

@@ -38,8 +38,8 @@ static void forward(const struct kd_emit *e)
 static void backward(const struct kd_emit *e)
 {
     int64_t size = kd_shape_count(e->node->in);
-    kd_emit_add(e, KD_CALL(column_sum, .x = e->dy, .sums = kd_emit_gradient(e, WEIGHT),
-                           .rows = e->n, .columns = size, .beta = kd_emit_beta(e, WEIGHT)));
+    kd_emit_add_aside(e, KD_CALL(column_sum, .x = e->dy, .sums = kd_emit_gradient(e, WEIGHT),
+                                 .rows = e->n, .columns = size, .beta = kd_emit_beta(e, WEIGHT)));
     if (e->dx[0] && e->dx[0] != e->dy)
         kd_emit_add(e, KD_CALL(activation, .x = e->dy, .y = e->dx[0], .n = e->n * size,
                                .activation = KD_ACTIVATION_NONE));

@@ -55,9 +55,9 @@ static void forward(const struct kd_emit *e)
 static void backward(const struct kd_emit *e)
 {
     struct kd_op_matmul p = product(e);
-    kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = e->x[0], .c = kd_emit_gradient(e, WEIGHT),
-                           .m = p.k, .n = p.n, .k = p.m, .transpose_a = true, .to_floats = true,
-                           .beta = kd_emit_beta(e, WEIGHT)));
+    kd_emit_add_aside(e, KD_CALL(matmul, .a = e->dy, .b = e->x[0], .c = kd_emit_gradient(e, WEIGHT),
+                                 .m = p.k, .n = p.n, .k = p.m, .transpose_a = true,
+                                 .to_floats = true, .beta = kd_emit_beta(e, WEIGHT)));
     if (e->dx[0])
         kd_emit_add(e, KD_CALL(matmul, .a = e->dy, .b = kd_emit_factor(e, WEIGHT), .c = e->dx[0],
                                .m = p.m, .n = p.n, .k = p.k, .beta = e->beta_dx[0]));

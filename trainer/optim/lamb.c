@@ -29,6 +29,7 @@ const struct kd_optimizer kd_optimizer_lamb = {
     .summary = "Adam's direction, scaled to the norm of each tensor: for large batches",
     .fields = fields,
     .n_slots = 2,
+    .spoils_gradients = true,
     .set = kd_adam_set,
     .step = step,
 };

@@ -21,8 +21,9 @@ struct kd_optimizer {
     const struct kd_field *fields; /* ends with a NULL name */
     /* values in the order of fields, into what the op reads */
     void (*set)(const double *values, struct kd_hyper *hyper);
-    int n_slots; /* of optimizer state, 0 .. 2 */
-    /* parameters -= f(gradients, state) over this rank's part (models/plan_update.h); gradients may be overwritten */
+    int n_slots;           /* of optimizer state, 0 .. 2 */
+    bool spoils_gradients; /* step overwrites them */
+    /* parameters -= f(gradients, state) over this rank's part (models/plan_update.h) */
     void (*step)(const struct kd_update_arena *arena);
 };
 
