@@ -1,6 +1,7 @@
 /* embedding.cu - rows of a table, and their gradients without atomics: a block for each row of dy that is the first one of its token
  * adds up all rows of that token, in their order. Tokens are few bytes; looking through them costs less than sorting. */
 #include "kernels/cuda/map.cuh"
+#include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/table.h"
 
 namespace
@@ -19,12 +20,34 @@ template <class T> struct look_up {
     }
 };
 
-/* A block of KD_THREADS threads, each with N columns. */
+/* Which of rows from .. from + KD_THREADS - 1 have the token, in their order, and how many. All threads of the block. */
+__device__ int list_rows(const int32_t *tokens, int64_t n_rows, int64_t from, int32_t token,
+                         int (&list)[KD_THREADS])
+{
+    constexpr int N_WARPS = KD_THREADS / KD_WARP;
+    KD_SHARED(int, of_warps, [N_WARPS]);
+    int me = (int)threadIdx.x, lane = me % KD_WARP, warp = me / KD_WARP, before = 0, n = 0;
+    bool has_token = from + me < n_rows && tokens[from + me] == token;
+    unsigned lanes = __ballot_sync(0xFFFFFFFFu, has_token);
+    if (lane == 0)
+        of_warps[warp] = __popc(lanes);
+    __syncthreads();
+    for (int i = 0; i < N_WARPS; i++) {
+        before += i < warp ? of_warps[i] : 0;
+        n += of_warps[i];
+    }
+    if (has_token)
+        list[before + __popc(lanes & ((1u << lane) - 1))] = me;
+    __syncthreads();
+    return n;
+}
+
+/* A block of KD_THREADS threads, each with N columns. Rows are loaded ahead of their turn, as far as the loop is unrolled. */
 template <int N, class T>
 __global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
 {
     const T *dy = (const T *)a.dy;
-    KD_SHARED(int, is_same, [KD_THREADS]);
+    KD_SHARED(int, list, [KD_THREADS]);
     int64_t row = blockIdx.x / n_tiles;
     int64_t column = (blockIdx.x % n_tiles * KD_THREADS + threadIdx.x) * N;
     int32_t token = a.tokens[row];
@@ -39,17 +62,13 @@ __global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
     if (is_inside)
         sum = kd_load<N>(to);
     for (int64_t from = row; from < a.rows; from += KD_THREADS) {
-        int64_t mine = from + threadIdx.x;
-        is_same[threadIdx.x] = mine < a.rows && a.tokens[mine] == token;
-        if (!__syncthreads_or(is_same[threadIdx.x]))
-            continue;
-        for (int i = 0; i < KD_THREADS && is_inside; i++)
-            if (is_same[i]) {
-                kd_floats<N> more = kd_load<N>(dy + (from + i) * a.columns + column);
-                for (int k = 0; k < N; k++)
-                    sum.x[k] += more.x[k];
-            }
-        __syncthreads(); /* before the next tokens take their place */
+        int n_same = list_rows(a.tokens, a.rows, from, token, list);
+        KD_UNROLL_BY(8)
+        for (int i = 0; i < (is_inside ? n_same : 0); i++) {
+            kd_floats<N> more = kd_load<N>(dy + (from + list[i]) * a.columns + column);
+            for (int k = 0; k < N; k++)
+                sum.x[k] += more.x[k];
+        }
     }
     if (is_inside)
         kd_store(to, sum);
