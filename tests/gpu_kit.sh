@@ -108,6 +108,8 @@ copy_mpi() {
 kit=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 export OPAL_PREFIX=$kit/mpi OPAL_BINDIR=$kit/mpi/bin OPAL_LIBDIR=$kit/lib OPAL_PKGLIBDIR=$kit/mpi/plugins
 export OPAL_PKGDATADIR=$kit/mpi/share OPAL_SYSCONFDIR=$kit/mpi/etc
+# One host is started on without ssh, which mpirun otherwise wants to see even then; nor are messages to it worth compressing.
+export OMPI_MCA_plm=${OMPI_MCA_plm:-isolated} PMIX_MCA_pcompress_base_silence_warning=1
 exec -a mpirun "$kit/mpi/bin/mpirun" "$@"
 SH
     chmod +x "$kit/bin/mpirun"
