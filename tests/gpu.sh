@@ -4,8 +4,8 @@
 #   tests/gpu.sh [OPTION...] [PART...]
 #
 # PART is `checks`, `times`, or names of their parts, with * ('losses_*'); all of it unless named. The cheap parts come first. What they say
-# is added to gpu.md in the folder of results as soon as it is known, the words of what failed to failures.log; exit code 1 when a check
-# failed.
+# is added to gpu.md in the folder of results as soon as it is known, the words of what failed to failures.log, those of every check to
+# checks.log; exit code 1 when something failed.
 #
 #   --built FOLDER     takes the programs of this build instead of building; of itself where this file lies in a kit (tests/gpu_kit.sh)
 #   --build FOLDER     builds here (build-gpu): nvcc and the packages of the README are needed (tests/packages.sh)
@@ -181,17 +181,22 @@ check() {
     *)
         n_failed=$((n_failed + 1))
         row "| $name | $what | FAILED ($rc) | $((SECONDS - began)) s |"
-        keep_log "$name ($rc)"
+        tell_failure "$name ($rc)"
         ;;
     esac
+    keep_log "$name ($rc)" checks.log
     rm -f "$work.log"
 }
 
-keep_log() {
+keep_log() { # TITLE FILE
     {
         echo "==== $1"
         tail -n 300 "$work.log"
-    } >>"$results/failures.log"
+    } >>"$results/$2"
+}
+
+tell_failure() { # TITLE
+    keep_log "$1" failures.log
     tail -n 25 "$work.log"
 }
 
@@ -208,8 +213,9 @@ measure() {
     rc=$?
     tail -n "+$((lines + 1))" "$table"
     if [ $rc != 0 ]; then
-        say "$name: exit status $rc after at most $limit s: $(tail -n 1 "$work.log")"
-        keep_log "$name ($rc)"
+        n_failed=$((n_failed + 1))
+        say "$name: FAILED ($rc) within $limit s: $(tail -n 1 "$work.log")"
+        tell_failure "$name ($rc)"
     fi
     rm -f "$work.log"
 }
@@ -500,7 +506,7 @@ spec:
       epochs: $epochs
 YAML
     local before pid n early=0 late=0 used
-    before=$(gpu_memory)
+    before=$(gpu_memory) || skip "nvidia-smi does not say how much memory is used"
     KATYDID_DB=$PWD/hundred.db "$bin/katydid" run hundred.yaml >run.log 2>&1 &
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do
@@ -530,7 +536,7 @@ children_of() { # PID NAME
 killed_rank() {
     models
     local before launcher rank end=$((SECONDS + 30))
-    before=$(gpu_memory)
+    before=$(gpu_memory) || skip "nvidia-smi does not say how much memory is used"
     mpirun -np 2 --oversubscribe --bind-to none "$bin/katydid-trainer" mlp.yaml epochs=1000000 +device=cuda >/dev/null 2>err &
     launcher=$!
     while kill -0 "$launcher" 2>/dev/null && [ "$(gpu_memory)" -le $((before + 200)) ]; do
@@ -593,13 +599,13 @@ all_checks() {
     check staged 60 "two ranks on one GPU, staged, are one rank" staged
     check nccl 60 "as many ranks as GPUs, by NCCL, are one rank" nccl
     check killed_rank 60 "a killed rank frees the GPU" killed_rank
+    check hundred_trials 120 "memory stays in a hundred trials" hundred_trials
     for model in mlp cnn gpt; do
         check "memcheck_$model" 60 "compute-sanitizer memcheck, $model" sanitized_model memcheck "$model"
     done
     check memcheck_tiles 60 "compute-sanitizer memcheck, gpt in bf16 by our own kernels" sanitized_tiles memcheck
     check racecheck_tiles 60 "compute-sanitizer racecheck, gpt in bf16 by our own kernels" sanitized_tiles racecheck
     check racecheck_cnn 60 "compute-sanitizer racecheck, cnn" sanitized_model racecheck cnn
-    check hundred_trials 120 "memory stays in a hundred trials" hundred_trials
     check synccheck_gpt 60 "compute-sanitizer synccheck, gpt" sanitized_model synccheck gpt
     for op in attention layernorm cross_entropy batchnorm; do
         check "racecheck_$op" 60 "compute-sanitizer racecheck, all shapes of $op" sanitized_op racecheck "$op"
@@ -667,7 +673,7 @@ prepare_programs() {
     local rc=$?
     [ $rc != 0 ] || return 0
     say "gpu.sh: it does not build here; nothing was checked"
-    keep_log "build ($rc)"
+    tell_failure "build ($rc)"
     exit 1
 }
 

@@ -199,8 +199,7 @@ def factor_of(row, katydid):
 def our_row(row, table, katydid):
     """katydid by itself, in all the precisions that something is compared with."""
     parameters = katydid.cases[row["case"]]["parameters"]
-    for precisions, _ in row["compare"]:
-        precision, rate, problem = ours(row, katydid, precisions)
+    for precision, rate, problem in dict.fromkeys(ours(row, katydid, precisions) for precisions, _ in row["compare"]):
         if rate is None:
             table.leave_out(f"{row['what']}, {precision}", f"katydid: {problem}")
             continue
