@@ -110,6 +110,9 @@ export OPAL_PREFIX=$kit/mpi OPAL_BINDIR=$kit/mpi/bin OPAL_LIBDIR=$kit/lib OPAL_P
 export OPAL_PKGDATADIR=$kit/mpi/share OPAL_SYSCONFDIR=$kit/mpi/etc
 # One host is started on without ssh, which mpirun otherwise wants to see even then; nor are messages to it worth compressing.
 export OMPI_MCA_plm=${OMPI_MCA_plm:-isolated} PMIX_MCA_pcompress_base_silence_warning=1
+# No plugins of the hwloc that is installed here, if any. PMIx looks for its own where Debian has them, whatever one says, and refuses
+# those of another version.
+export HWLOC_PLUGINS_PATH=$kit/mpi/none
 exec -a mpirun "$kit/mpi/bin/mpirun" "$@"
 SH
     chmod +x "$kit/bin/mpirun"
