@@ -255,7 +255,7 @@ find_library() { # VARIABLE NAME...
     local variable=$1 name folder packages
     shift
     [ -z "${!variable:-}" ] || return 0
-    packages=$("${KATYDID_PEER_PYTHON:-python3}" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' 2>/dev/null || echo /nowhere)
+    packages=$("${KATYDID_PEER_PYTHON:-python3}" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' 2>/dev/null)
     for name in "$@"; do
         ! ldconfig -p 2>/dev/null | grep -F "$name " >/dev/null || return 0
         for folder in ${LD_LIBRARY_PATH:+${LD_LIBRARY_PATH//:/ }}; do
@@ -557,7 +557,7 @@ sanitized() {
     command -v compute-sanitizer >/dev/null || skip "no compute-sanitizer"
     timeout -k 5 "$sanitizer_s" compute-sanitizer --tool "$tool" --error-exitcode 9 "$@" >said 2>&1 || status=$?
     tail -n 200 said
-    ! grep -i 'device not supported' said || skip "compute-sanitizer does not know this machine: $(grep -i 'device not supported' said | head -n 1)"
+    ! grep -i 'device not supported' said || skip "compute-sanitizer does not work on this machine: device not supported"
     if [ $status = 124 ] || [ $status = 137 ]; then
         ! grep -E '^========= .*(Invalid|hazard|error|leak|Barrier)' said || return 1
         skip "not done within $sanitizer_s s, nothing found until then"
@@ -668,7 +668,10 @@ mode=$wanted
 # The programs of a build that is there, or of one that is made now; its words are kept when it fails.
 prepare_programs() {
     bin=$built/bin
-    [ -n "$build_here" ] || { [ -x "$bin/katydid-trainer" ] || give_up "$built has no bin/katydid-trainer: it is no build with the trainer"; return 0; }
+    if [ -z "$build_here" ]; then
+        [ -x "$bin/katydid-trainer" ] || give_up "$built has no bin/katydid-trainer: it is no build with the trainer"
+        return 0
+    fi
     guarded "$budget" build_programs >"$work.log" 2>&1
     local rc=$?
     [ $rc != 0 ] || return 0

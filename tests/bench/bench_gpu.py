@@ -3,12 +3,13 @@ of four models, the next trial on a warm gang, a whole search. Called by tests/g
 
     bench_gpu.py [--device cuda|cpu] [--limit SECONDS] [--quick] [--dry-run] [ROW ...]
 
-First comes what katydid does by itself, then PyTorch's eager ways, then its compiled ones, which may compile for a minute: each line is
-printed when it is known, so that one who ends this early, or a time that is over, loses only what comes behind. --quick: tiny batches and counts, to see that both sides work; with --device cpu it runs anywhere. --dry-run: what would be done. The models
-are those of `katydid-bench step --json`, peer_gpu.py has the same in PyTorch, and both sides' numbers of parameters are compared. The
-trainer's step is its whole step, batch gathered included; PyTorch's is one on a batch that lies on the GPU. Each way has a
-time of its own; what did not fit, or is not there, is named at the end. The peer needs an interpreter with torch:
-KATYDID_PEER_PYTHON (default python3); without optuna it trains the search's trials all the same."""
+First comes what katydid does by itself, then PyTorch's eager ways, then its compiled ones, which may compile for a minute. Each line is
+printed when it is known: when the time is over only what comes behind is lost, and named at the end, as is what is not there.
+
+--quick: tiny batches and counts, to see that both sides work; with --device cpu it runs anywhere. --dry-run: what would be done. The
+models are those of `katydid-bench step --json`, peer_gpu.py has the same in PyTorch, and both sides' numbers of parameters are compared.
+The trainer's step is its whole step, batch gathered included; PyTorch's is one on a batch that lies on the GPU. The peer needs an
+interpreter with torch, KATYDID_PEER_PYTHON (default python3); without optuna it trains the search's trials all the same."""
 import argparse
 import contextlib
 import json
@@ -49,7 +50,7 @@ class Table:
     """Rows are printed as they are known, and what was left out behind them."""
 
     def __init__(self):
-        self.left_out = []
+        self.left_out, self.torch = [], None
         print("| what | katydid | PyTorch | ratio | at least |\n|---|---|---|---|---|", flush=True)
 
     def row(self, what, ours, theirs="", ratio=None, bar=""):
@@ -60,7 +61,7 @@ class Table:
         self.left_out.append(f"left out: {what}: {why}")
 
     def end(self):
-        print("\n" + "\n".join(self.left_out) if self.left_out else "", flush=True)
+        print("\n" + "\n".join([f"PyTorch is {self.torch}"] * bool(self.torch) + self.left_out), flush=True)
 
 
 def shown(rate):
@@ -230,6 +231,7 @@ def peer_rows(row, is_compiled, table, katydid, args, left_s):
     options = [word for way in ways for word in ("--way", way)]
     for found in peer(row["case"], args, min(row["compiled_s" if is_compiled else "peer_s"], left_s()), *options):
         missing.discard(found["way"])
+        table.torch = found["torch"]
         precisions, bar = ways[found["way"]]
         compare(found, bar, row, table, katydid, precisions)
     for way in sorted(missing):

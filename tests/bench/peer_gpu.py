@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench_gpu.py's peer: one of its models in PyTorch on one device, in each way that its users would try. Prints one line of JSON for each
-way as soon as it is timed: {"way", "steps_per_second", "parameters"}, or {"way", "left_out"} with the reason; nothing where PyTorch
-is not installed.
+way as soon as it is timed: {"way", "torch", "steps_per_second", "parameters"}, or {"way", "torch", "left_out"} with the reason;
+nothing where PyTorch is not installed.
 
     peer_gpu.py mlp-mnist|gpt|resnet-18|gpt2 [--way WAY ...] [--device cuda|cpu] [--quick]
     peer_gpu.py search --limit SECONDS < trials     the search: {"trials", "seconds", "with"}, by Optuna, or one after the other without
@@ -231,7 +231,7 @@ def steps_per_second(way, quick):
 def time_case(args):
     _, _, batch, _, ways = CASES[args.case]
     for name in args.way or ways:
-        said = {"way": name}
+        said = {"way": name, "torch": torch.__version__}
         try:
             way = Way(args.case, name, args.device, min(batch, 2) if args.quick else batch)
             said.update(parameters=way.n_parameters, steps_per_second=steps_per_second(way, args.quick))

@@ -24,7 +24,7 @@ expect_in bad/gpu.md '^\| losses_mlp \|.*\| FAILED \([0-9]+\) \|' '^\| memcheck_
 expect_in bad/failures.log '^==== losses_mlp' 'cudaGraphLaunch.* failed'
 
 # What hangs is ended, whatever it has started; what has no time left is named.
-STANDIN_HANGS=1 gpu 1 late --budget 6 memcheck_mlp memcheck_cnn
+STANDIN_HANGS=1 gpu 1 late --budget 12 memcheck_mlp memcheck_cnn
 expect_in late/gpu.md '^\| memcheck_mlp \|.*\| FAILED \(124\) \|' '^\| memcheck_cnn \|.*\| left out: the time is over' '1 left out'
 expect_in late/failures.log 'not done within its time'
 expect_no_process_left
