@@ -60,7 +60,8 @@ build_all() {
     [ ! -f "$build/CMakeCache.txt" ] || generator=()
     cmake -S "$source_dir" -B "$build" "${generator[@]}" -DKATYDID_CUDA=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
         -DKATYDID_CUDA_ARCHITECTURES="$architectures"
-    cmake --build "$build" --target all bench -j "$(nproc)"
+    cmake --build "$build" -j "$(nproc)" --target katydid_cuda katydid_cuda_sim nccl_standin lt_standin nvml_standin \
+        "${programs[@]##*/}" test_ops_sim
 }
 
 # The libraries that these files need, however deep, without libc's.

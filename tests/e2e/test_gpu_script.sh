@@ -19,8 +19,9 @@ expect_in good/doctor.md '^cuda plugin +ok'
 [ ! -e good/failures.log ] || complain "nothing failed: $(cat good/failures.log)"
 
 # What fails is told with its words, and does not keep the others from their turn.
-KATYDID_SIM_FAIL=cudaGraphLaunch:1 gpu 1 bad losses_mlp memcheck_gpt
-expect_in bad/gpu.md '^\| losses_mlp \|.*\| FAILED \([0-9]+\) \|' '^\| memcheck_gpt \|.*\| ok \|' '1 passed, 1 failed'
+KATYDID_SIM_FAIL=cudaGraphLaunch:1 gpu 1 bad losses_mlp memcheck_gpt killed_rank
+expect_in bad/gpu.md '^\| losses_mlp \|.*\| FAILED \([0-9]+\) \|' '^\| memcheck_gpt \|.*\| ok \|' \
+    '^\| killed_rank \|.*\| FAILED \([0-9]+\) \|' '1 passed, 2 failed'
 expect_in bad/failures.log '^==== losses_mlp' 'cudaGraphLaunch.* failed'
 
 # What hangs is ended, whatever it has started; what has no time left is named.
