@@ -98,7 +98,6 @@ static int find_architecture(int *architecture, struct kd_error *err)
     *architecture = attributes.ptxVersion;
     if (error == cudaSuccess)
         return 0;
-    cudaGetLastError(); /* it is told of here, and not by the next launch */
     if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction &&
         error != cudaErrorUnsupportedPtxVersion)
         return no_use(error, err);
@@ -111,8 +110,8 @@ static int find_architecture(int *architecture, struct kd_error *err)
                    gpu.major, gpu.minor);
 }
 
-static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
-                      struct kd_error *err)
+static int try_to_open(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
+                       struct kd_error *err)
 {
     int architecture = 0;
     if (find_gpu(which, err) < 0 || find_architecture(&architecture, err) < 0)
@@ -127,6 +126,17 @@ static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct k
     (*queue)->stream = stream;
     (*queue)->architecture = architecture;
     return 0;
+}
+
+/* Whatever failed is told of, and stays behind as the last error all the same: once there is a GPU after all, the first launch would
+ * find it. */
+static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
+                      struct kd_error *err)
+{
+    int status = try_to_open(which, create, queue, err);
+    if (status < 0)
+        cudaGetLastError();
+    return status;
 }
 
 static cudaError_t create_stream(cudaStream_t *stream)

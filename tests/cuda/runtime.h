@@ -36,6 +36,9 @@ enum cudaMemcpyKind {
     cudaMemcpyDefault,
 };
 
+/* port.h's: device.cu has it. In programs without that file any error ends the program. */
+void kd_cuda_check(cudaError_t error, const char *call, const char *file, int line);
+
 typedef struct kd_sim_stream *cudaStream_t;
 typedef struct kd_sim_event *cudaEvent_t;
 enum { cudaStreamDefault, cudaStreamNonBlocking };
@@ -130,6 +133,10 @@ void fail_call(const char *name, cudaError_t error);
 /* Of the thread that asks: CUDA's current device. */
 int current_gpu();
 cudaError_t result_of(const char *name);
+
+/* What a call returns. An error is from now on the thread's last one, which cudaGetLastError tells and takes away: no call that succeeds
+ * does, so that who deals with an error and leaves it there has the next launch report it. */
+cudaError_t returned(cudaError_t error);
 
 /* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress);
  * that of a whole launch is cudaLaunch. cudaMalloc:7:memory: the 7th finds the GPU full. KATYDID_SIM_LARGEST=1000000: so does each that

@@ -75,6 +75,24 @@ static void a_gpu_that_takes_no_work_is_told_of(void **)
     assert_open_says("cudaStreamCreateWithFlags", cudaErrorIllegalAddress, "takes no work");
 }
 
+/* A trial finds the GPU full, and the next one of the same process does not. */
+static void an_open_that_failed_is_not_the_next_launchs_error(void **)
+{
+    static const char *const calls[] = {"cudaGetDeviceCount", "cudaSetDevice",
+                                        "cudaFuncGetAttributes", "cudaStreamCreateWithFlags"};
+    float *x = static_cast<float *>(kd_device_cuda.alloc(sizeof *x));
+    for (const char *call : calls) {
+        assert_open_says(call, cudaErrorMemoryAllocation, "device cuda: ");
+        struct kd_queue *queue = open_queue();
+        struct kd_call fill = {};
+        fill.op = KD_OP_fill;
+        fill.args.fill = {.x = x, .n = 1, .value = 1};
+        kd_call_run(&fill, kd_device_cuda.ops, queue);
+        kd_device_cuda.close(queue);
+    }
+    kd_device_cuda.free(x);
+}
+
 static void an_urgent_queue_goes_before_others(void **)
 {
     struct kd_error err = {};
@@ -471,6 +489,7 @@ int main()
         cmocka_unit_test(an_architecture_without_code_is_named_with_those_there_are),
         cmocka_unit_test(a_gpu_without_room_for_cuda_itself_is_told_of),
         cmocka_unit_test(a_gpu_that_takes_no_work_is_told_of),
+        cmocka_unit_test(an_open_that_failed_is_not_the_next_launchs_error),
         cmocka_unit_test(an_urgent_queue_goes_before_others),
         cmocka_unit_test(a_gpu_that_takes_no_urgent_work_is_told_of),
         cmocka_unit_test(memory_is_zeroed_and_comes_back_as_it_went),
