@@ -25,7 +25,8 @@ static const struct kd_ops cuda_ops = {
 
 void kd_cuda_check(cudaError_t error, const char *call, const char *file, int line)
 {
-    if (error == cudaSuccess)
+    if (error == cudaSuccess ||
+        (error == cudaErrorStreamCaptureInvalidated && kd_cuda_recording_is_lost()))
         return;
     if (error == cudaErrorMemoryAllocation)
         kd_cuda_end_out_of_memory(0, call);

@@ -47,6 +47,7 @@ enum setting {
     INIT_OF,       /* init_of=r: only for that rank, whoever else misbehaves */
     DELAY,         /* delay=n: n times "in progress" before anything is done */
     CAPTURE_FAILS, /* capture_fails=k: the k-th that is captured cannot be */
+    SPOILS, /* spoils=1: nor can anything else of that capture, as one of NCCL's own calls of CUDA was refused in it */
     FAIL, /* fail=k: the k-th collective (a group is one) cannot be issued; launched with a graph: ends with an error */
     MEMORY,      /* memory=k: the k-th finds the GPU full */
     HANG,        /* hang=k: the k-th is never done */
@@ -64,6 +65,7 @@ static const char *const setting_names[N_SETTINGS] = {
     [INIT_OF] = "init_of=",
     [DELAY] = "delay=",
     [CAPTURE_FAILS] = "capture_fails=",
+    [SPOILS] = "spoils=",
     [FAIL] = "fail=",
     [MEMORY] = "memory=",
     [HANG] = "hang=",
@@ -397,9 +399,12 @@ static void drop_captured(void *ud)
 
 static int capture(struct kd_nccl_comm *comm)
 {
-    if (own_setting(comm, CAPTURE_FAILS) == ++comm->n_captures)
+    if (own_setting(comm, CAPTURE_FAILS) == ++comm->n_captures) {
+        if (own_setting(comm, SPOILS))
+            kd_standin_spoil_captures();
         return comm->result =
                    fail_with(KD_NCCL_INTERNAL_ERROR, "the stand-in was told not to be captured");
+    }
     struct captured *captured = calloc(1, sizeof *captured);
     if (!captured)
         return KD_NCCL_SYSTEM_ERROR;
