@@ -10,7 +10,8 @@
  * other ranks have come. As with NCCL a communicator does not end before the last graph that has something of it.
  *
  * It refuses what NCCL leaves undefined: calls before the last one is settled, ranks whose calls differ, or that launch the same one by a
- * graph and by itself.
+ * graph and by itself. And graphs whose buffers are registered, as they are unless NCCL_GRAPH_REGISTER is 0: NCCL gives such a
+ * registration up some calls after the graph is gone, and until then takes other memory at the same address for it.
  *
  * KATYDID_NCCL_STANDIN makes it misbehave: "hang=2,rank=1", see `enum setting`. Device memory that the host cannot read is
  * opened by the sim's kd_sim_open_memory around every access, where the program has it. */
@@ -397,6 +398,12 @@ static void drop_captured(void *ud)
     free(captured);
 }
 
+static bool registers_buffers(void)
+{
+    const char *told = getenv("NCCL_GRAPH_REGISTER");
+    return !told || strcmp(told, "0") != 0;
+}
+
 static int capture(struct kd_nccl_comm *comm)
 {
     if (own_setting(comm, CAPTURE_FAILS) == ++comm->n_captures) {
@@ -405,6 +412,9 @@ static int capture(struct kd_nccl_comm *comm)
         return comm->result =
                    fail_with(KD_NCCL_INTERNAL_ERROR, "the stand-in was told not to be captured");
     }
+    if (registers_buffers())
+        return comm->result = fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: a graph's buffers "
+                                                               "are registered, and soon freed");
     struct captured *captured = calloc(1, sizeof *captured);
     if (!captured)
         return KD_NCCL_SYSTEM_ERROR;
