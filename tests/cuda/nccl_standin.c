@@ -217,6 +217,9 @@ int ncclGetVersion(int *version)
     return KD_NCCL_SUCCESS;
 }
 
+/* That this process made and has not joined by: a thread of NCCL's listens for its ranks as long as they have not all come. */
+static struct kd_collective_id listens_for;
+
 int ncclGetUniqueId(struct kd_collective_id *id)
 {
     uint64_t number = 0;
@@ -228,6 +231,7 @@ int ncclGetUniqueId(struct kd_collective_id *id)
     memset(id, 0, sizeof *id);
     snprintf(id->bytes, sizeof id->bytes, "%s/nccl-standin-%016llx", folder,
              (unsigned long long)number);
+    listens_for = *id;
     return KD_NCCL_SUCCESS;
 }
 
@@ -250,6 +254,8 @@ int ncclCommInitRankConfig(struct kd_nccl_comm **comm, int size, struct kd_colle
         free(made);
         return KD_NCCL_SYSTEM_ERROR;
     }
+    if (memcmp(&listens_for, &id, sizeof id) == 0)
+        listens_for = (struct kd_collective_id){0};
     atomic_fetch_add(&made->seats.room->n_joined, 1);
     delay(made);
     *comm = made;
@@ -260,6 +266,8 @@ int ncclCommFinalize(struct kd_nccl_comm *comm)
 {
     if (comm->result != KD_NCCL_SUCCESS || comm->state != JOINED)
         return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: finalized before it is settled");
+    if (listens_for.bytes[0])
+        return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: listens for ranks that never come");
     comm->state = LEAVING;
     atomic_fetch_add(&comm->seats.room->n_left, 1);
     delay(comm);
