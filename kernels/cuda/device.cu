@@ -49,14 +49,44 @@ static int no_driver(cudaError_t error, struct kd_error *err)
         wanted / 1000, wanted % 1000 / 10, cudaGetErrorString(error));
 }
 
-static int no_gpu(const char *why, struct kd_error *err)
+/* What CUDA's own text does not say. */
+static const char *hint_of(cudaError_t error)
+{
+    static const struct {
+        cudaError_t error;
+        const char *hint;
+    } hints[] = {
+        {cudaErrorInitializationError, "the process was forked from one that had used CUDA, or the "
+                                       "driver's kernel modules are not loaded"},
+        {cudaErrorStubLibrary, "a toolkit's stub of libcuda.so.1 is found before the driver's: "
+                               "take it off LD_LIBRARY_PATH"},
+        {cudaErrorDevicesUnavailable, "another process has it for itself, or nobody may use it: "
+                                      "`nvidia-smi -q -d COMPUTE` shows the compute mode"},
+        {cudaErrorSystemNotReady,
+         "a service that the GPUs need is not running yet, with NVSwitches "
+         "nvidia-fabricmanager"},
+        {cudaErrorSystemDriverMismatch, "libcuda.so.1 and the driver's kernel modules are of "
+                                        "different versions: restart the machine after an update, "
+                                        "and give a container the libraries of its host"},
+        {cudaErrorCompatNotSupportedOnDevice, "libcuda.so.1 is one of cuda-compat, which this GPU "
+                                              "has not: take it off LD_LIBRARY_PATH"},
+        {cudaErrorUnknown, "often the kernel module nvidia-uvm, or its file /dev/nvidia-uvm, is "
+                           "missing"},
+    };
+    for (const auto &row : hints)
+        if (row.error == error)
+            return row.hint;
+    return "`nvidia-smi -L` lists those of the machine";
+}
+
+static int no_gpu(const char *why, cudaError_t error, struct kd_error *err)
 {
     const char *visible = getenv("CUDA_VISIBLE_DEVICES");
-    return kd_fail(
-        err,
-        "device cuda: no GPU that this process may use (%s; CUDA_VISIBLE_DEVICES is %s%s%s): "
-        "`nvidia-smi -L` lists those of the machine; or say device: cpu",
-        why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "");
+    return kd_fail(err,
+                   "device cuda: no GPU that this process may use (%s; CUDA_VISIBLE_DEVICES is "
+                   "%s%s%s): %s; or say device: cpu",
+                   why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "",
+                   hint_of(error));
 }
 
 /* Not even CUDA itself has room: what is free is not known, as asking takes memory too. */
@@ -70,7 +100,7 @@ static int no_room(struct kd_error *err)
 static int no_use(cudaError_t error, struct kd_error *err)
 {
     return error == cudaErrorMemoryAllocation ? no_room(err)
-                                              : no_gpu(cudaGetErrorString(error), err);
+                                              : no_gpu(cudaGetErrorString(error), error, err);
 }
 
 static int find_gpu(int which, struct kd_error *err)
@@ -79,8 +109,10 @@ static int find_gpu(int which, struct kd_error *err)
     cudaError_t error = cudaGetDeviceCount(&n_gpus);
     if (error == cudaErrorInsufficientDriver)
         return no_driver(error, err);
-    if (error != cudaSuccess || n_gpus == 0)
-        return no_gpu(error != cudaSuccess ? cudaGetErrorString(error) : "there are 0", err);
+    if (error != cudaSuccess)
+        return no_use(error, err);
+    if (n_gpus == 0)
+        return no_gpu("there are 0", error, err);
     error = cudaSetDevice(which % n_gpus);
     return error == cudaSuccess ? 0 : no_use(error, err);
 }
@@ -103,7 +135,7 @@ static int find_architecture(int *architecture, struct kd_error *err)
         error != cudaErrorUnsupportedPtxVersion)
         return no_use(error, err);
     if (cudaGetDevice(&at) != cudaSuccess || cudaGetDeviceProperties(&gpu, at) != cudaSuccess)
-        return no_gpu(cudaGetErrorString(error), err);
+        return no_use(error, err);
     return kd_fail(err,
                    "device cuda: no code for the GPU (%s, architecture %d%d): %s; this build has "
                    "%s: configure one with -DKATYDID_CUDA_ARCHITECTURES=%d%d, or say device: cpu",

@@ -54,6 +54,28 @@ static void a_missing_gpu_is_named_with_what_hides_it(void **)
     assert_open_says("cudaGetDeviceCount", cudaErrorNoDevice, "CUDA_VISIBLE_DEVICES is not set");
 }
 
+/* CUDA itself says little of these. */
+static void what_keeps_a_gpu_away_is_hinted_at(void **)
+{
+    static const struct {
+        cudaError_t error;
+        const char *hint;
+    } all[] = {
+        {cudaErrorInitializationError, "forked from one that had used CUDA"},
+        {cudaErrorStubLibrary, "a toolkit's stub"},
+        {cudaErrorDevicesUnavailable, "another process has it for itself"},
+        {cudaErrorSystemNotReady, "nvidia-fabricmanager"},
+        {cudaErrorSystemDriverMismatch, "different versions"},
+        {cudaErrorCompatNotSupportedOnDevice, "cuda-compat"},
+        {cudaErrorUnknown, "nvidia-uvm"},
+        {cudaErrorNoDevice, "`nvidia-smi -L`"},
+    };
+    for (const auto &row : all) {
+        assert_open_says("cudaGetDeviceCount", row.error, row.hint);
+        assert_open_says("cudaSetDevice", row.error, row.hint);
+    }
+}
+
 static void an_architecture_without_code_is_named_with_those_there_are(void **)
 {
     assert_open_says("cudaFuncGetAttributes", cudaErrorNoKernelImageForDevice,
@@ -486,6 +508,7 @@ int main()
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_driver_is_named),
         cmocka_unit_test(a_missing_gpu_is_named_with_what_hides_it),
+        cmocka_unit_test(what_keeps_a_gpu_away_is_hinted_at),
         cmocka_unit_test(an_architecture_without_code_is_named_with_those_there_are),
         cmocka_unit_test(a_gpu_without_room_for_cuda_itself_is_told_of),
         cmocka_unit_test(a_gpu_that_takes_no_work_is_told_of),
