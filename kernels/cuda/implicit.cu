@@ -29,8 +29,8 @@ template <class T> struct put_pixels {
     {
         if (stride == 1)
             return i;
-        kd_pixel at = kd_pixel_of(i, grid_h, grid_w);
-        return (at.image * h + at.row * stride + row) * w + at.column * stride + column;
+        kd_near_pixel at(i, grid_h, grid_w);
+        return (int64_t)(at.image * h + at.row * stride + row) * w + at.column * stride + column;
     }
     __device__ __forceinline__ void put(int64_t i, int64_t j, const kd_floats<8> &sums) const
     {
@@ -232,8 +232,9 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
 {
     kd_images images = kd_images_of(&a->window);
     int64_t m = a->c_out, n = kd_of_patch(a->window), n_pixels = kd_out_pixels(images);
-    int across = m <= KD_WARP_TILE ? 1 : 2;
-    int64_t n_parts = parts_of(kd_n_tensor_tiles(m, n, across, 2), n_pixels);
+    bool is_flat = m <= kd_flat_tiles::M;
+    int64_t n_tiles = is_flat ? kd_flat_tiles::n_tiles(m, n) : kd_large_tiles::n_tiles(m, n);
+    int64_t n_parts = parts_of(n_tiles, n_pixels);
     int64_t of_part = (n_pixels / n_parts + KD_STEP) / KD_STEP * KD_STEP;
     bool adds = a->beta != 0.0f, is_whole = n_parts == 1;
     float *sums = a->dweight;
@@ -247,10 +248,10 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
                                   m,
                                   n,
                                   is_whole && adds};
-    if (across == 1)
-        kd_tensor_product<T, 1, 2>(queue, product, m, n, n_parts);
+    if (is_flat)
+        kd_tensor_product<T, kd_flat_tiles>(queue, product, m, n, n_parts);
     else
-        kd_tensor_product<T, 2, 2>(queue, product, m, n, n_parts);
+        kd_tensor_product<T, kd_large_tiles>(queue, product, m, n, n_parts);
     if (!is_whole)
         kd_map(queue, m * n, true, add_parts{sums, a->dweight, m * n, n_parts, adds});
 }
@@ -261,12 +262,12 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
 template <class T, class Product>
 void multiply(struct kd_queue *queue, const Product &product, int64_t m, int64_t n, int64_t n_parts)
 {
-    if (n > KD_WARP_TILE && kd_n_tensor_tiles(m, n, 2, 2) * n_parts >= KD_ENOUGH_TILES)
-        kd_tensor_product<T, 2, 2>(queue, product, m, n, n_parts);
-    else if (kd_n_tensor_tiles(m, n, 2, 1) * n_parts >= KD_ENOUGH_TILES)
-        kd_tensor_product<T, 2, 1>(queue, product, m, n, n_parts);
+    if (n > kd_narrow_tiles::N && kd_large_tiles::n_tiles(m, n) * n_parts >= KD_ENOUGH_TILES)
+        kd_tensor_product<T, kd_large_tiles>(queue, product, m, n, n_parts);
+    else if (kd_narrow_tiles::n_tiles(m, n) * n_parts >= KD_ENOUGH_TILES)
+        kd_tensor_product<T, kd_narrow_tiles>(queue, product, m, n, n_parts);
     else
-        kd_tensor_product<T, 1, 1>(queue, product, m, n, n_parts);
+        kd_tensor_product<T, kd_small_tiles>(queue, product, m, n, n_parts);
 }
 
 bool is_wanted()

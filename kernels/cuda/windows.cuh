@@ -14,6 +14,19 @@
 /* Beyond every image, whatever a place in a window is added to it. */
 static constexpr int KD_OUTSIDE = -(1 << 30);
 
+/* Pixel number `at` of images of h x w. */
+struct kd_near_pixel {
+    int image, row, column;
+
+    __device__ __forceinline__ kd_near_pixel(int64_t at, int h, int w)
+    {
+        unsigned line = (unsigned)at / (unsigned)w;
+        image = (int)(line / (unsigned)h);
+        row = (int)(line % (unsigned)h);
+        column = (int)((unsigned)at % (unsigned)w);
+    }
+};
+
 /* ---- k: channels under the places of a window */
 
 struct kd_place_step {
@@ -33,7 +46,7 @@ struct kd_place_walk {
     }
     __device__ __forceinline__ step begin() const
     {
-        return {0, 0, 0};
+        return {0, 0, rows > 0 && columns > 0 ? 0 : channels};
     }
     __device__ __forceinline__ void next(step &s) const
     {
@@ -65,10 +78,9 @@ template <class T> struct kd_windows {
     {
         if (i >= n_pixels)
             return {0, KD_OUTSIDE, 0, k};
-        kd_pixel pixel = kd_pixel_of(i, grid_h, grid_w);
-        int row = (int)pixel.row * stride + first_row;
-        int column = (int)pixel.column * stride + first_column;
-        return {(((int)pixel.image * h + row) * w + column) * channels + k, row, column, k};
+        kd_near_pixel pixel(i, grid_h, grid_w);
+        int row = pixel.row * stride + first_row, column = pixel.column * stride + first_column;
+        return {((pixel.image * h + row) * w + column) * channels + k, row, column, k};
     }
     __device__ __forceinline__ bool find(const line &l, const kd_place_step &s,
                                          const T **from) const
@@ -92,20 +104,21 @@ template <class T, bool turned> struct kd_weights {
     int first_place, of_row, of_column;
 
     struct line {
-        int at;
-        int k; /* beyond all, where the row is */
+        int at; /* of the first place's; -1: there is no such row */
+        int k;
     };
 
     __device__ __forceinline__ line begin(int64_t i, int k, const kd_place_walk &) const
     {
         bool is_there = i < (turned ? channels : c_out);
         int row = is_there ? (int)i : 0;
-        return {turned ? k * of_patch + row : row * of_patch + k, is_there ? k : -KD_OUTSIDE};
+        int at = turned ? k * of_patch + row : row * of_patch + k;
+        return {is_there ? at : -1, k};
     }
     __device__ __forceinline__ bool find(const line &l, const kd_place_step &s,
                                          const T **from) const
     {
-        bool is_there = l.k + s.channels < (turned ? c_out : channels);
+        bool is_there = l.at >= 0 && l.k + s.channels < (turned ? c_out : channels);
         int place = first_place + s.i * of_row + s.j * of_column;
         int before = turned ? s.channels * of_patch : s.channels;
         *from = x + (is_there ? l.at + before + place * channels : 0);
@@ -149,19 +162,18 @@ template <class T> struct kd_gradients_turned {
     int c_out;
 
     struct line {
-        int at;
+        int at; /* of the first pixel's; -1: there is no such row */
         int k;
     };
 
     __device__ __forceinline__ line begin(int64_t i, int k, const kd_pixel_walk &) const
     {
-        bool is_there = i < c_out;
-        return {k * c_out + (is_there ? (int)i : 0), is_there ? k : -KD_OUTSIDE};
+        return {i < c_out ? k * c_out + (int)i : -1, k};
     }
     __device__ __forceinline__ bool find(const line &l, const kd_pixel_step &s,
                                          const T **from) const
     {
-        bool is_there = l.k < s.n_left;
+        bool is_there = l.at >= 0 && l.k < s.n_left;
         *from = x + (is_there ? l.at + s.before * c_out : 0);
         return is_there;
     }
@@ -188,14 +200,13 @@ template <class T> struct kd_patches_turned {
 
     __device__ __forceinline__ line begin(int64_t i, int k, const kd_pixel_walk &walk) const
     {
-        kd_pixel pixel = kd_pixel_of(walk.from + k, out_h, out_w);
-        int place = (int)kd_quotient(i, channels), channel = (int)kd_remainder(i, channels);
+        kd_near_pixel pixel(walk.from + k, out_h, out_w);
+        int place = (int)i / channels, channel = (int)i % channels;
         int first_row = place / kernel - padding, first_column = place % kernel - padding;
-        int row = (int)pixel.row * stride + first_row;
-        int column = (int)pixel.column * stride + first_column;
+        int row = pixel.row * stride + first_row, column = pixel.column * stride + first_column;
         if (i >= n_rows)
             return {0, KD_OUTSIDE, 0, 0, 0, k};
-        return {(((int)pixel.image * h + row) * w + column) * channels + channel,
+        return {((pixel.image * h + row) * w + column) * channels + channel,
                 row,
                 column,
                 first_row + out_h * stride,
