@@ -16,16 +16,16 @@ namespace
 
 /* ---- what becomes of results */
 
-/* A row of n values for each pixel of a grid, which stands in images of h x w at every stride-th pixel from (row, column) on. bias may be
- * NULL. */
-template <class T> struct put_pixels {
+/* A row of n values for each pixel of a grid, which stands in images of h x w at every stride-th pixel from (row, column) on. With stride 1
+ * it is any matrix. bias may be NULL. */
+template <class T> struct put_rows {
     const T *bias;
     T *y;
     int64_t n;
     int h, w, grid_h, grid_w, stride, row, column;
     bool adds;
 
-    __device__ __forceinline__ int64_t pixel_at(int64_t i) const
+    __device__ __forceinline__ int64_t row_at(int64_t i) const
     {
         if (stride == 1)
             return i;
@@ -34,7 +34,7 @@ template <class T> struct put_pixels {
     }
     __device__ __forceinline__ void put(int64_t i, int64_t j, const kd_floats<8> &sums) const
     {
-        T *to = y + pixel_at(i) * n + j;
+        T *to = y + row_at(i) * n + j;
         kd_floats<8> more = {}, all = sums;
         if (bias)
             more = kd_load<8>(bias + j);
@@ -47,29 +47,10 @@ template <class T> struct put_pixels {
     }
 };
 
-struct put_sums {
-    float *y;
-    int64_t n;
-    bool adds;
-
-    __device__ __forceinline__ void put(int64_t i, int64_t j, const kd_floats<8> &sums) const
-    {
-        float *to = y + i * n + j;
-        kd_floats<8> all = sums;
-        if (adds) {
-            kd_floats<8> more = kd_load<8>(to);
-            KD_UNROLL
-            for (int k = 0; k < 8; k++)
-                all.x[k] += more.x[k];
-        }
-        kd_store(to, all);
-    }
-};
-
 /* ---- y */
 
 template <class T> struct forward {
-    typedef kd_tensor_part<kd_place_walk, kd_windows<T>, kd_weights<T, false>, put_pixels<T>> Part;
+    typedef kd_tensor_part<kd_place_walk, kd_windows<T>, kd_weights<T, false>, put_rows<T>> Part;
     Part whole;
 
     __device__ __forceinline__ Part part(unsigned) const
@@ -95,7 +76,7 @@ template <class T> forward<T> forward_of(const struct kd_op_conv2d *a, const kd_
                              -padding};
     kd_weights<T, false> weights = {
         (const T *)a->weight, (int)kd_of_patch(in), channels, (int)a->c_out, 0, kernel, 1};
-    put_pixels<T> after = {(const T *)a->bias, (T *)a->y, a->c_out, h, w, h, w, 1, 0, 0, false};
+    put_rows<T> after = {(const T *)a->bias, (T *)a->y, a->c_out, h, w, h, w, 1, 0, 0, false};
     return {{{kernel, kernel, channels}, windows, weights, after, windows.n_pixels, a->c_out}};
 }
 
@@ -109,21 +90,9 @@ struct class_of_rows {
     int first; /* row of dy over row 0, at place `last` */
 };
 
-__device__ __forceinline__ class_of_rows class_at(int at, int size, int kernel, int stride,
-                                                  int padding)
-{
-    class_of_rows c;
-    int least = (at + padding) % stride;
-    c.n = at < size ? (size - at + stride - 1) / stride : 0;
-    c.n_places = least < kernel ? (kernel - least + stride - 1) / stride : 0;
-    c.last = least + (c.n_places - 1) * stride;
-    c.first = (at + padding - least) / stride - (c.n_places - 1);
-    return c;
-}
-
 /* A part for each class of pixels: rows by columns. */
 template <class T> struct backward_x {
-    typedef kd_tensor_part<kd_place_walk, kd_windows<T>, kd_weights<T, true>, put_pixels<T>> Part;
+    typedef kd_tensor_part<kd_place_walk, kd_windows<T>, kd_weights<T, true>, put_rows<T>> Part;
     const T *dy, *weight;
     T *dx;
     int64_t n; /* images */
@@ -131,11 +100,20 @@ template <class T> struct backward_x {
     int out_h, out_w, c_out;
     bool adds;
 
+    __device__ __forceinline__ class_of_rows class_at(int at, int size) const
+    {
+        class_of_rows c;
+        int least = (at + padding) % stride;
+        c.n = at < size ? (size - at + stride - 1) / stride : 0;
+        c.n_places = least < kernel ? (kernel - least + stride - 1) / stride : 0;
+        c.last = least + (c.n_places - 1) * stride;
+        c.first = (at + padding - least) / stride - (c.n_places - 1);
+        return c;
+    }
     __device__ __forceinline__ Part part(unsigned at) const
     {
         int row = (int)at / stride, column = (int)at % stride;
-        class_of_rows rows = class_at(row, h, kernel, stride, padding);
-        class_of_rows columns = class_at(column, w, kernel, stride, padding);
+        class_of_rows rows = class_at(row, h), columns = class_at(column, w);
         int64_t n_pixels = n * rows.n * columns.n;
         kd_place_walk walk = {rows.n_places, columns.n_places, c_out};
         kd_windows<T> windows = {dy,     n_pixels,  out_h, out_w,      c_out,
@@ -143,8 +121,8 @@ template <class T> struct backward_x {
         kd_weights<T, true> weights = {weight, kernel * kernel * channels,        channels,
                                        c_out,  rows.last * kernel + columns.last, -stride * kernel,
                                        -stride};
-        put_pixels<T> after = {NULL,      dx,     channels, h,      w,   rows.n,
-                               columns.n, stride, row,      column, adds};
+        put_rows<T> after = {NULL,      dx,     channels, h,      w,   rows.n,
+                             columns.n, stride, row,      column, adds};
         return {walk, windows, weights, after, n_pixels, channels};
     }
 };
@@ -162,7 +140,8 @@ backward_x<T> backward_x_of(const struct kd_op_conv2d_backward_x *a, const kd_im
 
 /* Sums over parts of the pixels: [part][c_out][n]. */
 template <class T> struct backward_weight {
-    typedef kd_tensor_part<kd_pixel_walk, kd_gradients_turned<T>, kd_patches_turned<T>, put_sums>
+    typedef kd_tensor_part<kd_pixel_walk, kd_gradients_turned<T>, kd_patches_turned<T>,
+                           put_rows<float>>
         Part;
     kd_gradients_turned<T> gradients;
     kd_patches_turned<T> patches;
@@ -174,7 +153,7 @@ template <class T> struct backward_weight {
     {
         kd_pixel_walk walk = {(int)kd_min(at * of_part, n_pixels),
                               (int)kd_min((at + 1) * of_part, n_pixels)};
-        put_sums after = {sums + at * m * n, n, adds};
+        put_rows<float> after = {NULL, sums + at * m * n, n, 0, 0, 0, 0, 1, 0, 0, adds};
         return {walk, gradients, patches, after, m, n};
     }
 };
