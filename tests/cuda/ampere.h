@@ -80,6 +80,11 @@ inline void kd_copy_16(void *shared, const void *from, bool is_there, KD_SIM_PLA
     kd_sim::begin_copy(shared, is_there ? from : nullptr, {file, line});
 }
 
+inline void kd_copy_16_kept(void *shared, const void *from, bool is_there, KD_SIM_PLACE)
+{
+    kd_sim::begin_copy(shared, is_there ? from : nullptr, {file, line});
+}
+
 inline void kd_end_copies()
 {
     kd_sim::end_group();
