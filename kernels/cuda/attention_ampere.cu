@@ -29,7 +29,7 @@ template <int SIZE> struct layout {
 constexpr float GROWTH = 8.0f;
 
 /* Of a lane's rows: scores count as powers of two, and a sum is of the lane's own keys. */
-template <int SIZE> struct state {
+template <int SIZE> struct of_queries {
     float base[layout<SIZE>::M][2], sum[layout<SIZE>::M][2];
     kd_sums y[layout<SIZE>::M][SIZE / KD_WIDE];
 };
@@ -62,22 +62,22 @@ __device__ __forceinline__ float greatest_of(const scores<SIZE> &scores, int m, 
 
 /* A row's sums, relative to its base, become relative to a greater one. */
 template <int SIZE>
-__device__ __forceinline__ void mend(struct state<SIZE> &state, int m, int half, float greatest)
+__device__ __forceinline__ void mend(struct of_queries<SIZE> &of, int m, int half, float greatest)
 {
-    float base = fmaxf(state.base[m][half], kd_quad_reduce<kd_greater>(greatest));
-    float fade = kd_exp2(state.base[m][half] - base);
-    state.base[m][half] = base;
-    state.sum[m][half] *= fade;
+    float base = fmaxf(of.base[m][half], kd_quad_reduce<kd_greater>(greatest));
+    float fade = kd_exp2(of.base[m][half] - base);
+    of.base[m][half] = base;
+    of.sum[m][half] *= fade;
     KD_UNROLL
     for (int j = 0; j < SIZE / KD_WIDE; j++) {
-        state.y[m][j].x[2 * half] *= fade;
-        state.y[m][j].x[2 * half + 1] *= fade;
+        of.y[m][j].x[2 * half] *= fade;
+        of.y[m][j].x[2 * half + 1] *= fade;
     }
 }
 
 /* All lanes of the warp, as the votes and what they decide are the warp's. */
 template <int SIZE>
-__device__ __forceinline__ void keep_up(struct state<SIZE> &state, const scores<SIZE> &scores,
+__device__ __forceinline__ void keep_up(struct of_queries<SIZE> &of, const scores<SIZE> &scores,
                                         float scale)
 {
     constexpr int M = layout<SIZE>::M;
@@ -87,31 +87,32 @@ __device__ __forceinline__ void keep_up(struct state<SIZE> &state, const scores<
     for (int at = 0; at < M * 2; at++) {
         int m = at / 2, half = at % 2;
         greatest[m][half] = greatest_of<SIZE>(scores, m, half) * scale;
-        grows = grows || greatest[m][half] > state.base[m][half] + GROWTH;
+        grows = grows || greatest[m][half] > of.base[m][half] + GROWTH;
     }
     if (!__any_sync(0xFFFFFFFFu, grows))
         return;
     KD_UNROLL
     for (int at = 0; at < M * 2; at++)
-        mend(state, at / 2, at % 2, greatest[at / 2][at % 2]);
+        mend(of, at / 2, at % 2, greatest[at / 2][at % 2]);
 }
 
 /* Scores become weights. */
 template <int SIZE>
-__device__ __forceinline__ void weigh(struct state<SIZE> &state, scores<SIZE> &scores, float scale)
+__device__ __forceinline__ void weigh(struct of_queries<SIZE> &of, scores<SIZE> &scores,
+                                      float scale)
 {
     KD_UNROLL
     for (int at = 0; at < layout<SIZE>::M * N_WIDE<SIZE> * 4; at++) {
         int m = at / 4 / N_WIDE<SIZE>, j = at / 4 % N_WIDE<SIZE>, i = at % 4;
         float &x = scores[m][j].x[i];
-        x = kd_exp2(fmaf(x, scale, -state.base[m][i / 2]));
-        state.sum[m][i / 2] += x;
+        x = kd_exp2(fmaf(x, scale, -of.base[m][i / 2]));
+        of.sum[m][i / 2] += x;
     }
 }
 
 template <bool IS_MASKED, class T, int SIZE>
 __device__ __forceinline__ void
-attend_part(struct state<SIZE> &state, const kd_left_rows<SIZE, layout<SIZE>::M> &q,
+attend_part(struct of_queries<SIZE> &of, const kd_left_rows<SIZE, layout<SIZE>::M> &q,
             kd_right_tiles<T, SIZE, layout<SIZE>::TILE> &tiles, int part, int lead)
 {
     const float scale = rsqrtf((float)SIZE) * KD_LOG2_E;
@@ -119,14 +120,14 @@ attend_part(struct state<SIZE> &state, const kd_left_rows<SIZE, layout<SIZE>::M>
     kd_multiply_rows(scores, q, tiles.first, part);
     if (IS_MASKED)
         mask<SIZE>(scores, lead);
-    keep_up<SIZE>(state, scores, scale);
-    weigh<SIZE>(state, scores, scale);
-    kd_add_weighted(state.y, scores, tiles.second, part);
+    keep_up<SIZE>(of, scores, scale);
+    weigh<SIZE>(of, scores, scale);
+    kd_add_weighted(of.y, scores, tiles.second, part);
 }
 
 template <class T, int SIZE>
 __device__ __forceinline__ void write(const arguments<T> &a, const kd_attention_place &place,
-                                      struct state<SIZE> &state, int64_t first_query)
+                                      struct of_queries<SIZE> &of, int64_t first_query)
 {
     constexpr int M = layout<SIZE>::M;
     float factors[M][2];
@@ -134,12 +135,12 @@ __device__ __forceinline__ void write(const arguments<T> &a, const kd_attention_
     for (int at = 0; at < M * 2; at++) {
         int m = at / 2, half = at % 2;
         int64_t query = first_query + m * KD_DEPTH + kd_sum_row(2 * half);
-        float sum = kd_quad_reduce<kd_plus>(state.sum[m][half]);
+        float sum = kd_quad_reduce<kd_plus>(of.sum[m][half]);
         factors[m][half] = 1.0f / sum;
         if (kd_lane_at() % KD_QUAD == 0 && query < a.shape.length)
-            a.log_sum[a.shape.row_at(place, query)] = (state.base[m][half] + log2f(sum)) * KD_LN_2;
+            a.log_sum[a.shape.row_at(place, query)] = (of.base[m][half] + log2f(sum)) * KD_LN_2;
     }
-    kd_write_sums<SIZE>(a.shape.of_y(a.y, place), first_query, a.shape.length, state.y, factors);
+    kd_write_sums<SIZE>(a.shape.of_y(a.y, place), first_query, a.shape.length, of.y, factors);
 }
 
 /* A block's queries; keys up to them. */
@@ -151,26 +152,27 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
     kd_attention_place place = kd_tensor_place(a.shape, at::ROWS, true);
     kd_head_rows<const T> k = a.shape.of_qkv(a.qkv, place, 1), v = a.shape.of_qkv(a.qkv, place, 2);
     int64_t length = a.shape.length, first_query = place.first + kd_warp_at() * at::WARP_ROWS;
+    kd_tile_walk<T, SIZE, at::TILE> walk = {
+        *stages, k, v, 0, kd_min(place.first + at::ROWS, length), length};
     kd_left_rows<SIZE, at::M> q;
+    walk.begin();
     kd_read_left(q, a.shape.of_qkv(a.qkv, place, 0), first_query, length);
-    struct state<SIZE> state = {
-    };
+    of_queries<SIZE> of = {};
     KD_UNROLL
     for (int i = 0; i < at::M * 2; i++)
-        state.base[i / 2][i % 2] = -INFINITY;
+        of.base[i / 2][i % 2] = -INFINITY;
     auto attend_tile = [&](kd_right_tiles<T, SIZE, at::TILE> &tiles, int64_t first) {
         KD_UNROLL
         for (int part = 0; part < at::TILE; part += at::PART) {
             int lead = (int)(first_query - first) - part;
             if (lead >= at::PART - 1)
-                attend_part<false>(state, q, tiles, part, lead);
+                attend_part<false>(of, q, tiles, part, lead);
             else if (lead > -at::WARP_ROWS)
-                attend_part<true>(state, q, tiles, part, lead);
+                attend_part<true>(of, q, tiles, part, lead);
         }
     };
-    kd_for_tiles<T, SIZE, at::TILE>(*stages, k, v, 0, kd_min(place.first + at::ROWS, length),
-                                    length, attend_tile);
-    write(a, place, state, first_query);
+    walk.go(attend_tile);
+    write(a, place, of, first_query);
 }
 
 template <class T, int SIZE>

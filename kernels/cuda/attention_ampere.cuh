@@ -120,28 +120,36 @@ template <class T, int SIZE, int ROWS> struct kd_right_tiles {
 /* A block's shared memory: the tiles that are used, and those that are on their way. */
 template <class T, int SIZE, int ROWS> using kd_tile_stages = kd_right_tiles<T, SIZE, ROWS>[2];
 
-/* f(tiles, first) for the tiles of rows from .. to - 1, in order; from < to. All threads of the block. */
-template <class T, int SIZE, int ROWS, class F>
-__device__ __forceinline__ void kd_for_tiles(kd_tile_stages<T, SIZE, ROWS> &stages,
-                                             const kd_head_rows<const T> &first_kind,
-                                             const kd_head_rows<const T> &second_kind, int64_t from,
-                                             int64_t to, int64_t length, const F &f)
-{
-    auto begin = [&](int stage, int64_t first) {
+/* A block's way over right rows from .. to - 1, in tiles; from < to. All threads of the block make it and go it. */
+template <class T, int SIZE, int ROWS> struct kd_tile_walk {
+    kd_tile_stages<T, SIZE, ROWS> &stages;
+    kd_head_rows<const T> first_kind, second_kind;
+    int64_t from, to, length;
+
+    /* The first tile is on its way when this is done: there may be other things to wait for meanwhile. */
+    __device__ __forceinline__ void begin()
+    {
+        begin_tile(0, from);
+    }
+    __device__ __forceinline__ void begin_tile(int stage, int64_t first)
+    {
         kd_begin_tile(stages[stage].first, first_kind, first, length);
         kd_begin_tile(stages[stage].second, second_kind, first, length);
         kd_end_copies();
-    };
-    begin(0, from);
-    int stage = 0;
-    for (int64_t first = from; first < to; first += ROWS, stage ^= 1) {
-        kd_wait_copies<0>();
-        __syncthreads(); /* others' copies are there, and others have used the tiles before */
-        if (first + ROWS < to)
-            begin(stage ^ 1, first + ROWS);
-        f(stages[stage], first);
     }
-}
+    /* f(tiles, first row) for each, in order. */
+    template <class F> __device__ __forceinline__ void go(const F &f)
+    {
+        int stage = 0;
+        for (int64_t first = from; first < to; first += ROWS, stage ^= 1) {
+            kd_wait_copies<0>();
+            __syncthreads(); /* others' copies are there, and others have used the tiles before */
+            if (first + ROWS < to)
+                begin_tile(stage ^ 1, first + ROWS);
+            f(stages[stage], first);
+        }
+    }
+};
 
 /* ---- products */
 

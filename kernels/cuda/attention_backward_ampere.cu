@@ -148,7 +148,10 @@ template <class T, int SIZE> __device__ __forceinline__ void go_to_queries(const
     kd_attention_place place = kd_tensor_place(a.shape, ROWS<at>, true);
     kd_head<T> head = a.shape.head(a.qkv, a.dy, place);
     int64_t length = a.shape.length, first_query = place.first + kd_warp_at() * WARP_ROWS<at>;
+    kd_tile_walk<T, SIZE, at::TILE> walk = {
+        *stages, head.k, head.v, 0, kd_min(place.first + ROWS<at>, length), length};
     kd_left_rows<SIZE, at::M> q, dy;
+    walk.begin();
     kd_read_left(q, head.q, first_query, length);
     kd_read_left(dy, head.dy, first_query, length);
     struct query queries[at::M][2];
@@ -164,8 +167,7 @@ template <class T, int SIZE> __device__ __forceinline__ void go_to_queries(const
                 add_to_queries<true>(dq, q, dy, tiles, queries, part, lead);
         }
     };
-    kd_for_tiles<T, SIZE, at::TILE>(*stages, head.k, head.v, 0,
-                                    kd_min(place.first + ROWS<at>, length), length, use_tile);
+    walk.go(use_tile);
     kd_write_sums<SIZE>(a.shape.of_qkv(a.dqkv, place, 0), first_query, length, dq);
 }
 
@@ -216,8 +218,9 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
     kd_attention_place place = kd_tensor_place(a.shape, ROWS<at>, false);
     kd_head<T> head = a.shape.head(a.qkv, a.dy, place);
     int64_t length = a.shape.length, first_key = place.first + kd_warp_at() * WARP_ROWS<at>;
-    struct of_keys<T, SIZE> of = {
-    };
+    kd_tile_walk<T, SIZE, at::TILE> walk = {*stages, head.q, head.dy, place.first, length, length};
+    of_keys<T, SIZE> of = {};
+    walk.begin();
     kd_read_left(of.k, head.k, first_key, length);
     kd_read_left(of.v, head.v, first_key, length);
     auto use_tile = [&](kd_right_tiles<T, SIZE, at::TILE> &tiles, int64_t first) {
@@ -231,8 +234,7 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
                 add_to_keys<true>(of, tiles, own, part, lead);
         }
     };
-    kd_for_tiles<T, SIZE, at::TILE>(*stages, head.q, head.dy, place.first, length, length,
-                                    use_tile);
+    walk.go(use_tile);
     kd_write_sums<SIZE>(a.shape.of_qkv(a.dqkv, place, 1), first_key, length, of.dk);
     kd_write_sums<SIZE>(a.shape.of_qkv(a.dqkv, place, 2), first_key, length, of.dv);
 }
