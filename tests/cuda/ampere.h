@@ -3,12 +3,14 @@
  *
  * Loads order nothing for other lanes: every second lane's row is read before the rest have come, the others' after.
  *
- * Ends the program: a row that is not aligned to 16 bytes, products or loads to which not all lanes of a warp come. */
+ * Ends the program: a row that is not aligned to 16 bytes, products or loads to which not all lanes of a warp come, and both in code of
+ * an architecture before 80 (KATYDID_SIM_CODE, or KATYDID_SIM_ARCHITECTURE). */
 #ifndef KD_TESTS_CUDA_AMPERE_H
 #define KD_TESTS_CUDA_AMPERE_H
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <math.h>
 #include <stdint.h>
 
 #include "tests/cuda/block.h"
@@ -63,6 +65,12 @@ void kd_multiply(Sums &sums, const Left &left, const Right &right, KD_SIM_PLACE)
     memcpy(part.sums, sums.x, sizeof part.sums);
     kd_sim::multiply(part, {file, line});
     memcpy(sums.x, part.sums, sizeof part.sums);
+}
+
+inline float kd_exp2(float x)
+{
+    float y = exp2f(x);
+    return y < 0x1p-126f ? 0.0f : y;
 }
 
 inline void kd_load_matrices(unsigned (&x)[4], const void *row, KD_SIM_PLACE)

@@ -319,10 +319,15 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 }
 
 /* KATYDID_SIM_CODE=75: as if the driver had compiled the PTX for an older GPU. */
-cudaError_t kd_sim_function_attributes(cudaFuncAttributes *attributes)
+int kd_sim::code_architecture()
 {
     const char *code = getenv("KATYDID_SIM_CODE");
-    *attributes = {code ? atoi(code) : architecture()};
+    return code ? atoi(code) : architecture();
+}
+
+cudaError_t kd_sim_function_attributes(cudaFuncAttributes *attributes)
+{
+    *attributes = {kd_sim::code_architecture()};
     return kd_sim::result_of("cudaFuncGetAttributes");
 }
 

@@ -134,6 +134,9 @@ template <class Kernel> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *at
 namespace kd_sim
 {
 
+/* That the code which runs was compiled for. */
+int code_architecture();
+
 /* From now on the call of that name fails with that error; NULL: none does. */
 void fail_call(const char *name, cudaError_t error);
 
