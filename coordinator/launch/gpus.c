@@ -71,7 +71,7 @@ char *kd_gpus_list(const struct kd_gpu *gpus, const int *chosen, int n)
     for (int i = 0; i < n; i++) {
         const struct kd_gpu *gpu = &gpus[chosen[i]];
         kd_str_add(&text, i ? "," : "");
-        if (gpu->is_mig)
+        if (gpu->has_no_number)
             kd_str_add(&text, gpu->uuid);
         else
             kd_str_addf(&text, "%d", gpu->index);
@@ -160,6 +160,17 @@ static int find_all(const struct kd_nvml *nvml, struct kd_gpu *gpus, int most, c
     return n;
 }
 
+/* An instance never has a number. Nor does a whole GPU beside instances: as long as CUDA shows any of them it counts no others (NVIDIA's
+ * MIG user guide, "CUDA Device Enumeration"), so that what a number means there is not said. */
+static void take_numbers(struct kd_gpu *gpus, int n)
+{
+    bool has_instances = false;
+    for (int i = 0; i < n; i++)
+        has_instances = has_instances || gpus[i].is_mig;
+    for (int i = 0; i < n; i++)
+        gpus[i].has_no_number = has_instances;
+}
+
 static int find_stand_ins(struct kd_gpu *gpus, int most, const char *count, char *note,
                           size_t note_size)
 {
@@ -196,6 +207,7 @@ int kd_gpus_find(struct kd_gpu *gpus, int most, struct kd_topology *topology, ch
     }
     int n = fake ? find_stand_ins(gpus, most, fake, note, note_size)
                  : find_all(&nvml, gpus, most, note, note_size);
+    take_numbers(gpus, n);
     n = keep_visible(gpus, n, note, note_size);
     kd_topology_find(fake ? NULL : &nvml, gpus, n, topology);
     if (!fake)

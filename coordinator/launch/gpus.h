@@ -12,7 +12,8 @@
 int kd_gpus_find(struct kd_gpu *gpus, int most, struct kd_topology *topology, char *note,
                  size_t note_size);
 
-/* "1,3" or "MIG-...": the chosen of them for CUDA_VISIBLE_DEVICES, under CUDA_DEVICE_ORDER=PCI_BUS_ID. Owned. */
+/* "1,3" or "MIG-...": the chosen of them for CUDA_VISIBLE_DEVICES, under CUDA_DEVICE_ORDER=PCI_BUS_ID. On a host with MIG instances whole
+ * GPUs are named by their UUIDs too. Owned. */
 char *kd_gpus_list(const struct kd_gpu *gpus, const int *chosen, int n);
 
 /* What CUDA would show of them: keeps the GPUs that `visible` (CUDA_VISIBLE_DEVICES; NULL = not set, all) names by index,

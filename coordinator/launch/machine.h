@@ -11,8 +11,9 @@
 #include "coordinator/pool.h"
 
 struct kd_gpu {
-    int index; /* in PCI bus order, as CUDA_VISIBLE_DEVICES wants it; of a MIG instance its GPU's */
-    bool is_mig; /* an instance: CUDA_VISIBLE_DEVICES wants its UUID, "MIG-..." */
+    int index;          /* in PCI bus order; of a MIG instance its GPU's */
+    bool is_mig;        /* an instance */
+    bool has_no_number; /* for CUDA_VISIBLE_DEVICES, which wants its UUID; else it gets the index */
     char uuid[96], name[96];
     int64_t memory_bytes;
 };

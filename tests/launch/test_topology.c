@@ -112,7 +112,7 @@ static void instances_are_slots_of_their_own_kind(void **state)
     assert_false(topology.pair[1][4].is_apart);
     assert_int_equal(topology.pair[1][2].pcie, -1);
     expect_gangs(
-        2, "0,2 "
+        2, "GPU-5748a0b1-0000-0000-0000-000000000000,GPU-5748a0b1-0000-0000-0000-000000000002 "
            "MIG-feee0c61-0000-0000-0001-000000000000,MIG-feee0c61-0000-0000-0001-000000000001");
     expect_gangs(3, "MIG-feee0c61-0000-0000-0001-000000000000,"
                     "MIG-feee0c61-0000-0000-0001-000000000001,"
