@@ -177,7 +177,7 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
 template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, layout<SIZE>::AT_ONCE) attend(arguments<T> a)
 {
-    if constexpr (KD_HAS_AMPERE)
+    if (KD_HAS_AMPERE)
         attend_rows<T, SIZE>(a);
     else
         __trap();

@@ -116,7 +116,7 @@ __device__ __forceinline__ void kd_begin_tile(kd_right_tile<T, SIZE, ROWS> &tile
                                               kd_row_source<T> &source, int64_t n_rows,
                                               const T *somewhere)
 {
-    constexpr unsigned GROUPS = tile.GROUPS, AT_ONCE = KD_TENSOR_THREADS / GROUPS;
+    constexpr unsigned GROUPS = SIZE / KD_GROUP<T>, AT_ONCE = KD_TENSOR_THREADS / GROUPS;
     static_assert(ROWS % AT_ONCE == 0 && AT_ONCE % 8 == 0, "every thread copies as much");
     unsigned row = threadIdx.x / GROUPS, place = tile.place(row, threadIdx.x % GROUPS);
     int n = (int)kd_min(n_rows, ROWS) - (int)row;

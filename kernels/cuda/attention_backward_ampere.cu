@@ -242,7 +242,7 @@ template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, to_queries_layout<SIZE>::AT_ONCE)
     to_queries(arguments<T> a)
 {
-    if constexpr (KD_HAS_AMPERE)
+    if (KD_HAS_AMPERE)
         go_to_queries<T, SIZE>(a);
     else
         __trap();
@@ -252,7 +252,7 @@ template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, to_keys_layout<SIZE>::AT_ONCE)
     to_keys_and_values(arguments<T> a)
 {
-    if constexpr (KD_HAS_AMPERE)
+    if (KD_HAS_AMPERE)
         go_to_keys_and_values<T, SIZE>(a);
     else
         __trap();
