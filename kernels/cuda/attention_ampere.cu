@@ -152,10 +152,9 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
     kd_attention_place place = kd_tensor_place(a.shape, at::ROWS, true);
     kd_head_rows<const T> k = a.shape.of_qkv(a.qkv, place, 1), v = a.shape.of_qkv(a.qkv, place, 2);
     int64_t length = a.shape.length, first_query = place.first + kd_warp_at() * at::WARP_ROWS;
-    kd_tile_walk<T, SIZE, at::TILE> walk = {
-        *stages, k, v, 0, kd_min(place.first + at::ROWS, length), length};
+    auto walk = kd_begin_walk<T, SIZE, at::TILE>(
+        *stages, k, v, {0, kd_min(place.first + at::ROWS, length), length}, a.qkv);
     kd_left_rows<SIZE, at::M> q;
-    walk.begin();
     kd_read_left(q, a.shape.of_qkv(a.qkv, place, 0), first_query, length);
     of_queries<SIZE> of = {};
     KD_UNROLL
@@ -178,7 +177,7 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
 template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, layout<SIZE>::AT_ONCE) attend(arguments<T> a)
 {
-    if constexpr (KD_HAS_AMPERE)
+    if (KD_HAS_AMPERE)
         attend_rows<T, SIZE>(a);
     else
         __trap();

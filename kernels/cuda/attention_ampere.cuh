@@ -94,21 +94,36 @@ template <class T, int SIZE, int ROWS> struct kd_right_tile {
     }
 };
 
-/* Begins to copy rows `first` and on, zeros from the length on. All threads of the block. */
+/* What a thread copies of the tiles of a kind of rows: always the same 16 bytes of some rows of each. */
+template <class T> struct kd_row_source {
+    const T *next;
+    int64_t stride;
+
+    template <int SIZE>
+    static __device__ __forceinline__ kd_row_source of(const kd_head_rows<const T> &rows,
+                                                       int64_t first)
+    {
+        constexpr unsigned GROUPS = SIZE / KD_GROUP<T>;
+        unsigned row = threadIdx.x / GROUPS, group = threadIdx.x % GROUPS;
+        return {rows.x + (first + row) * rows.stride + group * KD_GROUP<T>, rows.stride};
+    }
+};
+
+/* Begins to copy the source's next rows, of which n_rows are left, and zeros where there are none. somewhere: any values of T. All threads
+ * of the block. */
 template <class T, int SIZE, int ROWS>
 __device__ __forceinline__ void kd_begin_tile(kd_right_tile<T, SIZE, ROWS> &tile,
-                                              const kd_head_rows<const T> &rows, int64_t first,
-                                              int64_t length)
+                                              kd_row_source<T> &source, int64_t n_rows,
+                                              const T *somewhere)
 {
-    constexpr unsigned GROUPS = tile.GROUPS, AT_ONCE = KD_TENSOR_THREADS / GROUPS;
+    constexpr unsigned GROUPS = SIZE / KD_GROUP<T>, AT_ONCE = KD_TENSOR_THREADS / GROUPS;
     static_assert(ROWS % AT_ONCE == 0 && AT_ONCE % 8 == 0, "every thread copies as much");
-    unsigned row = threadIdx.x / GROUPS, group = threadIdx.x % GROUPS;
-    unsigned place = tile.place(row, group), n_rows = (unsigned)kd_min(length - first, ROWS);
-    const T *from = rows.x + (first + row) * rows.stride + group * KD_GROUP<T>;
+    unsigned row = threadIdx.x / GROUPS, place = tile.place(row, threadIdx.x % GROUPS);
+    int n = (int)kd_min(n_rows, ROWS) - (int)row;
     KD_UNROLL
-    for (unsigned r = 0; r < ROWS; r += AT_ONCE) {
-        bool is_there = row + r < n_rows;
-        kd_copy_16(tile.after(place, r, 0), is_there ? from + r * rows.stride : rows.x, is_there);
+    for (int r = 0; r < ROWS; r += (int)AT_ONCE) {
+        kd_copy_16(tile.after(place, (unsigned)r, 0), r < n ? source.next : somewhere, r < n);
+        source.next += AT_ONCE * source.stride;
     }
 }
 
@@ -120,36 +135,51 @@ template <class T, int SIZE, int ROWS> struct kd_right_tiles {
 /* A block's shared memory: the tiles that are used, and those that are on their way. */
 template <class T, int SIZE, int ROWS> using kd_tile_stages = kd_right_tiles<T, SIZE, ROWS>[2];
 
-/* A block's way over right rows from .. to - 1, in tiles; from < to. All threads of the block make it and go it. */
+/* Of right rows, in tiles: from < to. There are rows up to the length. */
+struct kd_row_range {
+    int64_t from, to, length;
+};
+
+/* A block's way over them. All threads of the block go it. */
 template <class T, int SIZE, int ROWS> struct kd_tile_walk {
     kd_tile_stages<T, SIZE, ROWS> &stages;
-    kd_head_rows<const T> first_kind, second_kind;
-    int64_t from, to, length;
+    kd_row_source<T> first_kind, second_kind;
+    kd_row_range range;
+    const T *somewhere;
 
-    /* The first tile is on its way when this is done: there may be other things to wait for meanwhile. */
-    __device__ __forceinline__ void begin()
-    {
-        begin_tile(0, from);
-    }
     __device__ __forceinline__ void begin_tile(int stage, int64_t first)
     {
-        kd_begin_tile(stages[stage].first, first_kind, first, length);
-        kd_begin_tile(stages[stage].second, second_kind, first, length);
+        kd_begin_tile(stages[stage].first, first_kind, range.length - first, somewhere);
+        kd_begin_tile(stages[stage].second, second_kind, range.length - first, somewhere);
         kd_end_copies();
     }
     /* f(tiles, first row) for each, in order. */
     template <class F> __device__ __forceinline__ void go(const F &f)
     {
         int stage = 0;
-        for (int64_t first = from; first < to; first += ROWS, stage ^= 1) {
+        for (int64_t first = range.from; first < range.to; first += ROWS, stage ^= 1) {
             kd_wait_copies<0>();
             __syncthreads(); /* others' copies are there, and others have used the tiles before */
-            if (first + ROWS < to)
+            if (first + ROWS < range.to)
                 begin_tile(stage ^ 1, first + ROWS);
             f(stages[stage], first);
         }
     }
 };
+
+/* The first tile is on its way then: there may be other things to wait for meanwhile. */
+template <class T, int SIZE, int ROWS>
+__device__ __forceinline__ kd_tile_walk<T, SIZE, ROWS>
+kd_begin_walk(kd_tile_stages<T, SIZE, ROWS> &stages, const kd_head_rows<const T> &first_rows,
+              const kd_head_rows<const T> &second_rows, const kd_row_range &range,
+              const T *somewhere)
+{
+    kd_tile_walk<T, SIZE, ROWS> walk = {
+        stages, kd_row_source<T>::template of<SIZE>(first_rows, range.from),
+        kd_row_source<T>::template of<SIZE>(second_rows, range.from), range, somewhere};
+    walk.begin_tile(0, range.from);
+    return walk;
+}
 
 /* ---- products */
 

@@ -148,10 +148,9 @@ template <class T, int SIZE> __device__ __forceinline__ void go_to_queries(const
     kd_attention_place place = kd_tensor_place(a.shape, ROWS<at>, true);
     kd_head<T> head = a.shape.head(a.qkv, a.dy, place);
     int64_t length = a.shape.length, first_query = place.first + kd_warp_at() * WARP_ROWS<at>;
-    kd_tile_walk<T, SIZE, at::TILE> walk = {
-        *stages, head.k, head.v, 0, kd_min(place.first + ROWS<at>, length), length};
+    auto walk = kd_begin_walk<T, SIZE, at::TILE>(
+        *stages, head.k, head.v, {0, kd_min(place.first + ROWS<at>, length), length}, a.qkv);
     kd_left_rows<SIZE, at::M> q, dy;
-    walk.begin();
     kd_read_left(q, head.q, first_query, length);
     kd_read_left(dy, head.dy, first_query, length);
     struct query queries[at::M][2];
@@ -218,9 +217,9 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
     kd_attention_place place = kd_tensor_place(a.shape, ROWS<at>, false);
     kd_head<T> head = a.shape.head(a.qkv, a.dy, place);
     int64_t length = a.shape.length, first_key = place.first + kd_warp_at() * WARP_ROWS<at>;
-    kd_tile_walk<T, SIZE, at::TILE> walk = {*stages, head.q, head.dy, place.first, length, length};
+    auto walk = kd_begin_walk<T, SIZE, at::TILE>(*stages, head.q, head.dy,
+                                                 {place.first, length, length}, a.qkv);
     of_keys<T, SIZE> of = {};
-    walk.begin();
     kd_read_left(of.k, head.k, first_key, length);
     kd_read_left(of.v, head.v, first_key, length);
     auto use_tile = [&](kd_right_tiles<T, SIZE, at::TILE> &tiles, int64_t first) {
@@ -243,7 +242,7 @@ template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, to_queries_layout<SIZE>::AT_ONCE)
     to_queries(arguments<T> a)
 {
-    if constexpr (KD_HAS_AMPERE)
+    if (KD_HAS_AMPERE)
         go_to_queries<T, SIZE>(a);
     else
         __trap();
@@ -253,7 +252,7 @@ template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, to_keys_layout<SIZE>::AT_ONCE)
     to_keys_and_values(arguments<T> a)
 {
-    if constexpr (KD_HAS_AMPERE)
+    if (KD_HAS_AMPERE)
         go_to_keys_and_values<T, SIZE>(a);
     else
         __trap();

@@ -209,7 +209,7 @@ template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
     to_queries(arguments<T> a)
 {
-    if constexpr (KD_NEEDS_MMA_H)
+    if (KD_NEEDS_MMA_H)
         go_to_queries<T, SIZE>(a);
     else
         __trap();
@@ -219,7 +219,7 @@ template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
     to_keys_and_values(arguments<T> a)
 {
-    if constexpr (KD_NEEDS_MMA_H)
+    if (KD_NEEDS_MMA_H)
         go_to_keys_and_values<T, SIZE>(a);
     else
         __trap();

@@ -147,7 +147,7 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
 template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE) attend(arguments<T> a)
 {
-    if constexpr (KD_NEEDS_MMA_H)
+    if (KD_NEEDS_MMA_H)
         attend_rows<T, SIZE>(a);
     else
         __trap();

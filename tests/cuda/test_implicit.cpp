@@ -159,6 +159,7 @@ static void what_lies_at_no_multiple_of_16_bytes_goes_elsewhere(void **)
 {
     struct kd_queue queue = {};
     queue.precision = KD_PRECISION_FP16, queue.architecture = 80;
+    setenv("KATYDID_SIM_ARCHITECTURE", "80", 1);
     const struct kd_window in = {0, 5, 5, 8, 3, 1, 1};
     for (int which = 0; which < 5; which++) {
         alignas(16) static char memory[32];
@@ -183,6 +184,7 @@ static void places_beyond_32_bits_go_elsewhere(void **)
 {
     struct kd_queue queue = {};
     queue.precision = KD_PRECISION_FP16, queue.architecture = 80;
+    setenv("KATYDID_SIM_ARCHITECTURE", "80", 1);
     const struct kd_window windows[] = {
         {1 << 15, 64, 64, 16, 3, 1, 1}, {1, 1 << 16, 4, 8, 3, 1, 1}, {1, 4, 4, 8, 3, 1 << 14, 1}};
     for (const struct kd_window &in : windows) {
