@@ -58,12 +58,14 @@ static int no_gpu(const char *why, struct kd_error *err)
         why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "");
 }
 
-/* Not even CUDA itself has room: what is free is not known, as asking takes memory too. */
+/* Not even CUDA itself has room: what is free is not known, as asking takes memory too. It may have later. */
 static int no_room(struct kd_error *err)
 {
-    return kd_fail(err, "device cuda: out of GPU memory before anything was asked for: other "
-                        "programs or ranks hold it "
-                        "(`nvidia-smi` shows them): end them, or say device: cpu");
+    cudaGetLastError(); /* it is told of here, and not by the next launch */
+    kd_fail(err, "device cuda: out of GPU memory before anything was asked for: other "
+                 "programs or ranks hold it "
+                 "(`nvidia-smi` shows them): end them, or say device: cpu");
+    return KD_DEVICE_IS_FULL;
 }
 
 static int no_use(cudaError_t error, struct kd_error *err)
@@ -115,8 +117,11 @@ static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct k
                       struct kd_error *err)
 {
     int architecture = 0;
-    if (find_gpu(which, err) < 0 || find_architecture(&architecture, err) < 0)
-        return -1;
+    int status = find_gpu(which, err);
+    if (status == 0)
+        status = find_architecture(&architecture, err);
+    if (status < 0)
+        return status;
     cudaStream_t stream;
     cudaError_t error = create(&stream);
     if (error == cudaErrorMemoryAllocation)
