@@ -255,10 +255,12 @@ static void other_sxids_are_told_and_hit_no_gpu(void **state)
     log_lines(*state, "");
     struct fixture f = start("nvswitch");
     expect_no_fault(&f);
-    log_lines(*state, SWITCH "20034, Fatal, Link 30 LTSSM Fault Up\n" SWITCH
-                             "12028, Non-fatal, Link 32 egress non-posted PRIV error (First)\n"
-                             "4,1,2,-;NVRM: Xid (PCI:0000:10:1c): 63, pid=1896\n" SWITCH
-                             "not a number\n" SWITCH "10004, Non-fa");
+    log_lines(*state,
+              SWITCH "20034, Fatal, Link 30 LTSSM Fault Up\n" SWITCH
+                     "12028, Non-fatal, Link 32 egress non-posted PRIV error (First)\n"
+                     "4,1,2,-;NVRM: Xid (PCI:0000:10:1c): 63, pid=1896\n"
+                     "12,1,3,-;somebody: SXid (PCI:0000:c4:00.0): 12020, Fatal, Link 1\n" SWITCH
+                     "not a number\n" SWITCH "10004, Non-fa");
     look(&f);
     expect_fault(&f, KD_NO_GPU, 20034);
     expect_fault(&f, KD_NO_GPU, 12028);
@@ -299,7 +301,8 @@ static void without_switches_the_log_is_not_read(void **state)
     log_lines(*state, "");
     struct fixture f = start("station");
     expect_no_fault(&f);
-    log_lines(*state, SWITCH "12020, Fatal, Link 46 egress sequence ID error\n");
+    log_lines(*state, SWITCH "12020, Fatal, Link 46 egress sequence ID error\n" SWITCH
+                             "12028, Non-fatal, Link 32 egress non-posted PRIV error (First)\n");
     expect_no_fault(&f);
     kd_gpu_watch_stop(f.watch);
 }
