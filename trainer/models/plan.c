@@ -153,14 +153,15 @@ static double bytes_needed(const struct kd_plan *plan)
            (double)plan->activation_bytes;
 }
 
-/* Of a GPU without other programs CUDA and its libraries take some for themselves; less than a tenth. */
+/* Of a GPU without other programs CUDA and its libraries take some for themselves; less than a tenth. What is short where ranks share a
+ * GPU, one of them may have taken already: nobody else can be blamed. */
 static enum kd_room room_for(const struct kd_plan *plan, double bytes, size_t free_bytes,
                              size_t total_bytes)
 {
-    double all_ours = 0.9 * (double)total_bytes / plan->n_sharing;
+    bool is_shared = plan->device->is_host || plan->n_sharing > 1;
     if (bytes <= (double)free_bytes)
         return KD_ROOM_ENOUGH;
-    return plan->device->is_host || bytes > all_ours ? KD_ROOM_TOO_LITTLE : KD_ROOM_TAKEN;
+    return is_shared || bytes > 0.9 * (double)total_bytes ? KD_ROOM_TOO_LITTLE : KD_ROOM_TAKEN;
 }
 
 /* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
