@@ -44,7 +44,8 @@ struct kd_collective_options {
 struct kd_collectives {
     const char *name, *summary;
 
-    /* For one open by all ranks. -1: what is missing on this machine, and what to do. */
+    /* For one open by all ranks. NULL: no id, but whether this machine could make one and open it; an id for which no ranks come costs a
+     * thread and a port until the process ends. -1: what is missing on this machine, and what to do. */
     int (*make_id)(struct kd_collective_id *id, struct kd_error *err);
 
     /* Returns when all ranks have come. -1: text; nothing is left open, but maybe a thread (options->leaves_a_thread, and the text), and

@@ -11,9 +11,10 @@ KD_BUILD_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libjan
 # Ubuntu 22.04 has the sanitizer and fuzzer libraries inside clang's own packages, newer ones in libclang-rt-dev.
 # shellcheck disable=SC2034
 KD_TEST_PACKAGES="clang g++ ?libclang-rt-dev libcmocka-dev python3 python3-zmq sqlite3 util-linux procps"
-# With a CUDA toolkit every kernel is also compiled for the V100, which CUDA 13 left behind and clang did not.
+# With a CUDA toolkit every kernel is also compiled for the V100, which CUDA 13 left behind and clang did not, and a kit is made for
+# machines where nothing may be installed (tests/gpu_kit.sh).
 if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
-    KD_TEST_PACKAGES+=" ?clang-19"
+    KD_TEST_PACKAGES+=" ?clang-19 ?patchelf"
 fi
 
 kd_is_installed() {

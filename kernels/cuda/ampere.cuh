@@ -81,6 +81,14 @@ static __device__ __forceinline__ unsigned kd_shared_address(const void *shared)
     return (unsigned)__cvta_generic_to_shared(shared);
 }
 
+/* 2^x by one instruction: to 2 units in the last place, zero for what is below 2^-126. Every architecture has it. */
+static __device__ __forceinline__ float kd_exp2(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 /* sums += left right, of factors of type T. */
 template <class T>
 __device__ __forceinline__ void kd_multiply(kd_sums &sums, const kd_left &a, const kd_right &b);
@@ -113,13 +121,18 @@ KD_LOAD_MATRICES(kd_load_matrices_turned, "trans.")
 #undef KD_LOAD_MATRICES
 
 /* Begins to copy 16 bytes to shared memory, or zeros where there is nothing to copy (`from` is any valid address then). Both lie at a
- * multiple of 16 bytes. */
-static __device__ __forceinline__ void kd_copy_16(void *shared, const void *from, bool is_there)
-{
-    KD_PTX("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(kd_shared_address(shared)),
-           "l"(__cvta_generic_to_global(from)), "r"(is_there ? 16 : 0)
-           : "memory");
-}
+ * multiple of 16 bytes. Kept: in the multiprocessor's first cache, for what is copied to other places soon. */
+#define KD_COPY(name, cache)                                                                       \
+    static __device__ __forceinline__ void name(void *shared, const void *from, bool is_there)     \
+    {                                                                                              \
+        KD_PTX("cp.async." cache                                                                   \
+               ".shared.global [%0], [%1], 16, %2;" ::"r"(kd_shared_address(shared)),              \
+               "l"(__cvta_generic_to_global(from)), "r"(is_there ? 16 : 0)                         \
+               : "memory");                                                                        \
+    }
+KD_COPY(kd_copy_16, "cg")
+KD_COPY(kd_copy_16_kept, "ca")
+#undef KD_COPY
 
 /* What this thread began to copy since the last end is a group, of nothing perhaps. */
 static __device__ __forceinline__ void kd_end_copies()

@@ -59,16 +59,28 @@ __global__ void __launch_bounds__(KD_THREADS)
     kd_head_write(shape.of_y((T *)a.y, place), place, shape, state.values, factors);
 }
 
+void launch(struct kd_queue *queue, const struct kd_op_attention &a)
+{
+    kd_attention_shape shape = {a.n, a.length, a.n_heads, a.size};
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = attend<decltype(stored)>;
+        KD_LAUNCH(kernel, (unsigned)kd_head_n_blocks(shape), KD_THREADS, 0, queue->stream, a,
+                  shape);
+    });
+}
+
 } // namespace
 
 void kd_cuda_attention(struct kd_queue *queue, const struct kd_op_attention *a)
 {
-    kd_attention_shape shape = {a->n, a->length, a->n_heads, a->size};
-    if (kd_head_n_blocks(shape) <= 0 || kd_attention_tensor(queue, a))
+    if (a->n * a->length * a->n_heads * a->size == 0)
         return;
-    kd_by_storage(queue, [&](auto stored) {
-        auto kernel = attend<decltype(stored)>;
-        KD_LAUNCH(kernel, (unsigned)kd_head_n_blocks(shape), KD_THREADS, 0, queue->stream, *a,
-                  shape);
-    });
+    switch (kd_attention_way(queue, a->size, kd_all_aligned(a->qkv, a->y))) {
+    case KD_ATTENTION_AMPERE:
+        return kd_attention_ampere(queue, a);
+    case KD_ATTENTION_TENSOR:
+        return kd_attention_tensor(queue, a);
+    default:
+        return launch(queue, *a);
+    }
 }

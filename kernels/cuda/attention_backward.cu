@@ -110,25 +110,43 @@ __global__ void __launch_bounds__(KD_THREADS) to_keys_and_values(struct backward
     write<T>(b, place, 2, dv);
 }
 
+void launch_means(struct kd_queue *queue, const struct backward &b)
+{
+    int64_t n_rows = b.shape.n * b.shape.length * b.shape.n_heads, each = KD_THREADS / KD_WARP;
+    kd_by_storage(queue, [&](auto stored) {
+        auto kernel = multiply_rows<decltype(stored)>;
+        KD_LAUNCH(kernel, (unsigned)((n_rows + each - 1) / each), KD_THREADS, 0, queue->stream, b);
+    });
+}
+
+void launch(struct kd_queue *queue, const struct backward &b)
+{
+    unsigned n_blocks = (unsigned)kd_head_n_blocks(b.shape);
+    kd_by_storage(queue, [&](auto stored) {
+        using T = decltype(stored);
+        auto first = to_queries<T>, second = to_keys_and_values<T>;
+        KD_LAUNCH(first, n_blocks, KD_THREADS, 0, queue->stream, b);
+        KD_LAUNCH(second, n_blocks, KD_THREADS, 0, queue->stream, b);
+    });
+}
+
 } // namespace
 
 void kd_cuda_attention_backward(struct kd_queue *queue, const struct kd_op_attention_backward *a)
 {
-    kd_attention_shape shape = {a->n, a->length, a->n_heads, a->size};
-    int64_t n_rows = a->n * a->length * a->n_heads;
-    if (kd_head_n_blocks(shape) <= 0)
+    size_t n_rows = (size_t)(a->n * a->length * a->n_heads);
+    if (n_rows * (size_t)a->size == 0)
         return;
-    float *means = (float *)kd_cuda_scratch(queue, (size_t)n_rows * sizeof(float));
-    kd_by_storage(queue, [&](auto stored) {
-        using T = decltype(stored);
-        struct backward b = {*a, shape, means};
-        auto first = multiply_rows<T>, second = to_queries<T>, third = to_keys_and_values<T>;
-        unsigned n_blocks = (unsigned)kd_head_n_blocks(shape);
-        unsigned of_rows = (unsigned)((n_rows + KD_THREADS / KD_WARP - 1) / (KD_THREADS / KD_WARP));
-        KD_LAUNCH(first, of_rows, KD_THREADS, 0, queue->stream, b);
-        if (kd_attention_backward_tensor(queue, a, means))
-            return;
-        KD_LAUNCH(second, n_blocks, KD_THREADS, 0, queue->stream, b);
-        KD_LAUNCH(third, n_blocks, KD_THREADS, 0, queue->stream, b);
-    });
+    float *means = (float *)kd_cuda_scratch(queue, n_rows * sizeof(float));
+    struct backward b = {*a, {a->n, a->length, a->n_heads, a->size}, means};
+    switch (kd_attention_way(queue, a->size, kd_all_aligned(a->qkv, a->dy, a->y, a->dqkv))) {
+    case KD_ATTENTION_AMPERE:
+        return kd_attention_backward_ampere(queue, a, means);
+    case KD_ATTENTION_TENSOR:
+        launch_means(queue, b);
+        return kd_attention_backward_tensor(queue, a, means);
+    default:
+        launch_means(queue, b);
+        return launch(queue, b);
+    }
 }

@@ -1,4 +1,4 @@
-/* attention_backward_tensor.cu - the gradients of queries, keys and values on tensor cores, in two passes as attention_backward.cu.
+/* attention_backward_tensor.cu - the gradients of queries, keys and values by <mma.h>, in two passes as attention_backward.cu.
  * Both are one thing, whose left and right rows change places:
  *
  *     to queries           left q, dy, right k, v     dq += dscore k
@@ -127,7 +127,7 @@ template <class T, int SIZE> __device__ __forceinline__ void go_to_queries(const
 {
     typedef tiles<T, SIZE> of_block;
     KD_DYN_SHARED(of_block, tiles);
-    kd_attention_place place = kd_tensor_place(a.shape, true);
+    kd_attention_place place = kd_tensor_place(a.shape, KD_TENSOR_ROWS, true);
     kd_head<T> head = a.shape.head(a.qkv, a.dy, place);
     int64_t length = a.shape.length, first_query = place.first + kd_warp_at() * KD_MMA;
     kd_sum_places places = begin(*tiles, head.q, head.dy, place.first, length);
@@ -182,7 +182,7 @@ __device__ __forceinline__ void go_to_keys_and_values(const arguments<T> &a)
 {
     typedef more_tiles<T, SIZE> of_block;
     KD_DYN_SHARED(of_block, tiles);
-    kd_attention_place place = kd_tensor_place(a.shape, false);
+    kd_attention_place place = kd_tensor_place(a.shape, KD_TENSOR_ROWS, false);
     kd_head<T> head = a.shape.head(a.qkv, a.dy, place);
     int64_t length = a.shape.length, first_key = place.first + kd_warp_at() * KD_MMA;
     kd_sum_places places = begin(tiles->shared, head.k, head.v, place.first, length);
@@ -209,7 +209,7 @@ template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
     to_queries(arguments<T> a)
 {
-    if constexpr (KD_HAS_TENSOR<T>)
+    if constexpr (KD_NEEDS_MMA_H)
         go_to_queries<T, SIZE>(a);
     else
         __trap();
@@ -219,7 +219,7 @@ template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
     to_keys_and_values(arguments<T> a)
 {
-    if constexpr (KD_HAS_TENSOR<T>)
+    if constexpr (KD_NEEDS_MMA_H)
         go_to_keys_and_values<T, SIZE>(a);
     else
         __trap();
@@ -227,24 +227,25 @@ __global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE)
 
 } // namespace
 
-bool kd_attention_backward_tensor(struct kd_queue *queue, const struct kd_op_attention_backward *a,
+void kd_attention_backward_tensor(struct kd_queue *queue, const struct kd_op_attention_backward *a,
                                   const float *means)
 {
-    kd_attention_shape shape = {a->n, a->length, a->n_heads, a->size};
-    if (!kd_all_aligned(a->qkv, a->dy, a->dqkv))
-        return false;
-    return kd_by_tensor(queue, a->size, [&]<class T, int SIZE>() {
-        auto first = to_queries<T, SIZE>;
-        auto second = to_keys_and_values<T, SIZE>;
-        static_assert(sizeof(more_tiles<T, SIZE>) <= 48 * 1024, "what a block gets without asking");
-        arguments<T> of_kernels = {
-            (const T *)a->qkv, (const T *)a->dy, (T *)a->dqkv, a->log_sum, means, shape};
-        unsigned n_blocks = (unsigned)kd_tensor_blocks(shape);
-        if (n_blocks == 0)
-            return;
-        KD_LAUNCH(first, n_blocks, KD_TENSOR_THREADS, sizeof(tiles<T, SIZE>), queue->stream,
+    arguments<__half> of_kernels = {(const __half *)a->qkv,
+                                    (const __half *)a->dy,
+                                    (__half *)a->dqkv,
+                                    a->log_sum,
+                                    means,
+                                    {a->n, a->length, a->n_heads, a->size}};
+    unsigned n_blocks = kd_tensor_blocks(of_kernels.shape, KD_TENSOR_ROWS);
+    kd_by_head_size(a->size, [&]<int SIZE>() {
+        auto first = to_queries<__half, SIZE>;
+        auto second = to_keys_and_values<__half, SIZE>;
+        using first_tiles = tiles<__half, SIZE>;
+        using second_tiles = more_tiles<__half, SIZE>;
+        static_assert(sizeof(second_tiles) <= 48 * 1024, "what a block gets without asking");
+        KD_LAUNCH(first, n_blocks, KD_TENSOR_THREADS, sizeof(first_tiles), queue->stream,
                   of_kernels);
-        KD_LAUNCH(second, n_blocks, KD_TENSOR_THREADS, sizeof(more_tiles<T, SIZE>), queue->stream,
+        KD_LAUNCH(second, n_blocks, KD_TENSOR_THREADS, sizeof(second_tiles), queue->stream,
                   of_kernels);
     });
 }

@@ -1,4 +1,4 @@
-/* attention_tensor.cu - causal attention forward on tensor cores: a block for 64 queries of a head, which keeps the greatest score and
+/* attention_tensor.cu - causal attention forward by <mma.h>: a block for 64 queries of a head, which keeps the greatest score and
  * the sum of weights so far, and mends its sums when a greater one comes, as attention.cu. Weights are fp32 until they are factors. */
 #include "kernels/cuda/attention_tensor.cuh"
 
@@ -115,7 +115,7 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
 {
     typedef tiles<T, SIZE> of_block;
     KD_DYN_SHARED(of_block, tiles);
-    kd_attention_place place = kd_tensor_place(a.shape, true);
+    kd_attention_place place = kd_tensor_place(a.shape, KD_TENSOR_ROWS, true);
     kd_head_rows<const T> k = a.shape.of_qkv(a.qkv, place, 1), v = a.shape.of_qkv(a.qkv, place, 2);
     int64_t length = a.shape.length, first_query = place.first + kd_warp_at() * KD_MMA;
     struct row row = {kd_lane_at() % KD_MMA, kd_lane_at() / KD_MMA, -INFINITY, 0.0f};
@@ -147,7 +147,7 @@ template <class T, int SIZE> __device__ __forceinline__ void attend_rows(const a
 template <class T, int SIZE>
 __global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE) attend(arguments<T> a)
 {
-    if constexpr (KD_HAS_TENSOR<T>)
+    if constexpr (KD_NEEDS_MMA_H)
         attend_rows<T, SIZE>(a);
     else
         __trap();
@@ -155,18 +155,15 @@ __global__ void __launch_bounds__(KD_TENSOR_THREADS, tiles<T, SIZE>::AT_ONCE) at
 
 } // namespace
 
-bool kd_attention_tensor(struct kd_queue *queue, const struct kd_op_attention *a)
+void kd_attention_tensor(struct kd_queue *queue, const struct kd_op_attention *a)
 {
-    kd_attention_shape shape = {a->n, a->length, a->n_heads, a->size};
-    if (!kd_all_aligned(a->qkv, a->y))
-        return false;
-    return kd_by_tensor(queue, a->size, [&]<class T, int SIZE>() {
-        auto kernel = attend<T, SIZE>;
-        constexpr size_t shared_bytes = sizeof(tiles<T, SIZE>);
+    arguments<__half> of_kernel = {
+        (const __half *)a->qkv, (__half *)a->y, a->log_sum, {a->n, a->length, a->n_heads, a->size}};
+    kd_by_head_size(a->size, [&]<int SIZE>() {
+        auto kernel = attend<__half, SIZE>;
+        constexpr size_t shared_bytes = sizeof(tiles<__half, SIZE>);
         static_assert(shared_bytes <= 48 * 1024, "what a block gets without asking");
-        arguments<T> of_kernel = {(const T *)a->qkv, (T *)a->y, a->log_sum, shape};
-        if (kd_tensor_blocks(shape) > 0)
-            KD_LAUNCH(kernel, (unsigned)kd_tensor_blocks(shape), KD_TENSOR_THREADS, shared_bytes,
-                      queue->stream, of_kernel);
+        KD_LAUNCH(kernel, kd_tensor_blocks(of_kernel.shape, KD_TENSOR_ROWS), KD_TENSOR_THREADS,
+                  shared_bytes, queue->stream, of_kernel);
     });
 }

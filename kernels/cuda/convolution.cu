@@ -1,6 +1,7 @@
-/* convolution.cu - convolutions as products: by cuBLASLt where it takes them (unfolded.h), else with the patches under the windows as a
- * matrix that is never in memory (implicit GEMM). */
+/* convolution.cu - convolutions as products: in tiles of tensor cores (implicit.h), or by cuBLASLt (unfolded.h), where one of them takes
+ * them, else in tiles of the CUDA cores, with the patches under the windows as a matrix that is never in memory either. */
 #include "kernels/cuda/images.cuh"
+#include "kernels/cuda/implicit.h"
 #include "kernels/cuda/table.h"
 #include "kernels/cuda/tiles.cuh"
 #include "kernels/cuda/unfolded.h"
@@ -187,21 +188,38 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
 
 } // namespace
 
+/* Patches that are the images themselves are cuBLASLt's. */
+template <class Op> static bool is_plain_product(const Op *a)
+{
+    return a->window.kernel == 1 && a->window.stride == 1 && a->window.padding == 0;
+}
+
+/* The first of two ways that takes it, or false. */
+template <class Op>
+static bool by_either(struct kd_queue *queue, const Op *a,
+                      bool (*implicit)(struct kd_queue *, const Op *),
+                      bool (*unfolded)(struct kd_queue *, const Op *))
+{
+    if (is_plain_product(a))
+        return unfolded(queue, a) || implicit(queue, a);
+    return implicit(queue, a) || unfolded(queue, a);
+}
+
 void kd_cuda_conv2d(struct kd_queue *queue, const struct kd_op_conv2d *a)
 {
-    if (!kd_unfolded_conv2d(queue, a))
+    if (!by_either(queue, a, kd_implicit_conv2d, kd_unfolded_conv2d))
         kd_by_storage(queue, [&](auto stored) { forward<decltype(stored)>(queue, a); });
 }
 
 void kd_cuda_conv2d_backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
 {
-    if (!kd_unfolded_backward_x(queue, a))
+    if (!by_either(queue, a, kd_implicit_backward_x, kd_unfolded_backward_x))
         kd_by_storage(queue, [&](auto stored) { to_x<decltype(stored)>(queue, a); });
 }
 
 void kd_cuda_conv2d_backward_weight(struct kd_queue *queue,
                                     const struct kd_op_conv2d_backward_weight *a)
 {
-    if (!kd_unfolded_backward_weight(queue, a))
+    if (!by_either(queue, a, kd_implicit_backward_weight, kd_unfolded_backward_weight))
         kd_by_storage(queue, [&](auto stored) { to_weight<decltype(stored)>(queue, a); });
 }

@@ -25,7 +25,8 @@ static const struct kd_ops cuda_ops = {
 
 void kd_cuda_check(cudaError_t error, const char *call, const char *file, int line)
 {
-    if (error == cudaSuccess)
+    if (error == cudaSuccess ||
+        (error == cudaErrorStreamCaptureInvalidated && kd_cuda_recording_is_lost()))
         return;
     if (error == cudaErrorMemoryAllocation)
         kd_cuda_end_out_of_memory(0, call);
@@ -48,20 +49,49 @@ static int no_driver(cudaError_t error, struct kd_error *err)
         wanted / 1000, wanted % 1000 / 10, cudaGetErrorString(error));
 }
 
-static int no_gpu(const char *why, struct kd_error *err)
+/* What CUDA's own text does not say. */
+static const char *hint_of(cudaError_t error)
+{
+    static const struct {
+        cudaError_t error;
+        const char *hint;
+    } hints[] = {
+        {cudaErrorInitializationError, "the process was forked from one that had used CUDA, or the "
+                                       "driver's kernel modules are not loaded"},
+        {cudaErrorStubLibrary, "a toolkit's stub of libcuda.so.1 is found before the driver's: "
+                               "take it off LD_LIBRARY_PATH"},
+        {cudaErrorDevicesUnavailable, "another process has it for itself, or nobody may use it: "
+                                      "`nvidia-smi -q -d COMPUTE` shows the compute mode"},
+        {cudaErrorSystemNotReady,
+         "a service that the GPUs need is not running yet, with NVSwitches "
+         "nvidia-fabricmanager"},
+        {cudaErrorSystemDriverMismatch, "libcuda.so.1 and the driver's kernel modules are of "
+                                        "different versions: restart the machine after an update, "
+                                        "and give a container the libraries of its host"},
+        {cudaErrorCompatNotSupportedOnDevice, "libcuda.so.1 is one of cuda-compat, which this GPU "
+                                              "has not: take it off LD_LIBRARY_PATH"},
+        {cudaErrorUnknown, "often the kernel module nvidia-uvm, or its file /dev/nvidia-uvm, is "
+                           "missing"},
+    };
+    for (const auto &row : hints)
+        if (row.error == error)
+            return row.hint;
+    return "`nvidia-smi -L` lists those of the machine";
+}
+
+static int no_gpu(const char *why, cudaError_t error, struct kd_error *err)
 {
     const char *visible = getenv("CUDA_VISIBLE_DEVICES");
-    return kd_fail(
-        err,
-        "device cuda: no GPU that this process may use (%s; CUDA_VISIBLE_DEVICES is %s%s%s): "
-        "`nvidia-smi -L` lists those of the machine; or say device: cpu",
-        why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "");
+    return kd_fail(err,
+                   "device cuda: no GPU that this process may use (%s; CUDA_VISIBLE_DEVICES is "
+                   "%s%s%s): %s; or say device: cpu",
+                   why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "",
+                   hint_of(error));
 }
 
 /* Not even CUDA itself has room: what is free is not known, as asking takes memory too. It may have later. */
 static int no_room(struct kd_error *err)
 {
-    cudaGetLastError(); /* it is told of here, and not by the next launch */
     kd_fail(err, "device cuda: out of GPU memory before anything was asked for: other "
                  "programs or ranks hold it "
                  "(`nvidia-smi` shows them): end them, or say device: cpu");
@@ -71,7 +101,7 @@ static int no_room(struct kd_error *err)
 static int no_use(cudaError_t error, struct kd_error *err)
 {
     return error == cudaErrorMemoryAllocation ? no_room(err)
-                                              : no_gpu(cudaGetErrorString(error), err);
+                                              : no_gpu(cudaGetErrorString(error), error, err);
 }
 
 static int find_gpu(int which, struct kd_error *err)
@@ -80,8 +110,10 @@ static int find_gpu(int which, struct kd_error *err)
     cudaError_t error = cudaGetDeviceCount(&n_gpus);
     if (error == cudaErrorInsufficientDriver)
         return no_driver(error, err);
-    if (error != cudaSuccess || n_gpus == 0)
-        return no_gpu(error != cudaSuccess ? cudaGetErrorString(error) : "there are 0", err);
+    if (error != cudaSuccess)
+        return no_use(error, err);
+    if (n_gpus == 0)
+        return no_gpu("there are 0", error, err);
     error = cudaSetDevice(which % n_gpus);
     return error == cudaSuccess ? 0 : no_use(error, err);
 }
@@ -100,12 +132,11 @@ static int find_architecture(int *architecture, struct kd_error *err)
     *architecture = attributes.ptxVersion;
     if (error == cudaSuccess)
         return 0;
-    cudaGetLastError(); /* it is told of here, and not by the next launch */
     if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction &&
         error != cudaErrorUnsupportedPtxVersion)
         return no_use(error, err);
     if (cudaGetDevice(&at) != cudaSuccess || cudaGetDeviceProperties(&gpu, at) != cudaSuccess)
-        return no_gpu(cudaGetErrorString(error), err);
+        return no_use(error, err);
     return kd_fail(err,
                    "device cuda: no code for the GPU (%s, architecture %d%d): %s; this build has "
                    "%s: configure one with -DKATYDID_CUDA_ARCHITECTURES=%d%d, or say device: cpu",
@@ -113,8 +144,8 @@ static int find_architecture(int *architecture, struct kd_error *err)
                    gpu.major, gpu.minor);
 }
 
-static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
-                      struct kd_error *err)
+static int try_to_open(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
+                       struct kd_error *err)
 {
     int architecture = 0;
     int status = find_gpu(which, err);
@@ -132,6 +163,17 @@ static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct k
     (*queue)->stream = stream;
     (*queue)->architecture = architecture;
     return 0;
+}
+
+/* Whatever failed is told of, and stays behind as the last error all the same: once there is a GPU after all, the first launch would
+ * find it. */
+static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
+                      struct kd_error *err)
+{
+    int status = try_to_open(which, create, queue, err);
+    if (status < 0)
+        cudaGetLastError();
+    return status;
 }
 
 static cudaError_t create_stream(cudaStream_t *stream)

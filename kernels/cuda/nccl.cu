@@ -238,7 +238,7 @@ static int make_id(struct kd_collective_id *id, struct kd_error *err)
     const struct kd_nccl *nccl = kd_nccl_get(err);
     if (!nccl)
         return -1;
-    int result = nccl->ncclGetUniqueId(id);
+    int result = id ? nccl->ncclGetUniqueId(id) : KD_NCCL_SUCCESS;
     if (result == KD_NCCL_SUCCESS)
         return 0;
     fail_result(nccl, NULL, result, "ncclGetUniqueId", err);

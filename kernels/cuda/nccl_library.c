@@ -62,8 +62,17 @@ static int fill(void *library, struct kd_nccl *nccl, struct kd_error *err)
     return 0;
 }
 
+/* What a graph sums NCCL would register where it can (with network adapters, say), and give up some calls after the graph is gone. Plans come
+ * and go while the communicator stays: memory of the next one at the same address would be taken for what is freed. Whoever sets the
+ * variable knows. */
+static void keep_from_registering(void)
+{
+    setenv("NCCL_GRAPH_REGISTER", "0", 0);
+}
+
 static int load(struct kd_nccl *nccl, struct kd_error *err)
 {
+    keep_from_registering();
     void *library = dlopen(path(), RTLD_NOW | RTLD_LOCAL);
     if (!library)
         return kd_fail(err, "NCCL: cannot load \"%s\" (%s): %s: " WHAT_TO_DO, path(), origin(),

@@ -21,12 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifndef KD_LAUNCH
-#define KD_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                  \
-    do {                                                                                           \
-        kernel<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__);                        \
-        kd_cuda_check(cudaGetLastError(), #kernel "<<<>>>", __FILE__, __LINE__);                   \
-    } while (0)
+#ifndef KD_START
+#define KD_START(kernel, grid, block, shared_bytes, stream, ...)                                   \
+    kernel<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__)
 #define KD_SHARED(type, name, dimensions) __shared__ __align__(16) type name dimensions
 #define KD_UNROLL                         _Pragma("unroll")
 #define KD_UNROLL_BY(n)                   KD_PRAGMA(unroll n)
@@ -37,6 +34,14 @@
 #endif
 
 #define KD_CUDA(call) kd_cuda_check((call), #call, __FILE__, __LINE__)
+
+/* A launch returns nothing: what it fails with is the thread's last error. So is what any call before it failed with, if whoever
+ * dealt with that has left it there. */
+#define KD_LAUNCH(kernel, ...)                                                                     \
+    do {                                                                                           \
+        KD_START(kernel, __VA_ARGS__);                                                             \
+        kd_cuda_check(cudaGetLastError(), #kernel "<<<>>>", __FILE__, __LINE__);                   \
+    } while (0)
 
 /* Ends the process unless error is cudaSuccess: after a failed kernel nothing of this process's GPU memory can be used
  * any more, so the trial has to begin again elsewhere. */

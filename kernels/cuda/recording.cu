@@ -46,6 +46,11 @@ static bool can_be_done(const struct kd_recording *recording)
     return true;
 }
 
+bool kd_cuda_recording_is_lost()
+{
+    return under_way && !can_be_done(under_way);
+}
+
 bool kd_cuda_record(struct kd_queue *queue)
 {
     const char *told = getenv(KD_CUDA_GRAPH);

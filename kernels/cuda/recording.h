@@ -18,6 +18,11 @@ bool kd_cuda_is_recording(void);
 /* Is what the queue is given now recorded? */
 bool kd_cuda_is_recorded(const struct kd_queue *queue);
 
+/* Has the recording that this thread makes something in it that cannot be done? What failed may have spoilt the capture, which then refuses
+ * whatever else it is given (cudaErrorStreamCaptureInvalidated). That is no failure of its own: nothing of it is replayed, and who waits for
+ * what failed first is told of that. */
+bool kd_cuda_recording_is_lost();
+
 /* What is recorded, and has something to it that no graph does. */
 struct kd_recorded {
     bool (*can_be_done)(

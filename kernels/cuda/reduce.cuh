@@ -66,17 +66,20 @@ template <class T> __device__ __forceinline__ T kd_block_sum(T value)
 }
 
 /* True, for all threads, in the last of the launch's blocks to come here; what the threads 0 of all blocks wrote before is there then. All
- * threads call it, once. counter: kd_cuda_counter's. */
+ * threads call it, once. counter: kd_cuda_counter's.
+ *
+ * A fence before counting and one behind it, by the thread that counts: the pairs that PTX's memory model ("Release and Acquire Patterns")
+ * takes for a release and an acquire. The barrier hands that on to the block's others; a fence of theirs behind it would not, as they
+ * have seen no count. */
 static __device__ __forceinline__ bool kd_is_last_block(unsigned *counter)
 {
     bool is_last = false;
     if (threadIdx.x == 0) {
         __threadfence(); /* what it wrote, before it is counted */
         is_last = atomicInc(counter, gridDim.x - 1) == gridDim.x - 1;
+        __threadfence(); /* and what others wrote is not read before they were */
     }
-    is_last = __syncthreads_or(is_last);
-    __threadfence(); /* and what others wrote is not read before they were */
-    return is_last;
+    return __syncthreads_or(is_last);
 }
 
 #endif

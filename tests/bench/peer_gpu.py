@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """bench_gpu.py's peer: one of its models in PyTorch on one device, in each way that its users would try. Prints one line of JSON for each
-way as soon as it is timed: {"way", "steps_per_second", "parameters"}, or {"way", "left_out"} with the reason; nothing where PyTorch
-is not installed.
+way as soon as it is timed: {"way", "torch", "steps_per_second", "parameters"}, or {"way", "torch", "left_out"} with the reason;
+nothing where PyTorch is not installed.
 
-    peer_gpu.py mlp-mnist|gpt|resnet-18|gpt2 [--device cuda|cpu] [--quick]
-    peer_gpu.py search --limit SECONDS < trials     the search: {"trials", "seconds", "with"}
+    peer_gpu.py mlp-mnist|gpt|resnet-18|gpt2 [--way WAY ...] [--device cuda|cpu] [--quick]
+    peer_gpu.py search --limit SECONDS < trials     the search: {"trials", "seconds", "with"}, by Optuna, or one after the other without
 
 At its best setting: TF32 allowed, cuDNN's own benchmark, fused optimizers, the batch on the device before the clock runs, warm-up first,
 torch.cuda.synchronize around what is timed; channels_last for images, scaled_dot_product_attention (flash) for attention,
@@ -165,6 +165,11 @@ def begin_step():
         begin()
 
 
+def scaler():
+    """Of fp16's loss; its older place goes away one day."""
+    return torch.amp.GradScaler("cuda") if hasattr(torch.amp, "GradScaler") else torch.cuda.amp.GradScaler()
+
+
 class Way:
     """A model that is trained one way: step() is one optimizer step on the batch that lies on the device."""
 
@@ -183,7 +188,7 @@ class Way:
             self.x = self.x.to(memory_format=torch.channels_last)
         self.n_parameters = sum(p.numel() for p in self.model.parameters())
         self.optimizer = optimizer_of(optimizer, self.model, device)
-        self.scaler = torch.cuda.amp.GradScaler() if self.autocast == torch.float16 else None
+        self.scaler = scaler() if self.autocast == torch.float16 else None
         self.loss = torch.compile(self.loss_of, mode=mode) if mode else self.loss_of
 
     def loss_of(self, x, labels):
@@ -225,8 +230,8 @@ def steps_per_second(way, quick):
 
 def time_case(args):
     _, _, batch, _, ways = CASES[args.case]
-    for name in ways:
-        said = {"way": name}
+    for name in args.way or ways:
+        said = {"way": name, "torch": torch.__version__}
         try:
             way = Way(args.case, name, args.device, min(batch, 2) if args.quick else batch)
             said.update(parameters=way.n_parameters, steps_per_second=steps_per_second(way, args.quick))
@@ -262,6 +267,25 @@ def suggest(trial, params):
             "batch": trial.suggest_int("batch", 1, 4096), "epochs": params["epochs"]}
 
 
+def search_with_optuna(optuna, trials, train, limit_s):
+    """How many were done within the limit."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="minimize")
+    for params in trials:
+        study.enqueue_trial({name: params[name] for name in ("lr", "units", "batch")})
+    study.optimize(lambda trial: train(suggest(trial, trials[trial.number])), n_trials=len(trials), timeout=limit_s)
+    return len(study.trials)
+
+
+def search_alone(trials, train, limit_s):
+    end = time.perf_counter() + limit_s
+    for n, params in enumerate(trials, 1):
+        train(params)
+        if time.perf_counter() > end:
+            return n
+    return len(trials)
+
+
 def time_search(args):
     """All trials, or those that are done within the limit, with the seconds that they took, starting PyTorch not counted."""
     given = json.load(sys.stdin)
@@ -271,24 +295,24 @@ def time_search(args):
     try:
         import optuna
     except ImportError:
-        return
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    train_trial(dict(trials[0], epochs=1), data, args.device)
-    study = optuna.create_study(direction="minimize")
-    for params in trials:
-        study.enqueue_trial({name: params[name] for name in ("lr", "units", "batch")})
+        optuna = None
+
+    def train(params):
+        return train_trial(params, data, args.device)
+
+    train(dict(trials[0], epochs=1))
     synchronize(args.device)
     start = time.perf_counter()
-    study.optimize(lambda trial: train_trial(suggest(trial, trials[trial.number]), data, args.device),
-                   n_trials=len(trials), timeout=args.limit)
-    print(json.dumps({"trials": len(study.trials), "seconds": time.perf_counter() - start,
-                      "with": f"Optuna {optuna.__version__}"}))
+    n = search_with_optuna(optuna, trials, train, args.limit) if optuna else search_alone(trials, train, args.limit)
+    print(json.dumps({"trials": n, "seconds": time.perf_counter() - start,
+                      "with": f"Optuna {optuna.__version__} and PyTorch" if optuna else "PyTorch alone, without Optuna"}), flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("case", choices=[*CASES, "search"])
     parser.add_argument("--device", default="cuda")
+    parser.add_argument("--way", action="append", help="one of the case's, may be repeated; default: all")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--limit", type=float, default=30)
     args = parser.parse_args()

@@ -183,7 +183,7 @@ function(kd_sim_room)
   set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX)
   add_library(kd_sim OBJECT ${shim} ${kernels} ${KD_CUDA_C})
   kd_cpp_flags(kd_sim)
-  target_compile_definitions(kd_sim PRIVATE KD_UNFOLDED_MOST=4096) # several parts of small batches
+  target_compile_definitions(kd_sim PRIVATE KD_UNFOLDED_MOST=4096 KD_ENOUGH_TILES=2) # small batches in several parts
   target_link_libraries(kd_sim PUBLIC kd_base stdc++ m dl)
   add_library(kd_sim_registry OBJECT ${CMAKE_SOURCE_DIR}/tests/cuda/device_sim.cpp)
   kd_cpp_flags(kd_sim_registry)
@@ -308,6 +308,7 @@ function(kd_sim_tests)
   kd_sim_program(test_ops_sim ${CMAKE_SOURCE_DIR}/tests/kernels/test_ops.c)
   kd_sim_test(test_device)
   kd_sim_test(test_attention)
+  kd_sim_test(test_implicit)
   kd_nccl_tests()
   kd_lt_tests()
   if(NOT KATYDID_SANITIZE AND NOT KATYDID_FUZZ) # it is about results; a minute less
@@ -321,5 +322,8 @@ function(kd_sim_tests)
     add_test(NAME test_ops_sim_${suffix}
       COMMAND ${CMAKE_COMMAND} -E env KATYDID_SIM_SCHEDULE=${schedule} $<TARGET_FILE:test_ops_sim>)
     kd_test_settings(test_ops_sim_${suffix} kernels 300)
+    add_test(NAME test_ops_implicit_${suffix} COMMAND ${CMAKE_COMMAND} -E env KATYDID_SIM_SCHEDULE=${schedule}
+      KATYDID_SIM_ARCHITECTURE=80 $<TARGET_FILE:test_ops_sim> conv2d*)
+    kd_test_settings(test_ops_implicit_${suffix} kernels 120)
   endforeach()
 endfunction()

@@ -1,5 +1,7 @@
 #include "tests/cuda/ampere.h"
 
+#include "tests/cuda/runtime.h"
+
 namespace kd_sim
 {
 
@@ -8,6 +10,13 @@ static const unsigned whole_warp = 0xFFFFFFFFu;
 static unsigned my_lane()
 {
     return static_cast<unsigned>(lane());
+}
+
+static void check_code(const char *what, place at)
+{
+    if (my_lane() == 0 && code_architecture() < 80)
+        die("%s at %s:%d in code of architecture %d: it is a trap before 80", what, at.file,
+            at.line, code_architecture());
 }
 
 /* ---- products */
@@ -56,6 +65,7 @@ static void multiply_whole(const product &product)
  * taken its bit away, and so starts no other. */
 void multiply(struct part_of_product &part, place at)
 {
+    check_code("kd_multiply", at);
     product &product = products[self->number / WARP];
     unsigned me = 1u << my_lane();
     product.of_lane[my_lane()] = &part;
@@ -118,6 +128,7 @@ void load_matrices(unsigned (&x)[4], const void *row, bool is_turned, place at)
     unsigned warp = self->number / WARP;
     loaded &loaded = of_warp[warp][which[warp][my_lane()]++ % 2];
     bool is_early = my_lane() % 2 == 0;
+    check_code("kd_load_matrices", at);
     if (reinterpret_cast<uintptr_t>(row) % ROW_BYTES != 0)
         die("kd_load_matrices at %s:%d of a row that is not aligned to 16 bytes", at.file, at.line);
     loaded.address[my_lane()] = row;

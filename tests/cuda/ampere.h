@@ -3,12 +3,14 @@
  *
  * Loads order nothing for other lanes: every second lane's row is read before the rest have come, the others' after.
  *
- * Ends the program: a row that is not aligned to 16 bytes, products or loads to which not all lanes of a warp come. */
+ * Ends the program: a row that is not aligned to 16 bytes, products or loads to which not all lanes of a warp come, and both in code of
+ * an architecture before 80 (KATYDID_SIM_CODE, or KATYDID_SIM_ARCHITECTURE). */
 #ifndef KD_TESTS_CUDA_AMPERE_H
 #define KD_TESTS_CUDA_AMPERE_H
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <math.h>
 #include <stdint.h>
 
 #include "tests/cuda/block.h"
@@ -65,6 +67,12 @@ void kd_multiply(Sums &sums, const Left &left, const Right &right, KD_SIM_PLACE)
     memcpy(sums.x, part.sums, sizeof part.sums);
 }
 
+inline float kd_exp2(float x)
+{
+    float y = exp2f(x);
+    return y < 0x1p-126f ? 0.0f : y;
+}
+
 inline void kd_load_matrices(unsigned (&x)[4], const void *row, KD_SIM_PLACE)
 {
     kd_sim::load_matrices(x, row, false, {file, line});
@@ -76,6 +84,11 @@ inline void kd_load_matrices_turned(unsigned (&x)[4], const void *row, KD_SIM_PL
 }
 
 inline void kd_copy_16(void *shared, const void *from, bool is_there, KD_SIM_PLACE)
+{
+    kd_sim::begin_copy(shared, is_there ? from : nullptr, {file, line});
+}
+
+inline void kd_copy_16_kept(void *shared, const void *from, bool is_there, KD_SIM_PLACE)
 {
     kd_sim::begin_copy(shared, is_there ? from : nullptr, {file, line});
 }

@@ -11,7 +11,7 @@ static std::set<kd_sim_capture *> captures; /* under way */
 static cudaError_t spoil(kd_sim_capture *capture, cudaError_t error)
 {
     capture->is_spoilt = true;
-    return error;
+    return kd_sim::returned(error);
 }
 
 /* ---- what is captured */
@@ -38,6 +38,12 @@ cudaError_t kd_sim::check_unsafe()
         if (capture->mode != cudaStreamCaptureModeRelaxed)
             error = spoil(capture, cudaErrorStreamCaptureUnsupported);
     return error;
+}
+
+cudaError_t kd_sim::check_capture(const kd_sim_stream *stream)
+{
+    bool is_refused = stream && stream->capture && stream->capture->is_spoilt;
+    return returned(is_refused ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
 }
 
 cudaError_t kd_sim::check_stream(const kd_sim_stream *stream)
@@ -70,12 +76,17 @@ static void add_tips(kd_sim_stream *stream, const std::vector<int> &tips)
 
 cudaError_t kd_sim::come_after(kd_sim_stream *stream, const kd_sim_event *event)
 {
+    cudaError_t refused = check_capture(stream);
+    if (refused)
+        return refused;
     if (!event->capture) /* one that was never recorded is nothing to wait for */
         return event->stream ? spoil(stream->capture.get(), cudaErrorStreamCaptureIsolation)
                              : cudaSuccess;
+    if (event->capture->is_spoilt && !event->capture->is_over)
+        return returned(cudaErrorStreamCaptureInvalidated);
     if (event->capture->is_over)
         return stream->capture ? spoil(stream->capture.get(), cudaErrorCapturedEvent)
-                               : cudaErrorCapturedEvent;
+                               : returned(cudaErrorCapturedEvent);
     if (stream->capture && stream->capture != event->capture) {
         spoil(event->capture.get(), cudaErrorStreamCaptureMerge);
         return spoil(stream->capture.get(), cudaErrorStreamCaptureMerge);
@@ -121,7 +132,7 @@ static void leave_capture(kd_sim_stream *stream)
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode)
 {
     if (stream->capture)
-        return cudaErrorIllegalState;
+        return kd_sim::returned(cudaErrorIllegalState);
     stream->capture = std::make_shared<kd_sim_capture>(
         kd_sim_capture{.origin = stream, .mode = mode, .graph = {}});
     captures.insert(stream->capture.get());
@@ -133,7 +144,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     *graph = NULL;
     std::shared_ptr<kd_sim_capture> capture = stream->capture;
     if (!capture)
-        return cudaErrorIllegalState;
+        return kd_sim::returned(cudaErrorIllegalState);
     if (capture->origin != stream)
         return spoil(capture.get(), cudaErrorStreamCaptureUnmatched);
     cudaError_t result = result_of_capture(capture.get());
@@ -145,7 +156,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph)
     });
     if (result == cudaSuccess)
         *graph = new kd_sim_graph(std::move(capture->graph));
-    return result == cudaSuccess ? kd_sim::result_of(__func__) : result;
+    return result == cudaSuccess ? kd_sim::result_of(__func__) : kd_sim::returned(result);
 }
 
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *status)

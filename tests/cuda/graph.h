@@ -14,6 +14,7 @@
  *     a stream that waits for an event of a capture that is over                  cudaErrorCapturedEvent
  *     an end with work that the first stream has not waited for                   cudaErrorStreamCaptureUnjoined
  *     an end on another stream than the first                                     cudaErrorStreamCaptureUnmatched
+ *     whatever else a stream is given whose capture is spoilt                     cudaErrorStreamCaptureInvalidated
  *
  * A graph does its nodes one after the other, in an order that their dependencies allow: those of streams that joined as late as can be,
  * or with KATYDID_SIM_GRAPH=early as early. So who forgets to wait sees wrong values with one of the two. */
@@ -50,6 +51,9 @@ void capture(kd_sim_stream *stream, work work);
 cudaError_t check_unsafe();                            /* of calls that might wait for any stream */
 cudaError_t check_stream(const kd_sim_stream *stream); /* that wait for this one, or ask it */
 cudaError_t check_event(const kd_sim_event *event);    /* likewise */
+
+/* Of what a stream is given: cudaSuccess unless it captures for a spoilt capture, which takes no more until its end. */
+cudaError_t check_capture(const kd_sim_stream *stream);
 
 /* What a stream is given next comes after an event, where one of the two is of a capture. */
 bool is_of_capture(const kd_sim_stream *stream, const kd_sim_event *event);

@@ -15,6 +15,7 @@ void kd_sim_close_memory();
 int kd_sim_finish_streams();
 int kd_sim_is_capturing(void *stream);
 int kd_sim_may_wait();
+int kd_sim_takes_launch(void *stream);
 int kd_sim_current_gpu();
 void kd_sim_hold_streams(int held);
 long kd_sim_n_calls(const char *name);
@@ -58,6 +59,12 @@ void kd_sim_hold_streams(int held)
 int kd_sim_may_wait()
 {
     return kd_sim::check_unsafe() == cudaSuccess;
+}
+
+/* False: what the stream captures for is spoilt. */
+int kd_sim_takes_launch(void *stream)
+{
+    return kd_sim::takes_launch(static_cast<cudaStream_t>(stream));
 }
 
 /* Of the thread that asks. */

@@ -512,7 +512,7 @@ int cublasLtMatmul(struct kd_lt_handle *handle, struct kd_lt_desc *desc, const v
     WANT(!chosen.workspace || (workspace && (uintptr_t)workspace % 256 == 0), "the workspace");
     if (setting(REFUSE, 0) == number || !go_together(desc, of_a, of_b, of_c, of_d))
         return KD_LT_NOT_SUPPORTED;
-    if (setting(FAIL, 0) == number)
+    if (setting(FAIL, 0) == number || !kd_standin_takes_launch(stream))
         return KD_LT_EXECUTION_FAILED;
     if (setting(MEMORY, 0) == number)
         return KD_LT_ALLOC_FAILED;

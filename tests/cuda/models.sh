@@ -19,14 +19,14 @@ data:
   {format: synthetic, kind: images, shape: [8, 8, 3], classes: 3, samples: 30, split: {val: 0.2},
    augment: {crop: 1, flip: true, cutout: 2, mixup: 0.4}}
 model:
-  - conv2d: {channels: 6, kernel: 3, padding: 1}
+  - conv2d: {channels: 8, kernel: 3, padding: 1}
   - batchnorm
   - relu
-  - residual: {layers: [{conv2d: {channels: 6, kernel: 3, padding: 1}}, batchnorm]}
+  - residual: {layers: [{conv2d: {channels: 8, kernel: 3, padding: 1}}, batchnorm]}
   - maxPool: {size: 2}
   - globalAvgPool
   - linear: {units: 3}
-optimizer: {name: lamb, lr: 0.02}
+optimizer: {name: lamb, lr: 0.005}
 batchSize: 9
 epochs: 2
 YAML

@@ -71,14 +71,13 @@ static inline void gang_wait_until(const std::atomic<int> &value, int wanted)
 static inline void gang_meet(struct seat *seat)
 {
     struct kd_error err = {};
-    struct kd_collective_id id;
     if (kd_device_cuda.open(0, &seat->queue, &err) < 0)
         gang_fail(seat, &err);
     if (seat->rank == 0) {
         if (kd_collectives_nccl.make_id(&seat->gang->id, &err) < 0)
             gang_fail(seat, &err);
         seat->gang->has_id = 1;
-    } else if (kd_collectives_nccl.make_id(&id, &err) < 0) { /* loads the library */
+    } else if (kd_collectives_nccl.make_id(NULL, &err) < 0) { /* loads the library */
         gang_fail(seat, &err);
     }
     seat->gang->n_ready++;

@@ -10,7 +10,8 @@
  * other ranks have come. As with NCCL a communicator does not end before the last graph that has something of it.
  *
  * It refuses what NCCL leaves undefined: calls before the last one is settled, ranks whose calls differ, or that launch the same one by a
- * graph and by itself.
+ * graph and by itself. And graphs whose buffers are registered, as they are unless NCCL_GRAPH_REGISTER is 0: NCCL gives such a
+ * registration up some calls after the graph is gone, and until then takes other memory at the same address for it.
  *
  * KATYDID_NCCL_STANDIN makes it misbehave: "hang=2,rank=1", see `enum setting`. Device memory that the host cannot read is
  * opened by the sim's kd_sim_open_memory around every access, where the program has it. */
@@ -47,6 +48,7 @@ enum setting {
     INIT_OF,       /* init_of=r: only for that rank, whoever else misbehaves */
     DELAY,         /* delay=n: n times "in progress" before anything is done */
     CAPTURE_FAILS, /* capture_fails=k: the k-th that is captured cannot be */
+    SPOILS, /* spoils=1: nor can anything else of that capture, as one of NCCL's own calls of CUDA was refused in it */
     FAIL, /* fail=k: the k-th collective (a group is one) cannot be issued; launched with a graph: ends with an error */
     MEMORY,      /* memory=k: the k-th finds the GPU full */
     HANG,        /* hang=k: the k-th is never done */
@@ -64,6 +66,7 @@ static const char *const setting_names[N_SETTINGS] = {
     [INIT_OF] = "init_of=",
     [DELAY] = "delay=",
     [CAPTURE_FAILS] = "capture_fails=",
+    [SPOILS] = "spoils=",
     [FAIL] = "fail=",
     [MEMORY] = "memory=",
     [HANG] = "hang=",
@@ -218,6 +221,9 @@ int ncclGetVersion(int *version)
     return KD_NCCL_SUCCESS;
 }
 
+/* That this process made and has not joined by: a thread of NCCL's listens for its ranks as long as they have not all come. */
+static struct kd_collective_id listens_for;
+
 int ncclGetUniqueId(struct kd_collective_id *id)
 {
     uint64_t number = 0;
@@ -229,6 +235,7 @@ int ncclGetUniqueId(struct kd_collective_id *id)
     memset(id, 0, sizeof *id);
     snprintf(id->bytes, sizeof id->bytes, "%s/nccl-standin-%016llx", folder,
              (unsigned long long)number);
+    listens_for = *id;
     return KD_NCCL_SUCCESS;
 }
 
@@ -251,6 +258,8 @@ int ncclCommInitRankConfig(struct kd_nccl_comm **comm, int size, struct kd_colle
         free(made);
         return KD_NCCL_SYSTEM_ERROR;
     }
+    if (memcmp(&listens_for, &id, sizeof id) == 0)
+        listens_for = (struct kd_collective_id){0};
     atomic_fetch_add(&made->seats.room->n_joined, 1);
     delay(made);
     *comm = made;
@@ -261,6 +270,8 @@ int ncclCommFinalize(struct kd_nccl_comm *comm)
 {
     if (comm->result != KD_NCCL_SUCCESS || comm->state != JOINED)
         return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: finalized before it is settled");
+    if (listens_for.bytes[0])
+        return fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: listens for ranks that never come");
     comm->state = LEAVING;
     atomic_fetch_add(&comm->seats.room->n_left, 1);
     delay(comm);
@@ -398,11 +409,23 @@ static void drop_captured(void *ud)
     free(captured);
 }
 
+static bool registers_buffers(void)
+{
+    const char *told = getenv("NCCL_GRAPH_REGISTER");
+    return !told || strcmp(told, "0") != 0;
+}
+
 static int capture(struct kd_nccl_comm *comm)
 {
-    if (own_setting(comm, CAPTURE_FAILS) == ++comm->n_captures)
+    if (own_setting(comm, CAPTURE_FAILS) == ++comm->n_captures) {
+        if (own_setting(comm, SPOILS))
+            kd_standin_spoil_captures();
         return comm->result =
                    fail_with(KD_NCCL_INTERNAL_ERROR, "the stand-in was told not to be captured");
+    }
+    if (registers_buffers())
+        return comm->result = fail_with(KD_NCCL_INVALID_USAGE, "the stand-in: a graph's buffers "
+                                                               "are registered, and soon freed");
     struct captured *captured = calloc(1, sizeof *captured);
     if (!captured)
         return KD_NCCL_SYSTEM_ERROR;

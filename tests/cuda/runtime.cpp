@@ -24,10 +24,34 @@ void kd_sim::fail_call(const char *name, cudaError_t error)
     failing_with = error;
 }
 
+__attribute__((weak)) void kd_cuda_check(cudaError_t error, const char *call, const char *file,
+                                         int line)
+{
+    if (error != cudaSuccess)
+        kd_sim::die("%s at %s:%d: error %d", call, file, line, error);
+}
+
+static thread_local cudaError_t last_error = cudaSuccess;
+
+cudaError_t kd_sim::returned(cudaError_t error)
+{
+    if (error != cudaSuccess)
+        last_error = error;
+    return error;
+}
+
+cudaError_t cudaGetLastError()
+{
+    cudaError_t error = last_error;
+    last_error = cudaSuccess;
+    return error;
+}
+
 cudaError_t kd_sim::result_of(const char *name)
 {
-    return failing && strcmp(failing, name) == 0 ? failing_with : cudaSuccess;
+    return returned(failing && strcmp(failing, name) == 0 ? failing_with : cudaSuccess);
 }
+
 static std::map<std::string, long> counts;
 
 static bool is_that_rank()
@@ -50,7 +74,7 @@ static cudaError_t told_to_fail(const char *name, long number)
 
 cudaError_t kd_sim::count_call(const char *name)
 {
-    cudaError_t told = told_to_fail(name, ++counts[name]);
+    cudaError_t told = kd_sim::returned(told_to_fail(name, ++counts[name]));
     return told != cudaSuccess ? told : result_of(name);
 }
 
@@ -109,7 +133,7 @@ cudaError_t cudaGetDeviceCount(int *count)
 cudaError_t cudaSetDevice(int device)
 {
     if (device < 0 || device >= std::max(n_gpus(), 1))
-        return cudaErrorInvalidDevice;
+        return kd_sim::returned(cudaErrorInvalidDevice);
     cudaError_t result = kd_sim::count_call(__func__);
     if (result == cudaSuccess)
         gpu = device;
@@ -173,7 +197,7 @@ cudaError_t cudaMalloc(void **memory, size_t bytes)
         return result;
     *memory = is_too_large(bytes) ? NULL : kd_sim::memory_new(bytes);
     if (!*memory)
-        return cudaErrorMemoryAllocation;
+        return kd_sim::returned(cudaErrorMemoryAllocation);
     kd_sim::memory_access access;
     memset(*memory, kd_sim::RUBBISH, bytes);
     return cudaSuccess;
@@ -229,7 +253,7 @@ cudaError_t cudaHostRegister(void *host, size_t bytes, unsigned)
     const char *begin = static_cast<const char *>(host);
     size_t rounded = (bytes + PAGE - 1) / PAGE * PAGE;
     if (reinterpret_cast<uintptr_t>(host) % PAGE != 0 || is_pinned(begin, rounded))
-        return counts["refused pins"]++, cudaErrorHostMemoryAlreadyRegistered;
+        return counts["refused pins"]++, kd_sim::returned(cudaErrorHostMemoryAlreadyRegistered);
     cudaError_t result = kd_sim::count_call(__func__);
     if (result == cudaSuccess)
         pinned[begin] = rounded;
@@ -239,7 +263,7 @@ cudaError_t cudaHostRegister(void *host, size_t bytes, unsigned)
 cudaError_t cudaHostUnregister(void *host)
 {
     if (pinned.erase(static_cast<const char *>(host)) == 0)
-        return cudaErrorInvalidValue;
+        return kd_sim::returned(cudaErrorInvalidValue);
     return RESULT;
 }
 
@@ -253,6 +277,9 @@ cudaError_t cudaMemset(void *memory, int value, size_t bytes)
 
 cudaError_t cudaMemsetAsync(void *memory, int value, size_t bytes, cudaStream_t stream)
 {
+    cudaError_t refused = kd_sim::check_capture(stream);
+    if (refused)
+        return refused;
     kd_sim::give_simple(stream, [=] { memset(memory, value, bytes); });
     return RESULT;
 }
@@ -273,6 +300,9 @@ static bool is_of_pageable(const void *to, const void *from, size_t bytes, cudaM
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream)
 {
+    cudaError_t refused = kd_sim::check_capture(stream);
+    if (refused)
+        return refused;
     if (is_of_pageable(to, from, bytes, kind) && stream && stream->capture)
         return kd_sim::check_stream(stream);
     kd_sim::count_unless_captured(stream, __func__);
@@ -289,16 +319,16 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     return RESULT;
 }
 
-cudaError_t cudaGetLastError()
-{
-    return RESULT;
-}
-
 /* KATYDID_SIM_CODE=75: as if the driver had compiled the PTX for an older GPU. */
-cudaError_t kd_sim_function_attributes(cudaFuncAttributes *attributes)
+int kd_sim::code_architecture()
 {
     const char *code = getenv("KATYDID_SIM_CODE");
-    *attributes = {code ? atoi(code) : architecture()};
+    return code ? atoi(code) : architecture();
+}
+
+cudaError_t kd_sim_function_attributes(cudaFuncAttributes *attributes)
+{
+    *attributes = {kd_sim::code_architecture()};
     return kd_sim::result_of("cudaFuncGetAttributes");
 }
 

@@ -9,7 +9,10 @@ enum cudaError_t {
     cudaSuccess = 0,
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
+    cudaErrorInitializationError = 3,
+    cudaErrorStubLibrary = 34,
     cudaErrorInsufficientDriver = 35,
+    cudaErrorDevicesUnavailable = 46,
     cudaErrorInvalidDeviceFunction = 98,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
@@ -19,6 +22,9 @@ enum cudaError_t {
     cudaErrorNotReady = 600,
     cudaErrorIllegalAddress = 700,
     cudaErrorHostMemoryAlreadyRegistered = 712,
+    cudaErrorSystemNotReady = 802,
+    cudaErrorSystemDriverMismatch = 803,
+    cudaErrorCompatNotSupportedOnDevice = 804,
     cudaErrorStreamCaptureUnsupported = 900,
     cudaErrorStreamCaptureInvalidated = 901,
     cudaErrorStreamCaptureMerge = 902,
@@ -26,6 +32,7 @@ enum cudaError_t {
     cudaErrorStreamCaptureUnjoined = 904,
     cudaErrorStreamCaptureIsolation = 905,
     cudaErrorCapturedEvent = 907,
+    cudaErrorUnknown = 999,
 };
 
 enum cudaMemcpyKind {
@@ -35,6 +42,9 @@ enum cudaMemcpyKind {
     cudaMemcpyDeviceToDevice,
     cudaMemcpyDefault,
 };
+
+/* port.h's: device.cu has it. In programs without that file any error ends the program. */
+void kd_cuda_check(cudaError_t error, const char *call, const char *file, int line);
 
 typedef struct kd_sim_stream *cudaStream_t;
 typedef struct kd_sim_event *cudaEvent_t;
@@ -124,12 +134,19 @@ template <class Kernel> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *at
 namespace kd_sim
 {
 
+/* That the code which runs was compiled for. */
+int code_architecture();
+
 /* From now on the call of that name fails with that error; NULL: none does. */
 void fail_call(const char *name, cudaError_t error);
 
 /* Of the thread that asks: CUDA's current device. */
 int current_gpu();
 cudaError_t result_of(const char *name);
+
+/* What a call returns. An error is from now on the thread's last one, which cudaGetLastError tells and takes away: no call that succeeds
+ * does, so that who deals with an error and leaves it there has the next launch report it. */
+cudaError_t returned(cudaError_t error);
 
 /* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress);
  * that of a whole launch is cudaLaunch. cudaMalloc:7:memory: the 7th finds the GPU full. KATYDID_SIM_LARGEST=1000000: so does each that

@@ -46,12 +46,26 @@ static inline bool kd_standin_is_captured(void *stream)
     return ask && ask(stream);
 }
 
-/* NCCL's own calls of CUDA, when it frees a communicator, would fail in a thread that captures. */
-static inline void kd_standin_check_that_nothing_captures(void)
+/* False: what the stream captures for is spoilt. */
+static inline bool kd_standin_takes_launch(void *stream)
+{
+    int (*ask)(void *);
+    kd_standin_find("kd_sim_takes_launch", &ask);
+    return !ask || ask(stream);
+}
+
+/* Asks for what is refused while something captures. Was it? */
+static inline bool kd_standin_spoil_captures(void)
 {
     int (*ask)(void);
     kd_standin_find("kd_sim_may_wait", &ask);
-    if (ask && !ask())
+    return ask && !ask();
+}
+
+/* NCCL's own calls of CUDA, when it frees a communicator, would fail in a thread that captures. */
+static inline void kd_standin_check_that_nothing_captures(void)
+{
+    if (kd_standin_spoil_captures())
         abort();
 }
 

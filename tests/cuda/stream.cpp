@@ -100,6 +100,11 @@ void kd_sim::count_unless_captured(cudaStream_t stream, const char *call)
         count_call(call);
 }
 
+bool kd_sim::takes_launch(cudaStream_t stream)
+{
+    return check_capture(stream) == cudaSuccess;
+}
+
 void kd_sim::check_gpu(cudaStream_t stream, const char *kernel)
 {
     int gpu;
@@ -138,7 +143,7 @@ static cudaError_t end_waiting(const char *name, const std::function<bool()> &is
 static cudaError_t ask(const char *name, const std::function<bool()> &is_done)
 {
     if (is_held || !is_done())
-        return cudaErrorNotReady;
+        return kd_sim::returned(cudaErrorNotReady);
     return kd_sim::count_call(name);
 }
 
@@ -227,6 +232,9 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
+    cudaError_t refused = kd_sim::check_capture(stream);
+    if (refused)
+        return refused;
     *event = {stream, stream->n_given, stream->capture, stream->tips};
     return kd_sim::result_of(__func__);
 }

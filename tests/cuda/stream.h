@@ -58,6 +58,9 @@ void hold(bool held); /* from now on a stream that is asked is not done */
 
 void count_unless_captured(cudaStream_t stream, const char *call);
 
+/* Whether its capture, if it has one, takes a launch; else that is the thread's last error. */
+bool takes_launch(cudaStream_t stream);
+
 /* Ends the program where the stream is not of the GPU that is set: CUDA launches nothing there. */
 void check_gpu(cudaStream_t stream, const char *kernel);
 
@@ -67,6 +70,8 @@ void give_launch(cudaStream_t stream, const char *name, dim3 grid, dim3 size, si
                  Kernel kernel, Args... args)
 {
     check_gpu(stream, name);
+    if (!takes_launch(stream))
+        return;
     count_unless_captured(stream, "cudaLaunchKernel");
     give_simple(stream, [=] { launch(name, grid, size, dynamic_bytes, kernel, args...); });
 }

@@ -1,6 +1,7 @@
 /* test_ampere.cpp - products in registers, loads of matrices and copies as PTX has them, and what the shim finds that PTX leaves
  * undefined. Layouts are stated here by themselves: by coordinates, not by the shim's functions. */
 #include <cuda_runtime.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/cuda/ampere.cuh"
@@ -308,8 +309,18 @@ static void what_ptx_leaves_undefined_is_found(void **)
                        KD_LAUNCH(go_wrong, 1, 32, 0, nullptr, (enum mistake)mistake));
 }
 
+static void code_of_an_older_architecture_has_none_of_it(void **)
+{
+    auto kernel = multiply<__half>;
+    setenv("KATYDID_SIM_CODE", "75", 1);
+    KD_ASSERT_DIES("kd_load_matrices at", KD_LAUNCH(load_at_pitch, 1, KD_WARP, 0, nullptr, 40));
+    KD_ASSERT_DIES("architecture 75", KD_LAUNCH(kernel, 1, 64, 0, nullptr, (float *)nullptr));
+    unsetenv("KATYDID_SIM_CODE");
+}
+
 int main()
 {
+    setenv("KATYDID_SIM_ARCHITECTURE", "80", 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_warp_multiplies_what_its_lanes_hold),
         cmocka_unit_test(matrices_are_loaded_as_they_stand_or_turned),
@@ -320,6 +331,7 @@ int main()
         cmocka_unit_test(copies_that_are_read_or_written_too_early_are_found),
         cmocka_unit_test(waiting_leaves_the_latest_groups_under_way),
         cmocka_unit_test(what_ptx_leaves_undefined_is_found),
+        cmocka_unit_test(code_of_an_older_architecture_has_none_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

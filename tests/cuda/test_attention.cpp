@@ -49,11 +49,14 @@ struct bench {
     int64_t offset; /* of all values, in values */
 };
 
-static struct bench open_bench(const struct format &format, int64_t offset = 0)
+/* On a GPU of architecture 80, with code that was compiled for that or for an older one. */
+static struct bench open_bench(const struct format &format, const char *code = "80",
+                               int64_t offset = 0)
 {
     struct kd_error err = {};
     struct bench bench = {&format, NULL, kd_rng_at(7, 1), offset};
     setenv("KATYDID_SIM_ARCHITECTURE", "80", 1);
+    setenv("KATYDID_SIM_CODE", code, 1);
     if (device->open(0, &bench.queue, &err) < 0 ||
         device->set_precision(bench.queue, format.precision, &err) < 0)
         fail_msg("%s", err.text);
@@ -95,11 +98,12 @@ struct passes {
     std::vector<float> log_sum;
 };
 
-static struct passes run_passes(struct bench *bench, struct kd_op_attention op)
+/* scale: of queries, keys and values. */
+static struct passes run_passes(struct bench *bench, struct kd_op_attention op, double scale = 2)
 {
     int64_t rows = op.n * op.length * op.n_heads;
     struct passes p = {op,
-                       new_values(bench, 3 * rows * op.size, 2),
+                       new_values(bench, 3 * rows * op.size, scale),
                        new_values(bench, rows * op.size, 1),
                        new_values(bench, rows * op.size, 1),
                        new_values(bench, 3 * rows * op.size, 1),
@@ -249,9 +253,10 @@ static void check_head(const struct head &h, std::vector<bounded> *dqkv)
     }
 }
 
-static void check_passes(struct bench *bench, const struct kd_op_attention &op, bool rounds)
+static void check_passes(struct bench *bench, const struct kd_op_attention &op, bool rounds,
+                         double scale = 2)
 {
-    struct passes p = run_passes(bench, op);
+    struct passes p = run_passes(bench, op, scale);
     std::vector<bounded> dqkv(p.dqkv.host.size());
     for (int64_t sample = 0; sample < op.n; sample++)
         for (int64_t head = 0; head < op.n_heads; head++)
@@ -270,20 +275,68 @@ static struct kd_op_attention shape(int64_t n, int64_t length, int64_t n_heads, 
 
 static const char *const schedules[] = {"forward", "reverse", "random:1"};
 
+static const struct kd_op_attention shapes_for_tensor_cores[] = {
+    shape(0, 5, 2, 64),  shape(2, 0, 2, 64),   shape(2, 1, 2, 32),   shape(1, 5, 3, 64),
+    shape(2, 16, 1, 32), shape(1, 63, 2, 32),  shape(1, 64, 1, 128), shape(2, 65, 1, 64),
+    shape(1, 97, 2, 32), shape(1, 130, 1, 64), shape(1, 131, 1, 128)};
+
+static void check_in_all_schedules(const struct format &format, const char *code)
+{
+    for (const char *schedule : schedules) {
+        kd_sim::set_schedule(schedule);
+        struct bench bench = open_bench(format, code);
+        for (const struct kd_op_attention &op : shapes_for_tensor_cores)
+            check_passes(&bench, op, true);
+        device->close(bench.queue);
+    }
+}
+
 static void heads_for_tensor_cores_of_any_length_agree_with_the_reference(void **)
 {
-    const struct kd_op_attention shapes[] = {
-        shape(0, 5, 2, 64),  shape(2, 0, 2, 64),   shape(2, 1, 2, 32),   shape(1, 5, 3, 64),
-        shape(2, 16, 1, 32), shape(1, 63, 2, 32),  shape(1, 64, 1, 128), shape(2, 65, 1, 64),
-        shape(1, 97, 2, 32), shape(1, 130, 1, 64), shape(1, 131, 1, 128)};
     for (const struct format &format : formats)
-        for (const char *schedule : schedules) {
-            kd_sim::set_schedule(schedule);
-            struct bench bench = open_bench(format);
-            for (const struct kd_op_attention &op : shapes)
-                check_passes(&bench, op, true);
+        check_in_all_schedules(format, "80");
+}
+
+static void fp16_in_code_of_older_architectures_agrees_with_the_reference(void **)
+{
+    check_in_all_schedules(formats[0], "75");
+}
+
+/* PTX of architecture 75 on a GPU of 80, which may store bf16 and has no products of it there. */
+static void bf16_in_code_of_older_architectures_goes_the_general_way(void **)
+{
+    struct bench bench = open_bench(formats[1], "75");
+    for (const struct kd_op_attention &op : shapes_for_tensor_cores)
+        check_passes(&bench, op, false);
+    device->close(bench.queue);
+}
+
+/* Rows' greatest scores come late, and exceed those before by far. */
+static void weights_are_mended_when_greater_scores_come(void **)
+{
+    kd_sim::set_schedule("forward");
+    for (const struct format &format : formats)
+        for (const char *code : {"75", "80"}) {
+            bool is_bf16 = format.precision == KD_PRECISION_BF16;
+            struct bench bench = open_bench(format, code);
+            for (const struct kd_op_attention &op :
+                 {shape(1, 150, 1, 32), shape(1, 200, 1, 64), shape(1, 140, 1, 128)})
+                check_passes(&bench, op, !is_bf16 || code[0] == '8', 4);
             device->close(bench.queue);
         }
+}
+
+/* Eight rows that are loaded at once lie in different banks, those of every product and of every size. */
+static void no_load_of_matrices_meets_itself_in_a_bank(void **)
+{
+    struct bench bench = open_bench(formats[1]);
+    long before = kd_sim::n_bank_conflicts();
+    for (int64_t size : {32, 64, 128}) {
+        struct passes p = run_passes(&bench, shape(1, 200, 1, size));
+        free_passes(&p);
+    }
+    assert_int_equal(kd_sim::n_bank_conflicts() - before, 0);
+    device->close(bench.queue);
 }
 
 static void other_heads_go_the_general_way_which_rounds_only_what_it_writes(void **)
@@ -302,7 +355,7 @@ static void other_heads_go_the_general_way_which_rounds_only_what_it_writes(void
 static void values_at_no_multiple_of_16_bytes_go_the_general_way(void **)
 {
     for (const struct format &format : formats) {
-        struct bench bench = open_bench(format, 1);
+        struct bench bench = open_bench(format, "80", 1);
         check_passes(&bench, shape(1, 33, 1, 64), false);
         device->close(bench.queue);
     }
@@ -313,21 +366,26 @@ static void tensor_cores_are_for_16_bits_and_three_sizes(void **)
     const struct {
         enum kd_precision precision;
         int64_t size;
-        bool is_for_them;
+        int architecture;
+        enum kd_attention_way way;
     } cases[] = {
-        {KD_PRECISION_FP16, 32, true},  {KD_PRECISION_FP16, 64, true},
-        {KD_PRECISION_FP16, 128, true}, {KD_PRECISION_BF16, 64, true},
-        {KD_PRECISION_FP16, 48, false}, {KD_PRECISION_BF16, 256, false},
-        {KD_PRECISION_FP32, 64, false}, {KD_PRECISION_TF32, 64, false},
+        {KD_PRECISION_FP16, 32, 80, KD_ATTENTION_AMPERE},
+        {KD_PRECISION_FP16, 64, 90, KD_ATTENTION_AMPERE},
+        {KD_PRECISION_FP16, 128, 120, KD_ATTENTION_AMPERE},
+        {KD_PRECISION_BF16, 64, 80, KD_ATTENTION_AMPERE},
+        {KD_PRECISION_FP16, 32, 70, KD_ATTENTION_TENSOR},
+        {KD_PRECISION_FP16, 128, 75, KD_ATTENTION_TENSOR},
+        {KD_PRECISION_BF16, 64, 75, KD_ATTENTION_GENERAL},
+        {KD_PRECISION_FP16, 48, 90, KD_ATTENTION_GENERAL},
+        {KD_PRECISION_BF16, 256, 90, KD_ATTENTION_GENERAL},
+        {KD_PRECISION_FP32, 64, 90, KD_ATTENTION_GENERAL},
+        {KD_PRECISION_TF32, 64, 90, KD_ATTENTION_GENERAL},
     };
     for (const auto &c : cases) {
         struct kd_queue queue = {};
-        queue.precision = c.precision;
-        struct kd_op_attention op = shape(0, 1, 1, c.size);
-        struct kd_op_attention_backward back = {};
-        back.length = back.n_heads = 1, back.size = c.size;
-        assert_int_equal(kd_attention_tensor(&queue, &op), c.is_for_them);
-        assert_int_equal(kd_attention_backward_tensor(&queue, &back, NULL), c.is_for_them);
+        queue.precision = c.precision, queue.architecture = c.architecture;
+        assert_int_equal(kd_attention_way(&queue, c.size, true), c.way);
+        assert_int_equal(kd_attention_way(&queue, c.size, false), KD_ATTENTION_GENERAL);
     }
 }
 
@@ -352,6 +410,10 @@ int main()
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_for_tensor_cores_of_any_length_agree_with_the_reference),
+        cmocka_unit_test(fp16_in_code_of_older_architectures_agrees_with_the_reference),
+        cmocka_unit_test(bf16_in_code_of_older_architectures_goes_the_general_way),
+        cmocka_unit_test(weights_are_mended_when_greater_scores_come),
+        cmocka_unit_test(no_load_of_matrices_meets_itself_in_a_bank),
         cmocka_unit_test(other_heads_go_the_general_way_which_rounds_only_what_it_writes),
         cmocka_unit_test(values_at_no_multiple_of_16_bytes_go_the_general_way),
         cmocka_unit_test(tensor_cores_are_for_16_bits_and_three_sizes),

@@ -46,12 +46,16 @@ static void note(const char *file, int line)
     place->reached_by[op_now] = true;
 }
 
-/* Values stored in 16 bits have kernels of their own. */
+/* Values stored in 16 bits have kernels of their own, and others in code of architecture 80. */
 static void one_op(void **state)
 {
+    static const char *const architectures[] = {"75", "80"};
     (void)state;
     on_each_device(checks[op_now], op_now);
-    on_device(kd_devices[0], KD_PRECISION_FP16, checks[op_now], op_now);
+    for (size_t a = 0; a < KD_COUNT(architectures); a++) {
+        setenv("KATYDID_SIM_ARCHITECTURE", architectures[a], 1);
+        on_device(kd_devices[0], KD_PRECISION_FP16, checks[op_now], op_now);
+    }
 }
 
 /* Whether the check of op passes, in a child. */

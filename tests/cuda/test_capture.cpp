@@ -206,6 +206,23 @@ static void host_memory_that_is_not_pinned_is_not_copied(void **)
         cudaErrorStreamCaptureUnsupported);
 }
 
+/* Until its end, which says so too. */
+static void a_spoilt_capture_takes_nothing_more(void **)
+{
+    struct bench b = bench_new();
+    int memory = 0;
+    begin(&b);
+    fork(&b);
+    cudaStreamQuery(b.side);
+    assert_int_equal(cudaMemsetAsync(&memory, 1, sizeof memory, b.main),
+                     cudaErrorStreamCaptureInvalidated);
+    assert_int_equal(cudaEventRecord(b.on_side, b.side), cudaErrorStreamCaptureInvalidated);
+    assert_int_equal(cudaStreamWaitEvent(b.side, b.on_main, 0), cudaErrorStreamCaptureInvalidated);
+    assert_int_equal(end(&b), cudaErrorStreamCaptureInvalidated);
+    assert_int_equal(cudaMemsetAsync(&memory, 1, sizeof memory, b.main), cudaSuccess);
+    bench_free(&b);
+}
+
 /* ---- other captures, and none */
 
 static void an_event_from_outside_is_not_waited_for(void **)
@@ -280,6 +297,29 @@ static void a_stream_stays_at_work_that_is_not_done(void **)
     bench_free(&b);
 }
 
+/* ---- the last error */
+
+static void an_error_stays_behind_until_it_is_asked_for(void **)
+{
+    int count;
+    kd_sim::fail_call("cudaGetDeviceCount", cudaErrorNoDevice);
+    cudaGetDeviceCount(&count);
+    kd_sim::fail_call(NULL, cudaSuccess);
+    assert_int_equal(cudaGetDeviceCount(&count), cudaSuccess);
+    assert_int_equal(cudaGetLastError(), cudaErrorNoDevice);
+    assert_int_equal(cudaGetLastError(), cudaSuccess);
+}
+
+static void a_question_that_is_not_answered_yet_leaves_an_error_too(void **)
+{
+    struct bench b = bench_new();
+    kd_sim::give(b.main, [n = 0]() mutable { return ++n == 2; });
+    cudaGetLastError();
+    assert_int_equal(cudaStreamQuery(b.main), cudaErrorNotReady);
+    assert_int_equal(cudaGetLastError(), cudaErrorNotReady);
+    bench_free(&b);
+}
+
 int main()
 {
     const struct CMUnitTest tests[] = {
@@ -292,11 +332,14 @@ int main()
         cmocka_unit_test(memory_is_not_allocated_nor_freed_unless_the_capture_is_relaxed),
         cmocka_unit_test(a_relaxed_capture_is_not_waited_for_either),
         cmocka_unit_test(host_memory_that_is_not_pinned_is_not_copied),
+        cmocka_unit_test(a_spoilt_capture_takes_nothing_more),
         cmocka_unit_test(an_event_from_outside_is_not_waited_for),
         cmocka_unit_test(an_event_of_another_capture_is_not_waited_for),
         cmocka_unit_test(an_event_of_a_capture_that_is_over_is_nobodys),
         cmocka_unit_test(a_stream_tells_whether_it_captures),
         cmocka_unit_test(a_stream_stays_at_work_that_is_not_done),
+        cmocka_unit_test(an_error_stays_behind_until_it_is_asked_for),
+        cmocka_unit_test(a_question_that_is_not_answered_yet_leaves_an_error_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,28 @@ static void a_missing_gpu_is_named_with_what_hides_it(void **)
     assert_open_says("cudaGetDeviceCount", cudaErrorNoDevice, "CUDA_VISIBLE_DEVICES is not set");
 }
 
+/* CUDA itself says little of these. */
+static void what_keeps_a_gpu_away_is_hinted_at(void **)
+{
+    static const struct {
+        cudaError_t error;
+        const char *hint;
+    } all[] = {
+        {cudaErrorInitializationError, "forked from one that had used CUDA"},
+        {cudaErrorStubLibrary, "a toolkit's stub"},
+        {cudaErrorDevicesUnavailable, "another process has it for itself"},
+        {cudaErrorSystemNotReady, "nvidia-fabricmanager"},
+        {cudaErrorSystemDriverMismatch, "different versions"},
+        {cudaErrorCompatNotSupportedOnDevice, "cuda-compat"},
+        {cudaErrorUnknown, "nvidia-uvm"},
+        {cudaErrorNoDevice, "`nvidia-smi -L`"},
+    };
+    for (const auto &row : all) {
+        assert_open_says("cudaGetDeviceCount", row.error, row.hint);
+        assert_open_says("cudaSetDevice", row.error, row.hint);
+    }
+}
+
 static void an_architecture_without_code_is_named_with_those_there_are(void **)
 {
     assert_open_says("cudaFuncGetAttributes", cudaErrorNoKernelImageForDevice,
@@ -79,6 +101,24 @@ static void a_gpu_without_room_for_cuda_itself_is_told_of(void **)
 static void a_gpu_that_takes_no_work_is_told_of(void **)
 {
     assert_open_says("cudaStreamCreateWithFlags", cudaErrorIllegalAddress, "takes no work");
+}
+
+/* A trial finds the GPU full, and the next one of the same process does not. */
+static void an_open_that_failed_is_not_the_next_launchs_error(void **)
+{
+    static const char *const calls[] = {"cudaGetDeviceCount", "cudaSetDevice",
+                                        "cudaFuncGetAttributes", "cudaStreamCreateWithFlags"};
+    float *x = static_cast<float *>(kd_device_cuda.alloc(sizeof *x));
+    for (const char *call : calls) {
+        assert_open_gives(KD_DEVICE_IS_FULL, call, cudaErrorMemoryAllocation, "device cuda: ");
+        struct kd_queue *queue = open_queue();
+        struct kd_call fill = {};
+        fill.op = KD_OP_fill;
+        fill.args.fill = {.x = x, .n = 1, .value = 1};
+        kd_call_run(&fill, kd_device_cuda.ops, queue);
+        kd_device_cuda.close(queue);
+    }
+    kd_device_cuda.free(x);
 }
 
 static void an_urgent_queue_goes_before_others(void **)
@@ -493,9 +533,11 @@ int main()
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_driver_is_named),
         cmocka_unit_test(a_missing_gpu_is_named_with_what_hides_it),
+        cmocka_unit_test(what_keeps_a_gpu_away_is_hinted_at),
         cmocka_unit_test(an_architecture_without_code_is_named_with_those_there_are),
         cmocka_unit_test(a_gpu_without_room_for_cuda_itself_is_told_of),
         cmocka_unit_test(a_gpu_that_takes_no_work_is_told_of),
+        cmocka_unit_test(an_open_that_failed_is_not_the_next_launchs_error),
         cmocka_unit_test(an_urgent_queue_goes_before_others),
         cmocka_unit_test(a_gpu_that_takes_no_urgent_work_is_told_of),
         cmocka_unit_test(memory_is_zeroed_and_comes_back_as_it_went),

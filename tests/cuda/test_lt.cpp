@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 
 #include "kernels/cuda/lt.h"
+#include "kernels/cuda/recording.h"
 
 extern "C" {
 #include "kernels/cuda/lt_library.h"
@@ -439,6 +440,32 @@ static void a_product_is_recorded_and_recorded_anew_with_another_precision(void 
     close_product(&p);
 }
 
+static bool cannot_be_done(void *)
+{
+    return false;
+}
+
+static void is_dropped(void *)
+{
+}
+
+/* As after a sum over the ranks that failed, and had one of its own calls of CUDA refused: cuBLASLt could not say more than that it fails. */
+static void a_product_in_a_recording_that_is_lost_ends_nothing(void **)
+{
+    use_standin("");
+    struct product p = open_product(1.0f);
+    multiply(&p, M, N, K, 0.0f);
+    device->record(p.queue);
+    kd_cuda_keep_recorded({cannot_be_done, NULL, is_dropped, NULL});
+    cudaStreamQuery(p.queue->stream);
+    multiply(&p, M, N, K, 0.0f);
+    device->mark(p.queue, 0);
+    device->free_recording(device->end_record(p.queue));
+    multiply(&p, M, N, K, 0.0f);
+    assert_true(first_of(&p) == K);
+    close_product(&p);
+}
+
 int main()
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +484,7 @@ int main()
         cmocka_unit_test(other_types_are_other_plans),
         cmocka_unit_test(a_gpu_that_lacks_a_precision_says_so),
         cmocka_unit_test(a_product_is_recorded_and_recorded_anew_with_another_precision),
+        cmocka_unit_test(a_product_in_a_recording_that_is_lost_ends_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -401,13 +401,13 @@ static void check_backward_weight(struct lab *lab, const struct window_case *c, 
     free_convolution(&v);
 }
 
-/* Channels in groups of 8 and of 4 and alone; in one part and in several; 1 x 1. */
+/* Channels in groups of 8 and of 4 and alone; in one part and in several; 1 x 1; and for the tiles of tensor cores, before cuBLASLt. */
 static void check_convolutions(struct lab *lab)
 {
     static const struct window_case cases[] = {
         {{3, 7, 8, 8, 3, 1, 1}, 6},  {{3, 9, 9, 12, 3, 2, 1}, 4}, {{2, 5, 6, 5, 3, 1, 1}, 9},
         {{2, 6, 5, 16, 1, 1, 0}, 8}, {{1, 5, 5, 17, 1, 1, 0}, 3}, {{2, 5, 5, 4, 2, 3, 0}, 5},
-        {{1, 3, 3, 2, 5, 1, 2}, 2},
+        {{1, 3, 3, 2, 5, 1, 2}, 2},  {{3, 7, 6, 8, 3, 2, 1}, 24}, {{2, 9, 9, 24, 3, 1, 1}, 16},
     };
     for (const struct window_case &c : cases)
         for (int flag = 0; flag < 2; flag++) {

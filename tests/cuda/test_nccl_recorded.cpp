@@ -153,6 +153,15 @@ static void a_sum_that_cannot_be_recorded_is_told_of_and_nothing_is_replayed(voi
     assert_repeated_fails(2, AMPLE_S, "capture_fails=1", 5, wanted);
 }
 
+/* What the queues are given after that fails too, and must not end the process before it has told why. */
+static void a_sum_that_spoils_its_recording_is_told_of_as_well(void **)
+{
+    const char *wanted[] = {
+        "ncclAllReduce: internal error (the stand-in was told not to be captured)",
+        "collectives issued (1)", NULL};
+    assert_repeated_fails(2, AMPLE_S, "capture_fails=1,spoils=1", 5, wanted);
+}
+
 /* x is 4 after the first time, and nothing is done with it any more. */
 static void ops_beside_a_sum_that_cannot_be_recorded_are_not_done(void **)
 {
@@ -321,6 +330,7 @@ int main()
         cmocka_unit_test(a_replayed_sum_that_hangs_ends_at_the_deadline),
         cmocka_unit_test(a_late_error_of_a_replayed_sum_is_found_before_the_deadline),
         cmocka_unit_test(a_sum_that_cannot_be_recorded_is_told_of_and_nothing_is_replayed),
+        cmocka_unit_test(a_sum_that_spoils_its_recording_is_told_of_as_well),
         cmocka_unit_test(ops_beside_a_sum_that_cannot_be_recorded_are_not_done),
         cmocka_unit_test(nothing_is_replayed_after_a_failure),
         cmocka_unit_test(a_sum_that_one_rank_records_and_another_launches_is_explained),

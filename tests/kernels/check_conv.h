@@ -70,6 +70,22 @@ static void conv_reference_free(struct conv_reference *r)
     free(r->x), free(r->y), free(r->weight);
 }
 
+/* Channels in eights, of which tiles on tensor cores are made: less than a tile and more, pixels and steps that end within one, windows
+ * that see nothing, pixels that no window sees, and no pixels at all. */
+static const struct window_case in_eights[] = {
+    {{0, 5, 5, 8, 3, 1, 1}, 8},    {{1, 1, 1, 8, 1, 1, 0}, 8},    {{1, 1, 1, 24, 3, 1, 1}, 40},
+    {{2, 9, 7, 24, 3, 1, 1}, 136}, {{1, 5, 7, 64, 3, 2, 1}, 40},  {{2, 6, 5, 72, 1, 2, 0}, 8},
+    {{1, 7, 7, 40, 2, 1, 0}, 24},  {{1, 10, 9, 8, 5, 3, 2}, 136}, {{1, 9, 8, 8, 7, 2, 3}, 64},
+    {{3, 4, 4, 16, 3, 1, 4}, 16},  {{1, 13, 3, 8, 2, 3, 0}, 8},   {{1, 2, 2, 136, 3, 3, 2}, 72},
+    {{3, 12, 9, 8, 3, 1, 0}, 72},  {{1, 33, 1, 8, 3, 2, 1}, 8},   {{1, 4, 4, 8, 1, 3, 1}, 8},
+    {{2, 3, 3, 0, 3, 1, 1}, 8},    {{2, 3, 3, 8, 3, 2, 1}, 0},
+};
+
+static bool is_in_16_bits(const struct bench *bench)
+{
+    return kd_precision_bytes(bench->precision) == 2;
+}
+
 static void check_one_conv2d(struct bench *bench, const struct window_case *c, bool with_bias)
 {
     struct conv_buffers b = conv_buffers(bench, c, bench->precision);
@@ -90,6 +106,9 @@ static void check_conv2d(struct bench *bench)
     for (size_t i = 0; i < KD_COUNT(window_cases); i++)
         for (int bias = 0; bias < 2; bias++)
             check_one_conv2d(bench, &window_cases[i], bias);
+    for (size_t i = 0; i < KD_COUNT(in_eights) && is_in_16_bits(bench); i++)
+        for (int bias = 0; bias < 2; bias++)
+            check_one_conv2d(bench, &in_eights[i], bias);
 }
 
 static void check_one_conv2d_backward_x(struct bench *bench, const struct window_case *c,
@@ -111,6 +130,9 @@ static void check_conv2d_backward_x(struct bench *bench)
     for (size_t i = 0; i < KD_COUNT(window_cases); i++)
         for (int beta = 0; beta < 2; beta++)
             check_one_conv2d_backward_x(bench, &window_cases[i], (float)beta);
+    for (size_t i = 0; i < KD_COUNT(in_eights) && is_in_16_bits(bench); i++)
+        for (int beta = 0; beta < 2; beta++)
+            check_one_conv2d_backward_x(bench, &in_eights[i], (float)beta);
 }
 
 static void check_one_conv2d_backward_weight(struct bench *bench, const struct window_case *c,
@@ -130,9 +152,8 @@ static void check_one_conv2d_backward_weight(struct bench *bench, const struct w
 
 /* Sums over so many pixels that a device may cut them into parts. */
 static const struct window_case many_pixels[] = {
-    {{2, 20, 17, 5, 3, 1, 1}, 7},
-    {{3, 33, 31, 3, 3, 2, 1}, 9},
-    {{1, 40, 40, 2, 1, 1, 0}, 3},
+    {{2, 20, 17, 5, 3, 1, 1}, 7}, {{3, 33, 31, 3, 3, 2, 1}, 9},   {{1, 40, 40, 2, 1, 1, 0}, 3},
+    {{2, 20, 33, 8, 3, 1, 1}, 8}, {{5, 23, 21, 16, 2, 2, 1}, 72},
 };
 
 static void check_conv2d_backward_weight(struct bench *bench)
@@ -143,6 +164,9 @@ static void check_conv2d_backward_weight(struct bench *bench)
     for (size_t i = 0; i < KD_COUNT(many_pixels); i++)
         for (int beta = 0; beta < 2; beta++)
             check_one_conv2d_backward_weight(bench, &many_pixels[i], (float)beta);
+    for (size_t i = 0; i < KD_COUNT(in_eights) && is_in_16_bits(bench); i++)
+        for (int beta = 0; beta < 2; beta++)
+            check_one_conv2d_backward_weight(bench, &in_eights[i], (float)beta);
 }
 
 #endif

@@ -29,7 +29,8 @@ static int check_own_gpus(struct kd_comm *comm, const struct kd_device *device,
 static int make_id(struct kd_comm *comm, const struct kd_device *device,
                    struct kd_collective_id *id, struct kd_error *err)
 {
-    bool failed = device->collectives->make_id(id, err) < 0; /* on every rank, as it loads NCCL */
+    /* Rank 0's is everybody's; the others learn whether they have NCCL. */
+    bool failed = device->collectives->make_id(comm->rank == 0 ? id : NULL, err) < 0;
     if (kd_comm_any_failed(comm, failed, err))
         return -1;
     comm->backend->broadcast(comm, 0, id, sizeof *id);

@@ -12,7 +12,7 @@
 #include "tests/cuda/types.h"
 
 /* kernels/cuda/port.h has what these are under nvcc. */
-#define KD_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                  \
+#define KD_START(kernel, grid, block, shared_bytes, stream, ...)                                   \
     kd_sim::give_launch((stream), #kernel, (grid), (block), (shared_bytes),                        \
                         kernel __VA_OPT__(, ) __VA_ARGS__)
 
