@@ -75,7 +75,8 @@ static bool parse(const char *line, struct kd_sxid *sxid)
     int length = 0;
     const char *driver = strstr(line, "nvidia-nvswitch");
     const char *at = driver ? strstr(driver, "SXid (PCI:") : NULL;
-    if (!at || sscanf(at, "SXid (PCI:%31[^)]): %d, %n", sxid->place, &sxid->number, &length) != 2 ||
+    if (!at ||
+        sscanf(at, "SXid (PCI:%31[^)]): %9d, %n", sxid->place, &sxid->number, &length) != 2 ||
         length == 0)
         return false;
     snprintf(sxid->detail, sizeof sxid->detail, "%s", at + length);
