@@ -55,11 +55,14 @@ int kd_loop_note_gpus(struct kd_loop *loop, const struct kd_attempt *attempt)
 /* ---- errors ---- */
 
 /* "GPU 1 (GPU-5748...) failed: Xid 79, GPU has fallen off the bus"; owned. */
-static char *describe(const struct kd_gpu *gpu, int xid)
+static char *describe(const struct kd_gpu *gpu, const struct kd_gpu_fault *fault)
 {
+    int xid = fault->xid;
     const char *what = kd_xid_effect(xid) == KD_XID_FAILS ? "failed" : "reported an error";
     if (xid == KD_XID_LOST)
         return kd_format("GPU %d (%s) failed: %s", gpu->index, gpu->uuid, kd_xid_meaning(xid));
+    if (xid >= KD_SXID_LEAST)
+        return kd_format("GPU %d (%s) is of no more use: %s", gpu->index, gpu->uuid, fault->text);
     return kd_format("GPU %d (%s) %s: Xid %d, %s", gpu->index, gpu->uuid, what, xid,
                      kd_xid_meaning(xid));
 }
@@ -73,23 +76,28 @@ static const char *const consequences[] = {
 };
 
 /* The same error again, of a program that is tried again and again, is told once. */
-static void tell_person(struct kd_loop *loop, const struct kd_gpu_fault *fault, const char *text)
+static void tell_person(struct kd_loop *loop, const struct kd_gpu_fault *fault, const char *text,
+                        const char *consequence)
 {
     for (size_t i = 0; i < loop->gpus.told.n; i++)
         if (loop->gpus.told.items[i].gpu == fault->gpu &&
             loop->gpus.told.items[i].xid == fault->xid)
             return;
     kd_arr_push(&loop->gpus.told, *fault);
-    kd_loop_note(loop, "%s: %s", text, consequences[kd_xid_effect(fault->xid)]);
+    kd_loop_note(loop, "%s: %s", text, consequence);
 }
 
 static int report_fault(struct kd_loop *loop, const struct kd_gpu_fault *fault)
 {
+    if (fault->gpu == KD_NO_GPU) {
+        tell_person(loop, fault, fault->text, "the GPUs go on; one that it hits says so by an Xid");
+        return 0;
+    }
     const struct kd_gpu *gpu = &loop->machine.gpus[fault->gpu];
     enum kd_xid_effect effect = kd_xid_effect(fault->xid);
     if (loop->study->pool.is_drained[fault->gpu] || effect == KD_XID_SILENT)
         return 0; /* one error brings others with it */
-    char *text = describe(gpu, fault->xid);
+    char *text = describe(gpu, fault);
     struct kd_event event = {.kind = KD_EVENT_GPU_FAILED,
                              .at = kd_loop_now(loop),
                              .gpu = fault->gpu,
@@ -98,7 +106,7 @@ static int report_fault(struct kd_loop *loop, const struct kd_gpu_fault *fault)
                              .uuid = gpu->uuid,
                              .text = text};
     bool is_failure = effect == KD_XID_SPOILS || effect == KD_XID_FAILS;
-    tell_person(loop, fault, text);
+    tell_person(loop, fault, text, consequences[effect]);
     int result = is_failure ? kd_loop_deliver(loop, &event) : 0;
     free(text);
     return result;

@@ -1,4 +1,5 @@
-/* study_gpu.c - a GPU that fails: no gang gets it any more, and the trial that held it is run again elsewhere. */
+/* study_gpu.c - a GPU that fails, or whose memory others hold: no gang gets it any more, and the trial that held it is run again
+ * elsewhere. */
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
@@ -41,7 +42,7 @@ static void end_gang_there(struct kd_turn *turn, struct kd_study_gang *gang, con
 }
 
 /* With what is left fewer trials fit, or none: then nobody should wait. */
-static void count_what_is_left(struct kd_turn *turn, const char *text)
+static void count_what_is_left(struct kd_turn *turn, const char *text, const char *remedy)
 {
     struct kd_study *study = turn->study;
     int capacity = kd_pool_capacity(&study->pool, &study->need);
@@ -49,11 +50,10 @@ static void count_what_is_left(struct kd_turn *turn, const char *text)
         study->parallel = capacity;
     if (capacity > 0 || study->need.gpus == 0)
         return;
-    char *why =
-        kd_format("a trial needs %d GPUs, and %d of this machine's %d are of use. %s. Reset "
-                  "it (nvidia-smi --gpu-reset) or restart the machine, then run the same "
-                  "command again: it goes on",
-                  study->need.gpus, kd_pool_usable_gpus(&study->pool), study->pool.n_gpus, text);
+    char *why = kd_format(
+        "a trial needs %d GPUs, and %d of this machine's %d are of use. %s. %s, then run "
+        "the same command again: it goes on",
+        study->need.gpus, kd_pool_usable_gpus(&study->pool), study->pool.n_gpus, text, remedy);
     kd_turn_end_study(turn, KD_STUDY_BROKEN, why);
     free(why);
 }
@@ -71,11 +71,27 @@ void kd_turn_fail_gpu(struct kd_turn *turn, const struct kd_event *event)
     if (gang != NULL)
         end_gang_there(turn, gang, text);
     if (!event->is_of_use)
-        count_what_is_left(turn, text);
+        count_what_is_left(turn, text, "Reset it (nvidia-smi --gpu-reset) or restart the machine");
 }
 
 void kd_turn_end_by_gpu(struct kd_turn *turn, struct kd_study_attempt *attempt)
 {
     const struct kd_study_gang *gang = kd_study_find_gang(turn->study, attempt->row.gang);
     kd_turn_end_by_infrastructure(turn, attempt, gang->fault, true);
+}
+
+/* The trial does not say of which GPU; and all of them are held by a gang that has to go. */
+void kd_turn_end_by_taken_gpu(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                              const char *text)
+{
+    struct kd_study_gang *gang = kd_study_find_gang(turn->study, attempt->row.gang);
+    const struct kd_slots *slots = gang->slots;
+    kd_turn_end_by_infrastructure(turn, attempt, text, true);
+    gang->fence = 0; /* what ends the gang, or the study, finds no attempt there */
+    if (slots->n_gpus == 0)
+        return;
+    for (int i = 0; i < slots->n_gpus; i++)
+        kd_pool_drain(&turn->study->pool, slots->gpus[i]);
+    end_gang_there(turn, gang, text);
+    count_what_is_left(turn, text, "End what holds its memory");
 }

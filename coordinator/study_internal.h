@@ -66,6 +66,9 @@ void kd_turn_kill_pending(struct kd_turn *turn);
 void kd_turn_fail_gpu(struct kd_turn *turn, const struct kd_event *event);
 /* Its GPU failed: lost, and run again elsewhere. */
 void kd_turn_end_by_gpu(struct kd_turn *turn, struct kd_study_attempt *attempt);
+/* Others hold the memory of its GPU: the same. */
+void kd_turn_end_by_taken_gpu(struct kd_turn *turn, struct kd_study_attempt *attempt,
+                              const char *text);
 
 /* study_rung.c */
 /* The stopper said PAUSE at this step, or GO. */

@@ -241,9 +241,13 @@ void kd_turn_end_by_message(struct kd_turn *turn, struct kd_study_attempt *attem
         const char *outcome;
         void (*handle)(struct kd_turn *, struct kd_study_attempt *, const char *);
     } outcomes[] = {
-        {"succeeded", on_succeeded},    {"stopped", on_stopped},
-        {"yielded", on_stopped},        {"diverged", on_diverged},
-        {"failed", end_by_own_failure}, {"out_of_memory", end_by_memory},
+        {"succeeded", on_succeeded},
+        {"stopped", on_stopped},
+        {"yielded", on_stopped},
+        {"diverged", on_diverged},
+        {"failed", end_by_own_failure},
+        {"out_of_memory", end_by_memory},
+        {"gpu_taken", kd_turn_end_by_taken_gpu},
     };
     bool is_success = event->outcome && strcmp(event->outcome, "succeeded") == 0;
     if (attempt->cause == KD_CAUSE_GPU && !is_success) {

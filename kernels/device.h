@@ -14,6 +14,8 @@
 
 enum { KD_MARKS = 40, KD_IDENTITY_MAX = 40, KD_PAGE = 4096 };
 
+enum { KD_DEVICE_IS_FULL = -2 }; /* what opening gives, beside -1 */
+
 struct kd_recording; /* a device's own */
 
 struct kd_device {
@@ -25,7 +27,7 @@ struct kd_device {
 
     /* A queue (NULL is a valid one) for the calling thread, whose arithmetic it may set to flush subnormal numbers. Where a
      * host has several of the kind, number `which` of them, from the first again after the last. -1: what is missing and
-     * what to do about it. */
+     * what to do about it; KD_DEVICE_IS_FULL: the same, where that is memory, all of which others hold. */
     int (*open)(int which, struct kd_queue **queue, struct kd_error *err);
     /* The same, of a queue whose work goes before that of others where both could be done: for work that others wait for. */
     int (*open_urgent)(int which, struct kd_queue **queue, struct kd_error *err);

@@ -2,9 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "coordinator/base/clock.h"
 #include "coordinator/base/log.h"
+#include "coordinator/base/str.h"
 #include "trainer/comm/hardware.h"
 
 /* Small samples are validated many at once, however few a training batch has; large ones would need the memory for it. */
@@ -50,15 +53,44 @@ int kd_session_choose_comm(struct kd_session *session, const char *name, struct 
     return 0;
 }
 
+/* ---- a GPU that others hold the memory of */
+
+static int64_t end_of_patience(void)
+{
+    const char *text = getenv(KD_GPU_PATIENCE);
+    double seconds;
+    if (!text || kd_number_parse(text, &seconds) != 0)
+        seconds = 10;
+    return kd_clock_mono_us() + (int64_t)(seconds * 1e6);
+}
+
+/* False: nobody waits any longer. */
+static bool waits_on(int64_t until_us)
+{
+    const struct timespec nap = {0, 100000000};
+    if (kd_clock_mono_us() >= until_us)
+        return false;
+    nanosleep(&nap, NULL);
+    return true;
+}
+
 /* ---- the device */
 
 /* A device of the name that this rank can use, or NULL and err. */
-static const struct kd_device *usable(const struct kd_session *session, const char *name,
+static const struct kd_device *usable(struct kd_session *session, const char *name,
                                       struct kd_error *err)
 {
     const struct kd_device *device = kd_device_find(name, err);
+    const int64_t until_us = end_of_patience();
     struct kd_queue *queue;
-    if (!device || device->open(session->comm->local_rank, &queue, err) < 0)
+    int status;
+    if (!device)
+        return NULL;
+    do
+        status = device->open(session->comm->local_rank, &queue, err);
+    while (status == KD_DEVICE_IS_FULL && waits_on(until_us));
+    session->room = status == KD_DEVICE_IS_FULL ? KD_ROOM_TAKEN : KD_ROOM_ENOUGH;
+    if (status < 0)
         return NULL;
     device->close(queue);
     return device;
@@ -150,6 +182,19 @@ static bool plan_fits(const struct kd_session *session, const struct kd_plan_opt
            kd_plan_retune(session->plan, wanted->model, wanted->label_smoothing, NULL) == 0;
 }
 
+/* Tables that are kept on the device can be sent as well. */
+static struct kd_plan *plan_new(struct kd_session *session, const struct kd_plan_options *wanted,
+                                struct kd_error *err)
+{
+    const int64_t until_us = end_of_patience();
+    struct kd_plan *plan = kd_plan_new(wanted, err);
+    if (!plan && kd_source_drop(&session->loader.source))
+        plan = kd_plan_new(wanted, err);
+    while (!plan && session->room == KD_ROOM_TAKEN && waits_on(until_us))
+        plan = kd_plan_new(wanted, err);
+    return plan;
+}
+
 static int ready_plan(struct kd_session *session, const struct kd_plan_options *wanted,
                       struct kd_error *err)
 {
@@ -159,9 +204,7 @@ static int ready_plan(struct kd_session *session, const struct kd_plan_options *
         session->plan_is.precision != wanted->precision)
         session->speed.peak = 0;
     kd_plan_free(session->plan);
-    session->plan = kd_plan_new(wanted, err);
-    if (!session->plan && kd_source_drop(&session->loader.source)) /* tables can be sent as well */
-        session->plan = kd_plan_new(wanted, err);
+    session->plan = plan_new(session, wanted, err);
     session->plan_is = *wanted;
     session->plan_is.model = NULL;
     if (!session->plan)
@@ -198,7 +241,7 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
 {
     const struct kd_dataset *data = kd_datasets_get(&session->datasets, &config->data, err);
     struct kd_data_shape shape;
-    session->lacks_memory = false;
+    session->room = KD_ROOM_ENOUGH;
     if (!data)
         return -1;
     kd_dataset_shape(data, &shape);
@@ -218,7 +261,7 @@ int kd_session_prepare(struct kd_session *session, const struct kd_config *confi
                                      .device = session->device,
                                      .precision = config->precision,
                                      .n_sharing = session->n_sharing,
-                                     .lacks_memory = &session->lacks_memory,
+                                     .room = &session->room,
                                      .comm = session->comm,
                                      .gang = session->sums_on_gpus ? &session->gang : NULL};
     if (ready_plan(session, &wanted, err) < 0)

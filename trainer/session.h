@@ -17,7 +17,7 @@ struct kd_session {
     struct kd_plan *plan;
     struct kd_speed speed;          /* of the plan */
     struct kd_plan_options plan_is; /* what the plan was made for; its model is not kept */
-    bool lacks_memory;              /* what the last trial could not be prepared for on this rank */
+    enum kd_room room; /* is it that for which the last trial could not be prepared on this rank? */
 
     struct kd_loader loader; /* this rank's part of one batch */
     int64_t max_batch;
@@ -37,6 +37,10 @@ void kd_session_release(struct kd_session *session);
 /* From now on the backend of this name (or "auto") makes the ranks' calls; collective. -1 on all ranks or on none. "nccl": that of
  * "auto", and kd_session_choose_sums has the rest. */
 int kd_session_choose_comm(struct kd_session *session, const char *name, struct kd_error *err);
+
+/* A GPU that others hold the memory of is waited for: that of a gang which was killed is free again in a moment. So many seconds; then
+ * room says that it is taken. */
+#define KD_GPU_PATIENCE "KATYDID_GPU_PATIENCE" /* environment; without it 10 */
 
 /* From now on plans run on the device of this name; "auto": a GPU where every rank has one it can use, else the CPU. Collective. -1 on
  * all ranks or on none: a text that says what is missing. */

@@ -149,6 +149,7 @@ static int status_of(const struct kd_outcome *outcome)
         [KD_OUTCOME_DIVERGED] = 1,
         [KD_OUTCOME_FAILED] = 1,
         [KD_OUTCOME_OUT_OF_MEMORY] = 1,
+        [KD_OUTCOME_GPU_TAKEN] = 1,
         [KD_OUTCOME_DROPPED] = 1,
     };
     return outcome->refused ? REFUSED : statuses[outcome->kind];

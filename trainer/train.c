@@ -340,19 +340,29 @@ static void tell_course(const struct kd_training *t)
         sink->begin(sink->ud, &course);
 }
 
+/* On every rank, once one could not prepare: whose fault is it, where it is memory? */
+static int fail_by_room(struct kd_training *t, struct kd_error *err)
+{
+    struct kd_comm *comm = t->session->comm;
+    if (kd_comm_any_failed(comm, t->session->room == KD_ROOM_TOO_LITTLE, err))
+        t->outcome->kind = KD_OUTCOME_OUT_OF_MEMORY;
+    else if (kd_comm_any_failed(comm, t->session->room == KD_ROOM_TAKEN, err))
+        t->outcome->kind = KD_OUTCOME_GPU_TAKEN;
+    return -1;
+}
+
 static int prepare(struct kd_training *t, struct kd_error *err)
 {
     struct kd_comm *comm = t->session->comm;
+    t->session->room = KD_ROOM_ENOUGH;
     if (kd_session_choose_comm(t->session, t->config->comm, err) < 0 ||
         kd_session_choose_device(t->session, t->config->device, err) < 0 ||
         kd_session_choose_sums(t->session, t->config->comm, err) < 0)
-        return -1;
+        return fail_by_room(t, err);
     bool failed = kd_session_prepare(t->session, t->config, &t->dataset, err) < 0;
     if (kd_comm_any_failed(comm, failed, err)) {
         kd_session_drop_plan(t->session);
-        if (kd_comm_any_failed(comm, t->session->lacks_memory, err))
-            t->outcome->kind = KD_OUTCOME_OUT_OF_MEMORY;
-        return -1;
+        return fail_by_room(t, err);
     }
     t->plan = t->session->plan;
     if (kd_plan_n_parameters(t->plan) == 0)

@@ -34,6 +34,7 @@ struct kd_job {
     X(DIVERGED, "diverged")                                                                        \
     X(FAILED, "failed")                                                                            \
     X(OUT_OF_MEMORY, "out_of_memory")                                                              \
+    X(GPU_TAKEN, "gpu_taken")                                                                      \
     X(DROPPED, "dropped")
 
 enum kd_outcome_kind {

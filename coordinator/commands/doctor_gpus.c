@@ -1,6 +1,7 @@
 /* doctor_gpus.c - the driver, the GPUs that trials can be given or why there are none, and how they are connected. */
 #include "coordinator/commands/doctor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "coordinator/base/str.h"
 #include "coordinator/commands/command.h"
 #include "coordinator/launch/gpus.h"
+#include "coordinator/launch/kernel_log.h"
 #include "coordinator/store/place.h"
 #include "coordinator/store/query.h"
 
@@ -131,6 +133,32 @@ static void add_connections(struct kd_doctor *doctor, const struct kd_topology *
                 add_way(doctor, topology, gpus, i, j);
 }
 
+static bool is_switched(const struct kd_topology *topology)
+{
+    for (int i = 0; i < topology->n; i++)
+        for (int j = 0; j < topology->n; j++)
+            if (topology->pair[i][j].through_switch)
+                return true;
+    return false;
+}
+
+static void add_switches(struct kd_doctor *doctor, const struct kd_topology *topology)
+{
+    static struct kd_kernel_log log; /* large */
+    if (!is_switched(topology))
+        return;
+    if (kd_kernel_log_open(&log) == 0)
+        kd_doctor_add(doctor, "nvswitch", KD_HEALTH_OK, "errors (SXid) are read from %s",
+                      kd_kernel_log_path());
+    else
+        kd_doctor_add(doctor, "nvswitch", KD_HEALTH_NOTE,
+                      "%s cannot be read (%s): errors of NVSwitches (SXid) go unnoticed; allow it "
+                      "with `sysctl kernel.dmesg_restrict=0` or CAP_SYSLOG, and show it to a "
+                      "container with --device",
+                      kd_kernel_log_path(), strerror(errno));
+    kd_kernel_log_close(&log);
+}
+
 /* ---- what happened to them ---- */
 
 static bool is_here(const struct kd_gpu *gpus, int n, const char *uuid)
@@ -198,4 +226,5 @@ void kd_check_gpus(struct kd_doctor *doctor)
                       "NCCL connects none, so a trial should ask for gpus: 1");
     add_history(doctor, gpus, n);
     add_connections(doctor, &topology, gpus);
+    add_switches(doctor, &topology);
 }

@@ -1,6 +1,7 @@
 #include "coordinator/commands/topics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,32 @@ static int fill_gpus(const struct kd_topic *topic, struct kd_table *table, struc
     return 0;
 }
 
+/* Of NVSwitches. */
+static void add_sxids(struct kd_table *table)
+{
+    static const struct {
+        int first, last;
+        const char *meaning;
+    } rows[] = {
+#define X(first, last, meaning) {first, last, meaning},
+#include "coordinator/launch/sxid.def"
+#undef X
+    };
+    char numbers[32];
+    for (size_t i = 0; i < KD_COUNT(rows); i++) {
+        bool is_one = rows[i].first == rows[i].last;
+        snprintf(numbers, sizeof numbers, is_one ? "SXid %d" : "SXid %d-%d", rows[i].first,
+                 rows[i].last);
+        kd_table_text(table, numbers);
+        kd_table_text(table, "what ran behind NVSwitches is run again, and no GPU there gets a "
+                             "trial in this run");
+        kd_table_text(table, rows[i].meaning);
+    }
+    kd_table_text(table, "other SXids");
+    kd_table_text(table, "told and passed over");
+    kd_table_text(table, "errors of an NVSwitch or a link; a GPU that one hits has an Xid too");
+}
+
 static int fill_xid(const struct kd_topic *topic, struct kd_table *table, struct kd_error *err)
 {
     static const char *const columns[] = {"xid", "effect", "meaning", NULL};
@@ -150,6 +177,7 @@ static int fill_xid(const struct kd_topic *topic, struct kd_table *table, struct
     kd_table_text(table, effects[KD_XID_FAILS]);
     kd_table_text(table,
                   "what NVIDIA's Xid catalog has beside these; a GPU that the driver calls lost");
+    add_sxids(table);
     return 0;
 }
 

@@ -1,7 +1,10 @@
 #include "coordinator/launch/gpu_events.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "coordinator/launch/topology.h"
 
 static bool has_uuid(const struct kd_nvml *nvml, kd_nvml_device device, const char *wanted,
                      int *code)
@@ -66,12 +69,27 @@ static bool has_events(const struct kd_nvml *nvml)
     return nvml->events_new && nvml->events_free && nvml->events_of && nvml->events_next;
 }
 
+/* Before anything happens, since a link that has failed leads nowhere. */
+static void look_for_switches(const struct kd_nvml *nvml, const struct kd_gpu *gpus,
+                              struct kd_gpu_handles *handles)
+{
+    bool has_switch = false;
+    for (int i = 0; i < handles->n; i++) {
+        bool is_whole = handles->whole[i] != NULL && !gpus[i].is_mig;
+        handles->is_on_switch[i] = is_whole && kd_gpu_is_on_switch(nvml, handles->whole[i]);
+        has_switch = has_switch || handles->is_on_switch[i];
+    }
+    if (has_switch)
+        kd_kernel_log_open(&handles->log); /* where that is not allowed `katydid doctor` says so */
+}
+
 void kd_gpu_events_open(const struct kd_nvml *nvml, const struct kd_gpu *gpus, int n,
                         struct kd_gpu_handles *handles)
 {
     *handles = (struct kd_gpu_handles){.n = n};
     for (int i = 0; i < n; i++)
         find_handle(nvml, &gpus[i], handles, i);
+    look_for_switches(nvml, gpus, handles);
     if (!has_events(nvml) || nvml->events_new(&handles->events) != 0)
         handles->events = NULL;
     /* One that does not tell its errors is watched by its readings. */
@@ -85,6 +103,7 @@ void kd_gpu_events_close(const struct kd_nvml *nvml, struct kd_gpu_handles *hand
     if (handles->events != NULL)
         nvml->events_free(handles->events);
     handles->events = NULL;
+    kd_kernel_log_close(&handles->log);
 }
 
 static bool is_hit(const struct kd_gpu_handles *handles, int i, const struct kd_nvml_event *event)
@@ -111,7 +130,7 @@ static int find_lost(const struct kd_nvml *nvml, struct kd_gpu_handles *handles,
         if (handles->is_lost[i] || !is_lost(nvml, handles, i))
             continue;
         handles->is_lost[i] = true;
-        faults[n++] = (struct kd_gpu_fault){i, KD_XID_LOST};
+        faults[n++] = (struct kd_gpu_fault){.gpu = i, .xid = KD_XID_LOST};
     }
     return n;
 }
@@ -124,17 +143,37 @@ static bool some_is_gone(const struct kd_gpu_handles *handles)
     return some;
 }
 
+/* An NVSwitch's error: of every GPU behind one, or of none that is known. */
+static int add_switch_faults(const struct kd_gpu_handles *handles, const struct kd_sxid *sxid,
+                             struct kd_gpu_fault *faults)
+{
+    struct kd_gpu_fault fault = {.gpu = KD_NO_GPU, .xid = sxid->number};
+    int n = 0;
+    snprintf(fault.text, sizeof fault.text, "NVSwitch %s reported SXid %d, %s", sxid->place,
+             sxid->number, sxid->detail);
+    if (kd_xid_effect(sxid->number) != KD_XID_FAILS)
+        faults[n++] = fault;
+    else
+        for (fault.gpu = 0; fault.gpu < handles->n; fault.gpu++)
+            if (handles->is_on_switch[fault.gpu])
+                faults[n++] = fault;
+    return n;
+}
+
 int kd_gpu_events_take(const struct kd_nvml *nvml, struct kd_gpu_handles *handles,
                        struct kd_gpu_fault *faults, int most)
 {
     struct kd_nvml_event event;
+    struct kd_sxid sxid;
     int n = 0, code = 0;
     while (handles->events != NULL && n + handles->n <= most &&
            (code = nvml->events_next(handles->events, &event, 0)) == 0)
         for (int i = 0; i < handles->n && event.type == KD_NVML_XID_EVENT; i++)
             if (is_hit(handles, i, &event))
-                faults[n++] = (struct kd_gpu_fault){i, (int)event.data};
+                faults[n++] = (struct kd_gpu_fault){.gpu = i, .xid = (int)event.data};
     if (code == KD_NVML_GPU_IS_LOST || some_is_gone(handles))
         n += find_lost(nvml, handles, faults + n, most - n);
+    while (n + handles->n <= most && kd_kernel_log_next(&handles->log, &sxid))
+        n += add_switch_faults(handles, &sxid, faults + n);
     return n;
 }

@@ -99,7 +99,7 @@ static void look(struct kd_gpu_watch *watch, const bool *is_held, struct found *
             handles->is_lost[i])
             continue;
         handles->is_lost[i] = true;
-        found->faults[found->n_faults++] = (struct kd_gpu_fault){i, KD_XID_LOST};
+        found->faults[found->n_faults++] = (struct kd_gpu_fault){.gpu = i, .xid = KD_XID_LOST};
     }
 }
 

@@ -34,16 +34,34 @@ static void find_ends(const struct kd_nvml *nvml, const struct kd_gpu *gpus, int
     }
 }
 
+static bool goes_to_switch(const struct kd_nvml *nvml, kd_nvml_device device, unsigned link)
+{
+    int kind = 0;
+    return nvml->link_end && nvml->link_end(device, link, &kind) == 0 && kind == KD_NVML_END_SWITCH;
+}
+
+static bool is_active(const struct kd_nvml *nvml, kd_nvml_device device, unsigned link)
+{
+    int state = 0;
+    return nvml->link_state(device, link, &state) == 0 && state != 0;
+}
+
+bool kd_gpu_is_on_switch(const struct kd_nvml *nvml, kd_nvml_device device)
+{
+    for (unsigned link = 0; nvml->link_state && link < KD_NVML_LINKS; link++)
+        if (is_active(nvml, device, link) && goes_to_switch(nvml, device, link))
+            return true;
+    return false;
+}
+
 /* One link of GPU i. Its other end may also be a GPU that is hidden from us, or none. */
 static void follow_link(const struct kd_nvml *nvml, struct end *ends, int i, unsigned link,
                         struct kd_topology *topology)
 {
-    int is_active = 0, kind = 0;
     struct kd_nvml_pci pci = {0};
-    if (nvml->link_state(ends[i].device, link, &is_active) != 0 || !is_active)
+    if (!is_active(nvml, ends[i].device, link))
         return;
-    if (nvml->link_end && nvml->link_end(ends[i].device, link, &kind) == 0 &&
-        kind == KD_NVML_END_SWITCH) {
+    if (goes_to_switch(nvml, ends[i].device, link)) {
         ends[i].to_switch++;
         return;
     }

@@ -28,4 +28,7 @@ void kd_topology_find(const struct kd_nvml *nvml, const struct kd_gpu *gpus, int
  * have neither NVLink nor a way to each other. */
 void kd_topology_links(const struct kd_topology *topology, struct kd_links *links);
 
+/* Has this GPU an active NVLink to an NVSwitch? */
+bool kd_gpu_is_on_switch(const struct kd_nvml *nvml, kd_nvml_device device);
+
 #endif

@@ -89,12 +89,13 @@ static int no_gpu(const char *why, cudaError_t error, struct kd_error *err)
                    hint_of(error));
 }
 
-/* Not even CUDA itself has room: what is free is not known, as asking takes memory too. */
+/* Not even CUDA itself has room: what is free is not known, as asking takes memory too. It may have later. */
 static int no_room(struct kd_error *err)
 {
-    return kd_fail(err, "device cuda: out of GPU memory before anything was asked for: other "
-                        "programs or ranks hold it "
-                        "(`nvidia-smi` shows them): end them, or say device: cpu");
+    kd_fail(err, "device cuda: out of GPU memory before anything was asked for: other "
+                 "programs or ranks hold it "
+                 "(`nvidia-smi` shows them): end them, or say device: cpu");
+    return KD_DEVICE_IS_FULL;
 }
 
 static int no_use(cudaError_t error, struct kd_error *err)
@@ -147,8 +148,11 @@ static int try_to_open(int which, cudaError_t (*create)(cudaStream_t *), struct 
                        struct kd_error *err)
 {
     int architecture = 0;
-    if (find_gpu(which, err) < 0 || find_architecture(&architecture, err) < 0)
-        return -1;
+    int status = find_gpu(which, err);
+    if (status == 0)
+        status = find_architecture(&architecture, err);
+    if (status < 0)
+        return status;
     cudaStream_t stream;
     cudaError_t error = create(&stream);
     if (error == cudaErrorMemoryAllocation)

@@ -41,10 +41,10 @@ enum { LATE_BY = 5, STANDIN_VERSION = 22809 };
 /* ---- how it misbehaves */
 
 enum setting {
-    ONLY_RANK,     /* rank=r: only that one does; without it all */
-    VERSION,       /* version=21210 is what it says of itself */
-    STAYS_AWAY,    /* stays_away=2 is what joining is refused with, before anybody else sees it */
-    INIT,          /* init=5 is what joining ends with */
+    ONLY_RANK,  /* rank=r: only that one does; without it all */
+    VERSION,    /* version=21210 is what it says of itself */
+    STAYS_AWAY, /* stays_away=2 is what joining is refused with, before anybody else sees it */
+    INIT, /* init=5 is what joining ends with; 1, an error of CUDA's, says that the GPU is full */
     INIT_OF,       /* init_of=r: only for that rank, whoever else misbehaves */
     DELAY,         /* delay=n: n times "in progress" before anything is done */
     CAPTURE_FAILS, /* capture_fails=k: the k-th that is captured cannot be */
@@ -100,6 +100,7 @@ struct kd_nccl_comm {
 };
 
 static const char *last_error = "";
+static const char full_gpu[] = "Failed to CUDA calloc async 4194304 bytes";
 
 static int fail_with(int result, const char *text)
 {
@@ -156,7 +157,10 @@ static int join(struct kd_nccl_comm *comm)
     comm->state = JOINED;
     int result =
         setting(INIT_OF, comm->seats.rank) == comm->seats.rank ? own_setting(comm, INIT) : 0;
-    return result ? fail_with(result, "the stand-in was told to fail") : KD_NCCL_SUCCESS;
+    if (result == KD_NCCL_SUCCESS)
+        return result;
+    bool is_full = result == KD_NCCL_UNHANDLED_CUDA_ERROR;
+    return fail_with(result, is_full ? full_gpu : "the stand-in was told to fail");
 }
 
 static int leave(struct kd_nccl_comm *comm)
@@ -354,8 +358,7 @@ static bool is_spoilt(struct kd_nccl_comm *comm, int *result)
         return true;
     }
     if (own_setting(comm, MEMORY) == number) {
-        *result = comm->result =
-            fail_with(KD_NCCL_UNHANDLED_CUDA_ERROR, "Failed to CUDA calloc async 4194304 bytes");
+        *result = comm->result = fail_with(KD_NCCL_UNHANDLED_CUDA_ERROR, full_gpu);
         return true;
     }
     if (own_setting(comm, HANG) != number && own_setting(comm, LATE) != number)

@@ -134,9 +134,10 @@ cudaError_t cudaSetDevice(int device)
 {
     if (device < 0 || device >= std::max(n_gpus(), 1))
         return kd_sim::returned(cudaErrorInvalidDevice);
-    if (RESULT == cudaSuccess)
+    cudaError_t result = kd_sim::count_call(__func__);
+    if (result == cudaSuccess)
         gpu = device;
-    return RESULT;
+    return result;
 }
 
 cudaError_t cudaGetDevice(int *device)

@@ -29,15 +29,20 @@ static struct kd_queue *open_queue()
 
 /* ---- what is missing */
 
-static void assert_open_says(const char *call, cudaError_t error, const char *what)
+static void assert_open_gives(int status, const char *call, cudaError_t error, const char *what)
 {
     struct kd_error err = {};
     struct kd_queue *queue = NULL;
     kd_sim::fail_call(call, error);
-    assert_int_equal(kd_device_cuda.open(0, &queue, &err), -1);
+    assert_int_equal(kd_device_cuda.open(0, &queue, &err), status);
     kd_sim::fail_call(NULL, cudaSuccess);
     if (!strstr(err.text, what))
         fail_msg("wanted \"%s\", got: %s", what, err.text);
+}
+
+static void assert_open_says(const char *call, cudaError_t error, const char *what)
+{
+    assert_open_gives(-1, call, error, what);
 }
 
 static void a_missing_driver_is_named(void **)
@@ -89,7 +94,8 @@ static void a_gpu_without_room_for_cuda_itself_is_told_of(void **)
     static const char *const calls[] = {"cudaSetDevice", "cudaFuncGetAttributes",
                                         "cudaStreamCreateWithFlags"};
     for (const char *call : calls)
-        assert_open_says(call, cudaErrorMemoryAllocation, "out of GPU memory before anything");
+        assert_open_gives(KD_DEVICE_IS_FULL, call, cudaErrorMemoryAllocation,
+                          "out of GPU memory before anything");
 }
 
 static void a_gpu_that_takes_no_work_is_told_of(void **)
@@ -104,7 +110,7 @@ static void an_open_that_failed_is_not_the_next_launchs_error(void **)
                                         "cudaFuncGetAttributes", "cudaStreamCreateWithFlags"};
     float *x = static_cast<float *>(kd_device_cuda.alloc(sizeof *x));
     for (const char *call : calls) {
-        assert_open_says(call, cudaErrorMemoryAllocation, "device cuda: ");
+        assert_open_gives(KD_DEVICE_IS_FULL, call, cudaErrorMemoryAllocation, "device cuda: ");
         struct kd_queue *queue = open_queue();
         struct kd_call fill = {};
         fill.op = KD_OP_fill;

@@ -96,6 +96,15 @@ static void an_abort_that_hangs_in_an_open_is_told_of_and_left(void **)
     check_failed_open("init=2", false, wanted_of_clean);
 }
 
+/* The ranks can still sum by way of the host, which takes no memory of the GPU's: no end for want of that (memory.h). */
+static void a_gpu_that_is_full_while_the_ranks_join_fails_the_open_alone(void **)
+{
+    const char *wanted[] = {"NCCL: rank 0 of 1: ncclCommInitRankConfig: unhandled cuda error "
+                            "(Failed to CUDA calloc async 4194304 bytes)",
+                            NULL};
+    check_failed_open("init=1", false, wanted);
+}
+
 static void abort_and_note(struct seat *seat)
 {
     struct kd_error err = {};
@@ -216,6 +225,7 @@ int main()
         cmocka_unit_test(a_destroy_that_hangs_is_told_of_and_left),
         cmocka_unit_test(an_abort_that_hangs_in_a_close_is_told_of_and_left),
         cmocka_unit_test(an_abort_that_hangs_in_an_open_is_told_of_and_left),
+        cmocka_unit_test(a_gpu_that_is_full_while_the_ranks_join_fails_the_open_alone),
         cmocka_unit_test(an_abort_that_hangs_after_an_open_is_told_of_and_left),
         cmocka_unit_test(a_communicator_is_freed_on_its_own_gpu),
         cmocka_unit_test(a_communicator_whose_gpu_cannot_be_had_is_left),

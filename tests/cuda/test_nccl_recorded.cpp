@@ -182,6 +182,32 @@ static void ops_beside_a_sum_that_cannot_be_recorded_are_not_done(void **)
     gang_free(gang);
 }
 
+/* The third sum ends with an error. y doubles with each time that is done: 4 before it is known, and none of the times after. */
+static void nothing_is_replayed_after_a_failure(void **)
+{
+    const char *wanted[] = {"of 2: a collective: internal error", "collectives issued (3)", NULL};
+    struct gang *gang = gang_new();
+    gang_run(gang, 2, "fail=3", [=](struct seat *seat) {
+        const float one = 1;
+        gang_open(seat, AMPLE_S);
+        struct repeated r = repeated_new(1);
+        kd_device_cuda.copy_in(seat->queue, r.y, &one, sizeof one);
+        for (int i = 0; i < 3; i++)
+            repeat(seat, &r);
+        gang_wait(seat);
+        for (int i = 0; i < 4; i++)
+            repeat(seat, &r);
+        kd_device_cuda.copy_out(seat->queue, seat->notes->floats, r.y, sizeof one);
+        kd_device_cuda.wait(seat->queue);
+        gang_wait(seat);
+    });
+    for (int rank = 0; rank < 2; rank++) {
+        assert_failed(&gang->ranks[rank], wanted);
+        assert_true(gang->ranks[rank].floats[0] == 8);
+    }
+    gang_free(gang);
+}
+
 /* NCCL wants all ranks to launch a sum by a graph, or none. */
 static void a_sum_that_one_rank_records_and_another_launches_is_explained(void **)
 {
@@ -306,6 +332,7 @@ int main()
         cmocka_unit_test(a_sum_that_cannot_be_recorded_is_told_of_and_nothing_is_replayed),
         cmocka_unit_test(a_sum_that_spoils_its_recording_is_told_of_as_well),
         cmocka_unit_test(ops_beside_a_sum_that_cannot_be_recorded_are_not_done),
+        cmocka_unit_test(nothing_is_replayed_after_a_failure),
         cmocka_unit_test(a_sum_that_one_rank_records_and_another_launches_is_explained),
         cmocka_unit_test(a_rank_that_ends_is_missed_by_a_replayed_sum),
         cmocka_unit_test(what_a_mark_has_seen_done_is_told_as_done),

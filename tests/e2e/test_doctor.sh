@@ -17,10 +17,14 @@ expect_in out '^driver +ok +NVIDIA 535.129.03, runs CUDA up to 12.2$' \
     '^gpu +ok +3: Tesla V100-DGXS-32GB, 32.0 GiB, GPU-5748a0b1-0000-0000-0000-000000000003$' \
     '^nvlink +ok +gpu 0-1 0-2 1-3 2-3: 1 NVLink$' '^nvlink +ok +gpu 0-3 1-2: 2 NVLinks$'
 
-doctor_on nvswitch
-expect_in out '^nvlink +ok +gpu every pair: 18 NVLinks through NVSwitches$'
+touch kmsg
+KATYDID_KMSG=$work/kmsg doctor_on nvswitch
+expect_in out '^nvlink +ok +gpu every pair: 18 NVLinks through NVSwitches$' "^nvswitch +ok +errors \(SXid\) are read from $work/kmsg$"
+KATYDID_KMSG=$work/none doctor_on nvswitch
+expect_in out '^nvswitch +note +.*/none cannot be read \(No such file or directory\): errors of NVSwitches \(SXid\) go unnoticed; .*dmesg_restrict=0'
 
 doctor_on pcie
+! grep -q '^nvswitch' out || fail "there is none: $(cat out)"
 expect_in out '^nvlink +note +gpu 0-1: none, PCIe through a host bridge \(PHB\): gangs on them .* slower'
 
 doctor_on sockets

@@ -149,6 +149,30 @@ expect_sql '3|0|1' "SELECT sum(t.state = 'Succeeded'), sum(user_failures), sum(i
     JOIN experiments e ON e.id = t.experiment_id WHERE e.name = 'both'"
 expect_sound both
 
+# An NVSwitch tells the kernel's log alone: most errors are told and passed over, one that is fatal to all takes every GPU behind it, and
+# what was there before the run counts for nothing.
+rm go
+export KATYDID_KMSG=$work/kmsg
+switch='3,1200,99,-;nvidia-nvswitch3: SXid (PCI:0000:c4:00.0):'
+echo "$switch 22003, Fatal, Link 01 Minion Halt" >kmsg
+start nvswitch switched maxTrialCount=2
+wait_until 60 "two trials run" says 2 "SELECT count(*) FROM attempts WHERE state = 'live'"
+echo "$switch 20034, Fatal, Link 30 LTSSM Fault Up" >>kmsg
+wait_until 60 "a link's error is told" grep -q 'SXid 20034' run.err
+echo "$switch 12020, Fatal, Link 46 egress sequence ID error" >>kmsg
+ends 1
+expect_in run.err 'NVSwitch 0000:c4:00.0 reported SXid 20034, Fatal, Link 30 LTSSM Fault Up: the GPUs go on; one that it hits says so' \
+    "GPU 5 \(${uuid}5\) is of no more use: NVSwitch 0000:c4:00.0 reported SXid 12020, Fatal, Link 46 egress .*: no trial gets it any more"
+expect_in run.out "a trial needs 1 GPUs, and 0 of this machine's 8 are of use. GPU . .* SXid 12020, .*run the same command again"
+expect_sql '8|12020' "SELECT count(*), max(data ->> 'xid') FROM events v JOIN experiments e ON e.id = v.experiment_id
+    WHERE e.name = 'switched' AND kind = 'gpu_failed'"
+touch go
+NVML_STANDIN=nvswitch expect_exit 0 katydid run gpus.yaml --name switched maxTrialCount=2
+expect_sql '2|0' "SELECT sum(t.state = 'Succeeded'), sum(user_failures) FROM trials t JOIN experiments e
+    ON e.id = t.experiment_id WHERE e.name = 'switched'"
+expect_sound switched
+unset KATYDID_KMSG
+
 # A warm gang of the trainer: its trial goes on from its checkpoint on another GPU. It trains for ever, so nothing depends on how
 # fast it does; it is stopped when it has come further there.
 if [ -x "$KATYDID_BIN/katydid-trainer" ]; then
@@ -183,5 +207,6 @@ expect_in run.err 'the NVIDIA driver has not answered for 2 s'
 expect_sql '2|2|' "SELECT count(*), sum(t.state = 'Succeeded'), max(g.seconds) FROM attempt_gpus g JOIN attempts a USING (fence)
     JOIN trials t ON t.id = a.trial_id JOIN experiments e ON e.id = t.experiment_id WHERE e.name = 'hangs'"
 expect_exit 0 katydid explain xid
-expect_in out '^79 +what ran there is run again, the GPU gets no trial in this run +GPU has fallen off the bus'
+expect_in out '^79 +what ran there is run again, the GPU gets no trial in this run +GPU has fallen off the bus' \
+    '^SXid 12020 +what ran behind NVSwitches is run again, .* +egress sequence ID error' '^SXid 23001-23017 ' '^other SXids +told and passed over'
 expect_nothing_left

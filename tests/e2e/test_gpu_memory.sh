@@ -72,12 +72,33 @@ expect_search ranks ranks.yaml resources.gpus=2 resources.cpus=0.5
 KATYDID_SIM_FAIL_RANK=1 expect_search one ranks.yaml resources.gpus=2 resources.cpus=0.5
 unset KATYDID_SIM_LARGEST
 
-# What is asked for before it is taken is not tried again either.
-KATYDID_SIM_FREE=1000 expect_exit 4 katydid run memory.yaml --name asked maxTrialCount=2
+# What is asked for before it is taken is not tried again either, where it is more than the GPU would have if it were all ours.
+sed 's/{linear: {units: 2}}/{linear: {units: 1000000}}, {linear: {units: 100}}/' memory.yaml >wide.yaml
+KATYDID_SIM_FREE=1000 expect_exit 4 katydid run wide.yaml --name asked maxTrialCount=2
 expect_in err '^  /model: .* the GPU has 1e-06 GB free of 1.07: use fewer units or a smaller batch'
 expect_sql '2|2' "SELECT count(*), sum(attempts) FROM trials t JOIN experiments e ON e.id = t.experiment_id
     WHERE e.name = 'asked' AND t.state = 'Failed'"
 expect_sound asked
+
+# Where others hold the memory the trial is not to blame: it is tried on the other GPU, and when all are held the run ends, for the same
+# command to go on with.
+for held in most:KATYDID_SIM_FREE=1000 all:KATYDID_SIM_FAIL=cudaSetDevice:1:memory; do
+    name=${held%%:*} why=${held#*:}
+    expect_exit 1 env KATYDID_GPU_PATIENCE=0 "$why" katydid run memory.yaml --name "$name" maxTrialCount=1
+    expect_in out "a trial needs 1 GPUs, and 0 of this machine's 2 are of use. .*(the GPU has 1e-06 GB free of 1.07: other programs hold the rest|out of GPU memory before anything was asked for: other programs).* End what holds its memory, then run the same command again"
+    expect_in err 'trial 0 started again \(attempt 2\)'
+    expect_sql 'Pending|0|2' "SELECT t.state, user_failures, attempts FROM trials t JOIN experiments e ON e.id = t.experiment_id
+        WHERE e.name = '$name'"
+    expect_exit 0 katydid run memory.yaml --name "$name" maxTrialCount=1
+    expect_sound "$name"
+done
+# What held it may be gone in a moment, as a gang is that was killed.
+KATYDID_SIM_FREE=1000,1000000000 expect_exit 0 katydid-trainer net.yaml rows=1600
+KATYDID_SIM_FAIL=cudaSetDevice:1:memory expect_exit 0 katydid-trainer net.yaml rows=1600
+KATYDID_SIM_FREE=1000 KATYDID_GPU_PATIENCE=0 expect_exit 2 katydid-trainer net.yaml rows=1600
+expect_in err 'has 1e-06 GB free of 1.07: other programs hold the rest \(`nvidia-smi` shows them\): end them, or use fewer units or a smaller batch'
+KATYDID_SIM_FAIL=cudaSetDevice:1:memory KATYDID_GPU_PATIENCE=0 expect_exit 2 katydid-trainer net.yaml rows=1600
+expect_in err '/device: device cuda: out of GPU memory before anything was asked for: other programs or ranks hold it'
 
 # Nor is it when the coordinator was gone before it could hear of it: the gang's exit record tells the next one.
 katydid run memory.yaml --name orphan maxTrialCount=1 trialTemplate.trainer.batchSize=1600 trialTemplate.trainer.epochs=1000000 \
@@ -108,6 +129,11 @@ expect_in err '^katydid: error: out of GPU memory in cublasLtMatmul; this proces
 KATYDID_NCCL=${KATYDID_BIN%/}/../tests/libnccl_standin.so KATYDID_NCCL_STANDIN='memory=3,rank=1' \
     expect_exit 71 mpirun -np 2 --oversubscribe --bind-to none katydid-trainer net.yaml rows=1600
 expect_in err "^katydid: error: out of GPU memory in NCCL \(.*: Failed to CUDA calloc async 4194304 bytes\); this process holds"
+
+# Before the ranks have joined nothing is lost: they sum by way of the host.
+KATYDID_NCCL=${KATYDID_BIN%/}/../tests/libnccl_standin.so KATYDID_NCCL_STANDIN='init=1,init_of=1' \
+    expect_exit 0 mpirun -np 2 --oversubscribe --bind-to none katydid-trainer net.yaml rows=1600
+expect_in err 'the ranks sum through the host.s memory: NCCL: rank 1 of 2: .*Failed to CUDA calloc'
 
 # An error that is none of memory's is still one of the GPU's, and tried again.
 KATYDID_SIM_FAIL=cudaGraphLaunch:3 expect_exit 1 katydid-trainer net.yaml rows=1600

@@ -28,6 +28,7 @@ struct bench {
 struct buffer {
     float *host; /* what was put in, or what came back */
     void *device;
+    void *memory; /* that was allocated for it: device is in it */
     int64_t n;
     enum kd_precision stored;
 };
@@ -94,6 +95,7 @@ static inline struct buffer buffer_stored(struct bench *bench, enum kd_precision
         .n = n,
         .stored = stored,
     };
+    buffer.memory = buffer.device;
     for (int64_t i = 0; i < n; i++)
         buffer.host[i] = (float)(scale * (2.0 * kd_rng_uniform(&bench->rng) - 1.0));
     buffer_write(bench, &buffer);
@@ -110,6 +112,16 @@ static inline struct buffer buffer_random(struct bench *bench, int64_t n, double
 static inline struct buffer values_random(struct bench *bench, int64_t n, double scale)
 {
     return buffer_stored(bench, bench->precision, n, scale);
+}
+
+/* What its host has to memory of the device that begins at an odd value, where no groups of values may be read or written. */
+static inline void buffer_move(struct bench *bench, struct buffer *buffer)
+{
+    int64_t size = kd_precision_bytes(buffer->stored);
+    bench->device->free(buffer->memory);
+    buffer->memory = bench->device->alloc((size_t)((buffer->n + 1) * size));
+    buffer->device = (char *)buffer->memory + size;
+    buffer_write(bench, buffer);
 }
 
 /* What its host has, in memory of its own, and nothing on the device: free(copy.host). */
@@ -131,7 +143,7 @@ static inline struct buffer buffer_again(const struct buffer *buffer)
 static inline void buffer_free(struct bench *bench, struct buffer *buffer)
 {
     free(buffer->host);
-    bench->device->free(buffer->device);
+    bench->device->free(buffer->memory);
 }
 
 /* From a number to the next that can be stored, relative to it. */

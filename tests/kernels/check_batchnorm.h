@@ -6,19 +6,31 @@
 
 enum { BATCHNORM_RANKS = 3 }; /* as many times this rank's rows are in the global batch */
 
+/* Arrays that lie where no groups of values may be read: one alone is enough. */
+enum { MOVED_X = 1, MOVED_Y = 2, MOVED_DY = 4, MOVED_DX = 8, MOVED_END = 16 };
+
 struct batchnorm_case {
     int64_t rows, channels;
     bool relu;
+    unsigned moved;
 };
 
 struct batchnorm_buffers {
     struct buffer x, weight, bias, y, saved, running_mean, running_variance, dy, dx, dweight, dbias;
 };
 
-static struct batchnorm_buffers batchnorm_buffers(struct bench *bench, int64_t rows,
-                                                  int64_t channels)
+static void batchnorm_move(struct bench *bench, struct batchnorm_buffers *b, unsigned moved)
 {
-    int64_t n = rows * channels;
+    struct buffer *const all[] = {&b->x, &b->y, &b->dy, &b->dx};
+    for (size_t i = 0; i < KD_COUNT(all); i++)
+        if (moved >> i & 1)
+            buffer_move(bench, all[i]);
+}
+
+static struct batchnorm_buffers batchnorm_buffers(struct bench *bench,
+                                                  const struct batchnorm_case *shape)
+{
+    int64_t rows = shape->rows, channels = shape->channels, n = rows * channels;
     struct batchnorm_buffers b = {
         .x = values_random(bench, n, 2),
         .weight = buffer_random(bench, channels, 1),
@@ -37,6 +49,7 @@ static struct batchnorm_buffers batchnorm_buffers(struct bench *bench, int64_t r
     for (int64_t c = 0; c < channels; c++)
         b.running_variance.host[c] = 0.5f + fabsf(b.running_variance.host[c]);
     buffer_write(bench, &b.x), buffer_write(bench, &b.running_variance);
+    batchnorm_move(bench, &b, shape->moved);
     return b;
 }
 
@@ -123,7 +136,8 @@ static void check_batchnorm_sums(struct bench *bench)
     FOR_SIZES(rows)
     FOR_SIZES(channels)
     {
-        struct batchnorm_buffers b = batchnorm_buffers(bench, rows, channels);
+        struct batchnorm_buffers b =
+            batchnorm_buffers(bench, &(struct batchnorm_case){rows, channels, false, 0});
         bench->device->free(batchnorm_sums_of(bench, &b, rows, channels));
         batchnorm_free(bench, &b);
     }
@@ -167,7 +181,7 @@ static void batchnorm_compare_y(struct bench *bench, struct batchnorm_buffers *b
 
 static void check_batchnorm_training(struct bench *bench, const struct batchnorm_case *c)
 {
-    struct batchnorm_buffers b = batchnorm_buffers(bench, c->rows, c->channels);
+    struct batchnorm_buffers b = batchnorm_buffers(bench, c);
     double n = (double)(c->rows * BATCHNORM_RANKS);
     double *sums = batchnorm_sums_of(bench, &b, c->rows, c->channels);
     void *turn = turn_of(bench, c->rows * BATCHNORM_RANKS);
@@ -193,7 +207,7 @@ static void check_batchnorm_training(struct bench *bench, const struct batchnorm
 static void check_batchnorm_running(struct bench *bench, const struct batchnorm_case *c,
                                     bool training)
 {
-    struct batchnorm_buffers b = batchnorm_buffers(bench, c->rows, c->channels);
+    struct batchnorm_buffers b = batchnorm_buffers(bench, c);
     double *sums = batchnorm_sums_of(bench, &b, c->rows, c->channels);
     double *mean = buffer_doubles(&b.running_mean), *variance = buffer_doubles(&b.running_variance);
     void *turn = turn_of(bench, 1);
@@ -211,12 +225,22 @@ static void check_batchnorm_running(struct bench *bench, const struct batchnorm_
     batchnorm_free(bench, &b);
 }
 
+/* Of rows of whole groups, each array in turn. */
+static void check_batchnorm_elsewhere(struct bench *bench,
+                                      void (*check)(struct bench *, const struct batchnorm_case *))
+{
+    for (unsigned moved = 1; moved < MOVED_END; moved *= 2)
+        for (int relu = 0; relu < 2; relu++)
+            check(bench, &(struct batchnorm_case){9, 32, relu, moved});
+}
+
 static void check_batchnorm(struct bench *bench)
 {
+    check_batchnorm_elsewhere(bench, check_batchnorm_training);
     FOR_SIZES(rows)
     FOR_SIZES(channels)
     for (int relu = 0; relu < 2; relu++) {
-        const struct batchnorm_case c = {rows, channels, relu};
+        const struct batchnorm_case c = {rows, channels, relu, 0};
         check_batchnorm_training(bench, &c);
         check_batchnorm_running(bench, &c, false);
         if (rows == 1)
@@ -243,7 +267,7 @@ static double batchnorm_xhat(const struct batchnorm_buffers *b, const struct bat
 static struct batchnorm_buffers batchnorm_backward_buffers(struct bench *bench,
                                                            const struct batchnorm_case *c)
 {
-    struct batchnorm_buffers b = batchnorm_buffers(bench, c->rows, c->channels);
+    struct batchnorm_buffers b = batchnorm_buffers(bench, c);
     for (int64_t i = 0; i < b.saved.n; i++)
         b.saved.host[i] = 0.5f + fabsf(b.saved.host[i]);
     buffer_write(bench, &b.saved);
@@ -288,10 +312,11 @@ static void check_one_backward_sums(struct bench *bench, const struct batchnorm_
 
 static void check_batchnorm_backward_sums(struct bench *bench)
 {
+    check_batchnorm_elsewhere(bench, check_one_backward_sums);
     FOR_SIZES(rows)
     FOR_SIZES(channels)
     for (int relu = 0; relu < 2; relu++)
-        check_one_backward_sums(bench, &(struct batchnorm_case){rows, channels, relu});
+        check_one_backward_sums(bench, &(struct batchnorm_case){rows, channels, relu, 0});
 }
 
 static void run_backward(struct bench *bench, const struct batchnorm_buffers *b,
@@ -316,8 +341,8 @@ static double batchnorm_dx(const struct batchnorm_buffers *b, const struct batch
 }
 
 /* With beta 0 and then 1; then over dy. */
-static void check_one_batchnorm_backward(struct bench *bench, const struct batchnorm_case *c,
-                                         int64_t n)
+static void check_batchnorm_backward_of(struct bench *bench, const struct batchnorm_case *c,
+                                        int64_t n)
 {
     struct batchnorm_buffers b = batchnorm_backward_buffers(bench, c);
     double *sums = run_backward_sums(bench, &b, c, 0);
@@ -339,15 +364,21 @@ static void check_one_batchnorm_backward(struct bench *bench, const struct batch
     batchnorm_free(bench, &b);
 }
 
+static void check_one_batchnorm_backward(struct bench *bench, const struct batchnorm_case *c)
+{
+    check_batchnorm_backward_of(bench, c, c->rows * BATCHNORM_RANKS);
+}
+
 static void check_batchnorm_backward(struct bench *bench)
 {
+    check_batchnorm_elsewhere(bench, check_one_batchnorm_backward);
     FOR_SIZES(rows)
     FOR_SIZES(channels)
     for (int relu = 0; relu < 2; relu++) {
-        const struct batchnorm_case c = {rows, channels, relu};
-        check_one_batchnorm_backward(bench, &c, rows * BATCHNORM_RANKS);
+        const struct batchnorm_case c = {rows, channels, relu, 0};
+        check_one_batchnorm_backward(bench, &c);
         if (rows == 1)
-            check_one_batchnorm_backward(bench, &c, 1);
+            check_batchnorm_backward_of(bench, &c, 1);
     }
 }
 

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coordinator/base/mem.h"
 #include "coordinator/launch/gpu_watch.h"
@@ -212,6 +213,112 @@ static void an_error_of_a_gpu_in_mig_mode_hits_the_instances_that_it_names(void 
     kd_gpu_watch_stop(f.watch);
 }
 
+/* What the kernel's log has by now, told at the next look. */
+static void log_lines(const char *dir, const char *lines)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/kmsg", dir);
+    FILE *file = fopen(path, "a");
+    assert_non_null(file);
+    fputs(lines, file);
+    fclose(file);
+    setenv("KATYDID_KMSG", path, 1);
+}
+
+#define SWITCH "3,1200,99,-;nvidia-nvswitch3: SXid (PCI:0000:c4:00.0): "
+
+/* Of those that there is room for, which are all behind NVSwitches. */
+static void an_sxid_that_is_fatal_to_all_hits_each_gpu_behind_a_switch(void **state)
+{
+    struct kd_gpu_fault fault;
+    log_lines(*state, SWITCH "22003, Fatal, Link 01 Minion Halt\n"); /* before anybody looked */
+    struct fixture f = start("nvswitch");
+    expect_no_fault(&f);
+    log_lines(*state, SWITCH "12020, Fatal, Link 46 egress sequence ID error\n" SWITCH
+                             "12020, Severity 1 Engine instance 46 Sub-engine instance 00\n" SWITCH
+                             "12020, Data {0x00000001, 0x00000001}\n SUBSYSTEM=pci\n");
+    look(&f);
+    for (int i = 0; i < N_GPUS; i++) {
+        assert_true(kd_gpu_watch_take_fault(f.watch, &fault));
+        assert_int_equal(fault.gpu, i);
+        assert_int_equal(fault.xid, 12020);
+        assert_string_equal(fault.text, "NVSwitch 0000:c4:00.0 reported SXid 12020, Fatal, Link 46 "
+                                        "egress sequence ID error");
+    }
+    expect_no_fault(&f);
+    kd_gpu_watch_stop(f.watch);
+}
+
+/* 20034 comes of each link of a GPU that has fallen off the bus: the others are well. */
+static void other_sxids_are_told_and_hit_no_gpu(void **state)
+{
+    log_lines(*state, "");
+    struct fixture f = start("nvswitch");
+    expect_no_fault(&f);
+    log_lines(*state,
+              SWITCH "20034, Fatal, Link 30 LTSSM Fault Up\n" SWITCH
+                     "12028, Non-fatal, Link 32 egress non-posted PRIV error (First)\n"
+                     "4,1,2,-;NVRM: Xid (PCI:0000:10:1c): 63, pid=1896\n"
+                     "12,1,3,-;somebody: SXid (PCI:0000:c4:00.0): 12020, Fatal, Link 1\n" SWITCH
+                     "not a number\n" SWITCH "10004, Non-fa");
+    look(&f);
+    expect_fault(&f, KD_NO_GPU, 20034);
+    expect_fault(&f, KD_NO_GPU, 12028);
+    expect_no_fault(&f);
+    log_lines(*state, "tal, thermal event\n"); /* the rest of a line that was not whole */
+    look(&f);
+    expect_fault(&f, KD_NO_GPU, 10004);
+    expect_no_fault(&f);
+    kd_gpu_watch_stop(f.watch);
+}
+
+/* More than the reader holds at once, and lines that are longer than any record. */
+static void a_log_that_fills_fast_is_read_to_its_end(void **state)
+{
+    enum { N_LINES = 150, LONG = 40000 };
+    char line[200], *text = KD_NEW_ARRAY(char, LONG + 1);
+    log_lines(*state, "");
+    struct fixture f = start("nvswitch");
+    expect_no_fault(&f);
+    memset(text, 'x', LONG);
+    log_lines(*state, text);
+    log_lines(*state, "\n");
+    for (int i = 0; i < N_LINES; i++) {
+        snprintf(line, sizeof line, SWITCH "%d, Non-fatal, Link 32 an error\n", 13000 + i);
+        log_lines(*state, line);
+    }
+    look(&f);
+    for (int i = 0; i < N_LINES; i++)
+        expect_fault(&f, KD_NO_GPU, 13000 + i);
+    expect_no_fault(&f);
+    free(text);
+    kd_gpu_watch_stop(f.watch);
+}
+
+/* Their links go to each other: whatever the log says of switches is none of theirs. */
+static void without_switches_the_log_is_not_read(void **state)
+{
+    log_lines(*state, "");
+    struct fixture f = start("station");
+    expect_no_fault(&f);
+    log_lines(*state, SWITCH "12020, Fatal, Link 46 egress sequence ID error\n" SWITCH
+                             "12028, Non-fatal, Link 32 egress non-posted PRIV error (First)\n");
+    expect_no_fault(&f);
+    kd_gpu_watch_stop(f.watch);
+}
+
+static void a_log_that_cannot_be_read_holds_nobody_up(void **state)
+{
+    const char *dir = *state;
+    setenv("KATYDID_KMSG", "/nonexistent/kmsg", 1);
+    struct fixture f = start("nvswitch");
+    write_file(dir, "xid-1", "79");
+    look(&f);
+    expect_fault(&f, 1, 79);
+    expect_no_fault(&f);
+    kd_gpu_watch_stop(f.watch);
+}
+
 static void only_what_is_no_fault_of_the_gpu_leaves_it_of_use(void **state)
 {
     (void)state;
@@ -225,6 +332,12 @@ static void only_what_is_no_fault_of_the_gpu_leaves_it_of_use(void **state)
     assert_int_equal(kd_xid_effect(94), KD_XID_SPOILS);
     assert_int_equal(kd_xid_effect(63), KD_XID_NOTED);
     assert_string_equal(kd_xid_meaning(79), "GPU has fallen off the bus");
+    static const int of_switches[] = {10003, 12020, 22003, 22011, 23001, 23009, 23017};
+    for (size_t i = 0; i < KD_COUNT(of_switches); i++)
+        assert_int_equal(kd_xid_effect(of_switches[i]), KD_XID_FAILS);
+    static const int of_links[] = {11004, 12028, 19084, 20034, 22012, 23018, 28002};
+    for (size_t i = 0; i < KD_COUNT(of_links); i++)
+        assert_int_equal(kd_xid_effect(of_links[i]), KD_XID_NOTED);
 }
 
 /* ---- a folder for each test, by which it tells the stand-in what fails ---- */
@@ -243,6 +356,7 @@ static int teardown(void **state)
     kd_dir_remove(*state);
     free(*state);
     unsetenv("NVML_STANDIN_DIR");
+    unsetenv("KATYDID_KMSG");
     return 0;
 }
 
@@ -257,6 +371,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_gpu_is_found_held_or_free, setup, teardown),
         cmocka_unit_test_setup_teardown(
             an_error_of_a_gpu_in_mig_mode_hits_the_instances_that_it_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_sxid_that_is_fatal_to_all_hits_each_gpu_behind_a_switch,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(other_sxids_are_told_and_hit_no_gpu, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_log_that_fills_fast_is_read_to_its_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_switches_the_log_is_not_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_log_that_cannot_be_read_holds_nobody_up, setup, teardown),
         cmocka_unit_test(only_what_is_no_fault_of_the_gpu_leaves_it_of_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

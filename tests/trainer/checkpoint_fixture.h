@@ -83,6 +83,9 @@ static inline struct kd_training_state state_make(const struct saver *saver)
                                       .optimizer = optimizer,
                                       .n_slots = kd_optimizer_find(optimizer)->n_slots,
                                       .window = {.loss_sum = 0.1, .n_correct = 3, .n_seen = 7},
+                                      .loss_scale = 512,
+                                      .loss_scale_good = 6,
+                                      .loss_scale_left_out = 5,
                                       .score = saver->score,
                                       .scored_step = saver->step,
                                       .reports = json_array()};

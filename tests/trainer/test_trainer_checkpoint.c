@@ -41,6 +41,8 @@ static void what_is_saved_is_restored(void **unused)
     assert_int_equal(saver.state.updates, 41);
     assert_true(saver.state.seed == UINT64_MAX - 5);
     assert_true(saver.state.window.loss_sum == 0.1 && saver.state.window.n_seen == 7);
+    assert_true(saver.state.loss_scale == 512 && saver.state.loss_scale_good == 6);
+    assert_int_equal(saver.state.loss_scale_left_out, 5);
     assert_int_equal(saver.state.kept.n, 1);
     saver_release(&saver);
     folder_remove(&folder);
@@ -117,6 +119,8 @@ static void another_optimizers_state_is_left_out(void **unused)
     saver.fresh = 1u << KD_ARENA_SLOT_0;
     restore(&saver, 2);
     assert_int_equal(saver.state.updates, 0); /* its bias correction begins anew, too */
+    assert_int_equal(saver.state.loss_scale_left_out, 0);
+    assert_true(saver.state.loss_scale == 512); /* which is the model's, whoever updates it */
     saver_release(&saver);
     folder_remove(&folder);
 }

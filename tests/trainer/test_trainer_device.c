@@ -5,6 +5,7 @@
 #include "tests/trainer/trial.h"
 #include "trainer/models/plan_step.h"
 #include "trainer/models/plan_update.h"
+#include "trainer/models/profile.h"
 #include "trainer/optim/optimizer.h"
 
 /* A change of the block, with what else it changes. */
@@ -240,6 +241,70 @@ static void data_make_room_for_models(void **state)
     trial_close(&trial);
 }
 
+/* ---- values in 16 bits */
+
+static void a_profile_shows_what_rounding_the_weights_takes(void **state)
+{
+    (void)state;
+    struct kd_profile profile = {0};
+    struct trial trial;
+    skip_without_sim();
+    trial_open(&trial, ON_GPU(""));
+    trial.profile = &profile;
+    run_on(&trial, ON_GPU(""));
+    assert_int_equal(profile.op_ns[KD_OP_round], 0); /* fp32 rounds nothing */
+    run_on(&trial, ON_GPU(", \"precision\": \"fp16\""));
+    assert_true(profile.op_ns[KD_OP_round] > 0);
+    kd_profile_release(&profile);
+    trial_close(&trial);
+}
+
+/* Far from what a fresh model says, so that the first three steps of fp16 overflow: at 65536, 32768 and 16384 times 2 (y - 0) / 8. */
+static void far_write(const struct folder *folder)
+{
+    text_write(folder, "far.csv", "x,y\n1,30\n2,31\n1.5,30\n1,29\n2,30\n2.5,30\n3,29\n1.5,31\n");
+}
+
+#define FAR(precision)                                                                             \
+    "{\"device\": \"cuda\", \"data\": {\"format\": \"csv\", \"path\": \"far.csv\", "               \
+    "\"targets\": [\"y\"], \"split\": {\"val\": 0}}, \"model\": [{\"linear\": {\"units\": 1}}], "  \
+    "\"loss\": \"mse\", \"optimizer\": {\"name\": \"adamw\", \"lr\": 0.01, \"weightDecay\": 0}, "  \
+    "\"schedule\": {\"name\": \"constant\"}, \"batchSize\": 8, \"epochs\": 10, "                   \
+    "\"precision\": \"" #precision "\"}"
+
+/* The weights after so many steps, each of which is an epoch; gone on with where there is a checkpoint. The caller frees. */
+static float *weights_at(struct trial *trial, const char *changes, int64_t step, size_t *n)
+{
+    kd_config_release(&trial->config);
+    config_make(&trial->config, &trial->folder, changes);
+    trial_run(trial, step > 1, step);
+    if (trial->outcome.kind != KD_OUTCOME_SUCCEEDED)
+        fail_msg("%s", trial->outcome.reason.text);
+    float *weights = weights_copy(&trial->alone, n);
+    *n /= sizeof *weights;
+    return weights;
+}
+
+/* adamw's first step is of lr's length, its fourth, of a state that is as fresh, would be of 0.6 times that. */
+static void a_step_that_fp16_left_out_does_not_count_in_another_precision(void **state)
+{
+    (void)state;
+    struct trial trial;
+    size_t n;
+    skip_without_sim();
+    trial_open(&trial, ON_GPU(""));
+    far_write(&trial.folder);
+    float *first = weights_at(&trial, FAR(fp16), 1, &n);
+    float *before = weights_at(&trial, FAR(fp16), 3, &n);
+    float *after = weights_at(&trial, FAR(fp32), 4, &n);
+    assert_memory_equal(before, first, n * sizeof *first);
+    for (size_t i = 0; i < n; i++)
+        if (fabsf(fabsf(after[i] - before[i]) - 0.01f) > 0.0001f)
+            fail_msg("the first step is of %g, not 0.01", (double)(after[i] - before[i]));
+    free(first), free(before), free(after);
+    trial_close(&trial);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +314,8 @@ int main(void)
         cmocka_unit_test(a_step_looks_where_it_is_told_although_it_was_recorded),
         cmocka_unit_test(what_does_not_fit_fails_and_the_next_trial_trains),
         cmocka_unit_test(data_make_room_for_models),
+        cmocka_unit_test(a_profile_shows_what_rounding_the_weights_takes),
+        cmocka_unit_test(a_step_that_fp16_left_out_does_not_count_in_another_precision),
     };
     return cmocka_run_group_tests(tests, find_sim, forget_sim);
 }

@@ -53,6 +53,7 @@ struct trial {
     struct kd_outcome outcome;
     char checkpoints[300];
     const char *parent; /* to start from, or NULL */
+    struct kd_profile *profile;
 };
 
 static inline void trial_open(struct trial *trial, const char *changes)
@@ -83,6 +84,7 @@ static inline void trial_run(struct trial *trial, bool resume, int64_t until)
                          .checkpoint_dir = trial->checkpoints,
                          .resume = resume,
                          .parent_checkpoint = trial->parent,
+                         .profile = trial->profile,
                          .sink = &sink};
     trial->listener.n_reports = trial->listener.n_saved = 0;
     kd_train(&trial->alone.session, &job, &trial->outcome);

@@ -146,26 +146,46 @@ static int64_t factor_bytes(const struct kd_plan *plan)
     return plan->precision == KD_PRECISION_FP32 ? 0 : plan->n_factors * plan->value_bytes;
 }
 
-/* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
-static int check_memory(const struct kd_plan *plan, struct kd_error *err)
+static double bytes_needed(const struct kd_plan *plan)
 {
     double arenas = 5.0; /* parameters, gradients, two slots of state and an average at most */
-    double bytes = arenas * (double)plan->n_parameters * sizeof(float) +
-                   (double)factor_bytes(plan) + (double)plan->activation_bytes;
+    return arenas * (double)plan->n_parameters * sizeof(float) + (double)factor_bytes(plan) +
+           (double)plan->activation_bytes;
+}
+
+/* Of a GPU without other programs CUDA and its libraries take some for themselves; less than a tenth. What is short where ranks share a
+ * GPU, one of them may have taken already: nobody else can be blamed. */
+static enum kd_room room_for(const struct kd_plan *plan, double bytes, size_t free_bytes,
+                             size_t total_bytes)
+{
+    bool is_shared = plan->device->is_host || plan->n_sharing > 1;
+    if (bytes <= (double)free_bytes)
+        return KD_ROOM_ENOUGH;
+    return is_shared || bytes > 0.9 * (double)total_bytes ? KD_ROOM_TOO_LITTLE : KD_ROOM_TAKEN;
+}
+
+/* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
+static int check_memory(struct kd_plan *plan, struct kd_error *err)
+{
+    double bytes = bytes_needed(plan);
     size_t free_bytes, total_bytes;
     char of[64] = "";
     plan->device->memory(&free_bytes, &total_bytes);
     free_bytes /= (size_t)plan->n_sharing; /* they ask at the same time */
-    if (bytes <= (double)free_bytes)
+    plan->room = room_for(plan, bytes, free_bytes, total_bytes);
+    if (plan->room == KD_ROOM_ENOUGH)
         return 0;
     if (!plan->device->is_host)
         snprintf(of, sizeof of, " free of %.3g", (double)total_bytes * 1e-9);
     return kd_fail(err,
                    "/model: %" PRId64 " parameters and a batch of %" PRId64
-                   " need %.3g GB, %s has %.3g GB%s: use fewer units or a smaller batch",
+                   " need %.3g GB, %s has %.3g GB%s: %suse fewer units or a smaller batch",
                    plan->n_parameters, plan->max_batch, bytes * 1e-9,
                    plan->device->is_host ? "this machine" : "the GPU", (double)free_bytes * 1e-9,
-                   of);
+                   of,
+                   plan->room == KD_ROOM_TAKEN
+                       ? "other programs hold the rest (`nvidia-smi` shows them): end them, or "
+                       : "");
 }
 
 static void *new_memory(const struct kd_plan *plan, int64_t n, size_t size)
@@ -195,8 +215,7 @@ static int allocate(struct kd_plan *plan, struct kd_error *err)
     lay_out_parameters(plan);
     lay_out_statistics(plan);
     lay_out_activations(plan);
-    plan->lacks_memory = check_memory(plan, err) != 0;
-    if (plan->lacks_memory)
+    if (check_memory(plan, err) != 0)
         return -1;
     plan->parameters = kd_exchange_alloc(&plan->exchange, plan->n_parameters);
     plan->gradients = kd_exchange_alloc(&plan->exchange, plan->n_parameters);
@@ -223,7 +242,10 @@ static int number_of_device(const struct kd_plan *plan)
 
 int kd_plan_open_beside(struct kd_plan *plan, struct kd_queue **queue, struct kd_error *err)
 {
-    return plan->device->open(number_of_device(plan), queue, err);
+    int status = plan->device->open(number_of_device(plan), queue, err);
+    if (status == KD_DEVICE_IS_FULL)
+        plan->room = KD_ROOM_TAKEN;
+    return status < 0 ? -1 : 0;
 }
 
 /* The host's devices record nothing. */
@@ -239,8 +261,7 @@ static int open_aside(struct kd_plan *plan, enum kd_precision precision, struct 
 static int build(struct kd_plan *plan, const struct kd_plan_options *options, struct kd_error *err)
 {
     if (kd_model_read(&plan->model, options->model, &options->input, err) != 0 ||
-        check_outputs(plan, err) != 0 ||
-        plan->device->open(number_of_device(plan), &plan->queue, err) != 0)
+        check_outputs(plan, err) != 0 || kd_plan_open_beside(plan, &plan->queue, err) != 0)
         return -1;
     if (plan->device->set_precision(plan->queue, options->precision, err) != 0)
         return kd_error_prefix(err, "/precision");
@@ -270,8 +291,8 @@ struct kd_plan *kd_plan_new(const struct kd_plan_options *options, struct kd_err
         for (int i = 0; i < KD_PASSES_KEPT; i++)
             plan->passes[k][i].kind = (enum kd_pass_kind)k;
     bool is_made = build(plan, options, err) == 0;
-    if (options->lacks_memory)
-        *options->lacks_memory = plan->lacks_memory;
+    if (options->room)
+        *options->room = plan->room;
     if (!is_made) {
         kd_plan_free(plan);
         return NULL;

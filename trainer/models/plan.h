@@ -26,6 +26,13 @@ struct kd_profile;
 
 enum kd_loss { KD_LOSS_CROSS_ENTROPY, KD_LOSS_MSE, KD_LOSS_BCE };
 
+/* Is there room for a plan on its device? */
+enum kd_room {
+    KD_ROOM_ENOUGH,
+    KD_ROOM_TOO_LITTLE, /* nor would there be if the device were all ours */
+    KD_ROOM_TAKEN,      /* others hold what it needs */
+};
+
 struct kd_plan_options {
     const json_t *model;   /* borrowed; the `model:` block */
     struct kd_input input; /* n_outputs: classes, or targets of a sample */
@@ -37,7 +44,7 @@ struct kd_plan_options {
     int n_sharing;                  /* ranks whose plans lie in the same memory; 0 is 1 */
     struct kd_comm *comm;           /* borrowed; NULL: this rank alone */
     struct kd_nccl_gang *gang;      /* borrowed; what sums on the GPUs, or NULL */
-    bool *lacks_memory;             /* becomes: is memory what keeps it from being made? Or NULL */
+    enum kd_room *room; /* becomes: is it that which keeps it from being made? Or NULL */
 };
 
 /* NULL and err: the text starts with a JSON pointer into the model, e.g. "/model/2/linear/units: ...", or with "/precision: ". */

@@ -86,7 +86,7 @@ struct kd_plan {
     enum kd_loss loss;
     enum kd_precision precision;
     bool scales_loss;  /* fp16 */
-    bool lacks_memory; /* what keeps it from being made */
+    enum kd_room room; /* is it that which keeps it from being made? */
     int n_sharing;     /* ranks in the same memory of a device, this one included */
     int64_t max_batch, n_parameters, n_factors, n_statistics, n_sums, activation_bytes, value_bytes;
 
