@@ -326,4 +326,8 @@ function(kd_sim_tests)
       KATYDID_SIM_ARCHITECTURE=80 $<TARGET_FILE:test_ops_sim> conv2d*)
     kd_test_settings(test_ops_implicit_${suffix} kernels 120)
   endforeach()
+  # bf16 and the kernels that only newer GPUs have.
+  add_test(NAME test_ops_sim_80
+    COMMAND ${CMAKE_COMMAND} -E env KATYDID_SIM_ARCHITECTURE=80 $<TARGET_FILE:test_ops_sim>)
+  kd_test_settings(test_ops_sim_80 kernels 300)
 endfunction()
