@@ -1,7 +1,7 @@
 /* event.h - what the study hears and what it answers with.
  *
- * Events are facts with a time; actions are what is to be done about them. Both are plain data, so a test writes them
- * down, the journal keeps them, and replay feeds them again. */
+ * Events are facts with a time; actions are what is to be done about them. Both are plain data, so
+ * a test writes them down, the journal keeps them, and replay feeds them again. */
 #ifndef KD_EVENT_H
 #define KD_EVENT_H
 
@@ -76,7 +76,8 @@ struct kd_event {
     /* PRIOR: entries of feed.h; borrowed */
     const json_t *priors;
 
-    /* METRICS: the watched metrics' points only; the rest is the store's. seq or log_offset: how far the source is read */
+    /* METRICS: the watched metrics' points only; the rest is the store's. seq or log_offset: how
+     * far the source is read */
     const struct kd_point_report *reports; /* borrowed */
     int n_reports;
     int64_t seq, log_offset;
@@ -91,7 +92,8 @@ struct kd_event {
     bool is_of_use;   /* it goes on, only what ran there is spoiled */
     const char *uuid; /* for who reads the journal; borrowed */
 
-    /* DONE: outcome of PROTOCOL.md; DONE, ASK_FAILED, GANG_ENDED, STALLED: text for people; all borrowed */
+    /* DONE: outcome of PROTOCOL.md; DONE, ASK_FAILED, GANG_ENDED, STALLED: text for people; all
+     * borrowed */
     const char *outcome, *text;
 
     /* GANG_ENDED */
@@ -102,12 +104,12 @@ struct kd_event {
 const char *kd_event_name(enum kd_event_kind kind);
 int kd_event_find(const char *name); /* -1 = none */
 
-/* The event as the journal keeps it (JSON object; owned by the caller). Reports are left out: they are rows
- * first_row .. last_row of the metrics table. */
+/* The event as the journal keeps it (JSON object; owned by the caller). Reports are left out: they
+ * are rows first_row .. last_row of the metrics table. */
 char *kd_event_to_json(const struct kd_event *event, int n_params);
 
-/* Fills *event from the journal's text; what it borrows lives as long as *body (owned by the caller) and *values
- * (malloc'ed, owned by the caller). */
+/* Fills *event from the journal's text; what it borrows lives as long as *body (owned by the
+ * caller) and *values (malloc'ed, owned by the caller). */
 int kd_event_from_json(const char *kind, double at, const char *text, int n_params,
                        struct kd_event *event, json_t **body, double **values,
                        struct kd_error *err);

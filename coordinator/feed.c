@@ -23,9 +23,10 @@ static void write_numbers(struct kd_json *j, const double *numbers, int n)
     kd_json_close(j, ']');
 }
 
-/* "complete", [objective, ...], [[step, value]], [constraint, ...]. Of a pruned trial the last point says how far it
- * came; no other outcome's curve says more than its objective. One point, so that an entry's size does not grow with a
- * trial's length. What was not measured is an empty list. */
+/* "complete", [objective, ...], [[step, value]], [constraint, ...]. Of a pruned trial the last
+ * point says how far it came; no other outcome's curve says more than its objective. One point, so
+ * that an entry's size does not grow with a trial's length. What was not measured is an empty
+ * list. */
 static void write_end(struct kd_json *j, const struct kd_history *history, int number)
 {
     const struct kd_observation *trial = &history->trials[number];

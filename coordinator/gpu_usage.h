@@ -1,14 +1,16 @@
 /* gpu_usage.h - what an attempt made of one of its GPUs, added up from readings. Pure.
  *
- * Where the readings come from is launch/gpu_reading.h, how often launch/gpu_watch.h. An observation and nothing else: the study
- * never sees it, no event carries it, so a replay compares the same decisions with it and without. */
+ * Where the readings come from is launch/gpu_reading.h, how often launch/gpu_watch.h. An
+ * observation and nothing else: the study never sees it, no event carries it, so a replay compares
+ * the same decisions with it and without. */
 #ifndef KD_GPU_USAGE_H
 #define KD_GPU_USAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One look at a GPU. -1: it does not say (a MIG instance has neither energy nor utilisation of its own). */
+/* One look at a GPU. -1: it does not say (a MIG instance has neither energy nor utilisation of its
+ * own). */
 struct kd_gpu_reading {
     double at_s;          /* monotonic */
     int64_t memory_bytes; /* in use, of whomever */
@@ -32,11 +34,12 @@ struct kd_gpu_usage {
     double from_power_j; /* power times time, added up */
 };
 
-/* The first reading is where the attempt begins: counters start there, and what it says of memory and load was before. */
+/* The first reading is where the attempt begins: counters start there, and what it says of memory
+ * and load was before. */
 void kd_gpu_usage_add(struct kd_gpu_usage *usage, const struct kd_gpu_reading *reading);
 
-/* NaN: not known. Energy is the counter's difference; of a GPU without one, or whose counter went back, the power of the
- * readings times the time between them. */
+/* NaN: not known. Energy is the counter's difference; of a GPU without one, or whose counter went
+ * back, the power of the readings times the time between them. */
 double kd_gpu_usage_percent(const struct kd_gpu_usage *usage);
 double kd_gpu_usage_joules(const struct kd_gpu_usage *usage);
 

@@ -1,7 +1,9 @@
-/* journal.h - the study's events in the store: written as they come, read back to resume or to replay.
+/* journal.h - the study's events in the store: written as they come, read back to resume or to
+ * replay.
  *
- * Resuming applies every event again to a fresh study. Replaying does the same and compares on the way: each decision
- * with the recorded one, each suggestion with what the strategy says now from the same basis, bit for bit. */
+ * Resuming applies every event again to a fresh study. Replaying does the same and compares on the
+ * way: each decision with the recorded one, each suggestion with what the strategy says now from
+ * the same basis, bit for bit. */
 #ifndef KD_JOURNAL_H
 #define KD_JOURNAL_H
 

@@ -1,7 +1,8 @@
 /* links.h - how well each pair of GPUs is connected, as numbers to compare. Pure.
  *
- * Where they come from is launch/topology.h, what they decide placement.h. They travel in the STARTED event, so that a journal
- * that is read again places every gang where it was. A struct of zeros: all pairs are alike, or nothing is known. */
+ * Where they come from is launch/topology.h, what they decide placement.h. They travel in the
+ * STARTED event, so that a journal that is read again places every gang where it was. A struct of
+ * zeros: all pairs are alike, or nothing is known. */
 #ifndef KD_LINKS_H
 #define KD_LINKS_H
 
@@ -12,7 +13,8 @@
 
 enum {
     KD_LINKS_MAX = 64, /* GPUs */
-    /* A gang never has both: a whole GPU and a MIG instance. "May share a gang" parts the GPUs into kinds. */
+    /* A gang never has both: a whole GPU and a MIG instance. "May share a gang" parts the GPUs into
+     * kinds. */
     KD_LINK_NEVER = -1,
     KD_LINK_MOST = INT16_MAX
 };

@@ -106,7 +106,8 @@ static void show_decisions(struct kd_loop *loop)
     kd_arr_clear(&loop->shown);
 }
 
-/* A timer that led to nothing leaves no trace; everything else is journaled before what follows from it. */
+/* A timer that led to nothing leaves no trace; everything else is journaled before what follows
+ * from it. */
 int kd_loop_deliver(struct kd_loop *loop, const struct kd_event *event)
 {
     kd_actions actions = {0};
@@ -191,7 +192,8 @@ static void remove_gone(struct kd_loop *loop)
     kd_arr_clear(&loop->gone);
 }
 
-/* What was decided first is done first: an end frees the slots that a start in the same turn was given. */
+/* What was decided first is done first: an end frees the slots that a start in the same turn was
+ * given. */
 static void act(struct kd_loop *loop)
 {
     remove_gone(loop);

@@ -1,8 +1,10 @@
-/* loop.h - the coordinator at work on one experiment: one thread, one wait over bus, gangs, signals and timers.
+/* loop.h - the coordinator at work on one experiment: one thread, one wait over bus, gangs, signals
+ * and timers.
  *
- * Each turn takes in everything that has happened, lets the study decide, writes all of it in one transaction, and only
- * after the commit acts: acknowledgements first, then ends, then launches and questions. A crash anywhere means that
- * either nothing happened or the effects can be derived again. */
+ * Each turn takes in everything that has happened, lets the study decide, writes all of it in one
+ * transaction, and only after the commit acts: acknowledgements first, then ends, then launches and
+ * questions. A crash anywhere means that either nothing happened or the effects can be derived
+ * again. */
 #ifndef KD_LOOP_H
 #define KD_LOOP_H
 

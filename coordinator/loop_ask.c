@@ -1,5 +1,6 @@
-/* loop_ask.c - the strategy as the loop sees it: telling it the history, asking, checking what it answers. Ours is a thread on
- * inproc://; an external one is any process that says HELLO on the bus. Both have a deadline. */
+/* loop_ask.c - the strategy as the loop sees it: telling it the history, asking, checking what it
+ * answers. Ours is a thread on inproc://; an external one is any process that says HELLO on the
+ * bus. Both have a deadline. */
 #include "coordinator/loop_internal.h"
 
 #include <math.h>
@@ -39,8 +40,8 @@ static double patience_s(const struct kd_loop *loop)
     return loop->experiment->is_external ? loop->experiment->external_deadline_s : OWN_DEADLINE_S;
 }
 
-/* What could not be sent waits for the next HELLO, as does a question whose process went away: the history is told from the
- * start then. The deadline runs from the first try. */
+/* What could not be sent waits for the next HELLO, as does a question whose process went away: the
+ * history is told from the start then. The deadline runs from the first try. */
 void kd_loop_ask(struct kd_loop *loop)
 {
     struct kd_loop_strategy *strategy = &loop->strategy;
@@ -331,7 +332,8 @@ static int fail_ask(struct kd_loop *loop, const char *text)
     return kd_loop_deliver(loop, &event);
 }
 
-/* A bad answer of an external strategy leaves the question open until its deadline; one of ours will not get better. */
+/* A bad answer of an external strategy leaves the question open until its deadline; one of ours
+ * will not get better. */
 static int on_suggested(struct kd_loop *loop, const struct kd_address *from, const json_t *body)
 {
     const json_t *points = json_object_get(body, "points");

@@ -265,7 +265,8 @@ static bool identify(struct kd_loop *loop, struct message *m)
     return true;
 }
 
-/* The stream of a fence is applied once and in order. Returns whether the message is the next one. */
+/* The stream of a fence is applied once and in order. Returns whether the message is the next
+ * one. */
 static bool is_next(struct kd_loop *loop, struct message *m)
 {
     kd_body_int(m->body, "fence", &m->fence);

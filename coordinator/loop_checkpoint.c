@@ -1,11 +1,14 @@
-/* loop_checkpoint.c - checkpoints that clones start from: pinned when a trial pauses, given to a clone when it is decided on.
+/* loop_checkpoint.c - checkpoints that clones start from: pinned when a trial pauses, given to a
+ * clone when it is decided on.
  *
  *     FOLDER/NUMBER/rung-STEP   what NUMBER had saved when it paused there last (PIN)
  *     FOLDER/NUMBER/parent      of a clone of the trainer, which reads it there (CLONE)
- *     checkpoint.dir            of a clone of a command: it finds its parent's checkpoint as if it were its own (CLONE)
+ *     checkpoint.dir            of a clone of a command: it finds its parent's checkpoint as if it
+ *                               were its own (CLONE)
  *
- * Effects are done in their order, so a pin or a gift that is missing after a crash means that nothing that came after it
- * was done either: what it was to be made from is untouched, and it is made now. */
+ * Effects are done in their order, so a pin or a gift that is missing after a crash means that
+ * nothing that came after it was done either: what it was to be made from is untouched, and it is
+ * made now. */
 #include "coordinator/loop_internal.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
-/* loop_disk.c - a disk that stays full. What trials print waits for room (their supervisors hold it), so they stand still, and where
- * nothing else is to be saved the run would wait with them for ever. */
+/* loop_disk.c - a disk that stays full. What trials print waits for room (their supervisors hold
+ * it), so they stand still, and where nothing else is to be saved the run would wait with them for
+ * ever. */
 #include "coordinator/base/clock.h"
 #include "coordinator/loop_internal.h"
 #include "coordinator/store/place.h"

@@ -1,4 +1,5 @@
-/* loop_gang.c - the gangs' processes as the loop sees them: what they write, how they end, whether they move. */
+/* loop_gang.c - the gangs' processes as the loop sees them: what they write, how they end, whether
+ * they move. */
 #include "coordinator/loop_internal.h"
 
 #include <signal.h>
@@ -52,7 +53,8 @@ void kd_loop_end_gang(struct kd_loop *loop, int64_t id, bool kill_now)
     gang->kill_at_us = kd_clock_mono_us() + (int64_t)((patience_s + SUPERVISOR_PATIENCE_S) * 1e6);
 }
 
-/* It did not end in time. A supervisor that does not do its work either is killed; its gang dies with it. */
+/* It did not end in time. A supervisor that does not do its work either is killed; its gang dies
+ * with it. */
 static void kill_overdue(struct kd_loop *loop, struct kd_live_gang *gang)
 {
     bool was_killed = gang->is_killed;

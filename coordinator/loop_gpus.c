@@ -1,5 +1,5 @@
-/* loop_gpus.c - the GPUs while trials run: those that fail, which the study must hear of (an event), and what attempts make of
- * theirs, which it must not (rows beside the journal). */
+/* loop_gpus.c - the GPUs while trials run: those that fail, which the study must hear of (an
+ * event), and what attempts make of theirs, which it must not (rows beside the journal). */
 #include <stdlib.h>
 
 #include "coordinator/base/clock.h"

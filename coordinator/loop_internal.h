@@ -1,7 +1,8 @@
-/* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages of gangs), loop_ask.c (the
- * strategy), loop_launch.c (starting
- * gangs), loop_gang.c (reading and ending them), loop_gpus.c (GPUs that fail, and what is made of them), loop_checkpoint.c (what clones start from), loop_disk.c (a full disk), loop_recover.c (gangs of a
- * coordinator before), loop_start.c (opening, resuming, closing). */
+/* loop_internal.h - what the parts of the loop share: loop.c (turns), loop_bus.c (messages of
+ * gangs), loop_ask.c (the strategy), loop_launch.c (starting
+ * gangs), loop_gang.c (reading and ending them), loop_gpus.c (GPUs that fail, and what is made of
+ * them), loop_checkpoint.c (what clones start from), loop_disk.c (a full disk), loop_recover.c
+ * (gangs of a coordinator before), loop_start.c (opening, resuming, closing). */
 #ifndef KD_LOOP_INTERNAL_H
 #define KD_LOOP_INTERNAL_H
 
@@ -131,7 +132,8 @@ int kd_loop_record_metrics(struct kd_loop *loop, struct kd_event *event,
 
 /* loop_ask.c: the strategy, ours or an external one */
 void kd_loop_ask(struct kd_loop *loop);
-/* Some questions are not for the strategy: `try` has its point, and an external one is not asked for the enqueued ones. */
+/* Some questions are not for the strategy: `try` has its point, and an external one is not asked
+ * for the enqueued ones. */
 bool kd_loop_knows_answer(const struct kd_loop *loop);
 int kd_loop_answer(struct kd_loop *loop);
 bool kd_loop_is_from_strategy(const struct kd_loop *loop, const struct kd_address *from,
@@ -151,7 +153,8 @@ char *kd_loop_checkpoint_dir(const struct kd_loop *loop, const struct kd_trial *
 char *kd_loop_gang_dir(const struct kd_loop *loop, int64_t id);
 char *kd_loop_attempt_log(const struct kd_loop *loop, const struct kd_trial *trial);
 
-/* What an attempt's command writes: its log (owned by the caller), and what its metrics are read from. NULL and err. */
+/* What an attempt's command writes: its log (owned by the caller), and what its metrics are read
+ * from. NULL and err. */
 struct kd_tail *kd_loop_open_tail(const struct kd_loop *loop,
                                   const struct kd_study_attempt *attempt, char **log,
                                   struct kd_error *err);
@@ -176,7 +179,8 @@ void kd_loop_open_gpus(struct kd_loop *loop);
 int kd_loop_note_gpus(struct kd_loop *loop, const struct kd_attempt *attempt);
 /* Tells the study of GPUs that fail, and writes what was measured of attempts that are over. */
 int kd_loop_read_gpus(struct kd_loop *loop);
-/* A gang that has ended: must it be looked first whether one of its GPUs failed, so that its trial is not blamed? */
+/* A gang that has ended: must it be looked first whether one of its GPUs failed, so that its trial
+ * is not blamed? */
 bool kd_loop_awaits_gpus(struct kd_loop *loop, struct kd_live_gang *gang);
 int kd_loop_settle_gpus(
     struct kd_loop

@@ -1,4 +1,5 @@
-/* loop_launch.c - starting gangs: their folders, what their programs are told, and the supervisor. */
+/* loop_launch.c - starting gangs: their folders, what their programs are told, and the
+ * supervisor. */
 #include "coordinator/loop_internal.h"
 
 #include <stdio.h>
@@ -190,7 +191,8 @@ char *kd_loop_checkpoint_dir(const struct kd_loop *loop, const struct kd_trial *
     return dir;
 }
 
-/* A trial's folder is its own from its first attempt on: what lies there is of a database that was deleted. */
+/* A trial's folder is its own from its first attempt on: what lies there is of a database that was
+ * deleted. */
 static int make_attempt_files(const struct attempt_paths *paths, const struct kd_rendered *rendered,
                               bool is_first, struct kd_error *err)
 {

@@ -1,5 +1,5 @@
-/* loop_recover.c - the gangs of the coordinator before this one: their supervisors end them; here it is waited for that, and
- * what they wrote and how they ended is taken in. */
+/* loop_recover.c - the gangs of the coordinator before this one: their supervisors end them; here
+ * it is waited for that, and what they wrote and how they ended is taken in. */
 #include "coordinator/loop_internal.h"
 
 #include <stdlib.h>
@@ -25,8 +25,8 @@ static int wait_until_gone(const char *dir, int64_t id, struct kd_error *err)
     return 0;
 }
 
-/* Only an end of its own counts as one: everything else happened because the coordinator went away. A trainer's says nothing of
- * its trial, but for a GPU that was out of memory. */
+/* Only an end of its own counts as one: everything else happened because the coordinator went away.
+ * A trainer's says nothing of its trial, but for a GPU that was out of memory. */
 static void judge_orphan(const struct kd_loop *loop, const char *dir, struct kd_exit_record *record)
 {
     *record = (struct kd_exit_record){.end = KD_END_ORPHANED, .code = -1, .signal = -1};

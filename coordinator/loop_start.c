@@ -1,4 +1,5 @@
-/* loop_start.c - opening what a run needs, in the order in which it may fail, and closing it again. */
+/* loop_start.c - opening what a run needs, in the order in which it may fail, and closing it
+ * again. */
 #include "coordinator/loop_internal.h"
 
 #include <fcntl.h>
@@ -235,8 +236,9 @@ static int try_lock(const char *path)
     return -1;
 }
 
-/* The folder is named by the store's uuid. A copy of the file has the same: when its owner is alive, ours has another
- * name. What a killed coordinator left in it is removed; its gangs are gone. */
+/* The folder is named by the store's uuid. A copy of the file has the same: when its owner is
+ * alive, ours has another name. What a killed coordinator left in it is removed; its gangs are
+ * gone. */
 static int claim_run_dir(struct kd_loop *loop)
 {
     const char *uuid = kd_store_run_uuid(loop->store);

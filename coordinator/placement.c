@@ -97,7 +97,8 @@ static bool are_few_sets(int n, int wanted)
 
 /* ---- growing ---- */
 
-/* A gang that grows, and of each GPU outside what it would add: its worst pair with the gang, their sum, its to_all. */
+/* A gang that grows, and of each GPU outside what it would add: its worst pair with the gang, their
+ * sum, its to_all. */
 struct growth {
     bool is_in[KD_LINKS_MAX];
     struct fit adds[KD_LINKS_MAX];

@@ -32,7 +32,8 @@ static bool pick_gpus(const struct kd_pool *pool, int wanted, struct kd_slots *s
     return true;
 }
 
-/* The fullest core that still has the parts, so that whole cores stay free for those who need them. */
+/* The fullest core that still has the parts, so that whole cores stay free for those who need
+ * them. */
 static bool pick_shared_core(const struct kd_pool *pool, int parts, struct kd_slots *slots)
 {
     int best = -1;

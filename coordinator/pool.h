@@ -1,7 +1,8 @@
 /* pool.h - which slots are free and which gang holds them.
  *
- * Slots never move; a gang takes all it needs or nothing, so that two half-started trials cannot starve each other.
- * Knows no processes and no machine: what there is comes from launch/, what is needed from the spec. Pure.
+ * Slots never move; a gang takes all it needs or nothing, so that two half-started trials cannot
+ * starve each other. Knows no processes and no machine: what there is comes from launch/, what is
+ * needed from the spec. Pure.
  *
  * A slot for a GPU is a whole GPU or a MIG instance; a gang gets only one kind. */
 #ifndef KD_POOL_H
@@ -47,8 +48,8 @@ struct kd_slots {
 void kd_pool_init(struct kd_pool *pool, int n_gpus, int n_cpus, int64_t memory,
                   const struct kd_links *links);
 
-/* Everything or nothing. The best connected free GPUs (placement.h), the lowest free cores; for a part of a core the fullest
- * core that still holds it. */
+/* Everything or nothing. The best connected free GPUs (placement.h), the lowest free cores; for a
+ * part of a core the fullest core that still holds it. */
 bool kd_pool_take(struct kd_pool *pool, const struct kd_need *need, int64_t gang,
                   struct kd_slots *slots);
 void kd_pool_give(struct kd_pool *pool, const struct kd_slots *slots);

@@ -76,7 +76,8 @@ static int terminal_width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
-/* At most the terminal's width, and not in the middle of a character; what would move the cursor becomes '?'. */
+/* At most the terminal's width, and not in the middle of a character; what would move the cursor
+ * becomes '?'. */
 static void put_line(struct kd_progress *progress, const struct kd_str *line)
 {
     int left = terminal_width() - 1;

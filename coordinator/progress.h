@@ -1,5 +1,5 @@
-/* progress.h - what a person sees of a run: on a terminal a live picture, elsewhere one line per event. On stderr; the
- * result itself goes to stdout by the command. */
+/* progress.h - what a person sees of a run: on a terminal a live picture, elsewhere one line per
+ * event. On stderr; the result itself goes to stdout by the command. */
 #ifndef KD_PROGRESS_H
 #define KD_PROGRESS_H
 

@@ -219,8 +219,8 @@ static void on_takeover(struct kd_turn *turn, const struct kd_event *event)
     turn->study->asking = false;
 }
 
-/* A new coordinator: its limits count from now on, and no gang of the one before is left (each was reported ended
- * before this event, or never started). */
+/* A new coordinator: its limits count from now on, and no gang of the one before is left (each was
+ * reported ended before this event, or never started). */
 static void on_started(struct kd_turn *turn, const struct kd_event *event)
 {
     struct kd_study *study = turn->study;

@@ -1,16 +1,17 @@
 /* study.h - one experiment being run: its history, its trials, and every decision about them.
  *
- * Pure: no clock, no I/O, no randomness of its own. kd_study_apply takes one event and appends the actions that follow
- * from it; the loop records them, commits, and only then acts. The state after a restart is the same events applied
- * again, so there is one path for running, resuming and replaying.
+ * Pure: no clock, no I/O, no randomness of its own. kd_study_apply takes one event and appends the
+ * actions that follow from it; the loop records them, commits, and only then acts. The state after
+ * a restart is the same events applied again, so there is one path for running, resuming and
+ * replaying.
  *
  *   a point       SUGGESTED -> trial Pending
  *   a placement   Pending trial + free slots -> START (command) or START/READY/ASSIGN (warm trainer gang)
  *   an end        DONE (trainer) or GANG_ENDED (command) -> Succeeded ... or Pending again for a retry
  *   the end       goal, failures, budget or space used up -> stop what runs -> FINISH
  *
- * Under a stopper that pauses trials (asha by promotion, hyperband, pbt) a free slot is the scheduler's to fill, one at a
- * time (search/stopper.h, kd_scheduler_next):
+ * Under a stopper that pauses trials (asha by promotion, hyperband, pbt) a free slot is the
+ * scheduler's to fill, one at a time (search/stopper.h, kd_scheduler_next):
  *
  *     NEW       a point is asked for (one question at a time, with its `until` kept until the answer comes), or the
  *               stopper wrote it: a clone, Pending with a parent, CLONE gives it the parent's pinned checkpoint
@@ -18,12 +19,14 @@
  *     WAIT      the slot stays free until something changes
  *     END       trials that still stand paused are EarlyStopped, and the experiment is over
  *
- * A trial with `until` ends by itself there: DONE "succeeded" of the trainer, exit 0 of a command, or its TERM when it
- * reports beyond the rung or takes longer than limits.grace. Its report at the rung was judged before that; it then stands
- * Paused (attempt yielded), is EarlyStopped (attempt won) where the value is not finite or the goal is met, and never
- * Succeeded: that is for trials whose `until` is 0. A verdict of PAUSE before `until` is a YIELD to the gang. Where the
- * stopper clones, PIN keeps the checkpoint of each pause, so that a clone starts from its parent's rung although the parent
- * went on. While an answer is out only RESUME is followed: the trial that was asked for has the next number. */
+ * A trial with `until` ends by itself there: DONE "succeeded" of the trainer, exit 0 of a command,
+ * or its TERM when it reports beyond the rung or takes longer than limits.grace. Its report at the
+ * rung was judged before that; it then stands Paused (attempt yielded), is EarlyStopped (attempt
+ * won) where the value is not finite or the goal is met, and never Succeeded: that is for trials
+ * whose `until` is 0. A verdict of PAUSE before `until` is a YIELD to the gang. Where the stopper
+ * clones, PIN keeps the checkpoint of each pause, so that a clone starts from its parent's rung
+ * although the parent went on. While an answer is out only RESUME is followed: the trial that was
+ * asked for has the next number. */
 #ifndef KD_STUDY_H
 #define KD_STUDY_H
 
@@ -36,8 +39,9 @@
 #include "coordinator/watch.h"
 #include "search/history.h"
 
-/* Katib's reasons, and the ones it lacks. id, state, reason, final: unfinished trials are over too; else they go on
- * when the same command is run again with more time, or with what was broken mended. */
+/* Katib's reasons, and the ones it lacks. id, state, reason, final: unfinished trials are over too;
+ * else they go on when the same command is run again with more time, or with what was broken
+ * mended. */
 #define KD_STUDY_ENDS(X)                                                                           \
     X(RUNNING, "Running", "ExperimentRunning", false)                                              \
     X(GOAL, "Succeeded", "ExperimentGoalReached", true)                                            \
@@ -106,7 +110,8 @@ struct kd_study {
     struct kd_need need;
     int n_ranks;
 
-    /* As of the newest STARTED, never the spec's: a changed limit must not change what was decided under another. */
+    /* As of the newest STARTED, never the spec's: a changed limit must not change what was decided
+     * under another. */
     int parallel, max_trials, max_failed, max_retries;
     double trial_time_s, wall_time_s, grace_s;
     bool has_goal;
@@ -128,7 +133,8 @@ struct kd_study {
 struct kd_study *kd_study_new(const struct kd_experiment *experiment);
 void kd_study_free(struct kd_study *study);
 
-/* Applies one event; appends actions. An event about a fence or gang that is over changes nothing. */
+/* Applies one event; appends actions. An event about a fence or gang that is over changes
+ * nothing. */
 void kd_study_apply(struct kd_study *study, const struct kd_event *event, kd_actions *actions);
 
 /* When the next TIMER event is due (REAL UTC seconds), 0 = never. */
@@ -149,14 +155,16 @@ const char *kd_study_state_name(enum kd_study_end end);
 const char *kd_study_reason_name(enum kd_study_end end);
 bool kd_study_is_final(enum kd_study_end end);
 
-/* Trials that are over, and those of them that failed (Katib counts MetricsUnavailable as failed). */
+/* Trials that are over, and those of them that failed (Katib counts MetricsUnavailable as
+ * failed). */
 int kd_study_n_done(const struct kd_study *study);
 int kd_study_n_failed(const struct kd_study *study);
 
 /* What the strategy is to know for the newest ASK. */
 struct kd_feed_source kd_study_feed_source(const struct kd_study *study);
 
-/* {"done":17,"running":[18,19]}: what the strategy saw at the newest ASK; with "halts":3 where trials had paused; owned. */
+/* {"done":17,"running":[18,19]}: what the strategy saw at the newest ASK; with "halts":3 where
+ * trials had paused; owned. */
 char *kd_study_basis_json(const struct kd_study *study);
 
 #endif

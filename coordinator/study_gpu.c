@@ -1,5 +1,5 @@
-/* study_gpu.c - a GPU that fails, or whose memory others hold: no gang gets it any more, and the trial that held it is run again
- * elsewhere. */
+/* study_gpu.c - a GPU that fails, or whose memory others hold: no gang gets it any more, and the
+ * trial that held it is run again elsewhere. */
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
@@ -11,7 +11,8 @@ static struct kd_study_gang *holder_of(struct kd_study *study, int gpu)
     return id != 0 ? kd_study_find_gang(study, id) : NULL;
 }
 
-/* What was decided of a trial stays decided; an attempt that was only to save and give way cannot do that any more. */
+/* What was decided of a trial stays decided; an attempt that was only to save and give way cannot
+ * do that any more. */
 static bool is_decided(const struct kd_study_attempt *attempt)
 {
     return attempt->cause == KD_CAUSE_EARLY || attempt->cause == KD_CAUSE_TIME ||

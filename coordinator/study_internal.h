@@ -1,6 +1,7 @@
-/* study_internal.h - what the parts of the study share: study.c (events), study_turn.c (what is to be done), study_trial.c
- * (a trial's ends), study_rung.c (pausing, going on, clones), study_measure.c (what its metrics come to), study_place.c
- * (asking, placing, ending), study_gpu.c (a GPU that fails). Nobody else includes it. */
+/* study_internal.h - what the parts of the study share: study.c (events), study_turn.c (what is to
+ * be done), study_trial.c (a trial's ends), study_rung.c (pausing, going on, clones),
+ * study_measure.c (what its metrics come to), study_place.c (asking, placing, ending), study_gpu.c
+ * (a GPU that fails). Nobody else includes it. */
 #ifndef KD_STUDY_INTERNAL_H
 #define KD_STUDY_INTERNAL_H
 

@@ -1,4 +1,5 @@
-/* study_measure.c - what a trial's metrics come to: its objectives, its constraints, and whether it is the best. */
+/* study_measure.c - what a trial's metrics come to: its objectives, its constraints, and whether it
+ * is the best. */
 #include "coordinator/study_internal.h"
 
 #include <math.h>

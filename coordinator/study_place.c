@@ -171,15 +171,16 @@ static struct kd_study_gang *new_gang(struct kd_turn *turn)
     return &study->gangs.items[study->gangs.n - 1];
 }
 
-/* Does a new attempt report only what comes after its checkpoint? A command that resumes does; one that starts over, and
- * the trainer (which sends again what its checkpoint remembers), report everything. */
+/* Does a new attempt report only what comes after its checkpoint? A command that resumes does; one
+ * that starts over, and the trainer (which sends again what its checkpoint remembers), report
+ * everything. */
 static bool goes_on(const struct kd_study *study)
 {
     return !runs_trainer(study) && study->experiment->template.checkpoint.resumable;
 }
 
-/* Of the trainer its newest durable checkpoint; of a command that resumes the last step it reported; of a clone that has
- * neither its parent's rung. */
+/* Of the trainer its newest durable checkpoint; of a command that resumes the last step it
+ * reported; of a clone that has neither its parent's rung. */
 static int64_t step_to_go_on_from(const struct kd_study *study, const struct kd_trial *trial)
 {
     int64_t saved = study->saved_step.items[trial->number];

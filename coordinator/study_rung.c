@@ -1,4 +1,5 @@
-/* study_rung.c - trials that pause at rungs: standing still, going on, clones, and filling a free slot as the scheduler says. */
+/* study_rung.c - trials that pause at rungs: standing still, going on, clones, and filling a free
+ * slot as the scheduler says. */
 #include "coordinator/study_internal.h"
 
 #include <math.h>

@@ -9,8 +9,8 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 
-/* Faults that are not the trial's own (a killed rank, a lost gang) are retried so often in a row; an attempt that got
- * to a new checkpoint starts the count again. */
+/* Faults that are not the trial's own (a killed rank, a lost gang) are retried so often in a row;
+ * an attempt that got to a new checkpoint starts the count again. */
 enum { MOST_INFRA_FAILURES = 10 };
 
 struct kd_trial *kd_turn_trial_of(struct kd_turn *turn, const struct kd_study_attempt *attempt)
@@ -223,8 +223,8 @@ static void on_diverged(struct kd_turn *turn, struct kd_study_attempt *attempt, 
     free(reason);
 }
 
-/* It would be the same again, however many retries are left: the search learns that it does not fit. Somebody else's process may
- * have filled the GPU, which the text lets a person see. */
+/* It would be the same again, however many retries are left: the search learns that it does not
+ * fit. Somebody else's process may have filled the GPU, which the text lets a person see. */
 static void end_by_memory(struct kd_turn *turn, struct kd_study_attempt *attempt, const char *text)
 {
     if (attempt->cause == KD_CAUSE_GPU)

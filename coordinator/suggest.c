@@ -242,7 +242,8 @@ static int check_told(const struct kd_suggest *suggest, const struct kd_told *to
     return 0;
 }
 
-/* The objective that follows from the reports, as the spec picks it. Reports are minimised: the extremes change places. */
+/* The objective that follows from the reports, as the spec picks it. Reports are minimised: the
+ * extremes change places. */
 static double picked(const struct kd_suggest *suggest, const struct kd_observation *trial)
 {
     enum kd_metric_pick pick = suggest->experiment->objective.pick;
@@ -343,7 +344,8 @@ static int best(struct kd_suggest *suggest, const json_t *json, struct kd_json *
     return kd_suggest_best(suggest->experiment, &suggest->history, json, j, err);
 }
 
-/* The sampler's row i is for the i-th trial that is no clone: rows of those asked for already are filled up. */
+/* The sampler's row i is for the i-th trial that is no clone: rows of those asked for already are
+ * filled up. */
 static void enqueue_row(struct kd_suggest *suggest, const double *point)
 {
     int n_params = suggest->experiment->space.n_params;

@@ -1,4 +1,5 @@
-/* suggest.h - ask and tell as lines of JSON: a search without trials of ours. Pure: a line in, a line out.
+/* suggest.h - ask and tell as lines of JSON: a search without trials of ours. Pure: a line in, a
+ * line out.
  *
  *     {"ask": 2}                     -> {"trials": [{"number": 0, "params": {"lr": 0.1}}, ...], "end": false}
  *     {"tell": {"number": 0, "state": "complete", "objective": 0.3}}                     -> {"ok": true}
@@ -6,9 +7,10 @@
  *     {"best": true}                 -> {"best": {"number": 0, "params": {"lr": 0.1}, "objective": 0.3}}
  *     {"enqueue": {"lr": 0.01}}                                                          -> {"ok": true}
  *
- * Under a stopper that schedules, a trial also has `until` (a step), `resume` (it was told as paused and goes on) and
- * `parent` (the trial whose checkpoint it starts from, or null). `end` comes with a `reason`. A line that is wrong gives
- * {"error": "..."} and changes nothing. Values are in the user's direction. coordinator/README.md has the whole protocol. */
+ * Under a stopper that schedules, a trial also has `until` (a step), `resume` (it was told as
+ * paused and goes on) and `parent` (the trial whose checkpoint it starts from, or null). `end`
+ * comes with a `reason`. A line that is wrong gives {"error": "..."} and changes nothing. Values
+ * are in the user's direction. coordinator/README.md has the whole protocol. */
 #ifndef KD_SUGGEST_H
 #define KD_SUGGEST_H
 

@@ -304,7 +304,8 @@ int kd_request_judge(const json_t *json, struct kd_judged *judged, struct kd_err
                        &judged->report, err);
 }
 
-/* A parameter's value as text: a choice may be written as the number or the bool that it looks like. */
+/* A parameter's value as text: a choice may be written as the number or the bool that it looks
+ * like. */
 static char *value_text(const json_t *json)
 {
     char buffer[KD_NUMBER_MAX];

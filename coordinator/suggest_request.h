@@ -1,4 +1,5 @@
-/* suggest_request.h - what a line of `katydid suggest` says: read whole and checked before anything is done. */
+/* suggest_request.h - what a line of `katydid suggest` says: read whole and checked before anything
+ * is done. */
 #ifndef KD_SUGGEST_REQUEST_H
 #define KD_SUGGEST_REQUEST_H
 
@@ -28,7 +29,8 @@ struct kd_judged {
     struct kd_report report; /* in the user's direction */
 };
 
-/* The line as JSON, or NULL and err. Takes the bare NaN, Infinity and -Infinity that Python and others write. */
+/* The line as JSON, or NULL and err. Takes the bare NaN, Infinity and -Infinity that Python and
+ * others write. */
 json_t *kd_request_parse(const char *line, size_t length, struct kd_error *err);
 
 int kd_request_count(const json_t *json, const char *what, int64_t min, int64_t max, int64_t *value,
@@ -45,7 +47,8 @@ int kd_request_judge(const json_t *json, struct kd_judged *judged, struct kd_err
 int kd_request_point(const struct kd_space *space, const json_t *json, double *point,
                      struct kd_error *err);
 
-/* One value per objective, from a list in their order or from {metric: value}; owned. NULL and err. */
+/* One value per objective, from a list in their order or from {metric: value}; owned. NULL and
+ * err. */
 double *kd_request_objectives(const struct kd_experiment *experiment, const json_t *json,
                               const char *what, struct kd_error *err);
 

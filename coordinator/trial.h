@@ -1,8 +1,9 @@
-/* trial.h - a trial, its attempts and the gangs that serve them: plain data, and the one table of moves.
+/* trial.h - a trial, its attempts and the gangs that serve them: plain data, and the one table of
+ * moves.
  *
- * A trial is one point to be tried. An attempt is one assignment of it to a gang; a retry keeps the trial. Numbers
- * are dense from 0 within the experiment; fences are unique and ascending within the store file and name an attempt
- * everywhere (bus, store, checkpoints). Pure: no I/O, no clock. */
+ * A trial is one point to be tried. An attempt is one assignment of it to a gang; a retry keeps the
+ * trial. Numbers are dense from 0 within the experiment; fences are unique and ascending within the
+ * store file and name an attempt everywhere (bus, store, checkpoints). Pure: no I/O, no clock. */
 #ifndef KD_TRIAL_H
 #define KD_TRIAL_H
 

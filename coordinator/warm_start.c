@@ -42,7 +42,8 @@ static const struct kd_param_value *find_value(const struct kd_trial_info *trial
     return NULL;
 }
 
-/* Every value that the new space can take; NaN where there is none, which is an error of the active ones only. */
+/* Every value that the new space can take; NaN where there is none, which is an error of the active
+ * ones only. */
 static int read_values(const struct kd_space *space, const struct kd_trial_info *trial,
                        double *values, struct kd_error *err)
 {

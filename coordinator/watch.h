@@ -1,8 +1,9 @@
 /* watch.h - the metrics that a trial is judged by, and the points that each of them has reported.
  *
- * Watched are the objectives' metrics, then the constraints': watch 0 is the first objective's, whose points are the reports
- * of the history (search/history.h), which stoppers see. The points of the other watches are kept here, in the user's
- * direction. One metric may stand in several watches. Pure. */
+ * Watched are the objectives' metrics, then the constraints': watch 0 is the first objective's,
+ * whose points are the reports of the history (search/history.h), which stoppers see. The points of
+ * the other watches are kept here, in the user's direction. One metric may stand in several
+ * watches. Pure. */
 #ifndef KD_WATCH_H
 #define KD_WATCH_H
 
@@ -30,7 +31,8 @@ void kd_series_put(struct kd_series *series, struct kd_report point); /* replace
 void kd_series_cut(struct kd_series *series, int64_t step);           /* forgets what is beyond */
 void kd_series_release(struct kd_series *series);
 
-/* The point that counts among the finite ones. NaN when none is finite, or the last one is NaN: diverged. */
+/* The point that counts among the finite ones. NaN when none is finite, or the last one is NaN:
+ * diverged. */
 double kd_points_pick(const struct kd_report *points, int n, enum kd_metric_pick pick);
 
 /* The newest finite one, NaN when there is none. */

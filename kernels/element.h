@@ -1,4 +1,5 @@
-/* element.h - the numbers that data files are made of, one at a time: the slow and plain way beside the op gather. */
+/* element.h - the numbers that data files are made of, one at a time: the slow and plain way beside
+ * the op gather. */
 #ifndef KD_KERNELS_ELEMENT_H
 #define KD_KERNELS_ELEMENT_H
 

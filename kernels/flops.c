@@ -31,7 +31,8 @@ static double attention(const struct kd_call *call)
     return 2 * attention_product(a->n, a->length, a->n_heads, a->size);
 }
 
-/* The gradients of queries, keys, values and weights; that the scores are made anew is not counted. */
+/* The gradients of queries, keys, values and weights; that the scores are made anew is not
+ * counted. */
 static double attention_backward(const struct kd_call *call)
 {
     const struct kd_op_attention_backward *a = &call->args.attention_backward;
@@ -111,8 +112,8 @@ static bool has_room(const struct kd_device *device, int64_t size)
     return size == SIZE_FIRST || 2 * bytes_of(size) <= free_bytes;
 }
 
-/* Larger and larger ones, until one keeps the device busy for a while: a core of a CPU as well as a GPU. The first of a size is not
- * counted, as libraries make their code for it. */
+/* Larger and larger ones, until one keeps the device busy for a while: a core of a CPU as well as a
+ * GPU. The first of a size is not counted, as libraries make their code for it. */
 double kd_device_peak_flops(const struct kd_device *device, struct kd_queue *queue)
 {
     int64_t size = 0, spent = 0, last = 0;

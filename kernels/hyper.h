@@ -1,7 +1,7 @@
 /* hyper.h - what may change from step to step without compiling anything anew.
  *
- * Both structs are plain and live in device memory while a plan runs (on a GPU a captured graph reads them there), so
- * the next trial of the same shape starts by writing them. */
+ * Both structs are plain and live in device memory while a plan runs (on a GPU a captured graph
+ * reads them there), so the next trial of the same shape starts by writing them. */
 #ifndef KD_KERNELS_HYPER_H
 #define KD_KERNELS_HYPER_H
 

@@ -1,5 +1,5 @@
-/* op_dense.h - arguments of the ops on matrices and flat vectors: products, activations, sums, dropout, fills. The rules of
- * all ops stand in ops.h. */
+/* op_dense.h - arguments of the ops on matrices and flat vectors: products, activations, sums,
+ * dropout, fills. The rules of all ops stand in ops.h. */
 #ifndef KD_KERNELS_OP_DENSE_H
 #define KD_KERNELS_OP_DENSE_H
 
@@ -16,9 +16,10 @@ enum kd_activation {
     KD_ACTIVATION_SILU, /* x / (1 + e^-x) (Elfwing, Uchibe, Doya: "Sigmoid-weighted linear units", 2017) */
 };
 
-/* c[m][n] = op(a)[m][k] op(b)[k][n] + beta c. c is floats whatever the queue stores where to_floats: the gradient of a weight.
- * Leading dimensions are those of a dense matrix as stored: a is [m][k], or [k][m] when transpose_a. beta is 0 or 1; with 0 the old
- * c is not read. k = 0 gives zeros (or leaves c). */
+/* c[m][n] = op(a)[m][k] op(b)[k][n] + beta c. c is floats whatever the queue stores where
+ * to_floats: the gradient of a weight. Leading dimensions are those of a dense matrix as stored: a
+ * is [m][k], or [k][m] when transpose_a. beta is 0 or 1; with 0 the old c is not read. k = 0 gives
+ * zeros (or leaves c). */
 struct kd_op_matmul {
     const void *a, *b;
     void *c;
@@ -28,8 +29,8 @@ struct kd_op_matmul {
     float beta;
 };
 
-/* y[rows][n_out] = f(x[rows][n_in] weight[n_out][n_in]^T + bias[n_out]). pre, where not NULL, gets what f was applied to
- * (which the backward of gelu and silu needs); bias may be NULL. */
+/* y[rows][n_out] = f(x[rows][n_in] weight[n_out][n_in]^T + bias[n_out]). pre, where not NULL, gets
+ * what f was applied to (which the backward of gelu and silu needs); bias may be NULL. */
 struct kd_op_linear {
     const void *x, *weight, *bias;
     void *y, *pre;
@@ -75,12 +76,13 @@ struct kd_op_add_row {
     int64_t rows, columns;
 };
 
-/* Each sample's `size` elements are dropped with probability t / 2^16, t = *rate 2^16 rounded down (0 <= rate < 1), and the
- * others scaled by 1 / (1 - t / 2^16). Element i of a sample is kept when its 16 bits are at least t: with b = i / 128 16 + i % 16
- * and h = i % 128 / 16, the lower (h even) or upper half of word h / 2 of
+/* Each sample's `size` elements are dropped with probability t / 2^16, t = *rate 2^16 rounded down
+ * (0 <= rate < 1), and the others scaled by 1 / (1 - t / 2^16). Element i of a sample is kept when
+ * its 16 bits are at least t: with b = i / 128 16 + i % 16 and h = i % 128 / 16, the lower (h even)
+ * or upper half of word h / 2 of
  *     kd_philox(kd_hash2(turn->seed, layer), samples[s], turn->step << 32 | b).
- * kept[] is 1 for a kept element, else 0, for the backward pass. Of a random word, 16 bits are enough, and so many elements share
- * a block because blocks are what dropout costs. */
+ * kept[] is 1 for a kept element, else 0, for the backward pass. Of a random word, 16 bits are
+ * enough, and so many elements share a block because blocks are what dropout costs. */
 struct kd_op_dropout {
     const void *x;
     void *y;       /* may be x */
@@ -114,8 +116,8 @@ struct kd_op_fill {
     float value;
 };
 
-/* Element i is bound (2 u - 1), u = the top 24 bits of word i % 4 of kd_philox(seed, stream, i / 4), over 2^24: the same
- * bits on every device. */
+/* Element i is bound (2 u - 1), u = the top 24 bits of word i % 4 of kd_philox(seed, stream, i /
+ * 4), over 2^24: the same bits on every device. */
 struct kd_op_init_uniform {
     float *x;
     int64_t n;

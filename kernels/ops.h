@@ -1,13 +1,16 @@
 /* ops.h - the arguments of every op, and the table of ops that a device fills.
  *
- * The rules of all ops: matrices are row-major and dense, `rows` counts samples (or samples times positions), any size
- * may be 0, pointers are device memory and borrowed, outputs are overwritten and never overlap inputs unless the op says
- * that it works in place; `beta` is 0 (the old output is not read) or 1 (it is added to). An op cannot fail: what it is given was
- * checked when the plan was compiled. Ops of one queue run in order; on a GPU they return before they are done, so nothing comes
- * back but through memory. What an op needs in passing (a copied patch, packed weights) is the device's own.
+ * The rules of all ops: matrices are row-major and dense, `rows` counts samples (or samples times
+ * positions), any size may be 0, pointers are device memory and borrowed, outputs are overwritten
+ * and never overlap inputs unless the op says that it works in place; `beta` is 0 (the old output
+ * is not read) or 1 (it is added to). An op cannot fail: what it is given was checked when the plan
+ * was compiled. Ops of one queue run in order; on a GPU they return before they are done, so
+ * nothing comes back but through memory. What an op needs in passing (a copied patch, packed
+ * weights) is the device's own.
  *
- * `void` is values: what flows between layers, its gradients, and the copy of the weights that products read, as the queue stores
- * them by its precision (precision.h). All else is what its type says. */
+ * `void` is values: what flows between layers, its gradients, and the copy of the weights that
+ * products read, as the queue stores them by its precision (precision.h). All else is what its type
+ * says. */
 #ifndef KD_KERNELS_OPS_H
 #define KD_KERNELS_OPS_H
 

@@ -9,7 +9,8 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/base/str.h"
 
-/* Where the library lies, most of it as seen from the program's folder: beside a build's bin/, and installed. */
+/* Where the library lies, most of it as seen from the program's folder: beside a build's bin/, and
+ * installed. */
 static const char *const places[] = {"../lib", KATYDID_PLUGIN_DIR};
 
 static int program_folder(char folder[PATH_MAX], struct kd_error *err)

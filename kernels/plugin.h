@@ -1,7 +1,8 @@
 /* plugin.h - how a device comes out of a library that is loaded at run time: libkatydid_cuda.so.
  *
- * The library exports one function, whose name has the version of all this in it, device.h and the ops' arguments included:
- * a program asks for the version that it was built with, so that an older library is "not found" and not a crash. */
+ * The library exports one function, whose name has the version of all this in it, device.h and the
+ * ops' arguments included: a program asks for the version that it was built with, so that an older
+ * library is "not found" and not a crash. */
 #ifndef KD_KERNELS_PLUGIN_H
 #define KD_KERNELS_PLUGIN_H
 
@@ -23,8 +24,8 @@ struct kd_plugin {
 
 typedef const struct kd_plugin *kd_plugin_fn(void);
 
-/* Loads the library, once, and keeps it: that which the environment names, else the one beside this program. NULL: it is not there,
- * or not of this version, or misses a library. */
+/* Loads the library, once, and keeps it: that which the environment names, else the one beside this
+ * program. NULL: it is not there, or not of this version, or misses a library. */
 const struct kd_plugin *kd_plugin_load(struct kd_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include "kernels/replay.h"
 
-/* The device may not do what was recorded, as it was for another precision: then all begins anew. */
+/* The device may not do what was recorded, as it was for another precision: then all begins
+ * anew. */
 static bool replayed(struct kd_replay *replay, const struct kd_device *device,
                      struct kd_queue *queue)
 {

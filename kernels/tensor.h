@@ -1,4 +1,5 @@
-/* tensor.h - the shape of one sample's values, or of a parameter tensor: up to four dimensions, row-major, fp32. */
+/* tensor.h - the shape of one sample's values, or of a parameter tensor: up to four dimensions,
+ * row-major, fp32. */
 #ifndef KD_KERNELS_TENSOR_H
 #define KD_KERNELS_TENSOR_H
 

@@ -9,14 +9,15 @@
  *     from trial 200 on           CMA-ES where most are such numbers, TPE where they are not: by then the process
  *                                 costs more time and learns less
  *
- * Each finds what the others miss and learns from it: the process is best on smooth objectives, TPE on rugged ones, CMA-ES
- * where parameters depend on each other. On tests/bench/search the turns are better than any of the three alone.
+ * Each finds what the others miss and learns from it: the process is best on smooth objectives, TPE
+ * on rugged ones, CMA-ES where parameters depend on each other. On tests/bench/search the turns are
+ * better than any of the three alone.
  *
- * A finite space that is no larger than the budget is enumerated: nothing is proposed twice, so every point is tried
- * once, the most promising first.
+ * A finite space that is no larger than the budget is enumerated: nothing is proposed twice, so
+ * every point is tried once, the most promising first.
  *
- * Whose turn it is depends on the trial's number alone, so a replay asks the same strategy; each of them sees the whole
- * history, whoever proposed its points. */
+ * Whose turn it is depends on the trial's number alone, so a replay asks the same strategy; each of
+ * them sees the whole history, whoever proposed its points. */
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"
@@ -28,7 +29,8 @@ extern const struct kd_strategy kd_strategy_tpe, kd_strategy_bayesianoptimizatio
 
 enum { BEGINNING = 10, MANY_TRIALS = 200 };
 
-/* Who proposes, trial after trial. The beginning, where CMA-ES has nothing to start from, is the others'. */
+/* Who proposes, trial after trial. The beginning, where CMA-ES has nothing to start from, is the
+ * others'. */
 enum member { TPE, GP, CMAES };
 
 struct turns {

@@ -7,7 +7,8 @@
  *                         near each other, whatever their distance
  *     categorical         the index; no coordinate
  *
- * Where widening would reach zero or less under a logarithm, the lowest cell begins at half the smallest value. */
+ * Where widening would reach zero or less under a logarithm, the lowest cell begins at half the
+ * smallest value. */
 #ifndef KD_SEARCH_AXIS_H
 #define KD_SEARCH_AXIS_H
 
@@ -35,14 +36,16 @@ void kd_axis_init(struct kd_axis *axis, const struct kd_param *param);
 /* A fresh array of one axis per parameter; the caller frees. */
 struct kd_axis *kd_axes_new(const struct kd_space *space);
 
-/* Value to coordinate and back; back rounds to the nearest cell and clips. Categorical: both are the index. */
+/* Value to coordinate and back; back rounds to the nearest cell and clips. Categorical: both are
+ * the index. */
 double kd_axis_coordinate(const struct kd_axis *axis, double value);
 double kd_axis_value(const struct kd_axis *axis, double coordinate);
 
 /* The cell of an allowed value, in the coordinate; needs has_cells. */
 void kd_axis_cell(const struct kd_axis *axis, double value, double *from, double *to);
 
-/* The value at share u, 0 <= u < 1, of the parameter's distribution; categorical: of the choices in their order. */
+/* The value at share u, 0 <= u < 1, of the parameter's distribution; categorical: of the choices in
+ * their order. */
 double kd_axis_quantile(const struct kd_axis *axis, double u);
 
 /* A value drawn from the parameter's distribution. Takes one or more numbers from rng. */

@@ -1,9 +1,10 @@
-/* bayesianoptimization.c - Gaussian-process optimisation (Jones et al., J. Global Optimization 13, 1998): the point
- * with the largest expected improvement under what the finished trials, and those that run, let expect.
+/* bayesianoptimization.c - Gaussian-process optimisation (Jones et al., J. Global Optimization 13,
+ * 1998): the point with the largest expected improvement under what the finished trials, and those
+ * that run, let expect.
  *
- * The first points are Sobol's. Then: the history as Gaussian processes (gp_surrogate.h), candidates all over
- * and around the best (gp_candidates.h), the most hopeful of them improved (gp_climb.h), and the best that was not
- * proposed before. */
+ * The first points are Sobol's. Then: the history as Gaussian processes (gp_surrogate.h),
+ * candidates all over and around the best (gp_candidates.h), the most hopeful of them improved
+ * (gp_climb.h), and the best that was not proposed before. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +155,8 @@ static bool take_climbed(const struct gp *self, const struct kd_history *history
     return found;
 }
 
-/* The most hopeful candidate that is new; of those that are not beside a running trial while there are such. */
+/* The most hopeful candidate that is new; of those that are not beside a running trial while there
+ * are such. */
 static bool take_candidate(const struct gp *self, const struct kd_history *history, bool in_crowd,
                            double *point)
 {

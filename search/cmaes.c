@@ -1,8 +1,10 @@
-/* cmaes.c - covariance matrix adaptation, a function of the finished trials in the order in which they finished.
+/* cmaes.c - covariance matrix adaptation, a function of the finished trials in the order in which
+ * they finished.
  *
- * Every lambda finished trials make a generation, whoever proposed them and from which state: what many workers bring
- * in late, or a user enqueued, is injected. A point is drawn from the state after the last full generation by its
- * trial's number. So eight workers or one, a state is replayed from the history alone. */
+ * Every lambda finished trials make a generation, whoever proposed them and from which state: what
+ * many workers bring in late, or a user enqueued, is injected. A point is drawn from the state
+ * after the last full generation by its trial's number. So eight workers or one, a state is
+ * replayed from the history alone. */
 #include "search/cmaes.h"
 
 #include <math.h>
@@ -155,7 +157,8 @@ static void begin(struct cmaes *self, const struct kd_history *history, int n_ea
     self->n_collected = 0;
 }
 
-/* The earlier trials are those that finished before any of the model's own. Until then they can become more. */
+/* The earlier trials are those that finished before any of the model's own. Until then they can
+ * become more. */
 static void sync_earlier(struct cmaes *self, const struct kd_history *history)
 {
     int n = 0, first = first_own(self, history);

@@ -1,8 +1,9 @@
 /* conditions.c - which parameters of a point are active, and how many different points that leaves.
  *
- * Conditions make a forest: a parameter hangs below its parent. The points of a finite space are counted and numbered
- * over that forest: a subtree has, summed over the values of its root, the product of the subtrees that the value
- * activates. Values that no condition names activate nothing, so they are counted without being visited. */
+ * Conditions make a forest: a parameter hangs below its parent. The points of a finite space are
+ * counted and numbered over that forest: a subtree has, summed over the values of its root, the
+ * product of the subtrees that the value activates. Values that no condition names activate
+ * nothing, so they are counted without being visited. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -137,7 +138,8 @@ static double branch_size(struct forest *forest, int root, double value)
     return size;
 }
 
-/* The values of a root that some condition names: distinct, in the order of the root's values. Owned by the caller. */
+/* The values of a root that some condition names: distinct, in the order of the root's values.
+ * Owned by the caller. */
 static double *named_values(const struct kd_space *space, int root, int *n)
 {
     size_t most = 0;
@@ -222,7 +224,8 @@ static void place_subtree(struct forest *forest, int root, uint64_t at, double *
     place_below(forest, root, rest, values);
 }
 
-/* Mixed radix over the subtrees that are active below the root (-1: the parameters without a condition). */
+/* Mixed radix over the subtrees that are active below the root (-1: the parameters without a
+ * condition). */
 static void place_below(struct forest *forest, int root, uint64_t at, double *values)
 {
     const struct kd_space *space = forest->space;

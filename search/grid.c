@@ -1,8 +1,10 @@
-/* grid.c - every point of a finite space once: the trial's number, written in the mixed radix of the parameters'
- * counts, is the point. The product itself is never made, so 10^12 points cost nothing.
+/* grid.c - every point of a finite space once: the trial's number, written in the mixed radix of
+ * the parameters' counts, is the point. The product itself is never made, so 10^12 points cost
+ * nothing.
  *
- * In order the last parameter turns fastest. With `random_state` the positions are visited as (offset + stride * k)
- * mod size, the stride coprime to the size: a permutation that spreads early trials over the whole space. */
+ * In order the last parameter turns fastest. With `random_state` the positions are visited as
+ * (offset + stride * k) mod size, the stride coprime to the size: a permutation that spreads early
+ * trials over the whole space. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -59,7 +61,8 @@ static void point_at(const struct grid *self, uint64_t k, double *point)
     kd_space_nth(self->space, at, point);
 }
 
-/* From the trial's own position on, the first point nobody had: points that a user enqueued shift the rest. */
+/* From the trial's own position on, the first point nobody had: points that a user enqueued shift
+ * the rest. */
 static int ask_one(void *self_, const struct kd_history *history, double *point)
 {
     const struct grid *self = self_;

@@ -11,7 +11,8 @@
 
 enum { GRID = 50 };
 
-/* The completed own trials that have an objective; which of them belong to the region, and which to the top. */
+/* The completed own trials that have an objective; which of them belong to the region, and which to
+ * the top. */
 struct trials {
     const struct kd_history *history;
     int n, m, n_region, n_top;
@@ -140,7 +141,8 @@ static int grid_at(const struct grid *grid, double value)
     return !(at > 0) ? 0 : at < grid->n - 1 ? (int)at : grid->n - 1;
 }
 
-/* How many trials of a kind are at each point of the grid; returns how many in all, inactive ones aside. */
+/* How many trials of a kind are at each point of the grid; returns how many in all, inactive ones
+ * aside. */
 static int count_on_grid(const struct trials *trials, const struct grid *grid, int param,
                          const bool *of_kind, double *counted)
 {
@@ -157,8 +159,8 @@ static int count_on_grid(const struct trials *trials, const struct grid *grid, i
     return n;
 }
 
-/* Scott's rule with weights (Scott 1992): 1.059 min(interquartile range / 1.34, deviation) W^-0.2, at least 0.5 / 1.64 so
- * that 90% of a kernel may lie in its own cell. */
+/* Scott's rule with weights (Scott 1992): 1.059 min(interquartile range / 1.34, deviation) W^-0.2,
+ * at least 0.5 / 1.64 so that 90% of a kernel may lie in its own cell. */
 static double bandwidth(const double *counted, int n)
 {
     double weight = 0, sum = 0, squares = 0, below = 0, first = -1, third = -1, last = 0;
@@ -202,7 +204,8 @@ static void estimate_numbers(const double *counted, int n, double total, double 
     }
 }
 
-/* The same for choices: a kernel has 1 more at its own choice than at the others, which have a share of the prior. */
+/* The same for choices: a kernel has 1 more at its own choice than at the others, which have a
+ * share of the prior. */
 static void estimate_choices(const double *counted, int n, double total, double *density)
 {
     int n_kernels = 1;

@@ -1,11 +1,14 @@
-/* nsga2.c - NSGA-II (Deb, Pratap, Agarwal, Meyarivan, IEEE TEC 2002) in its steady form: a child for every finished trial.
+/* nsga2.c - NSGA-II (Deb, Pratap, Agarwal, Meyarivan, IEEE TEC 2002) in its steady form: a child
+ * for every finished trial.
  *
- * The population are the survivors of all finished trials in the order in which they finished: each one enters, and
- * when there are more than population_size, the most crowded one of the last front leaves. So what a trial taught is
- * used at the next ask, not at the next generation, and the population follows from the history alone. Two parents win a
- * tournament by (front, crowding); variation.h makes the child. Until the population is full, points are a Sobol design.
+ * The population are the survivors of all finished trials in the order in which they finished: each
+ * one enters, and when there are more than population_size, the most crowded one of the last front
+ * leaves. So what a trial taught is used at the next ask, not at the next generation, and the
+ * population follows from the history alone. Two parents win a tournament by (front, crowding);
+ * variation.h makes the child. Until the population is full, points are a Sobol design.
  *
- * Running trials play no part: the points that are asked for at the same time differ by their random numbers. */
+ * Running trials play no part: the points that are asked for at the same time differ by their
+ * random numbers. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +33,8 @@ struct nsga2 {
     struct kd_sobol design;
     uint64_t seed;
     int size, m;
-    /* The population, one more than its size: trial numbers, what they cost, and how they compare. */
+    /* The population, one more than its size: trial numbers, what they cost, and how they
+     * compare. */
     int n, *numbers, *ranks, *front;
     double *rows, *violations, *crowding, *distances;
     int n_read, read_capacity;

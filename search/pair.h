@@ -1,7 +1,9 @@
-/* pair.h - names that stand for a strategy with a stopper: what other systems call one algorithm ("hyperband" is random
- * with the hyperband stopper, "bohb" is tpe with it). Listed in strategies.def.
+/* pair.h - names that stand for a strategy with a stopper: what other systems call one algorithm
+ * ("hyperband" is random with the hyperband stopper, "bohb" is tpe with it). Listed in
+ * strategies.def.
  *
- * The settings of such a name are those of both: each goes to whichever declares it, random_state to both. */
+ * The settings of such a name are those of both: each goes to whichever declares it, random_state
+ * to both. */
 #ifndef KD_SEARCH_PAIR_H
 #define KD_SEARCH_PAIR_H
 

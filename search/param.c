@@ -33,7 +33,8 @@ double kd_param_count(const struct kd_param *param)
     return param->step > 0 ? last_step(param) + 1 : INFINITY;
 }
 
-/* 10^p when x * 10^p is a whole number small enough to be exact, the smallest such p up to 12; else 0. */
+/* 10^p when x * 10^p is a whole number small enough to be exact, the smallest such p up to 12; else
+ * 0. */
 static double decimal_scale(double x, double y)
 {
     double scale = 1;
@@ -48,7 +49,8 @@ static double decimal_scale(double x, double y)
     return 0;
 }
 
-/* As a decimal when min and step are short ones, so that 0 + 3 * 0.1 is the double that "0.3" reads as. */
+/* As a decimal when min and step are short ones, so that 0 + 3 * 0.1 is the double that "0.3" reads
+ * as. */
 static double grid_value(const struct kd_param *param, double k)
 {
     double scale = decimal_scale(param->min, param->step), value;

@@ -38,7 +38,8 @@ static int by_row(const void *a_, const void *b_)
     return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
 }
 
-/* Some rows in lexicographic order, so that none is dominated by a later one; equal ones stand together. */
+/* Some rows in lexicographic order, so that none is dominated by a later one; equal ones stand
+ * together. */
 static struct placed *sort_rows(const double *rows, int m, const int *members, int n)
 {
     struct placed *sorted = KD_NEW_ARRAY(struct placed, (size_t)n + 1);
@@ -63,14 +64,16 @@ static bool equals_last(const struct placed *sorted, int i)
     return i > 0 && compare_rows(sorted[i].row, sorted[i - 1].row, sorted[i].m) == 0;
 }
 
-/* Fronts under construction: the last row of each, and for each row the one before it in its front. */
+/* Fronts under construction: the last row of each, and for each row the one before it in its
+ * front. */
 struct fronts {
     const struct placed *sorted;
     int n;
     int *last, *before;
 };
 
-/* Has the front a row that dominates row i of the sorted ones? With two objectives its last one is the lowest. */
+/* Has the front a row that dominates row i of the sorted ones? With two objectives its last one is
+ * the lowest. */
 static bool front_dominates(const struct fronts *fronts, int front, int i)
 {
     int m = fronts->sorted[i].m;
@@ -118,7 +121,8 @@ static int rank_rows(const double *rows, int m, const int *members, int n, int *
     return fronts.n;
 }
 
-/* Some of a front, the one that dominated last at the top: it is likely to dominate the next row, too. */
+/* Some of a front, the one that dominated last at the top: it is likely to dominate the next row,
+ * too. */
 struct pile {
     const double **rows;
     int n, m;

@@ -23,7 +23,8 @@ void kd_pareto_reference(const struct kd_costs *costs, double *reference)
     }
 }
 
-/* The rows without repeats, the first of each kind, in lexicographic order; after them the repeats by index. */
+/* The rows without repeats, the first of each kind, in lexicographic order; after them the repeats
+ * by index. */
 static int *unique_first(const struct kd_costs *costs, int *n_unique)
 {
     int *order = KD_NEW_ARRAY(int, (size_t)costs->n + 1), n = 0, m = costs->m;
@@ -48,7 +49,8 @@ static int *unique_first(const struct kd_costs *costs, int *n_unique)
     return order;
 }
 
-/* What the greedy choice has in hand: candidates in lexicographic order, and the rows chosen so far. */
+/* What the greedy choice has in hand: candidates in lexicographic order, and the rows chosen so
+ * far. */
 struct greedy {
     int n, m, n_chosen;
     const double **rows;     /* of the candidates */
@@ -62,7 +64,8 @@ struct greedy {
     double (*corners)[2]; /* two objectives: the upper corner of what a candidate would add */
 };
 
-/* The first of the largest gains; one that is not a number (an infinity less an infinity) loses to any. */
+/* The first of the largest gains; one that is not a number (an infinity less an infinity) loses to
+ * any. */
 static int best_gain(const struct greedy *greedy)
 {
     int best = -1;
@@ -112,8 +115,9 @@ static int next_of_many(struct greedy *greedy)
     return best;
 }
 
-/* With two objectives a gain is one rectangle, whose upper corner a choice moves: the candidates before it, which are
- * better in the first objective, now end there in the first, and those after it in the second. */
+/* With two objectives a gain is one rectangle, whose upper corner a choice moves: the candidates
+ * before it, which are better in the first objective, now end there in the first, and those after
+ * it in the second. */
 static void cut_corners(struct greedy *greedy, int chosen)
 {
     const double *row = greedy->rows[chosen];
@@ -125,7 +129,8 @@ static void cut_corners(struct greedy *greedy, int chosen)
     }
 }
 
-/* What the newest row shares with a candidate is no gain, whatever else was chosen: a bound that costs little. */
+/* What the newest row shares with a candidate is no gain, whatever else was chosen: a bound that
+ * costs little. */
 static void bound_gains(struct greedy *greedy, const double *newest)
 {
     for (int i = 0; i < greedy->n; i++) {

@@ -1,4 +1,5 @@
-/* random.c - independent draws from the parameters' distributions; a point depends on nothing but (seed, number). */
+/* random.c - independent draws from the parameters' distributions; a point depends on nothing but
+ * (seed, number). */
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"

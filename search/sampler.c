@@ -83,8 +83,8 @@ static bool draw_unseen(const struct kd_sampler *sampler, const struct kd_histor
     return false;
 }
 
-/* Nearly everything was tried: walk from a random position. Among n + 1 positions one is new when n points were
- * seen, so the walk is no longer than the history. */
+/* Nearly everything was tried: walk from a random position. Among n + 1 positions one is new when n
+ * points were seen, so the walk is no longer than the history. */
 static bool walk_to_unseen(const struct kd_sampler *sampler, const struct kd_history *history,
                            struct kd_rng *rng, double *point)
 {
@@ -129,7 +129,8 @@ static bool ask_one(struct kd_sampler *sampler, const struct kd_history *history
 {
     if (take_enqueued(sampler, history, point))
         return true;
-    /* As many points as the space has were seen; whether they are all of its own, the walk finds out. */
+    /* As many points as the space has were seen; whether they are all of its own, the walk finds
+     * out. */
     if (history->n_distinct >= sampler->size)
         return replace_seen(sampler, history, point);
     if (sampler->strategy->ask(sampler->self, history, 1, point) < 1)

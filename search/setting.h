@@ -1,11 +1,13 @@
-/* setting.h - the settings of a strategy or stopper: declared as a table, read from Katib's (name, value) texts.
+/* setting.h - the settings of a strategy or stopper: declared as a table, read from Katib's (name,
+ * value) texts.
  *
  *     static const struct kd_setting settings[] = {
  *         {"n_startup_trials", KD_SETTING_INT, "10", 0, 1e6, NULL, "random trials before the model is used"},
  *         {0},
  *     };
  *
- * After kd_settings_set for each pair the user gave, a value is looked up by name: kd_settings_number(&s, "..."). */
+ * After kd_settings_set for each pair the user gave, a value is looked up by name:
+ * kd_settings_number(&s, "..."). */
 #ifndef KD_SEARCH_SETTING_H
 #define KD_SEARCH_SETTING_H
 
@@ -40,8 +42,9 @@ struct kd_settings {
 void kd_settings_init(struct kd_settings *settings, const struct kd_setting *declared);
 void kd_settings_release(struct kd_settings *settings);
 
-/* Case does not matter in a name: Katib writes n_EI_candidates for one TPE and n_ei_candidates for the other.
- * -1 with a text that lists what is accepted: unknown name (with a did-you-mean), wrong kind, out of bounds. */
+/* Case does not matter in a name: Katib writes n_EI_candidates for one TPE and n_ei_candidates for
+ * the other. -1 with a text that lists what is accepted: unknown name (with a did-you-mean), wrong
+ * kind, out of bounds. */
 int kd_settings_set(struct kd_settings *settings, const char *name, const char *value,
                     struct kd_error *err);
 

@@ -1,5 +1,6 @@
-/* sobol.c - quasi-random points: the trial's own number is the index in Sobol's sequence (sobol_points.h), and each
- * coordinate is a quantile of its parameter's distribution. A point depends on nothing but (seed, number). */
+/* sobol.c - quasi-random points: the trial's own number is the index in Sobol's sequence
+ * (sobol_points.h), and each coordinate is a quantile of its parameter's distribution. A point
+ * depends on nothing but (seed, number). */
 #include <stdlib.h>
 
 #include "coordinator/base/mem.h"

@@ -1,16 +1,18 @@
-/* stopper.h - history to go on or stop (Katib's "early stopping"), and to what a free slot does next; one stopper is
- * one file and one line in stoppers.def.
+/* stopper.h - history to go on or stop (Katib's "early stopping"), and to what a free slot does
+ * next; one stopper is one file and one line in stoppers.def.
  *
- * Like a strategy, a stopper is a function of (task, settings, seed, ordered history): no clock, no static state, no
- * running random numbers. It may cache what follows from the history (history->touched says what changed), so that
- * a judgement costs microseconds whatever the number of trials; one that is made anew, for the same history, decides the
- * same.
+ * Like a strategy, a stopper is a function of (task, settings, seed, ordered history): no clock, no
+ * static state, no running random numbers. It may cache what follows from the history
+ * (history->touched says what changed), so that a judgement costs microseconds whatever the number
+ * of trials; one that is made anew, for the same history, decides the same.
  *
- * The history has no trials of an earlier experiment (n_prior is 0): they have no reports to compare with.
+ * The history has no trials of an earlier experiment (n_prior is 0): they have no reports to
+ * compare with.
  *
- * Words: a rung is a step at which trials are compared. A trial is trained `until` its rung, where it is judged GO (no
- * rung here, or it is above the bar), STOP (it is over: EarlyStopped) or PAUSE (it keeps its checkpoint and gives up its
- * slot; `next` may promote it later). A bracket is one ladder of rungs. */
+ * Words: a rung is a step at which trials are compared. A trial is trained `until` its rung, where
+ * it is judged GO (no rung here, or it is above the bar), STOP (it is over: EarlyStopped) or PAUSE
+ * (it keeps its checkpoint and gives up its slot; `next` may promote it later). A bracket is one
+ * ladder of rungs. */
 #ifndef KD_SEARCH_STOPPER_H
 #define KD_SEARCH_STOPPER_H
 
@@ -54,9 +56,9 @@ struct kd_stopper {
     /* The trial `number`, running, has just reported; the report is in the history already. */
     enum kd_verdict (*judge)(void *self, const struct kd_history *, int number,
                              const struct kd_report *);
-    /* A slot is free. The next new trial has number history->n. point: room for n_params values; NULL when no new trial
-     * may start any more (their number is used up, the space is exhausted): then never NEW. A next of NULL is
-     * kd_next_plain. */
+    /* A slot is free. The next new trial has number history->n. point: room for n_params values;
+     * NULL when no new trial may start any more (their number is used up, the space is exhausted):
+     * then never NEW. A next of NULL is kd_next_plain. */
     struct kd_next (*next)(void *self, const struct kd_history *, double *point);
     /* May differ for settings (asha: stopping or promotion); NULL: `can` as it stands. */
     unsigned (*can_with)(const struct kd_settings *);
@@ -71,7 +73,8 @@ const struct kd_stopper *kd_stopper_find(const char *name);
 /* As kd_strategy_planned. */
 const char *kd_stopper_planned(const char *name);
 
-/* What stoppers share. Trials that pause where they were sent: PAUSE at `until`, STOP there when the report is not finite. */
+/* What stoppers share. Trials that pause where they were sent: PAUSE at `until`, STOP there when
+ * the report is not finite. */
 enum kd_verdict kd_judge_until(const struct kd_history *, int number, const struct kd_report *);
 
 /* Without rungs: a new trial to the end; when none may start, WAIT while one runs, then END. */
@@ -85,15 +88,15 @@ int kd_stopper_fits(const struct kd_stopper *, const struct kd_task *, struct kd
 /* A stopper at work: what the study, `katydid suggest` and tests use. */
 struct kd_scheduler;
 
-/* stopper NULL: every judgement is GO, every next a new trial to the end. `random_state` as in kd_sampler_new. NULL and
- * err when the stopper does not fit. */
+/* stopper NULL: every judgement is GO, every next a new trial to the end. `random_state` as in
+ * kd_sampler_new. NULL and err when the stopper does not fit. */
 struct kd_scheduler *kd_scheduler_new(const struct kd_stopper *, const struct kd_task *,
                                       const struct kd_settings *, uint64_t seed, struct kd_error *);
 enum kd_verdict kd_scheduler_judge(struct kd_scheduler *, const struct kd_history *, int number,
                                    const struct kd_report *);
 
-/* A slot is free; point as in `next`, NULL when no new trial may start. Trials that still stand paused at END are over:
- * nobody will resume them. */
+/* A slot is free; point as in `next`, NULL when no new trial may start. Trials that still stand
+ * paused at END are over: nobody will resume them. */
 struct kd_next kd_scheduler_next(struct kd_scheduler *, const struct kd_history *, double *point);
 void kd_scheduler_free(struct kd_scheduler *);
 

@@ -1,4 +1,5 @@
-/* task.h - what a search is asked to solve: the parameters, and how many numbers a trial is judged by. */
+/* task.h - what a search is asked to solve: the parameters, and how many numbers a trial is judged
+ * by. */
 #ifndef KD_SEARCH_TASK_H
 #define KD_SEARCH_TASK_H
 

@@ -1,10 +1,12 @@
-/* tpe.c - the tree-structured Parzen estimator (Bergstra et al., NIPS 2011), by the rules of Optuna 5's default.
+/* tpe.c - the tree-structured Parzen estimator (Bergstra et al., NIPS 2011), by the rules of Optuna
+ * 5's default.
  *
- * The finished trials are split into the few best and the rest (split.h); an estimator (parzen.h) is fitted to each;
- * candidates are drawn from the good one and made from good trials (moves.h), and the one with the largest ratio good /
- * rest is proposed. Multivariate: one candidate is a whole point, so that what belongs together stays together.
- * Otherwise each parameter is chosen by itself, from those trials in which it is active. Candidates that were proposed
- * before yield to those that were not.
+ * The finished trials are split into the few best and the rest (split.h); an estimator (parzen.h)
+ * is fitted to each; candidates are drawn from the good one and made from good trials (moves.h),
+ * and the one with the largest ratio good / rest is proposed. Multivariate: one candidate is a
+ * whole point, so that what belongs together stays together. Otherwise each parameter is chosen by
+ * itself, from those trials in which it is active. Candidates that were proposed before yield to
+ * those that were not.
  *
  * Running trials count as bad, or all four GPUs get the same point. */
 #include <math.h>
@@ -43,8 +45,8 @@ struct tpe {
     int capacity;                     /* of weights and active */
 };
 
-/* With several objectives the good trials lie along a front, not around a point: more of them, each parameter by itself,
- * as in Optuna. */
+/* With several objectives the good trials lie along a front, not around a point: more of them, each
+ * parameter by itself, as in Optuna. */
 static void suit_several_objectives(struct tpe *self, const struct kd_settings *settings)
 {
     if (!kd_settings_given(settings, "multivariate"))
@@ -155,7 +157,8 @@ static void reserve(struct tpe *self, int n)
     self->active = kd_realloc_array(self->active, capacity, sizeof *self->active);
 }
 
-/* The better a trial the more it weighs, from half to one and a half; all alike where none is better. */
+/* The better a trial the more it weighs, from half to one and a half; all alike where none is
+ * better. */
 static double weight_below(const struct tpe *self, const struct kd_history *history, int i)
 {
     int n = self->split.n_below;
@@ -233,7 +236,8 @@ static void score(struct tpe *self, const struct part *part, int n)
     kd_parzen_log_density(part->rest, self->candidates, n, self->rest);
 }
 
-/* The i-th of n candidates: 3 of 8 from the density, the rest moves, half of these from the best trial. */
+/* The i-th of n candidates: 3 of 8 from the density, the rest moves, half of these from the best
+ * trial. */
 static void draw_candidate(const struct tpe *self, const struct kd_history *history, int i,
                            struct kd_rng *rng, double *candidate)
 {
@@ -274,8 +278,9 @@ static void draw_candidates(struct tpe *self, const struct kd_history *history,
     }
 }
 
-/* Chooses the parameters on which others depend by the densities of the unconditional ones alone. Otherwise a branch
- * with one good trial would win by how exactly that one is known, and the others would never be tried. */
+/* Chooses the parameters on which others depend by the densities of the unconditional ones alone.
+ * Otherwise a branch with one good trial would win by how exactly that one is known, and the others
+ * would never be tried. */
 static void choose_branch(struct tpe *self, const struct kd_history *history, int n,
                           struct kd_rng *rng, double *chosen)
 {

@@ -9,7 +9,8 @@ static double power(double x, double exponent)
     return x > 0 ? kd_exp(exponent * kd_ln(x)) : 0;
 }
 
-/* How far a child spreads, in halves of the parents' distance, when there is room for `room` distances beside them. */
+/* How far a child spreads, in halves of the parents' distance, when there is room for `room`
+ * distances beside them. */
 static double spread(double u, double room, double eta)
 {
     double alpha = 2 - power(1 + 2 * room, -(eta + 1));

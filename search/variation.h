@@ -1,9 +1,10 @@
 /* variation.h - children of two points: how evolution mixes and changes the values of parameters.
  *
- * A number is varied in its axis' coordinate (axis.h): simulated binary crossover (Deb, Agrawal, Complex Systems 1995) and
- * polynomial mutation (Deb, Goyal 1996), both in the form that keeps the bounds. The larger eta, the nearer a child
- * is to its parent. A choice is taken over, or drawn anew. What is inactive in one parent (NaN) comes from the other, and
- * what is inactive in both is drawn from its distribution, so that a child is whole whatever becomes active. */
+ * A number is varied in its axis' coordinate (axis.h): simulated binary crossover (Deb, Agrawal,
+ * Complex Systems 1995) and polynomial mutation (Deb, Goyal 1996), both in the form that keeps the
+ * bounds. The larger eta, the nearer a child is to its parent. A choice is taken over, or drawn
+ * anew. What is inactive in one parent (NaN) comes from the other, and what is inactive in both is
+ * drawn from its distribution, so that a child is whole whatever becomes active. */
 #ifndef KD_SEARCH_VARIATION_H
 #define KD_SEARCH_VARIATION_H
 

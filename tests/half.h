@@ -1,5 +1,5 @@
-/* half.h - the two 16-bit floating-point formats as bits, for tests: conversions that round to the nearest, and half way to the
- * even one (IEEE 754-2019, 4.3.1), as the GPU's do.
+/* half.h - the two 16-bit floating-point formats as bits, for tests: conversions that round to the
+ * nearest, and half way to the even one (IEEE 754-2019, 4.3.1), as the GPU's do.
  *
  *   fp16   sign, 5 bits of exponent, 10 of the fraction (IEEE 754's binary16)
  *   bf16   the upper half of a float's bits */
@@ -37,7 +37,8 @@ static inline float kd_float_of_bf16(uint16_t bits)
     return kd_float_of_bits((uint32_t)bits << 16);
 }
 
-/* nearbyintf rounds half way to the even one. Below 2^-14 the step is 2^-24; above, 2^-10 of the power of two. */
+/* nearbyintf rounds half way to the even one. Below 2^-14 the step is 2^-24; above, 2^-10 of the
+ * power of two. */
 static inline uint16_t kd_fp16_of_float(float x)
 {
     uint16_t sign = (uint16_t)(kd_bits_of_float(x) >> 16 & 0x8000);

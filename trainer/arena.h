@@ -5,7 +5,8 @@
  *     average.layers.3.weight          the moving average of it, where the trial keeps one
  *     layers.4.running_mean            a running statistic, under its own name
  *
- * The tensors of an arena lie in it one after the other, so in a file that has them in this order an arena is one stretch. */
+ * The tensors of an arena lie in it one after the other, so in a file that has them in this order
+ * an arena is one stretch. */
 #ifndef KD_TRAINER_ARENA_H
 #define KD_TRAINER_ARENA_H
 
@@ -39,8 +40,9 @@ int kd_arena_n_tensors(const struct kd_arena *arena, const struct kd_plan *plan)
 struct kd_named_tensor kd_arena_tensor_at(const struct kd_arena *arena, const struct kd_plan *plan,
                                           int i, int64_t *offset);
 
-/* Values [begin, end) of the arena, which this rank holds, as host memory: where they are, or copied to `stage`, which has room for
- * them (NULL where the host may use the arena: kd_arena_in_place). */
+/* Values [begin, end) of the arena, which this rank holds, as host memory: where they are, or
+ * copied to `stage`, which has room for them (NULL where the host may use the arena:
+ * kd_arena_in_place). */
 const float *kd_arena_view(const struct kd_arena *arena, int64_t begin, int64_t end, float *stage);
 float *kd_arena_in_place(const struct kd_arena *arena, int64_t at); /* value `at`, or NULL */
 

@@ -1,4 +1,5 @@
-/* block_file.c - reading the file of a training, filling its placeholders, and saying where it is wrong. */
+/* block_file.c - reading the file of a training, filling its placeholders, and saying where it is
+ * wrong. */
 #include "trainer/block_file.h"
 
 #include <stdio.h>
@@ -249,7 +250,8 @@ json_t *kd_block_file_read(struct kd_block_file *file)
     return NULL;
 }
 
-/* NULL, or where else in the block a field is that a setting wanted at its top; the caller frees. */
+/* NULL, or where else in the block a field is that a setting wanted at its top; the caller
+ * frees. */
 static char *hint_for(const struct kd_block_file *file, const struct kd_problem *problem,
                       struct kd_mark mark)
 {

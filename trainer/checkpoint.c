@@ -134,7 +134,8 @@ static bool is_in(const struct kd_arena *arena, const struct kd_plan *plan, cons
     return false;
 }
 
-/* And no weights or statistics beyond them: the model would be a smaller one that happens to have the same beginning. */
+/* And no weights or statistics beyond them: the model would be a smaller one that happens to have
+ * the same beginning. */
 static int check_no_more(const struct kd_safetensors *file, const struct kd_arena *arenas, int n,
                          const struct kd_plan *plan, struct kd_error *err)
 {

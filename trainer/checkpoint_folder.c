@@ -56,8 +56,8 @@ static bool is_kept(const struct kd_kept *kept, size_t n, int64_t step)
     return false;
 }
 
-/* Also those of a line that was left, which would count as newest for ever: steps can go down where a checkpoint of another
- * batch size, or the one before a damaged one, was gone on from. */
+/* Also those of a line that was left, which would count as newest for ever: steps can go down where
+ * a checkpoint of another batch size, or the one before a damaged one, was gone on from. */
 void kd_checkpoint_drop_others(const char *folder, const struct kd_kept *kept, size_t n)
 {
     struct dirent **names;

@@ -1,4 +1,5 @@
-/* checkpoint_folder.h - the files of a folder of checkpoints: their names, which are there, which go. What is in them is checkpoint.h's.
+/* checkpoint_folder.h - the files of a folder of checkpoints: their names, which are there, which
+ * go. What is in them is checkpoint.h's.
  *
  * One process uses a folder: rank 0, but for kd_checkpoint_path. */
 #ifndef KD_TRAINER_CHECKPOINT_FOLDER_H
@@ -11,7 +12,8 @@
 
 char *kd_checkpoint_path(const char *folder, int64_t step); /* the caller frees */
 
-/* The names of all checkpoints, the oldest first, as scandir gives them: how many, or -1 and errno. Either way the caller frees. */
+/* The names of all checkpoints, the oldest first, as scandir gives them: how many, or -1 and errno.
+ * Either way the caller frees. */
 int kd_checkpoint_list(const char *folder, struct dirent ***names);
 void kd_checkpoint_free_list(struct dirent **names, int n);
 

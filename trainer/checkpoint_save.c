@@ -1,4 +1,5 @@
-/* checkpoint_save.c - a checkpoint is written: rank 0 makes the file, all ranks fill it, rank 0 commits. */
+/* checkpoint_save.c - a checkpoint is written: rank 0 makes the file, all ranks fill it, rank 0
+ * commits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -16,7 +17,8 @@
 /* Floats that go from a rank to rank 0, or from a device to the host, at once. */
 enum { STAGE = 1 << 18 };
 
-/* An XXH64, as numbers that can be summed over the ranks: all are 0 where a rank does not know it. */
+/* An XXH64, as numbers that can be summed over the ranks: all are 0 where a rank does not know
+ * it. */
 struct sum {
     double known, high, low; /* the upper and the lower 32 bits */
 };
@@ -119,8 +121,8 @@ static int begin(struct saving *saving, const struct kd_plan *plan,
 
 /* ---- the values */
 
-/* Bytes [from, from + n) of the data, which lie in one chunk; its checksum is made while they are in the cache, if they are all
- * of it. */
+/* Bytes [from, from + n) of the data, which lie in one chunk; its checksum is made while they are
+ * in the cache, if they are all of it. */
 static int write_piece(struct saving *saving, const char *bytes, int64_t from, int64_t n,
                        struct kd_error *err)
 {
@@ -135,8 +137,8 @@ static int write_piece(struct saving *saving, const char *bytes, int64_t from, i
     return 0;
 }
 
-/* Values that are number at, at + 1, ... of the data. The disk may begin with them at once: fsync then has less to wait for. A small
- * part would only be one more order to the disk. */
+/* Values that are number at, at + 1, ... of the data. The disk may begin with them at once: fsync
+ * then has less to wait for. A small part would only be one more order to the disk. */
 static int write_values(struct saving *saving, const float *values, int64_t at, int64_t n_values,
                         struct kd_error *err)
 {
@@ -153,8 +155,8 @@ static int write_values(struct saving *saving, const float *values, int64_t at, 
     return 0;
 }
 
-/* What `rank` holds of the arena goes to rank 0, which writes it; all ranks take part. A failure ends the writing, not the
- * sending. */
+/* What `rank` holds of the arena goes to rank 0, which writes it; all ranks take part. A failure
+ * ends the writing, not the sending. */
 static int receive_part(struct saving *saving, const struct kd_arena *arena, int rank, int64_t at,
                         struct kd_error *err)
 {
@@ -175,7 +177,8 @@ static int receive_part(struct saving *saving, const struct kd_arena *arena, int
     return status;
 }
 
-/* Values [first, end) of the arena, which this rank holds; from a device piece by piece, which end where chunks do. */
+/* Values [first, end) of the arena, which this rank holds; from a device piece by piece, which end
+ * where chunks do. */
 static int write_held(struct saving *saving, const struct kd_arena *arena, int64_t at,
                       int64_t first, int64_t end, struct kd_error *err)
 {
@@ -223,8 +226,8 @@ static int write_arenas(struct saving *saving, struct kd_error *err)
 
 /* ---- the checksums */
 
-/* Who wrote a whole chunk has made its sum. Those that several ranks wrote, or that lie in two arenas, rank 0 reads again: a few
- * for each rank and arena. */
+/* Who wrote a whole chunk has made its sum. Those that several ranks wrote, or that lie in two
+ * arenas, rank 0 reads again: a few for each rank and arena. */
 static int complete_sums(const struct saving *saving, uint64_t *sums, struct kd_error *err)
 {
     const struct kd_safetensors_head *head = &saving->head;

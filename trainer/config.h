@@ -1,7 +1,8 @@
 /* config.h - the `trainer:` block, read and checked: what is trained on what, and how.
  *
- * The block is JSON by now, every placeholder filled. README.md has the grammar in words; the tables in config.c, in the
- * data formats, and in the registries of layers, optimizers and schedules are the grammar. */
+ * The block is JSON by now, every placeholder filled. README.md has the grammar in words; the
+ * tables in config.c, in the data formats, and in the registries of layers, optimizers and
+ * schedules are the grammar. */
 #ifndef KD_TRAINER_CONFIG_H
 #define KD_TRAINER_CONFIG_H
 
@@ -40,8 +41,9 @@ struct kd_config {
     int64_t seed; /* -1: the trial's own */
 };
 
-/* Takes a reference to the block. Adds every problem that can be seen without reading the data files. The config is to be
- * released in any case; it may be used only when no problem was added. */
+/* Takes a reference to the block. Adds every problem that can be seen without reading the data
+ * files. The config is to be released in any case; it may be used only when no problem was
+ * added. */
 void kd_config_read(struct kd_config *config, json_t *block, const char *base_dir,
                     struct kd_problems *problems);
 void kd_config_release(struct kd_config *config);
@@ -49,7 +51,8 @@ void kd_config_release(struct kd_config *config);
 /* What the data hand to a model. */
 struct kd_input kd_config_input(const struct kd_data_shape *shape);
 
-/* Number of values that the model gives for one sample. -1: the text starts with a pointer into the model. */
+/* Number of values that the model gives for one sample. -1: the text starts with a pointer into the
+ * model. */
 int64_t kd_config_n_outputs(const struct kd_config *config, const struct kd_input *input,
                             struct kd_error *err);
 

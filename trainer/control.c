@@ -33,7 +33,8 @@ void kd_control_listen(struct kd_control *control, int64_t step)
     kd_control_hear(control, control->sink->poll(control->sink->ud, step + control->beats));
 }
 
-/* Never more than twice as many steps as the last time: a pace that slows down is noticed within a second. */
+/* Never more than twice as many steps as the last time: a pace that slows down is noticed within a
+ * second. */
 static int64_t steps_until_next(struct kd_control *control, int64_t step)
 {
     int64_t now = kd_clock_mono_us();

@@ -1,8 +1,8 @@
 /* control.h - how a word from outside reaches all ranks in the same step.
  *
- * Rank 0 listens between steps, at most every 20 ms. Ranks agree at every report boundary and, between boundaries, at
- * steps that rank 0 announced at the agreement before: about every 0.2 s by the pace it sees, so that agreeing costs one
- * small broadcast and no rank needs a clock. */
+ * Rank 0 listens between steps, at most every 20 ms. Ranks agree at every report boundary and,
+ * between boundaries, at steps that rank 0 announced at the agreement before: about every 0.2 s by
+ * the pace it sees, so that agreeing costs one small broadcast and no rank needs a clock. */
 #ifndef KD_TRAINER_CONTROL_H
 #define KD_TRAINER_CONTROL_H
 
@@ -28,7 +28,8 @@ void kd_control_hear(struct kd_control *control, enum kd_word word);
 /* Rank 0 listens, when it is time; nothing on other ranks. */
 void kd_control_listen(struct kd_control *control, int64_t step);
 
-/* Collective: the word for all ranks after `step` steps; KD_WORD_GO without any communication where no agreement is due. */
+/* Collective: the word for all ranks after `step` steps; KD_WORD_GO without any communication where
+ * no agreement is due. */
 enum kd_word kd_control_agree(struct kd_control *control, int64_t step, bool at_boundary);
 
 #endif

@@ -32,7 +32,8 @@ static void describe_data(struct kd_json *json)
     kd_json_close(json, '}');
 }
 
-/* Settings of the long form, {name: crossEntropy, labelSmoothing: 0.1}, are for labels; its first field is the name. */
+/* Settings of the long form, {name: crossEntropy, labelSmoothing: 0.1}, are for labels; its first
+ * field is the name. */
 static void describe_loss(struct kd_json *json, const struct kd_loss_kind *loss)
 {
     kd_json_open(json, '{');

@@ -1,4 +1,5 @@
-/* file_io.h - bytes at a place in a file, whole or an error that says why; folders made and synced. */
+/* file_io.h - bytes at a place in a file, whole or an error that says why; folders made and
+ * synced. */
 #ifndef KD_TRAINER_FILE_IO_H
 #define KD_TRAINER_FILE_IO_H
 
@@ -12,7 +13,8 @@ int kd_file_read_at(int fd, const char *path, int64_t at, void *bytes, int64_t n
 int kd_file_write_at(int fd, const char *path, int64_t at, const void *bytes, int64_t n,
                      struct kd_error *err);
 
-/* Gives the file its size, and reserves it on the disk where the file system can: a full disk shows here. */
+/* Gives the file its size, and reserves it on the disk where the file system can: a full disk shows
+ * here. */
 int kd_file_reserve(int fd, const char *path, int64_t n, struct kd_error *err);
 
 int kd_folder_make(const char *path, struct kd_error *err); /* with those above it */

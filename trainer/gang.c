@@ -26,8 +26,8 @@ struct gang {
 
 /* ---- the bus as a sink */
 
-/* Short epochs end faster than the bus should be bothered: points and checkpoints are told together, at the next time of
- * listening or at the trial's end. */
+/* Short epochs end faster than the bus should be bothered: points and checkpoints are told
+ * together, at the next time of listening or at the trial's end. */
 static void tell(struct gang *gang)
 {
     kd_peer_flush(gang->peer);

@@ -19,8 +19,8 @@ struct kd_kept {
         score; /* the metric in the report of that very step; NaN: there was none, or it was not finite */
 };
 
-/* Drops from kept[n], the oldest first, those that are not to stay; returns how many are left. Of equal scores the newer
- * one is the better: it has been trained longer. */
+/* Drops from kept[n], the oldest first, those that are not to stay; returns how many are left. Of
+ * equal scores the newer one is the better: it has been trained longer. */
 size_t kd_keeping_apply(const struct kd_keeping *keeping, struct kd_kept *kept, size_t n);
 
 #endif

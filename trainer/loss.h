@@ -1,4 +1,5 @@
-/* loss.h - what is minimised: the registry of losses (losses.def), and the `loss:` field, a name or {name: ..., labelSmoothing: ...}. */
+/* loss.h - what is minimised: the registry of losses (losses.def), and the `loss:` field, a name or
+ * {name: ..., labelSmoothing: ...}. */
 #ifndef KD_TRAINER_LOSS_H
 #define KD_TRAINER_LOSS_H
 

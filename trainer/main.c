@@ -1,4 +1,5 @@
-/* main.c - katydid-trainer: reads the command line, opens the ranks' communicator, and runs one of its four modes. */
+/* main.c - katydid-trainer: reads the command line, opens the ranks' communicator, and runs one of
+ * its four modes. */
 #include <argp.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* option.h - the options of a JSON object, declared as a table: kind, default, bounds, help.
  *
- * The tables are the only place where an option's name, default and bounds stand; checking, reading and `--describe`
- * all go through them. */
+ * The tables are the only place where an option's name, default and bounds stand; checking, reading
+ * and `--describe` all go through them. */
 #ifndef KD_TRAINER_OPTION_H
 #define KD_TRAINER_OPTION_H
 
@@ -44,12 +44,14 @@ struct kd_option {
     const char *help; /* one line */
 };
 
-/* Checks an object against tables (NULL-terminated list of tables): unknown names with a did-you-mean, missing required
- * ones, wrong kinds, values out of bounds. KD_OPTION_OWN is left to whoever owns it. True: no problem was added. */
+/* Checks an object against tables (NULL-terminated list of tables): unknown names with a
+ * did-you-mean, missing required ones, wrong kinds, values out of bounds. KD_OPTION_OWN is left to
+ * whoever owns it. True: no problem was added. */
 bool kd_options_check(const struct kd_option *const *tables, const json_t *object,
                       const char *pointer, struct kd_problems *problems);
 
-/* The value in a checked object, or the default. Asking for a field that is not in the table is a bug. */
+/* The value in a checked object, or the default. Asking for a field that is not in the table is a
+ * bug. */
 double kd_option_number(const struct kd_option *table, const json_t *object, const char *name);
 int64_t kd_option_int(const struct kd_option *table, const json_t *object, const char *name);
 const char *kd_option_text(const struct kd_option *table, const json_t *object,
@@ -61,7 +63,8 @@ int kd_option_choice(const struct kd_option *table, const json_t *object,
 json_t *kd_option_default(const struct kd_option *option);
 
 /* The "fields" member of a description, into the open object:
- * [{"name", "kind", "required", "default", "min", "max", "choices", "help", "fields"}], what does not apply left out. */
+ * [{"name", "kind", "required", "default", "min", "max", "choices", "help", "fields"}], what does
+ * not apply left out. */
 void kd_options_describe(const struct kd_option *table, struct kd_json *json);
 
 const char *kd_json_kind_name(const json_t *value); /* "a text", "a list", ... for messages */

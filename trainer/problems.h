@@ -1,4 +1,5 @@
-/* problems.h - everything that is wrong with a `trainer:` block, each with the JSON pointer of its place.
+/* problems.h - everything that is wrong with a `trainer:` block, each with the JSON pointer of its
+ * place.
  *
  * Reading a configuration never stops at the first mistake; a person mends a file in one go. */
 #ifndef KD_TRAINER_PROBLEMS_H
@@ -21,8 +22,8 @@ void kd_problems_release(struct kd_problems *problems);
 void kd_problems_add(struct kd_problems *problems, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Takes an error whose text is "<pointer>: <message>" with a pointer at or below `pointer`; any other text is put at
- * `pointer` whole. Not for texts that begin with a file's path. */
+/* Takes an error whose text is "<pointer>: <message>" with a pointer at or below `pointer`; any
+ * other text is put at `pointer` whole. Not for texts that begin with a file's path. */
 void kd_problems_add_error(struct kd_problems *problems, const char *pointer,
                            const struct kd_error *error);
 

@@ -18,8 +18,8 @@ enum { REDRAW_US = 100000 };
 
 /* ---- terminals */
 
-/* mpirun gives its ranks a pipe for stderr and, at times, a terminal of its own making for stdout: what it writes to itself
- * decides. Other launchers have a helper in between and give none. */
+/* mpirun gives its ranks a pipe for stderr and, at times, a terminal of its own making for stdout:
+ * what it writes to itself decides. Other launchers have a helper in between and give none. */
 static int open_parents(int fd)
 {
     char path[64], target[64] = {0};
@@ -206,8 +206,9 @@ static void remember(struct kd_progress *progress, const struct kd_report *repor
             kd_report_set(&progress->last, (enum kd_metric_kind)i, report->values[i]);
 }
 
-/* What mpirun passes on of the two streams may change places, so that a line drawn before the last report can come after
- * it: there every report clears the line it takes, whether or not one was drawn. */
+/* What mpirun passes on of the two streams may change places, so that a line drawn before the last
+ * report can come after it: there every report clears the line it takes, whether or not one was
+ * drawn. */
 void kd_progress_report(struct kd_progress *progress, const struct kd_report *report)
 {
     bool is_above = progress->is_shared && (progress->is_on_line || progress->is_relayed);

@@ -1,8 +1,8 @@
 /* progress.h - what a person sees of a training without a coordinator.
  *
- * Reports are lines of name=value on stdout, wherever it goes. On a terminal one more line on stderr is drawn again and
- * again in its place: how far, how good, how long still; where both are the same terminal the reports scroll above it.
- * Rank 0's business. */
+ * Reports are lines of name=value on stdout, wherever it goes. On a terminal one more line on
+ * stderr is drawn again and again in its place: how far, how good, how long still; where both are
+ * the same terminal the reports scroll above it. Rank 0's business. */
 #ifndef KD_TRAINER_PROGRESS_H
 #define KD_TRAINER_PROGRESS_H
 
@@ -21,8 +21,8 @@ struct kd_progress {
     struct kd_report last; /* the newest value of every metric */
 };
 
-/* is_launched: what this process writes passes through mpirun, its parent, so that mpirun's terminal counts. Nothing is
- * drawn where TERM is missing or "dumb". */
+/* is_launched: what this process writes passes through mpirun, its parent, so that mpirun's
+ * terminal counts. Nothing is drawn where TERM is missing or "dumb". */
 void kd_progress_init(struct kd_progress *progress, const char *unit, int64_t batch_size,
                       bool is_launched);
 void kd_progress_release(struct kd_progress *progress); /* leaves the last line standing */

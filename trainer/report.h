@@ -1,7 +1,7 @@
 /* report.h - what a trial tells the world, and what the world tells the trial; on rank 0 only.
  *
- * A report is one row of metrics at a boundary. Where it goes is a sink's business: the bus (gang.c) or a terminal
- * (standalone.c). */
+ * A report is one row of metrics at a boundary. Where it goes is a sink's business: the bus
+ * (gang.c) or a terminal (standalone.c). */
 #ifndef KD_TRAINER_REPORT_H
 #define KD_TRAINER_REPORT_H
 
@@ -61,7 +61,8 @@ struct kd_sink {
     void (*begin)(void *ud, const struct kd_course *course);
     void (*report)(void *ud, const struct kd_report *report);
     void (*saved)(void *ud, int64_t step, const char *path, int64_t bytes, const char *digest);
-    /* Called between steps, at least 20 ms apart: still alive, so many optimizer steps done; anything new? */
+    /* Called between steps, at least 20 ms apart: still alive, so many optimizer steps done;
+     * anything new? */
     enum kd_word (*poll)(void *ud, int64_t optimizer_step);
 };
 

@@ -1,4 +1,5 @@
-/* resume.c - how a trial starts and how it is saved: fresh weights, its own checkpoint, or another trial's. */
+/* resume.c - how a trial starts and how it is saved: fresh weights, its own checkpoint, or another
+ * trial's. */
 #include <inttypes.h>
 #include <math.h>
 #include <sys/stat.h>
@@ -26,7 +27,8 @@ static struct kd_checkpoint_place own_place(const struct kd_training *t)
 
 /* ---- starting */
 
-/* What kind of thing the parent's path is, as rank 0 sees it. 1: a folder, 0: a file; -1: err, on every rank. */
+/* What kind of thing the parent's path is, as rank 0 sees it. 1: a folder, 0: a file; -1: err, on
+ * every rank. */
 static int look_at_parent(const struct kd_training *t, struct kd_error *err)
 {
     struct kd_comm *comm = t->session->comm;
@@ -78,8 +80,9 @@ static int open_start(const struct kd_training *t, struct kd_checkpoint *checkpo
     return found;
 }
 
-/* An epoch may have another number of steps now (batch size, data). Progress is kept in the unit that is reported, which is also
- * the coordinator's: whole epochs in the new count, or steps as they are. */
+/* An epoch may have another number of steps now (batch size, data). Progress is kept in the unit
+ * that is reported, which is also the coordinator's: whole epochs in the new count, or steps as
+ * they are. */
 static void fit_to_epochs(struct kd_training_state *state, int64_t steps_per_epoch, bool in_steps)
 {
     if (state->steps_per_epoch == steps_per_epoch)
@@ -99,7 +102,8 @@ static void leave_to_parent(struct kd_training_state *state)
     kd_arr_clear(&state->kept);
 }
 
-/* What is gone on from must be the same training; other steps from now on are the user's choice, and said. */
+/* What is gone on from must be the same training; other steps from now on are the user's choice,
+ * and said. */
 static int compare_settings(const struct kd_training *t, const struct kd_training_state *there,
                             struct kd_error *err)
 {
@@ -123,7 +127,8 @@ static int compare_settings(const struct kd_training *t, const struct kd_trainin
     return status;
 }
 
-/* Rank 0, before the tensors are looked at: they would tell of a changed layer by what it did to its neighbours. */
+/* Rank 0, before the tensors are looked at: they would tell of a changed layer by what it did to
+ * its neighbours. */
 static int check_settings(const struct kd_training *t, const struct kd_checkpoint *checkpoint,
                           struct kd_error *err)
 {
@@ -175,8 +180,8 @@ static int restore(struct kd_training *t, const struct kd_checkpoint *checkpoint
     return 0;
 }
 
-/* The coordinator knows metrics again by (name, step), so all of them are sent once more: what was not acknowledged when
- * the last attempt died is in the checkpoint. */
+/* The coordinator knows metrics again by (name, step), so all of them are sent once more: what was
+ * not acknowledged when the last attempt died is in the checkpoint. */
 static void send_reports_again(const struct kd_training *t)
 {
     const json_t *json;
@@ -236,7 +241,8 @@ int kd_training_start(struct kd_training *t, struct kd_error *err)
 
 /* ---- saving */
 
-/* The sums since the last report go to rank 0, which writes them; each rank keeps its own seconds. */
+/* The sums since the last report go to rank 0, which writes them; each rank keeps its own
+ * seconds. */
 static void collect_window(struct kd_training *t)
 {
     struct kd_comm *comm = t->session->comm;

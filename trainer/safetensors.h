@@ -1,15 +1,18 @@
-/* safetensors.h - named float32 tensors in one file, in the safetensors format: an 8-byte little-endian header length, a JSON
- * header, the data. Python's `safetensors` opens what is written here.
+/* safetensors.h - named float32 tensors in one file, in the safetensors format: an 8-byte
+ * little-endian header length, a JSON header, the data. Python's `safetensors` opens what is
+ * written here.
  *
  *     {"__metadata__": {"format": "katydid-2", "checksum": "<16 hex digits>", "chunks": "<16 hex digits a chunk>", "state": "<JSON>"},
  *      "layers.0.weight": {"dtype": "F32", "shape": [64, 10], "data_offsets": [0, 2560]}, ...}
  *
- * The tensors lie one after the other in the order of the header; blanks at its end align the data to 64 bytes. `chunks` has
- * the XXH64 of each MiB of the data (the last chunk may be shorter), so that several processes can make and check them.
- * `checksum` is the XXH64 of the length and the header, with its own digits as zeros: as the chunks' sums are in the header, it
- * stands for the whole file. `state` is the caller's.
+ * The tensors lie one after the other in the order of the header; blanks at its end align the data
+ * to 64 bytes. `chunks` has the XXH64 of each MiB of the data (the last chunk may be shorter), so
+ * that several processes can make and check them. `checksum` is the XXH64 of the length and the
+ * header, with its own digits as zeros: as the chunks' sums are in the header, it stands for the
+ * whole file. `state` is the caller's.
  *
- * This knows the format and reads; who writes the data, and when the file counts, is checkpoint_save.c's. */
+ * This knows the format and reads; who writes the data, and when the file counts, is
+ * checkpoint_save.c's. */
 #ifndef KD_TRAINER_SAFETENSORS_H
 #define KD_TRAINER_SAFETENSORS_H
 
@@ -49,7 +52,8 @@ void kd_safetensors_head_release(struct kd_safetensors_head *head);
 
 int64_t kd_chunk_count(int64_t n_data);
 
-/* The sums of chunks [begin, end) of data that begin at byte data_at of the file, to sums[begin..end). */
+/* The sums of chunks [begin, end) of data that begin at byte data_at of the file, to
+ * sums[begin..end). */
 int kd_chunk_sums(int fd, const char *path, int64_t data_at, int64_t n_data, int64_t begin,
                   int64_t end, uint64_t *sums, struct kd_error *err);
 
@@ -64,17 +68,20 @@ struct kd_safetensors {
     uint64_t *sums; /* owned; what the header says of the chunks */
 };
 
-/* Reads and checks the header, not the data. -1: what is wrong (missing, cut off, damaged, not ours). */
+/* Reads and checks the header, not the data. -1: what is wrong (missing, cut off, damaged, not
+ * ours). */
 int kd_safetensors_open(const char *path, struct kd_safetensors *file, struct kd_error *err);
 int kd_safetensors_open_fd(int fd, const char *path, struct kd_safetensors *file,
                            struct kd_error *err);         /* fd is closed in any case */
 void kd_safetensors_release(struct kd_safetensors *file); /* one that is all zeros is fine */
 
-/* Are the data of chunks [begin, end) as they were written? The text says which bytes, and of which tensor. */
+/* Are the data of chunks [begin, end) as they were written? The text says which bytes, and of which
+ * tensor. */
 int kd_safetensors_check(const struct kd_safetensors *file, int64_t begin, int64_t end,
                          struct kd_error *err);
 
-/* Where the tensor's values lie: *at, in bytes of the file. -1: it is not there, or has another shape, and which. */
+/* Where the tensor's values lie: *at, in bytes of the file. -1: it is not there, or has another
+ * shape, and which. */
 int kd_safetensors_find(const struct kd_safetensors *file, const struct kd_named_tensor *wanted,
                         int64_t *at, struct kd_error *err);
 

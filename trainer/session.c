@@ -10,7 +10,8 @@
 #include "coordinator/base/str.h"
 #include "trainer/comm/hardware.h"
 
-/* Small samples are validated many at once, however few a training batch has; large ones would need the memory for it. */
+/* Small samples are validated many at once, however few a training batch has; large ones would need
+ * the memory for it. */
 enum { EVALUATION_BATCH = 256, EVALUATION_FLOATS = 1 << 14 };
 
 void kd_session_init(struct kd_session *session, struct kd_comm *comm)

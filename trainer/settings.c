@@ -79,7 +79,8 @@ static json_t *accumulate_of(const struct kd_config *config)
     return json_integer(config->accumulate);
 }
 
-/* Absent for fp32, as in checkpoints from when there was nothing else. Weights are saved in fp32 whichever it is. */
+/* Absent for fp32, as in checkpoints from when there was nothing else. Weights are saved in fp32
+ * whichever it is. */
 static json_t *precision_of(const struct kd_config *config)
 {
     if (config->precision == KD_PRECISION_FP32)

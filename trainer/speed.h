@@ -1,7 +1,9 @@
-/* speed.h - how fast a training is: samples and floating-point operations a second, and the share of the machine's peak.
+/* speed.h - how fast a training is: samples and floating-point operations a second, and the share
+ * of the machine's peak.
  *
- * Operations are counted from the plan's calls (kernels/flops.h). The peak is measured, once a process, when the first report comes
- * that covers enough time to matter: a trial of milliseconds is not made to wait for it. */
+ * Operations are counted from the plan's calls (kernels/flops.h). The peak is measured, once a
+ * process, when the first report comes that covers enough time to matter: a trial of milliseconds
+ * is not made to wait for it. */
 #ifndef KD_TRAINER_SPEED_H
 #define KD_TRAINER_SPEED_H
 

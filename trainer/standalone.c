@@ -41,8 +41,9 @@ static void note_begin(void)
     has_begun = 1;
 }
 
-/* A stack for handlers, unless there is one: oneDNN's products use the stack pointer as one more register, so a handler
- * on the stack of the thread that they interrupt writes into the arenas and the heap. */
+/* A stack for handlers, unless there is one: oneDNN's products use the stack pointer as one more
+ * register, so a handler on the stack of the thread that they interrupt writes into the arenas and
+ * the heap. */
 static void use_signal_stack(void)
 {
     static char room[1 << 16]; /* with the widest registers a frame takes 11 KB */
@@ -54,7 +55,8 @@ static void use_signal_stack(void)
         kd_bug("sigaltstack failed");
 }
 
-/* The first signal ends the training at the next step, saved where it can be; the second ends it at once. */
+/* The first signal ends the training at the next step, saved where it can be; the second ends it at
+ * once. */
 static void catch_signals(int rank)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_ONSTACK};
@@ -93,7 +95,8 @@ static enum kd_word poll_signals(void *ud, int64_t optimizer_step)
 
 /* ---- the configuration */
 
-/* Rank 0 reads the file, so that stdin and files of one host only will do. All ranks get the block. */
+/* Rank 0 reads the file, so that stdin and files of one host only will do. All ranks get the
+ * block. */
 static json_t *load_block(struct kd_comm *comm, struct kd_block_file *file)
 {
     struct kd_error ignored = {0}; /* rank 0 has said what is wrong */
@@ -109,7 +112,8 @@ static json_t *load_block(struct kd_comm *comm, struct kd_block_file *file)
     return block;
 }
 
-/* All ranks find the same, and rank 0 knows the places; what another one alone finds is said as it is. */
+/* All ranks find the same, and rank 0 knows the places; what another one alone finds is said as it
+ * is. */
 static int read_config(struct kd_comm *comm, struct kd_block_file *file, json_t *block,
                        const char *folder, struct kd_config *config)
 {

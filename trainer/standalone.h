@@ -1,5 +1,6 @@
-/* standalone.h - `katydid-trainer train.yaml`: trains one configuration with no coordinator, alone or under mpirun, and
- * prints a line of name=value per report and, on a terminal, a progress line. */
+/* standalone.h - `katydid-trainer train.yaml`: trains one configuration with no coordinator, alone
+ * or under mpirun, and prints a line of name=value per report and, on a terminal, a progress
+ * line. */
 #ifndef KD_TRAINER_STANDALONE_H
 #define KD_TRAINER_STANDALONE_H
 
@@ -17,8 +18,8 @@ struct kd_standalone {
     bool profile;           /* say at the end, on stderr, where the time went */
 };
 
-/* The exit status: 0 trained, 1 failed or diverged, 2 a bad configuration or bad data, 130 interrupted. Out of memory
- * ends the process instead (KD_OUT_OF_MEMORY). */
+/* The exit status: 0 trained, 1 failed or diverged, 2 a bad configuration or bad data, 130
+ * interrupted. Out of memory ends the process instead (KD_OUT_OF_MEMORY). */
 int kd_standalone_run(struct kd_comm *comm, const struct kd_standalone *options);
 
 #endif

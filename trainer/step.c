@@ -1,4 +1,5 @@
-/* step.c - one optimizer step: its global batch in micro-batches, gradients summed over the ranks, new parameters. */
+/* step.c - one optimizer step: its global batch in micro-batches, gradients summed over the ranks,
+ * new parameters. */
 #include <string.h>
 
 #include "trainer/data/permutation.h"
@@ -98,10 +99,11 @@ static void count_step(struct kd_training *t, struct kd_open_step step)
 
 /* ---- what a step came to */
 
-/* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which after the all-reduce is
- * the same on all ranks; where each has the sums of its share alone, they agree on it. Looking at that small tensor finds it in the
- * same step on every rank and costs next to nothing; what it cannot see (an overflow deeper down) shows in the next step, or in the
- * full look at every report. */
+/* Any sample's non-finite loss makes the gradient of the output layer's bias non-finite, which
+ * after the all-reduce is the same on all ranks; where each has the sums of its share alone, they
+ * agree on it. Looking at that small tensor finds it in the same step on every rank and costs next
+ * to nothing; what it cannot see (an overflow deeper down) shows in the next step, or in the full
+ * look at every report. */
 static bool all_are_finite(const struct kd_training *t, bool own_is)
 {
     struct kd_comm *comm = t->session->comm;
@@ -164,7 +166,8 @@ static void update_on_host(struct kd_training *t, const struct kd_hyper *hyper, 
     kd_profile_end(t->job->profile, KD_PHASE_OPTIMIZER, began);
 }
 
-/* On the CPU there is nothing to be ahead of, and a step that diverges is found before its update. */
+/* On the CPU there is nothing to be ahead of, and a step that diverges is found before its
+ * update. */
 static bool step_on_host(struct kd_training *t, bool with_norm)
 {
     struct kd_open_step step;

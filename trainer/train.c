@@ -14,8 +14,9 @@
 
 enum { REPORTS_KEPT = 4096 };
 
-/* How long a training of no set rhythm goes on between checkpoints, at the end of a unit of reports and within one; and how
- * many times as long as the last checkpoint took, so that saving takes at most one twentieth of the time. */
+/* How long a training of no set rhythm goes on between checkpoints, at the end of a unit of reports
+ * and within one; and how many times as long as the last checkpoint took, so that saving takes at
+ * most one twentieth of the time. */
 enum { SAVE_AT_REPORT_US = 1000000, SAVE_BETWEEN_US = 60000000, SAVE_PAUSES = 20 };
 
 const char *kd_outcome_name(enum kd_outcome_kind kind)
@@ -56,7 +57,8 @@ static void send_report(struct kd_training *t, const struct kd_report *report)
         json_array_remove(t->state.reports, 0);
 }
 
-/* A part of an epoch counts as that epoch, unlike in kd_training_units, which has completed ones. */
+/* A part of an epoch counts as that epoch, unlike in kd_training_units, which has completed
+ * ones. */
 static int64_t unit_under_way(const struct kd_training *t)
 {
     return t->config->report_steps
@@ -313,7 +315,8 @@ static void set_lengths(struct kd_training *t)
                       : t->total_steps;
 }
 
-/* Tensors lie in reverse layer order, so the first one is of the output layer; its smallest sibling is the bias. */
+/* Tensors lie in reverse layer order, so the first one is of the output layer; its smallest sibling
+ * is the bias. */
 static struct kd_plan_tensor choose_probe(const struct kd_plan *plan)
 {
     struct kd_plan_tensor best = kd_plan_tensor_at(plan, 0);

@@ -1,8 +1,9 @@
 /* train.h - one trial, from its configuration to its outcome.
  *
- * Data order, dropout and losses are those of the global batch (DESIGN: independent of the number of ranks); gradients
- * are summed over the ranks and every rank makes the same update, so all hold the same weights, bit for bit. A trial
- * resumed at the same number of ranks ends with the weights of one that was never interrupted. */
+ * Data order, dropout and losses are those of the global batch (DESIGN: independent of the number
+ * of ranks); gradients are summed over the ranks and every rank makes the same update, so all hold
+ * the same weights, bit for bit. A trial resumed at the same number of ranks ends with the weights
+ * of one that was never interrupted. */
 #ifndef KD_TRAINER_TRAIN_H
 #define KD_TRAINER_TRAIN_H
 
@@ -18,8 +19,8 @@ struct kd_job {
     bool resume; /* from checkpoint_dir, when one is there; else what is there is removed */
     const char *
         parent_checkpoint; /* file or folder to start from when there is nothing to resume; or NULL */
-    /* How a person begins anew, for messages: what is resumed must then be the same training (settings.h). NULL: a
-     * coordinator knows what it does. */
+    /* How a person begins anew, for messages: what is resumed must then be the same training
+     * (settings.h). NULL: a coordinator knows what it does. */
     const char *anew;
     void (*begins)(void);       /* called on every rank before its first step; or NULL */
     const struct kd_sink *sink; /* rank 0; NULL on the others */

@@ -1,4 +1,5 @@
-/* training.h - a trial under way: what train.c, step.c, scores.c, evaluate.c and resume.c share. Nobody else includes this. */
+/* training.h - a trial under way: what train.c, step.c, scores.c, evaluate.c and resume.c share.
+ * Nobody else includes this. */
 #ifndef KD_TRAINER_TRAINING_H
 #define KD_TRAINER_TRAINING_H
 
@@ -38,9 +39,10 @@ struct kd_training {
     bool over;
 };
 
-/* One optimizer step; collective. with_norm: the gradient's norm is computed even where nothing is clipped. A device may be given it
- * before it has done the last ones: what those came to is not counted yet. False on every rank: the loss was not finite in
- * diverged_step; of the CPU's the parameters are as they were before it. */
+/* One optimizer step; collective. with_norm: the gradient's norm is computed even where nothing is
+ * clipped. A device may be given it before it has done the last ones: what those came to is not
+ * counted yet. False on every rank: the loss was not finite in diverged_step; of the CPU's the
+ * parameters are as they were before it. */
 bool kd_training_step(struct kd_training *t, bool with_norm);
 
 /* Until all steps are done and counted: before anything that is told or kept. False as above. */
@@ -54,7 +56,8 @@ struct kd_score {
 /* Over the held-out part, with the average of the weights where one is kept; collective. */
 void kd_training_evaluate(struct kd_training *t, struct kd_score *score);
 
-/* Into the report what the steps since the last one came to, which are forgotten, and then what the held-out part does; both collective. */
+/* Into the report what the steps since the last one came to, which are forgotten, and then what the
+ * held-out part does; both collective. */
 void kd_training_report_steps(struct kd_training *t, struct kd_report *report);
 void kd_training_report_validation(struct kd_training *t, struct kd_report *report);
 

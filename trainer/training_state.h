@@ -1,4 +1,5 @@
-/* training_state.h - where a training stands, but for its arenas: what a checkpoint keeps as JSON. */
+/* training_state.h - where a training stands, but for its arenas: what a checkpoint keeps as
+ * JSON. */
 #ifndef KD_TRAINER_TRAINING_STATE_H
 #define KD_TRAINER_TRAINING_STATE_H
 
@@ -39,8 +40,8 @@ void kd_training_state_release(struct kd_training_state *state);
 
 char *kd_training_state_text(const struct kd_training_state *state); /* the caller frees */
 
-/* Replaces all but optimizer and n_slots, without releasing what was there. -1: it is not of this form, and *state is as it
- * was. */
+/* Replaces all but optimizer and n_slots, without releasing what was there. -1: it is not of this
+ * form, and *state is as it was. */
 int kd_training_state_read(const json_t *json, struct kd_training_state *state,
                            struct kd_error *err);
 

@@ -1,4 +1,5 @@
-/* clock.h - time. Deadlines and rates use the monotonic clock, what a person reads uses real UTC seconds. */
+/* clock.h - time. Deadlines and rates use the monotonic clock, what a person reads uses real UTC
+ * seconds. */
 #ifndef KD_BASE_CLOCK_H
 #define KD_BASE_CLOCK_H
 

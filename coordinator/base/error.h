@@ -4,9 +4,9 @@
  * The user's or world's: return kd_fail(err, "what, where, value seen, what to do"), which is -1.
  * Out of memory:         the allocators of mem.h end the program with a message.
  *
- * A function that can fail takes `struct kd_error *err` last and returns int (0 ok, -1 failed) or a pointer
- * (NULL failed). The text is made where the facts are known; callers add context with kd_error_prefix and
- * never log what they return. */
+ * A function that can fail takes `struct kd_error *err` last and returns int (0 ok, -1 failed) or a
+ * pointer (NULL failed). The text is made where the facts are known; callers add context with
+ * kd_error_prefix and never log what they return. */
 #ifndef KD_BASE_ERROR_H
 #define KD_BASE_ERROR_H
 

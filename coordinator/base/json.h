@@ -7,7 +7,8 @@
  *     kd_json_key(&j, "value"), kd_json_number(&j, 0.5);
  *     kd_json_close(&j, '}');
  *
- * Non-finite numbers are written as the strings "nan", "inf", "-inf" (the bus's and the store's rule). */
+ * Non-finite numbers are written as the strings "nan", "inf", "-inf" (the bus's and the store's
+ * rule). */
 #ifndef KD_BASE_JSON_H
 #define KD_BASE_JSON_H
 

@@ -15,7 +15,8 @@ static int debug_is_on(void)
     return level != NULL && strcmp(level, "debug") == 0;
 }
 
-/* Nobody may be reading: a line that would have to wait is dropped, for the loop waits for nothing but the disk. */
+/* Nobody may be reading: a line that would have to wait is dropped, for the loop waits for nothing
+ * but the disk. */
 int kd_log_would_block(void)
 {
     struct pollfd out = {STDERR_FILENO, POLLOUT, 0};

@@ -1,7 +1,7 @@
 /* log.h - messages for the person who runs the program, on stderr, one line each.
  *
- * "katydid: text" and "katydid: warning: text". KATYDID_LOG=debug shows the debug lines. Control characters in
- * a line are shown escaped, so that a trial's output cannot drive the terminal. */
+ * "katydid: text" and "katydid: warning: text". KATYDID_LOG=debug shows the debug lines. Control
+ * characters in a line are shown escaped, so that a trial's output cannot drive the terminal. */
 #ifndef KD_BASE_LOG_H
 #define KD_BASE_LOG_H
 

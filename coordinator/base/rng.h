@@ -1,8 +1,9 @@
-/* rng.h - random numbers that are a function of their key: the same (seed, stream, counter) gives the same bits
- * on every machine, in any order of asking.
+/* rng.h - random numbers that are a function of their key: the same (seed, stream, counter) gives
+ * the same bits on every machine, in any order of asking.
  *
- * Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011). The 64-bit
- * key is the seed; the 128-bit counter is (stream, position), so 2^64 streams of 2^66 words each.
+ * Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC
+ * 2011). The 64-bit key is the seed; the 128-bit counter is (stream, position), so 2^64 streams of
+ * 2^66 words each.
  *
  * No libm: what kd_rng_* gives is bit-exact everywhere. */
 #ifndef KD_BASE_RNG_H

@@ -1,4 +1,5 @@
-/* dealer.h - one peer's socket: sends and receives whole messages, reconnects by itself. Used by one thread. */
+/* dealer.h - one peer's socket: sends and receives whole messages, reconnects by itself. Used by
+ * one thread. */
 #ifndef KD_BUS_DEALER_H
 #define KD_BUS_DEALER_H
 
@@ -14,11 +15,12 @@ struct kd_dealer *kd_dealer_open(void *context, const char *endpoint, struct kd_
 void kd_dealer_close(
     struct kd_dealer *dealer); /* waits at most 1 s for sends in flight; NULL is fine */
 
-/* Never blocks. false: the socket would not take it now (nobody there for long); the caller sends again later. */
+/* Never blocks. false: the socket would not take it now (nobody there for long); the caller sends
+ * again later. */
 bool kd_dealer_send(struct kd_dealer *dealer, enum kd_message_type type, const char *body);
 
-/* 1: *type and *body (owned by the caller) are filled; 0: timeout; -1: the context is gone. Bad messages are skipped.
- * timeout_ms -1 waits for ever. */
+/* 1: *type and *body (owned by the caller) are filled; 0: timeout; -1: the context is gone. Bad
+ * messages are skipped. timeout_ms -1 waits for ever. */
 int kd_dealer_receive(struct kd_dealer *dealer, int timeout_ms, enum kd_message_type *type,
                       json_t **body);
 

@@ -20,7 +20,8 @@ void kd_frames_configure(void *socket)
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
 }
 
-/* Frames past the ones we know are read and dropped, so that the next message starts at its first frame. */
+/* Frames past the ones we know are read and dropped, so that the next message starts at its first
+ * frame. */
 static void drop_rest(void *socket, zmq_msg_t *last)
 {
     while (zmq_msg_more(last)) {

@@ -41,8 +41,8 @@ enum { KD_MESSAGE_MAX = 1 << 20, KD_MESSAGE_MAX_POINTS = 4096 };
 const char *kd_message_type_name(enum kd_message_type type);
 int kd_message_type_find(const char *name, size_t length); /* -1 = unknown */
 
-/* The three frames as they came. Returns the type and *body (owned by the caller), or -1 when anything is wrong:
- * signature, type, size, JSON, or a body that is no object. */
+/* The three frames as they came. Returns the type and *body (owned by the caller), or -1 when
+ * anything is wrong: signature, type, size, JSON, or a body that is no object. */
 struct kd_frame {
     const char *bytes;
     size_t length;
@@ -50,7 +50,8 @@ struct kd_frame {
 int kd_message_decode(struct kd_frame signature, struct kd_frame type, struct kd_frame body,
                       json_t **out);
 
-/* Fields of a body. Each is false when the field is absent or of another kind; a non-finite number is a string. */
+/* Fields of a body. Each is false when the field is absent or of another kind; a non-finite number
+ * is a string. */
 bool kd_body_int(const json_t *body, const char *key, int64_t *value);
 bool kd_body_number(const json_t *body, const char *key, double *value);
 bool kd_body_text(const json_t *body, const char *key, const char **value); /* borrowed */

@@ -145,8 +145,8 @@ static struct kd_json open_stream_body(struct kd_peer *peer, int64_t fence, stru
     return j;
 }
 
-/* Keeps the message until it is acknowledged. Beyond the window it waits for acknowledgements first, so that a
- * coordinator that is away does not find its socket full of repetitions. */
+/* Keeps the message until it is acknowledged. Beyond the window it waits for acknowledgements
+ * first, so that a coordinator that is away does not find its socket full of repetitions. */
 static void post(struct kd_peer *peer, enum kd_message_type type, struct kd_str *text)
 {
     struct pending pending = {peer->fence, peer->next_seq++, type, kd_str_take(text)};

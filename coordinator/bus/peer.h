@@ -1,9 +1,10 @@
 /* peer.h - the side of a gang: rank 0 talks to the coordinator.
  *
- * Knows frames, fences, sequence numbers and resending (PROTOCOL.md); knows nothing of training. Trial messages
- * (metrics, checkpoints, the end) go out in order, each with the next seq of its fence, and stay in an outbox until
- * they are acknowledged; what is not acknowledged is sent again every second, and after a reconnect. Sending never
- * blocks. One thread uses a peer; no MPI call is made here.
+ * Knows frames, fences, sequence numbers and resending (PROTOCOL.md); knows nothing of training.
+ * Trial messages (metrics, checkpoints, the end) go out in order, each with the next seq of its
+ * fence, and stay in an outbox until they are acknowledged; what is not acknowledged is sent again
+ * every second, and after a reconnect. Sending never blocks. One thread uses a peer; no MPI call is
+ * made here.
  *
  * A trainer's life:
  *     kd_peer_open, kd_peer_hello, kd_peer_ready
@@ -38,21 +39,24 @@ void kd_peer_close(struct kd_peer *peer); /* NULL is fine; waits at most 1 s for
 /* "This gang can take a trial." Repeated every second until an ASSIGN comes. */
 void kd_peer_ready(struct kd_peer *peer);
 
-/* One metric point; a batch collects points until 64 are in it or kd_peer_flush is called (the trainer does at each
- * report boundary). `at` is REAL UTC seconds. */
+/* One metric point; a batch collects points until 64 are in it or kd_peer_flush is called (the
+ * trainer does at each report boundary). `at` is REAL UTC seconds. */
 void kd_peer_metric(struct kd_peer *peer, int64_t fence, const char *name, int64_t step,
                     double value, double at);
 void kd_peer_flush(struct kd_peer *peer);
 
-/* A checkpoint of the trial is durable at path: `step` completed units, its size and digest (hex). */
+/* A checkpoint of the trial is durable at path: `step` completed units, its size and digest
+ * (hex). */
 void kd_peer_checkpointed(struct kd_peer *peer, int64_t fence, int64_t step, const char *path,
                           int64_t bytes, const char *digest);
 
-/* "Still alive, this many optimizer steps done": not acknowledged, not stored; feeds the watchdog. */
+/* "Still alive, this many optimizer steps done": not acknowledged, not stored; feeds the
+ * watchdog. */
 void kd_peer_pulse(struct kd_peer *peer, int64_t fence, int64_t optimizer_step);
 
-/* The end of a trial. outcome: "succeeded", "stopped" (after STOP), "yielded" (after YIELD; resumable from its
- * checkpoint), "diverged" (non-finite loss), "failed" (reason says what, where, what to do). */
+/* The end of a trial. outcome: "succeeded", "stopped" (after STOP), "yielded" (after YIELD;
+ * resumable from its checkpoint), "diverged" (non-finite loss), "failed" (reason says what, where,
+ * what to do). */
 void kd_peer_done(struct kd_peer *peer, int64_t fence, const char *outcome, const char *reason);
 
 enum kd_peer_message_kind {
@@ -76,14 +80,16 @@ struct kd_peer_message {
     json_t *body; /* owned by the peer, valid until the next kd_peer_receive */
 };
 
-/* Waits up to timeout_ms (0 = only look) for the next message; handles acknowledgements and resends on the way. */
+/* Waits up to timeout_ms (0 = only look) for the next message; handles acknowledgements and resends
+ * on the way. */
 int kd_peer_receive(struct kd_peer *peer, int timeout_ms, struct kd_peer_message *message,
                     struct kd_error *err);
 
 /* Nothing is waiting for an acknowledgement. */
 bool kd_peer_is_quiet(const struct kd_peer *peer);
 
-/* Seconds since the coordinator was last heard (it answers every READY, PULSE and trial message). */
+/* Seconds since the coordinator was last heard (it answers every READY, PULSE and trial
+ * message). */
 double kd_peer_silence_s(const struct kd_peer *peer);
 
 #endif

@@ -18,7 +18,8 @@ struct kd_address {
     unsigned char bytes[255];
 };
 
-/* Binds each of the NULL-terminated endpoints. Bind only while holding the store's lock: ipc:// steals silently. */
+/* Binds each of the NULL-terminated endpoints. Bind only while holding the store's lock: ipc://
+ * steals silently. */
 struct kd_router *kd_router_open(const char *const *endpoints, struct kd_error *err);
 void kd_router_close(struct kd_router *router);    /* NULL is fine */
 void *kd_router_context(struct kd_router *router); /* for dealers on inproc:// */
@@ -31,7 +32,8 @@ int kd_router_receive(struct kd_router *router, struct kd_address *from, enum kd
 bool kd_router_send(struct kd_router *router, const struct kd_address *to,
                     enum kd_message_type type, const char *body);
 
-/* Waits until a message, one of the file descriptors (POLLIN) or the timeout comes. ready[i] tells which. */
+/* Waits until a message, one of the file descriptors (POLLIN) or the timeout comes. ready[i] tells
+ * which. */
 void kd_router_wait(struct kd_router *router, const int *fds, bool *ready, int n, int timeout_ms);
 
 int64_t kd_router_n_refused(const struct kd_router *router); /* malformed messages so far */

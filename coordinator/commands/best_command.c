@@ -1,4 +1,5 @@
-/* best_command.c - `katydid best`: the parameters of the best trial, for people and for other programs. */
+/* best_command.c - `katydid best`: the parameters of the best trial, for people and for other
+ * programs. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

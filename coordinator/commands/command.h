@@ -1,7 +1,7 @@
 /* command.h - one command = one file with a vtable, one line in commands.def.
  *
- * Data goes to stdout, messages to stderr. Exit codes are DESIGN's: see enum kd_exit. Every reading command takes
- * --db FILE, --json (with a "schema" number), and --csv where it prints a table. */
+ * Data goes to stdout, messages to stderr. Exit codes are DESIGN's: see enum kd_exit. Every reading
+ * command takes --db FILE, --json (with a "schema" number), and --csv where it prints a table. */
 #ifndef KD_COMMAND_H
 #define KD_COMMAND_H
 
@@ -32,13 +32,15 @@ extern const struct kd_command
 /* The database: --db, or KATYDID_DB, or katydid.db in the current directory. Borrowed. */
 const char *kd_database_path(const char *option);
 
-/* Absolute path of a program of ours (katydid-supervisor, katydid-exec, katydid-trainer): KATYDID_LIBEXEC, the folder of
- * the running program, or ../libexec/katydid beside it. Owned by the caller; NULL when it is nowhere. */
+/* Absolute path of a program of ours (katydid-supervisor, katydid-exec, katydid-trainer):
+ * KATYDID_LIBEXEC, the folder of the running program, or ../libexec/katydid beside it. Owned by the
+ * caller; NULL when it is nowhere. */
 char *kd_program_path(const char *name);
 
-/* Absolute path of libkatydid_cuda.so, where the trainer looks too: the file that KATYDID_CUDA_PLUGIN names and no other, else
- * ../lib (a build) or ../<libdir>/katydid (an installation) beside the folder of the running program. Owned by the caller;
- * NULL when it is nowhere. */
+/* Absolute path of libkatydid_cuda.so, where the trainer looks too: the file that
+ * KATYDID_CUDA_PLUGIN names and no other, else ../lib (a build) or ../<libdir>/katydid (an
+ * installation) beside the folder of the running program. Owned by the caller; NULL when it is
+ * nowhere. */
 #define KD_CUDA_PLUGIN_VARIABLE "KATYDID_CUDA_PLUGIN"
 char *kd_cuda_plugin_path(void);
 

@@ -1,9 +1,9 @@
-/* doctor_cuda.c - what the built-in trainer needs to compute on GPUs: its plugin, NCCL, cuBLASLt; and what it costs when one
- * of them is missing. They are only opened, none is started, and stay open until the end: what their constructors took is
- * nobody's to give back.
+/* doctor_cuda.c - what the built-in trainer needs to compute on GPUs: its plugin, NCCL, cuBLASLt;
+ * and what it costs when one of them is missing. They are only opened, none is started, and stay
+ * open until the end: what their constructors took is nobody's to give back.
  *
- * What the plugin holds is the trainer's to know (this room may not include kernels/): its architectures are what
- * `katydid-trainer --describe` says of the device. */
+ * What the plugin holds is the trainer's to know (this room may not include kernels/): its
+ * architectures are what `katydid-trainer --describe` says of the device. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 #include "coordinator/commands/doctor.h"
 #include "coordinator/commands/trainer_topics.h"
 
-/* "devices": [{"name": "cuda", "architectures": "70, 80"}, ...] of the trainer's description. Owned; NULL: it says nothing. */
+/* "devices": [{"name": "cuda", "architectures": "70, 80"}, ...] of the trainer's description.
+ * Owned; NULL: it says nothing. */
 static char *architectures(void)
 {
     json_t *description = kd_trainer_description(), *device;

@@ -1,4 +1,5 @@
-/* doctor_gpus.c - the driver, the GPUs that trials can be given or why there are none, and how they are connected. */
+/* doctor_gpus.c - the driver, the GPUs that trials can be given or why there are none, and how they
+ * are connected. */
 #include "coordinator/commands/doctor.h"
 
 #include <errno.h>
@@ -169,7 +170,8 @@ static bool is_here(const struct kd_gpu *gpus, int n, const char *uuid)
     return false;
 }
 
-/* Of each GPU that is here the newest failure in the database, if there is one: the driver itself forgets them. */
+/* Of each GPU that is here the newest failure in the database, if there is one: the driver itself
+ * forgets them. */
 static void add_failures(struct kd_doctor *doctor, struct kd_store *store,
                          const struct kd_gpu *gpus, int n)
 {

@@ -1,5 +1,5 @@
-/* explain_command.c - `katydid explain`: topics, strategies, stoppers and what the built-in trainer knows, from the registries
- * themselves. */
+/* explain_command.c - `katydid explain`: topics, strategies, stoppers and what the built-in trainer
+ * knows, from the registries themselves. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

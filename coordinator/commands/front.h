@@ -1,5 +1,5 @@
-/* front.h - of an experiment with several objectives: the trials that no other beats in every one, and how much they
- * cover. With one objective: all that are as good as the best. */
+/* front.h - of an experiment with several objectives: the trials that no other beats in every one,
+ * and how much they cover. With one objective: all that are as good as the best. */
 #ifndef KD_COMMANDS_FRONT_H
 #define KD_COMMANDS_FRONT_H
 
@@ -9,8 +9,8 @@
 struct kd_front {
     int *trials; /* owned; n indices into the trials that it was found in, by number */
     int n;
-    /* The volume between the front and the reference point: beyond the worst finite value of each objective by a tenth of it,
-     * as Optuna places it (kd_pareto_reference). */
+    /* The volume between the front and the reference point: beyond the worst finite value of each
+     * objective by a tenth of it, as Optuna places it (kd_pareto_reference). */
     double hypervolume;
     double
         *reference; /* owned; in the user's direction, one for each objective; 0 without a trial */

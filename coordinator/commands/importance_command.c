@@ -1,4 +1,5 @@
-/* importance_command.c - `katydid importance`: which parameters made the good trials good (search/importance.h). */
+/* importance_command.c - `katydid importance`: which parameters made the good trials good
+ * (search/importance.h). */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -6,13 +6,14 @@
 
 #include "coordinator/store/query.h"
 
-/* Index of the trial, by the point that would be its objective if it ended now, which it gets as its objective; -1: none
- * has a finite one, or there are several objectives, or constraints, which only the end can tell. -2 and err. */
+/* Index of the trial, by the point that would be its objective if it ended now, which it gets as
+ * its objective; -1: none has a finite one, or there are several objectives, or constraints, which
+ * only the end can tell. -2 and err. */
 int kd_leader_find(struct kd_store *store, const struct kd_experiment_info *experiment,
                    struct kd_trial_info *trials, int n, struct kd_error *err);
 
-/* Why there is no best trial: "no trial of x is over yet", "no trial of x that is over has a finite objective". Owned by the
- * caller. */
+/* Why there is no best trial: "no trial of x is over yet", "no trial of x that is over has a finite
+ * objective". Owned by the caller. */
 char *kd_leader_none_text(const struct kd_experiment_info *experiment);
 
 #endif

@@ -7,7 +7,8 @@
 #include "coordinator/base/mem.h"
 #include "coordinator/store/query.h"
 
-/* How a library says its version. Their headers belong to other rooms, so the functions are looked up by name. */
+/* How a library says its version. Their headers belong to other rooms, so the functions are looked
+ * up by name. */
 enum manner { GIVES_TEXT, FILLS_THREE_INTS, GIVES_HEX, ASKS_PCRE2, ASKS_STORE };
 
 static const struct {

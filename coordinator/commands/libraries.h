@@ -1,4 +1,5 @@
-/* libraries.h - which versions of which libraries this program runs with, asked of the libraries themselves. */
+/* libraries.h - which versions of which libraries this program runs with, asked of the libraries
+ * themselves. */
 #ifndef KD_COMMANDS_LIBRARIES_H
 #define KD_COMMANDS_LIBRARIES_H
 

@@ -63,7 +63,8 @@ static int find_log(const struct request *request, char **path, bool *is_over)
     return code;
 }
 
-/* A UTF-8 character may be cut by the end of what was read; its bytes wait in `carry` for the rest. */
+/* A UTF-8 character may be cut by the end of what was read; its bytes wait in `carry` for the
+ * rest. */
 static void put(struct kd_str *carry, const char *bytes, size_t n, bool raw, bool is_end)
 {
     if (raw) {
@@ -101,7 +102,8 @@ static void wait_a_little(void)
     nanosleep(&pause, NULL);
 }
 
-/* Ends when the trial is over. Whether it is is asked before the last reading, or its last lines could be missed. */
+/* Ends when the trial is over. Whether it is is asked before the last reading, or its last lines
+ * could be missed. */
 static int follow(int fd, struct kd_str *carry, const struct request *request)
 {
     bool is_over = false;

@@ -38,10 +38,12 @@ struct kd_usage {
     int n_words;
 };
 
-/* Fills the usage, or ends the program: --help prints and exits 0, a wrong option or word count exits 2. */
+/* Fills the usage, or ends the program: --help prints and exits 0, a wrong option or word count
+ * exits 2. */
 void kd_usage_read(struct kd_usage *usage, int argc, char **argv);
 
-/* An option's text as a whole number of at least `min`; -1 after a message on stderr. NULL gives `fallback`. */
+/* An option's text as a whole number of at least `min`; -1 after a message on stderr. NULL gives
+ * `fallback`. */
 int kd_option_int(const char *option, const char *text, int min, int fallback);
 
 #endif

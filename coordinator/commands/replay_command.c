@@ -1,4 +1,5 @@
-/* replay_command.c - katydid replay: derive every decision of an experiment again from its journal, and compare. */
+/* replay_command.c - katydid replay: derive every decision of an experiment again from its journal,
+ * and compare. */
 #include <argp.h>
 #include <math.h>
 #include <stdio.h>

@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Bytes of the UTF-8 sequence at text (1..4) with its code point, or 0. Overlong forms and surrogates are none. */
+/* Bytes of the UTF-8 sequence at text (1..4) with its code point, or 0. Overlong forms and
+ * surrogates are none. */
 static size_t decode(const unsigned char *text, size_t n, uint32_t *point)
 {
     static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};

@@ -1,4 +1,5 @@
-/* safe_text.h - text of others (a trial's output, a reason, a name) made harmless for a terminal. */
+/* safe_text.h - text of others (a trial's output, a reason, a name) made harmless for a
+ * terminal. */
 #ifndef KD_COMMANDS_SAFE_TEXT_H
 #define KD_COMMANDS_SAFE_TEXT_H
 
@@ -8,8 +9,8 @@
 
 #include "coordinator/base/str.h"
 
-/* Control characters, direction marks and bytes that are no UTF-8 become \x1b, \u202e ...; with keep_lines tabs and
- * newlines stay and a carriage return ends a line, too. */
+/* Control characters, direction marks and bytes that are no UTF-8 become \x1b, \u202e ...; with
+ * keep_lines tabs and newlines stay and a carriage return ends a line, too. */
 void kd_safe_add(struct kd_str *out, const char *text, size_t n, bool keep_lines);
 
 /* Columns that the text takes on a terminal, one per code point. */

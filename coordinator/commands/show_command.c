@@ -43,7 +43,8 @@ static void print_counts(const struct kd_experiment_info *e)
     kd_str_release(&text);
 }
 
-/* An experiment that was interrupted or killed is still Running in the file; whether somebody runs it says the lock. */
+/* An experiment that was interrupted or killed is still Running in the file; whether somebody runs
+ * it says the lock. */
 static void print_owner(const char *database)
 {
     char owner[512];

@@ -1,5 +1,5 @@
-/* spec_options.h - the command-line options that say which experiment is meant, shared by run, try and validate:
- * SPEC [key=value...], or --maximize METRIC 'lr=...' -- PROGRAM ARG... */
+/* spec_options.h - the command-line options that say which experiment is meant, shared by run, try
+ * and validate: SPEC [key=value...], or --maximize METRIC 'lr=...' -- PROGRAM ARG... */
 #ifndef KD_COMMANDS_SPEC_OPTIONS_H
 #define KD_COMMANDS_SPEC_OPTIONS_H
 
@@ -26,7 +26,8 @@ extern const struct argp kd_spec_argp;
 int kd_spec_arguments_split(struct kd_spec_arguments *arguments, int argc, char **argv);
 void kd_spec_arguments_release(struct kd_spec_arguments *arguments);
 
-/* Reads the experiment and prints on stderr what is wrong with it. 0, an exit code, or -1: done (--print-spec). */
+/* Reads the experiment and prints on stderr what is wrong with it. 0, an exit code, or -1: done
+ * (--print-spec). */
 int kd_spec_arguments_read(const struct kd_spec_arguments *arguments,
                            struct kd_experiment *experiment);
 

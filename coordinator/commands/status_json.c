@@ -52,7 +52,8 @@ static void add_condition(struct kd_json *json, const char *type, bool holds, co
     kd_json_close(json, '}');
 }
 
-/* As Katib appends them: Created, Running, and one for how it ended, which turns Running to False. */
+/* As Katib appends them: Created, Running, and one for how it ended, which turns Running to
+ * False. */
 static void add_conditions(struct kd_json *json, const struct kd_experiment_info *e)
 {
     bool is_created = strcmp(e->state, "Created") == 0,

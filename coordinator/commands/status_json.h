@@ -24,8 +24,9 @@ struct kd_status { /* all borrowed */
 /* What all attempts took of their GPUs together; NaN: not known of any. */
 double kd_status_joules(const struct kd_status *status);
 
-/* {"schema":1,"experiment":...,"status":{...}}: conditions, currentOptimalTrial, the front of several
- * objectives, the energy and the best trial's GPUs where there are some, a count and a list per state. */
+/* {"schema":1,"experiment":...,"status":{...}}: conditions, currentOptimalTrial, the front of
+ * several objectives, the energy and the best trial's GPUs where there are some, a count and a list
+ * per state. */
 void kd_status_print_json(const struct kd_status *status, FILE *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* suggest_command.c - katydid suggest: ask and tell as lines of JSON on stdin and stdout; coordinator/suggest.h says which. */
+/* suggest_command.c - katydid suggest: ask and tell as lines of JSON on stdin and stdout;
+ * coordinator/suggest.h says which. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

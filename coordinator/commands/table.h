@@ -7,9 +7,10 @@
  *     kd_table_print(&table, usage.format, stdout);
  *     kd_table_release(&table);
  *
- * Numbers stand right and text left. JSON is {"schema":1,"rows":[{column: value}]} with typed values and null for an
- * empty cell; CSV is RFC 4180 with a header line. For people, text is made safe for a terminal and cut to its first line, and
- * a number to six digits; JSON and CSV carry them as they are. */
+ * Numbers stand right and text left. JSON is {"schema":1,"rows":[{column: value}]} with typed
+ * values and null for an empty cell; CSV is RFC 4180 with a header line. For people, text is made
+ * safe for a terminal and cut to its first line, and a number to six digits; JSON and CSV carry
+ * them as they are. */
 #ifndef KD_COMMANDS_TABLE_H
 #define KD_COMMANDS_TABLE_H
 

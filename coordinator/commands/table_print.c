@@ -25,7 +25,8 @@ static char *safe(const char *text)
     return kd_str_take(&out);
 }
 
-/* Of a text of several lines a person sees the first, of a number six digits; JSON and CSV have them all. */
+/* Of a text of several lines a person sees the first, of a number six digits; JSON and CSV have
+ * them all. */
 static char *shown(const struct kd_cell *cell)
 {
     struct kd_str out = {0};

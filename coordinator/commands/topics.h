@@ -1,4 +1,5 @@
-/* topics.h - what `katydid explain` can explain; each topic fills a table from the registry that the code uses. */
+/* topics.h - what `katydid explain` can explain; each topic fills a table from the registry that
+ * the code uses. */
 #ifndef KD_COMMANDS_TOPICS_H
 #define KD_COMMANDS_TOPICS_H
 

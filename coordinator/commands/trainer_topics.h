@@ -1,5 +1,6 @@
-/* trainer_topics.h - what katydid-trainer knows, as topics of `katydid explain`: its block, layers and presets, losses, optimizers,
- * schedules, data formats, metrics. Read from `katydid-trainer --describe`, since the coordinator knows none of them by itself. */
+/* trainer_topics.h - what katydid-trainer knows, as topics of `katydid explain`: its block, layers
+ * and presets, losses, optimizers, schedules, data formats, metrics. Read from `katydid-trainer
+ * --describe`, since the coordinator knows none of them by itself. */
 #ifndef KD_COMMANDS_TRAINER_TOPICS_H
 #define KD_COMMANDS_TRAINER_TOPICS_H
 
@@ -7,7 +8,8 @@
 
 #include "coordinator/commands/topics.h"
 
-/* The description, or NULL where there is no trainer beside katydid. A new reference, which topics borrow from. */
+/* The description, or NULL where there is no trainer beside katydid. A new reference, which topics
+ * borrow from. */
 json_t *kd_trainer_description(void);
 
 /* Calls `add` for each topic of the description. */

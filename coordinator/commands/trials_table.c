@@ -18,7 +18,8 @@ static int first_param(const struct kd_experiment_info *experiment)
     return KD_TRIALS_OBJECTIVE + experiment->n_objectives;
 }
 
-/* Of an experiment whose trials pause or are cloned. No parameter bears the name of a column of ours. */
+/* Of an experiment whose trials pause or are cloned. No parameter bears the name of a column of
+ * ours. */
 static bool has_schedule(const struct kd_table *table)
 {
     return kd_table_find_column(table, "until") >= 0;
@@ -63,8 +64,8 @@ static void add_own_columns(struct kd_table *table, const struct kd_experiment_i
     }
 }
 
-/* The union of the trials' parameters in the order in which they appear: a conditional one may be missing in the first
- * trial. */
+/* The union of the trials' parameters in the order in which they appear: a conditional one may be
+ * missing in the first trial. */
 static void add_param_columns(struct kd_table *table, const struct kd_experiment_info *experiment,
                               const struct kd_trial_info *trials, int n)
 {

@@ -1,5 +1,5 @@
-/* try_command.c - katydid try: one trial in front of you. What it runs and where, its output as it comes, and which metrics were
- * seen in it and which were not. Nothing is kept. */
+/* try_command.c - katydid try: one trial in front of you. What it runs and where, its output as it
+ * comes, and which metrics were seen in it and which were not. Nothing is kept. */
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>

@@ -6,12 +6,14 @@
 
 #include "coordinator/base/error.h"
 
-/* KD_COPY_LINK: files are hard links where the file system allows, for programs that never change a file in place (write
- * another one, rename). KD_COPY_BYTES: files of their own, which share blocks where the file system can (copy_file_range). */
+/* KD_COPY_LINK: files are hard links where the file system allows, for programs that never change a
+ * file in place (write another one, rename). KD_COPY_BYTES: files of their own, which share blocks
+ * where the file system can (copy_file_range). */
 enum kd_copy_how { KD_COPY_LINK, KD_COPY_BYTES };
 
-/* `to` is replaced; its parent folder is made. Files that vanish meanwhile are left out; sockets and the like too. A `from`
- * that is not there gives an empty folder. -1 and err: `to` is not there. */
+/* `to` is replaced; its parent folder is made. Files that vanish meanwhile are left out; sockets
+ * and the like too. A `from` that is not there gives an empty folder. -1 and err: `to` is not
+ * there. */
 int kd_dir_copy(const char *from, const char *to, enum kd_copy_how how, struct kd_error *err);
 
 #endif

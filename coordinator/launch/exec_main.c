@@ -2,9 +2,10 @@
  *
  *     katydid-exec [--cpus 0,1:2,3] [--logs DIR] -- PROGRAM ARG...
  *
- * It binds the rank to its share of the gang's cores (given as groups of CPU numbers, one group a core), dies with its
- * parent, gives the ranks of an mpirun the names that torchrun's users know (RANK, WORLD_SIZE, LOCAL_RANK,
- * LOCAL_WORLD_SIZE), writes the output of ranks above 0 to DIR/rank-<r>.log, and becomes the program. */
+ * It binds the rank to its share of the gang's cores (given as groups of CPU numbers, one group a
+ * core), dies with its parent, gives the ranks of an mpirun the names that torchrun's users know
+ * (RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE), writes the output of ranks above 0 to
+ * DIR/rank-<r>.log, and becomes the program. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -65,7 +66,8 @@ static void add_core(cpu_set_t *set, const char *group)
     free(copy);
 }
 
-/* Each local rank gets a contiguous share of the cores; when there are fewer cores than ranks they share all. */
+/* Each local rank gets a contiguous share of the cores; when there are fewer cores than ranks they
+ * share all. */
 static void bind_to_cores(char *groups, const struct place *place)
 {
     const char *cores[MOST_CORES];

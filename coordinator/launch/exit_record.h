@@ -1,12 +1,12 @@
-/* exit_record.h - how a gang ended, as its supervisor wrote it down durably: DIR/exit, one line of text.
+/* exit_record.h - how a gang ended, as its supervisor wrote it down durably: DIR/exit, one line of
+ * text.
  *
  *     "exited 3 0"        code 3, no signal; by itself
  *     "asked 143 0"       after we asked for it
  *     "memory -1 9"       the kernel killed it, out of memory
  *     "gpu_memory 71 -1 out of GPU memory: ..."
  *     "orphaned 0 9"      because the coordinator died: signal 9
- *     "unstartable 0 0 cannot start 'x': No such file or directory"
- */
+ *     "unstartable 0 0 cannot start 'x': No such file or directory" */
 #ifndef KD_LAUNCH_EXIT_RECORD_H
 #define KD_LAUNCH_EXIT_RECORD_H
 

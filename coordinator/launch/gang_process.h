@@ -1,4 +1,5 @@
-/* gang_process.h - a gang's supervisor as the coordinator sees it: started, told to end, heard ending. */
+/* gang_process.h - a gang's supervisor as the coordinator sees it: started, told to end, heard
+ * ending. */
 #ifndef KD_LAUNCH_GANG_PROCESS_H
 #define KD_LAUNCH_GANG_PROCESS_H
 
@@ -26,12 +27,13 @@ void kd_gang_kill(struct kd_gang_process *process);
 /* Reads what the supervisor has said. false: it is over (and reaped); DIR/exit tells how. */
 bool kd_gang_is_alive(struct kd_gang_process *process);
 
-/* A gang may be 64 MiB ahead of who reads its log: say so for each MiB that was read, or once that nobody reads it. */
+/* A gang may be 64 MiB ahead of who reads its log: say so for each MiB that was read, or once that
+ * nobody reads it. */
 bool kd_gang_say_read(struct kd_gang_process *process); /* false: say it again later */
 void kd_gang_say_unread(struct kd_gang_process *process);
 
-/* Kills whatever still runs of the gang whose folder this is, found by its environment: for when its supervisor was
- * killed and could not. */
+/* Kills whatever still runs of the gang whose folder this is, found by its environment: for when
+ * its supervisor was killed and could not. */
 void kd_gang_sweep(const char *dir);
 
 /* Does a supervisor of an earlier coordinator still hold DIR/lock? */

@@ -46,8 +46,8 @@ static bool try_index(const struct kd_nvml *nvml, const struct kd_gpu *gpu, unsi
     return true;
 }
 
-/* By its number, which says whether it is lost; a driver that lost one may number the others anew. Not by UUID: of that NVML
- * knows nothing any more once any GPU is lost. */
+/* By its number, which says whether it is lost; a driver that lost one may number the others anew.
+ * Not by UUID: of that NVML knows nothing any more once any GPU is lost. */
 static void find_handle(const struct kd_nvml *nvml, const struct kd_gpu *gpu,
                         struct kd_gpu_handles *handles, int i)
 {

@@ -1,6 +1,6 @@
-/* gpu_events.h - what the driver reports by itself: critical errors of GPUs (Xid), GPUs that are lost, and errors of the NVSwitches between
- * them (SXid). Asked for without waiting, but like every call into NVML it may hang when a GPU is ill: for a thread of its own
- * (gpu_watch.h). */
+/* gpu_events.h - what the driver reports by itself: critical errors of GPUs (Xid), GPUs that are
+ * lost, and errors of the NVSwitches between them (SXid). Asked for without waiting, but like every
+ * call into NVML it may hang when a GPU is ill: for a thread of its own (gpu_watch.h). */
 #ifndef KD_LAUNCH_GPU_EVENTS_H
 #define KD_LAUNCH_GPU_EVENTS_H
 
@@ -37,8 +37,9 @@ void kd_gpu_events_open(const struct kd_nvml *nvml, const struct kd_gpu *gpus, i
                         struct kd_gpu_handles *handles);
 void kd_gpu_events_close(const struct kd_nvml *nvml, struct kd_gpu_handles *handles);
 
-/* What has happened since the last time: how many were written, one for each GPU or instance that is hit. At most `most`: the
- * rest comes the next time. An SXid that is fatal to all hits every GPU behind an NVSwitch; instances (MIG) have no NVLink. */
+/* What has happened since the last time: how many were written, one for each GPU or instance that
+ * is hit. At most `most`: the rest comes the next time. An SXid that is fatal to all hits every GPU
+ * behind an NVSwitch; instances (MIG) have no NVLink. */
 int kd_gpu_events_take(const struct kd_nvml *nvml, struct kd_gpu_handles *handles,
                        struct kd_gpu_fault *faults, int most);
 

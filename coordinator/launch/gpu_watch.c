@@ -148,8 +148,8 @@ static void pass(struct kd_gpu_watch *watch)
     pthread_cond_broadcast(&watch->done);
 }
 
-/* Until somebody waits for a pass, but not at once after the last unless somebody must know, or a second is over. Under the
- * lock. */
+/* Until somebody waits for a pass, but not at once after the last unless somebody must know, or a
+ * second is over. Under the lock. */
 static void wait_for_next(struct kd_gpu_watch *watch)
 {
     struct timespec least = after_us(LEAST_PERIOD_US), most = after_us(PERIOD_US);

@@ -1,9 +1,10 @@
 /* gpu_watch.h - a thread that looks at the GPUs while trials run.
  *
- * A thread, since a call into NVML takes milliseconds, and one about a GPU that is ill may never return: the loop only leaves
- * word here and takes what was found, under a lock that is never held during such a call. A pass reads the GPUs that some
- * attempt holds, and asks what errors the driver has to report of any of them: once a second, and soon after an attempt begins or
- * ends, at most ten times a second, or at once for whoever must know.
+ * A thread, since a call into NVML takes milliseconds, and one about a GPU that is ill may never
+ * return: the loop only leaves word here and takes what was found, under a lock that is never held
+ * during such a call. A pass reads the GPUs that some attempt holds, and asks what errors the
+ * driver has to report of any of them: once a second, and soon after an attempt begins or ends, at
+ * most ten times a second, or at once for whoever must know.
  *
  *     hold    the attempt has begun, on these GPUs        -> the next pass is where its counters start
  *     release it has ended                                -> one pass more, and it can be taken */
@@ -23,11 +24,12 @@ struct kd_gpu_measured {
     struct kd_gpu_usage usage;
 };
 
-/* The n GPUs of the machine, copied. NULL: they are none, or stand-ins of which nobody can ask anything, or no thread could be
- * started; all that follows takes NULL and finds nothing. */
+/* The n GPUs of the machine, copied. NULL: they are none, or stand-ins of which nobody can ask
+ * anything, or no thread could be started; all that follows takes NULL and finds nothing. */
 struct kd_gpu_watch *kd_gpu_watch_start(const struct kd_gpu *gpus, int n);
 
-/* A descriptor that is readable when something can be taken, until kd_gpu_watch_looked is called; -1 = none. */
+/* A descriptor that is readable when something can be taken, until kd_gpu_watch_looked is called;
+ * -1 = none. */
 int kd_gpu_watch_fd(const struct kd_gpu_watch *watch);
 
 /* gpus: positions among those of the machine. */
@@ -40,8 +42,9 @@ bool kd_gpu_watch_take(struct kd_gpu_watch *watch, struct kd_gpu_measured *measu
 /* The next error that a GPU has; false: none is left. */
 bool kd_gpu_watch_take_fault(struct kd_gpu_watch *watch, struct kd_gpu_fault *fault);
 
-/* For who must know whether a GPU failed before now: when kd_gpu_watch_looked has come to the number that
- * kd_gpu_watch_look gives, all errors until then were to be taken. A driver that hangs never comes to it. */
+/* For who must know whether a GPU failed before now: when kd_gpu_watch_looked has come to the
+ * number that kd_gpu_watch_look gives, all errors until then were to be taken. A driver that hangs
+ * never comes to it. */
 int64_t kd_gpu_watch_look(struct kd_gpu_watch *watch);
 int64_t kd_gpu_watch_looked(struct kd_gpu_watch *watch);
 

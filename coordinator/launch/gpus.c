@@ -99,8 +99,8 @@ static bool is_in_mig_mode(const struct kd_nvml *nvml, kd_nvml_device device)
            nvml->mig_mode(device, &now, &pending) == 0 && now == 1;
 }
 
-/* The instances that somebody made; none is no slot, since CUDA cannot use such a GPU as a whole. The places of instances
- * that there could be are empty in between. */
+/* The instances that somebody made; none is no slot, since CUDA cannot use such a GPU as a whole.
+ * The places of instances that there could be are empty in between. */
 static int find_instances(const struct kd_nvml *nvml, kd_nvml_device device, unsigned index,
                           struct kd_gpu *gpus, int most)
 {
@@ -160,8 +160,9 @@ static int find_all(const struct kd_nvml *nvml, struct kd_gpu *gpus, int most, c
     return n;
 }
 
-/* An instance never has a number. Nor does a whole GPU beside instances: as long as CUDA shows any of them it counts no others (NVIDIA's
- * MIG user guide, "CUDA Device Enumeration"), so that what a number means there is not said. */
+/* An instance never has a number. Nor does a whole GPU beside instances: as long as CUDA shows any
+ * of them it counts no others (NVIDIA's MIG user guide, "CUDA Device Enumeration"), so that what a
+ * number means there is not said. */
 static void take_numbers(struct kd_gpu *gpus, int n)
 {
     bool has_instances = false;
@@ -185,7 +186,8 @@ static int find_stand_ins(struct kd_gpu *gpus, int most, const char *count, char
     return n;
 }
 
-/* CUDA_VISIBLE_DEVICES is applied before connections are looked at, so that those are of the GPUs that are left. */
+/* CUDA_VISIBLE_DEVICES is applied before connections are looked at, so that those are of the GPUs
+ * that are left. */
 static int keep_visible(struct kd_gpu *gpus, int n, char *note, size_t note_size)
 {
     const char *visible = getenv("CUDA_VISIBLE_DEVICES");

@@ -1,7 +1,9 @@
-/* kernel_log.h - errors of NVSwitches (SXid), as the driver writes them into the kernel's log. NVML has no events of them.
+/* kernel_log.h - errors of NVSwitches (SXid), as the driver writes them into the kernel's log. NVML
+ * has no events of them.
  *
- * The log is KATYDID_KMSG, else /dev/kmsg. It is read without waiting, from the moment on at which it was opened: what was before was told
- * to somebody else. Who may read it says the kernel (kernel.dmesg_restrict, CAP_SYSLOG). */
+ * The log is KATYDID_KMSG, else /dev/kmsg. It is read without waiting, from the moment on at which
+ * it was opened: what was before was told to somebody else. Who may read it says the kernel
+ * (kernel.dmesg_restrict, CAP_SYSLOG). */
 #ifndef KD_LAUNCH_KERNEL_LOG_H
 #define KD_LAUNCH_KERNEL_LOG_H
 
@@ -18,7 +20,8 @@ struct kd_kernel_log {
     char text[2 * KD_KERNEL_RECORD]; /* what has no end yet */
 };
 
-/* "nvidia-nvswitch3: SXid (PCI:0000:05:00.0): 12028, Non-fatal, Link 32 egress non-posted PRIV error (First)" */
+/* "nvidia-nvswitch3: SXid (PCI:0000:05:00.0): 12028, Non-fatal, Link 32 egress non-posted PRIV
+ * error (First)" */
 struct kd_sxid {
     int number;
     char place[32];   /* the NVSwitch: "0000:05:00.0" */

@@ -1,6 +1,8 @@
-/* launcher.h - gang + argv to running ranks: one launcher is one file and one line in launchers.def.
+/* launcher.h - gang + argv to running ranks: one launcher is one file and one line in
+ * launchers.def.
  *
- * A launcher only says with which command line the ranks are started; the supervisor (gang_process.h) starts it. */
+ * A launcher only says with which command line the ranks are started; the supervisor
+ * (gang_process.h) starts it. */
 #ifndef KD_LAUNCH_LAUNCHER_H
 #define KD_LAUNCH_LAUNCHER_H
 

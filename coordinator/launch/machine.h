@@ -1,7 +1,8 @@
 /* machine.h - what this host has to give: cores and GPUs, found at run time.
  *
- * GPUs come from NVML (nvml.h), inside an inherited CUDA_VISIBLE_DEVICES. A GPU in MIG mode is not given as a whole: its
- * instances are. A stand-in list for tests and rehearsals: KATYDID_FAKE_GPUS=4. */
+ * GPUs come from NVML (nvml.h), inside an inherited CUDA_VISIBLE_DEVICES. A GPU in MIG mode is not
+ * given as a whole: its instances are. A stand-in list for tests and rehearsals:
+ * KATYDID_FAKE_GPUS=4. */
 #ifndef KD_LAUNCH_MACHINE_H
 #define KD_LAUNCH_MACHINE_H
 

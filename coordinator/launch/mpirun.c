@@ -1,8 +1,9 @@
 /* mpirun.c - several ranks on this host under Open MPI.
  *
- * Measured with Open MPI 4.1.4: a plain launch of two ranks takes 0.32 s, 0.2 s of it a constructor of libinfinipath
- * that the cm PML pulls in and a probe of networks that one host does not need. With the parameters below it is 0.11 to
- * 0.13 s. Sockets and shared memory go to the gang's own scratch folder, so nothing is left in the system's. */
+ * Measured with Open MPI 4.1.4: a plain launch of two ranks takes 0.32 s, 0.2 s of it a constructor
+ * of libinfinipath that the cm PML pulls in and a probe of networks that one host does not need.
+ * With the parameters below it is 0.11 to 0.13 s. Sockets and shared memory go to the gang's own
+ * scratch folder, so nothing is left in the system's. */
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>

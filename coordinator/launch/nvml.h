@@ -1,8 +1,9 @@
-/* nvml.h - NVIDIA's management library, loaded at run time: no toolkit is needed to build, no driver to run.
+/* nvml.h - NVIDIA's management library, loaded at run time: no toolkit is needed to build, no
+ * driver to run.
  *
- * Names, values and the structures are those of NVML's public C interface, API version 12 (CUDA 12.2; documented at
- * docs.nvidia.com/deploy/nvml-api). Every call gives 0 when it succeeded. The library is KATYDID_NVML, else
- * libnvidia-ml.so.1. */
+ * Names, values and the structures are those of NVML's public C interface, API version 12 (CUDA
+ * 12.2; documented at docs.nvidia.com/deploy/nvml-api). Every call gives 0 when it succeeded. The
+ * library is KATYDID_NVML, else libnvidia-ml.so.1. */
 #ifndef KD_LAUNCH_NVML_H
 #define KD_LAUNCH_NVML_H
 

@@ -54,7 +54,8 @@ static int check_owner(const char *path, struct kd_error *err)
     return 0;
 }
 
-/* NULL: no such folder is given, it is not ours to write to, or a socket in it would have too long a path. */
+/* NULL: no such folder is given, it is not ours to write to, or a socket in it would have too long
+ * a path. */
 static char *top_for_user(const char *run_uuid)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");

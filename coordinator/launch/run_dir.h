@@ -1,7 +1,8 @@
 /* run_dir.h - the folders of a run: where sockets live, and making and removing folders.
  *
- * $XDG_RUNTIME_DIR/katydid/<run_uuid>/, or /tmp/katydid-<uid>/<run_uuid>/ where the first is missing, cannot be written
- * or is too long for a socket's path; 0700 and ours: other users can neither connect to the bus nor race for its names. */
+ * $XDG_RUNTIME_DIR/katydid/<run_uuid>/, or /tmp/katydid-<uid>/<run_uuid>/ where the first is
+ * missing, cannot be written or is too long for a socket's path; 0700 and ours: other users can
+ * neither connect to the bus nor race for its names. */
 #ifndef KD_LAUNCH_RUN_DIR_H
 #define KD_LAUNCH_RUN_DIR_H
 

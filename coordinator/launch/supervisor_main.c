@@ -1,14 +1,18 @@
-/* supervisor_main.c - katydid-supervisor: stands over one gang, so that nothing of it outlives what it was for.
+/* supervisor_main.c - katydid-supervisor: stands over one gang, so that nothing of it outlives what
+ * it was for.
  *
  *     katydid-supervisor DIR LOG GRACE_MS CWD -- PROGRAM ARG...
  *
- * Descriptor 3 is a socket to the coordinator. From there: 'r' a megabyte of the log is read, 'u' nobody reads it, 't' ask the gang
- * to end (TERM, after the grace KILL), 'k' kill it, end of file = the coordinator is gone: end the gang within 5 seconds. To there:
- * 'o' = the log has grown; end of file = the gang is over and DIR/exit says how.
+ * Descriptor 3 is a socket to the coordinator. From there: 'r' a megabyte of the log is read, 'u'
+ * nobody reads it, 't' ask the gang to end (TERM, after the grace KILL), 'k' kill it, end of file =
+ * the coordinator is gone: end the gang within 5 seconds. To there: 'o' = the log has grown; end of
+ * file = the gang is over and DIR/exit says how.
  *
- * The supervisor holds DIR/lock as long as it lives, appends the gang's output to LOG (on a full disk it waits, and so does the gang
- * when its pipe is full: no line is lost), is a subreaper, and leaves only when no process is below it. It uses no library, so that
- * starting it costs nothing and nothing can hang it. A rank that finds its GPU out of memory says so in DIR/words (last_words.h). */
+ * The supervisor holds DIR/lock as long as it lives, appends the gang's output to LOG (on a full
+ * disk it waits, and so does the gang when its pipe is full: no line is lost), is a subreaper, and
+ * leaves only when no process is below it. It uses no library, so that starting it costs nothing
+ * and nothing can hang it. A rank that finds its GPU out of memory says so in DIR/words
+ * (last_words.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -255,8 +259,8 @@ static void kill_when_due(struct supervisor *s)
     s->kill_at_us = kd_clock_mono_us() + s->kill_pause_us;
 }
 
-/* What the gang said last, after its end. Without a coordinator a full disk is not waited for: the attempt then has no
- * exit record either, counts as lost, and runs again. */
+/* What the gang said last, after its end. Without a coordinator a full disk is not waited for: the
+ * attempt then has no exit record either, counts as lost, and runs again. */
 static bool drain_output(struct supervisor *s)
 {
     s->is_unread_free = true; /* no more than a pipe holds */
@@ -338,8 +342,8 @@ static void blame_gpu_memory(struct supervisor *s)
         s->record.end = KD_END_GPU_MEMORY;
 }
 
-/* How it ended must be known before we go: a full disk is waited for as long as there is a coordinator. Without one the
- * attempt counts as lost and runs again. */
+/* How it ended must be known before we go: a full disk is waited for as long as there is a
+ * coordinator. Without one the attempt counts as lost and runs again. */
 static int leave(struct supervisor *s)
 {
     while (kd_exit_record_write(s->dir, &s->record) != 0) {

@@ -20,7 +20,8 @@ static int find_place(const struct end *ends, int n, const struct kd_nvml_pci *p
     return -1;
 }
 
-/* A MIG instance has no links and no place of its own, and its GPU's would say what it cannot use. */
+/* A MIG instance has no links and no place of its own, and its GPU's would say what it cannot
+ * use. */
 static void find_ends(const struct kd_nvml *nvml, const struct kd_gpu *gpus, int n,
                       struct end *ends)
 {

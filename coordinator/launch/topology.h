@@ -1,5 +1,5 @@
-/* topology.h - how the GPUs of this host are connected: NVLinks between them, directly or through NVSwitches, else the way
- * over PCIe. What the pool compares (links.h) is made of it. */
+/* topology.h - how the GPUs of this host are connected: NVLinks between them, directly or through
+ * NVSwitches, else the way over PCIe. What the pool compares (links.h) is made of it. */
 #ifndef KD_LAUNCH_TOPOLOGY_H
 #define KD_LAUNCH_TOPOLOGY_H
 
@@ -24,8 +24,8 @@ struct kd_topology {
 void kd_topology_find(const struct kd_nvml *nvml, const struct kd_gpu *gpus, int n,
                       struct kd_topology *topology);
 
-/* An NVLink more is better than any way over PCIe; over PCIe the nearer the better. Between MIG instances all is alike: they
- * have neither NVLink nor a way to each other. */
+/* An NVLink more is better than any way over PCIe; over PCIe the nearer the better. Between MIG
+ * instances all is alike: they have neither NVLink nor a way to each other. */
 void kd_topology_links(const struct kd_topology *topology, struct kd_links *links);
 
 /* Has this GPU an active NVLink to an NVSwitch? */

@@ -1,5 +1,5 @@
-/* tree.h - all processes below one: finding and signalling them. Used by the supervisor, which is a subreaper, so that
- * whatever its children leave behind stays below it. */
+/* tree.h - all processes below one: finding and signalling them. Used by the supervisor, which is a
+ * subreaper, so that whatever its children leave behind stays below it. */
 #ifndef KD_LAUNCH_TREE_H
 #define KD_LAUNCH_TREE_H
 

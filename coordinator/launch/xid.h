@@ -1,5 +1,5 @@
-/* xid.h - the errors that NVIDIA's driver reports of a GPU, by their numbers (Xid), and those of NVSwitches (SXid), whose numbers begin
- * where those end: one number says which it is. */
+/* xid.h - the errors that NVIDIA's driver reports of a GPU, by their numbers (Xid), and those of
+ * NVSwitches (SXid), whose numbers begin where those end: one number says which it is. */
 #ifndef KD_LAUNCH_XID_H
 #define KD_LAUNCH_XID_H
 

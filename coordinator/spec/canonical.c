@@ -7,8 +7,8 @@
 #include "coordinator/base/str.h"
 #include "coordinator/spec/digest.h"
 
-/* Paths below `spec`; "[]" stands for any item of a list. A rule holds for what lies below its path, too; the longest
- * path decides. */
+/* Paths below `spec`; "[]" stands for any item of a list. A rule holds for what lies below its
+ * path, too; the longest path decides. */
 enum how { BY_VALUE, BY_TEXT, TYPED, LEFT_OUT };
 static const struct rule {
     const char *path;

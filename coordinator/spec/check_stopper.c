@@ -1,5 +1,6 @@
-/* check_stopper.c - will what runs trials do what the stopper asks for? One that pauses trials needs trials that go on from
- * their checkpoint, and that count their steps as the spec does. `katydid suggest` runs none and is not asked. */
+/* check_stopper.c - will what runs trials do what the stopper asks for? One that pauses trials
+ * needs trials that go on from their checkpoint, and that count their steps as the spec does.
+ * `katydid suggest` runs none and is not asked. */
 #include <string.h>
 
 #include "coordinator/spec/read.h"

@@ -1,8 +1,8 @@
 /* check_trainer.c - asks katydid-trainer whether its block is right.
  *
- * The trainer's grammar is the trainer's own. It gets the block with every placeholder filled, at the low and at the high
- * end of the space, with every choice once and every conditional parameter active, and answers with JSON pointers, which
- * become lines and columns. */
+ * The trainer's grammar is the trainer's own. It gets the block with every placeholder filled, at
+ * the low and at the high end of the space, with every choice once and every conditional parameter
+ * active, and answers with JSON pointers, which become lines and columns. */
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -175,7 +175,8 @@ static int count_conditions(const struct kd_space *space)
     return n;
 }
 
-/* After the n plain points two for each conditional parameter: active, at its low and at its high end. */
+/* After the n plain points two for each conditional parameter: active, at its low and at its high
+ * end. */
 static void choose_point(const struct kd_space *space, int k, int n, double *values)
 {
     int which = (k - n) / 2, at = -1;

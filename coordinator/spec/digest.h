@@ -4,13 +4,14 @@
 
 #include "coordinator/yaml/node.h"
 
-/* The `spec` mapping as compact JSON with sorted keys, without limits, goal and counts (those may change while the
- * experiment lives). Where the value counts, 0.1, "0.1" and 1e-1 are the same; where the text itself reaches the
- * trial (command, env, trialSpec, the values of a list), the text counts. The caller frees. */
+/* The `spec` mapping as compact JSON with sorted keys, without limits, goal and counts (those may
+ * change while the experiment lives). Where the value counts, 0.1, "0.1" and 1e-1 are the same;
+ * where the text itself reaches the trial (command, env, trialSpec, the values of a list), the text
+ * counts. The caller frees. */
 char *kd_canonical(const struct kd_yaml *spec);
 
-/* The whole document as it is after overrides, in JSON, which is YAML too: reading it gives the same experiment. Scalars
- * stand as they were written. The caller frees. */
+/* The whole document as it is after overrides, in JSON, which is YAML too: reading it gives the
+ * same experiment. Scalars stand as they were written. The caller frees. */
 char *kd_resolved(const struct kd_yaml *root);
 
 /* FIPS 180-4. hex: 64 digits and a NUL. */

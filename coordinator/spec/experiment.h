@@ -1,7 +1,8 @@
-/* experiment.h - what the user asked for: the parsed spec, immutable once submitted (limits, goal and counts aside).
+/* experiment.h - what the user asked for: the parsed spec, immutable once submitted (limits, goal
+ * and counts aside).
  *
- * Made by spec_read.h from YAML and overrides; Katib's v1beta1 Experiment and our katydid/v1 give the same struct.
- * Fields are Katib's in meaning and default; ours are marked. */
+ * Made by spec_read.h from YAML and overrides; Katib's v1beta1 Experiment and our katydid/v1 give
+ * the same struct. Fields are Katib's in meaning and default; ours are marked. */
 #ifndef KD_SPEC_EXPERIMENT_H
 #define KD_SPEC_EXPERIMENT_H
 
@@ -30,15 +31,16 @@ struct kd_objective {
     int n_additional;
 };
 
-/* ours; an objective after the first: of several none has a goal. Its metric stands among the first one's `additional`, so
- * that whoever listens to a trial hears it without knowing of this. */
+/* ours; an objective after the first: of several none has a goal. Its metric stands among the first
+ * one's `additional`, so that whoever listens to a trial hears it without knowing of this. */
 struct kd_more_objective {
     bool maximize;
     char *metric; /* owned */
     enum kd_metric_pick pick;
 };
 
-/* ours; a metric that must stay at or below its bound, or at or above it. Listed among `additional` too. */
+/* ours; a metric that must stay at or below its bound, or at or above it. Listed among `additional`
+ * too. */
 struct kd_constraint {
     char *metric; /* owned */
     bool is_max;
@@ -95,7 +97,8 @@ struct kd_template {
     json_t *job;       /* job: what ${trialSpec.X} names: {"Kind": ..., "Labels": {...}}; owned */
     struct kd_checkpoint_policy checkpoint;
     struct kd_metrics_collector collector;
-    /* Katib's trialParameters: placeholder name -> parameter name; in our own form both are the parameter's. */
+    /* Katib's trialParameters: placeholder name -> parameter name; in our own form both are the
+     * parameter's. */
     struct kd_trial_parameter {
         char *name, *reference; /* owned */
     } * trial_parameters;
@@ -157,20 +160,22 @@ struct kd_task kd_experiment_task(const struct kd_experiment *experiment);
 int kd_experiment_n_objectives(const struct kd_experiment *experiment);
 const char *kd_experiment_metric(const struct kd_experiment *experiment, int i);
 bool kd_experiment_maximizes(const struct kd_experiment *experiment, int i);
-/* Of the i-th objective: search/ minimises, everything a user sees is in the user's direction. The same both ways. */
+/* Of the i-th objective: search/ minimises, everything a user sees is in the user's direction. The
+ * same both ways. */
 double kd_experiment_flip(const struct kd_experiment *experiment, int i, double value);
 enum kd_metric_pick kd_experiment_pick(const struct kd_experiment *experiment, int i);
 
 /* What was measured as the search wants it: feasible when <= 0. */
 double kd_constraint_excess(const struct kd_constraint *constraint, double measured);
 
-/* Its strategy (the enqueued points given to it) and its stopper at work, and an empty history for them. NULL and err when they do not fit, which the
- * reader of the spec has ruled out. */
+/* Its strategy (the enqueued points given to it) and its stopper at work, and an empty history for
+ * them. NULL and err when they do not fit, which the reader of the spec has ruled out. */
 struct kd_sampler *kd_experiment_sampler(const struct kd_experiment *experiment,
                                          struct kd_error *err);
 struct kd_scheduler *kd_experiment_scheduler(const struct kd_experiment *experiment,
                                              struct kd_error *err);
-/* The parameter that tells a trial how far to train, by the stopper's setting resource_name (Katib's hyperband); -1: none. */
+/* The parameter that tells a trial how far to train, by the stopper's setting resource_name
+ * (Katib's hyperband); -1: none. */
 int kd_experiment_resource(const struct kd_experiment *experiment);
 void kd_experiment_history(const struct kd_experiment *experiment, struct kd_history *history);
 

@@ -7,7 +7,8 @@
  *     };
  *     kd_fields_read(reader, node, fields, "spec.x", &x);
  *
- * What the table does not list is an error with a did-you-mean; what it lists as planned is refused by name. */
+ * What the table does not list is an error with a did-you-mean; what it lists as planned is refused
+ * by name. */
 #ifndef KD_SPEC_FIELDS_H
 #define KD_SPEC_FIELDS_H
 
@@ -46,12 +47,13 @@ struct kd_field {
 void kd_fields_read(struct kd_reader *reader, const struct kd_yaml *map,
                     const struct kd_field *fields, const char *where, void *into);
 
-/* A finding when the mapping has no such field, or an empty one: for fields that are required at times only. */
+/* A finding when the mapping has no such field, or an empty one: for fields that are required at
+ * times only. */
 void kd_field_require(struct kd_reader *reader, const struct kd_yaml *map, const char *name,
                       const char *where);
 
-/* Targets by reader: char * (owned; freed before it is replaced), bool, double, int, double seconds. Numbers may be
- * written as texts, as Katib does. */
+/* Targets by reader: char * (owned; freed before it is replaced), bool, double, int, double
+ * seconds. Numbers may be written as texts, as Katib does. */
 void kd_read_text(struct kd_reader *reader, const struct kd_yaml *value, void *target);
 void kd_read_bool(struct kd_reader *reader, const struct kd_yaml *value, void *target);
 void kd_read_number(struct kd_reader *reader, const struct kd_yaml *value, void *target);
@@ -70,7 +72,8 @@ int kd_yaml_number(struct kd_reader *reader, const struct kd_yaml *value, double
 /* Index among the NULL-terminated names, or -1 and a finding with the names and a did-you-mean. */
 int kd_yaml_choice(struct kd_reader *reader, const struct kd_yaml *value, const char *what,
                    const char *const *names);
-/* The text of a scalar (a number's as written); NULL and a finding when it is a list or a mapping. Borrowed. */
+/* The text of a scalar (a number's as written); NULL and a finding when it is a list or a mapping.
+ * Borrowed. */
 const char *kd_yaml_text(struct kd_reader *reader, const struct kd_yaml *value);
 /* Is it of this kind? If not: finding. */
 bool kd_yaml_expect(struct kd_reader *reader, const struct kd_yaml *value, enum kd_yaml_kind kind,

@@ -10,7 +10,8 @@
 #include "coordinator/spec/placeholders.h"
 #include "coordinator/yaml/json.h"
 
-/* ${trialSpec.Kind}, ${trialSpec.Labels[app]}: the field, and the key in brackets when there is one. */
+/* ${trialSpec.Kind}, ${trialSpec.Labels[app]}: the field, and the key in brackets when there is
+ * one. */
 static const char *job_fact(const struct kd_fill *fill, const char *reference)
 {
     const char *field = reference + strlen("${trialSpec.");

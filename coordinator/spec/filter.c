@@ -10,7 +10,8 @@
 
 #include "coordinator/base/mem.h"
 
-/* A line of a few hundred bytes needs some thousand steps; a runaway pattern is cut off within milliseconds. */
+/* A line of a few hundred bytes needs some thousand steps; a runaway pattern is cut off within
+ * milliseconds. */
 enum { MATCH_LIMIT = 200000, DEPTH_LIMIT = 2000, HEAP_LIMIT_KIB = 4096, LONGEST_PATTERN = 4096 };
 
 struct kd_filter {

@@ -1,6 +1,8 @@
-/* filter.h - one of the user's patterns for metric lines (PCRE2: group 1 the name, group 2 the value).
+/* filter.h - one of the user's patterns for metric lines (PCRE2: group 1 the name, group 2 the
+ * value).
  *
- * Matching is bounded: a pattern that backtracks without end gives no match instead of a hanging coordinator. */
+ * Matching is bounded: a pattern that backtracks without end gives no match instead of a hanging
+ * coordinator. */
 #ifndef KD_SPEC_FILTER_H
 #define KD_SPEC_FILTER_H
 

@@ -1,4 +1,5 @@
-/* metric_line.c - finding `name=value`, `name: value`, JSON and the user's own patterns in a line of output. */
+/* metric_line.c - finding `name=value`, `name: value`, JSON and the user's own patterns in a line
+ * of output. */
 #include "coordinator/spec/metric_line.h"
 
 #include <jansson.h>
@@ -136,8 +137,8 @@ static bool is_hex(const char *text)
     return text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
 }
 
-/* What may stand behind digits: nothing, other than word characters, or a unit (`12ms`). Half of a longer number is
- * none: 1_000, 1,000, 0,5, 1k2. */
+/* What may stand behind digits: nothing, other than word characters, or a unit (`12ms`). Half of a
+ * longer number is none: 1_000, 1,000, 0,5, 1k2. */
 static bool ends_number(const char *rest)
 {
     if (*rest == ',')
@@ -147,8 +148,9 @@ static bool ends_number(const char *rest)
     return !is_word_character(*rest);
 }
 
-/* The number that text starts with; false when it starts with none. A word that merely begins like one ("nano",
- * "info") is none, and neither is hexadecimal, in which strtod sees more than people do. */
+/* The number that text starts with; false when it starts with none. A word that merely begins like
+ * one ("nano", "info") is none, and neither is hexadecimal, in which strtod sees more than people
+ * do. */
 static bool leading_number(const char *text, const char *end, double *value)
 {
     char buffer[LONGEST_NUMBER + 1], *stop;
@@ -218,7 +220,8 @@ static bool json_number(const json_t *json, double *value)
     return text && !is_hex(text) && kd_number_parse(text, value) == 0;
 }
 
-/* false: the line is no JSON object. Python writes NaN into its JSON, which is none: then the text rules find it. */
+/* false: the line is no JSON object. Python writes NaN into its JSON, which is none: then the text
+ * rules find it. */
 static bool scan_json(struct scan *scan, const char *line, const char *end)
 {
     const char *start = skip_blanks(line, end);
@@ -238,7 +241,8 @@ static bool scan_json(struct scan *scan, const char *line, const char *end)
     return is_object;
 }
 
-/* Katib's default pattern matches `loss=nan` with an empty value: then the number is read from where it should be. */
+/* Katib's default pattern matches `loss=nan` with an empty value: then the number is read from
+ * where it should be. */
 static void scan_filter(struct scan *scan, struct kd_filter *filter, const char *line,
                         size_t length)
 {

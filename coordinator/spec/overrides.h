@@ -1,7 +1,7 @@
 /* overrides.h - `key=value` from the command line (yaml/overrides.h), rooted at `spec`.
  *
- * In a list of named things (parameters, algorithmSettings, env, ...) a step is the name; in `parameters` min, max, step,
- * list and distribution are found in the feasibleSpace. */
+ * In a list of named things (parameters, algorithmSettings, env, ...) a step is the name; in
+ * `parameters` min, max, step, list and distribution are found in the feasibleSpace. */
 #ifndef KD_SPEC_OVERRIDES_H
 #define KD_SPEC_OVERRIDES_H
 

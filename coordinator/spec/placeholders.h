@@ -1,7 +1,8 @@
 /* placeholders.h - what the ${...} in template texts name (yaml/piece.h: where they are). Pure.
  *
- * In our own form ${name} and ${trialParameters.name} are a parameter's value, and the built-in names below are of the
- * trial. In a Katib file only ${trialParameters.name} is a placeholder, as in Katib. */
+ * In our own form ${name} and ${trialParameters.name} are a parameter's value, and the built-in
+ * names below are of the trial. In a Katib file only ${trialParameters.name} is a placeholder, as
+ * in Katib. */
 #ifndef KD_SPEC_PLACEHOLDERS_H
 #define KD_SPEC_PLACEHOLDERS_H
 

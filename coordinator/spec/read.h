@@ -1,5 +1,5 @@
-/* read.h - the parts that fill one experiment, in the order in which they run. Each finds all that is wrong in its
- * part and goes on; none needs another part to have succeeded. */
+/* read.h - the parts that fill one experiment, in the order in which they run. Each finds all that
+ * is wrong in its part and goes on; none needs another part to have succeeded. */
 #ifndef KD_SPEC_READ_PARTS_H
 #define KD_SPEC_READ_PARTS_H
 
@@ -22,12 +22,13 @@ void kd_read_constraints(struct kd_reader *, const struct kd_yaml *, void *exper
 void kd_read_enqueue(struct kd_reader *, const struct kd_yaml *, void *experiment);
 void kd_read_warm_start(struct kd_reader *, const struct kd_yaml *, void *warm_start);
 
-/* The conditions of the space's parameters, which stand in the list in the same order; is_sound: was the parameter itself
- * understood? */
+/* The conditions of the space's parameters, which stand in the list in the same order; is_sound:
+ * was the parameter itself understood? */
 void kd_read_conditions(struct kd_reader *, const struct kd_yaml *list, struct kd_space *space,
                         const bool *is_sound);
 
-/* Helpers of the readers of objectives: a direction and what follows from it; a metric to be listened to. */
+/* Helpers of the readers of objectives: a direction and what follows from it; a metric to be
+ * listened to. */
 void kd_read_direction(struct kd_reader *, const struct kd_yaml *, bool *maximize,
                        enum kd_metric_pick *pick);
 int kd_read_pick(struct kd_reader *, const struct kd_yaml *); /* enum kd_metric_pick, or -1 */

@@ -1,5 +1,5 @@
-/* read_algorithm.c - which strategy and which stopper, with their settings. What they are called and take is theirs
- * to say (search/); here is only where in the file it stands. */
+/* read_algorithm.c - which strategy and which stopper, with their settings. What they are called
+ * and take is theirs to say (search/); here is only where in the file it stands. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,7 +16,8 @@
 
 enum { MOST_NAMES = 64 };
 
-/* Where an algorithm's settings go: to the strategy, and to the stopper of a pair (NULL = there is none). */
+/* Where an algorithm's settings go: to the strategy, and to the stopper of a pair (NULL = there is
+ * none). */
 struct tables {
     struct kd_settings *strategy, *stopper;
 };
@@ -147,7 +148,8 @@ static void unknown_stopper(struct kd_reader *reader, const struct kd_yaml *name
     unknown_name(reader, name, "early stopping algorithm", kd_stopper_planned(name->text), names);
 }
 
-/* Where the setting stands that a text like "gamma: ..." is about, among those of a node; else the mark itself. */
+/* Where the setting stands that a text like "gamma: ..." is about, among those of a node; else the
+ * mark itself. */
 static struct kd_mark blamed(const struct kd_yaml *node, struct kd_mark mark, const char *text)
 {
     const struct kd_yaml *list = kd_yaml_get(node, "algorithmSettings");
@@ -162,7 +164,8 @@ static struct kd_mark blamed(const struct kd_yaml *node, struct kd_mark mark, co
     return mark;
 }
 
-/* The strategy's own check of task and settings together; a space that was refused already is not asked about. */
+/* The strategy's own check of task and settings together; a space that was refused already is not
+ * asked about. */
 static void try_strategy(struct kd_reader *reader, const struct kd_yaml *node, struct kd_mark mark)
 {
     struct kd_error err = {{0}};

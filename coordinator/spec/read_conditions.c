@@ -1,5 +1,5 @@
-/* read_conditions.c - `condition: {parameter: opt, in: [sgd]}`: when a parameter is active. Read when all parameters are
- * known, since the parent may stand anywhere. */
+/* read_conditions.c - `condition: {parameter: opt, in: [sgd]}`: when a parameter is active. Read
+ * when all parameters are known, since the parent may stand anywhere. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* read_job.c - Katib's trialSpec: a Kubernetes Job of one container, run on this machine.
  *
- * What we use of it: the container's command, args, env, workingDir, image and resource limits, the Job's
- * backoffLimit and activeDeadlineSeconds. Everything else belongs to a cluster; it is listed in one warning. */
+ * What we use of it: the container's command, args, env, workingDir, image and resource limits, the
+ * Job's backoffLimit and activeDeadlineSeconds. Everything else belongs to a cluster; it is listed
+ * in one warning. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* read_metrics.c - where a program's metrics come from: Katib's metricsCollectorSpec and our trialTemplate.metrics. */
+/* read_metrics.c - where a program's metrics come from: Katib's metricsCollectorSpec and our
+ * trialTemplate.metrics. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* read_objectives.c - ours: several objectives, and constraints on what is measured. All their metrics are listened to, so
- * each is also one of the first objective's additional ones. */
+/* read_objectives.c - ours: several objectives, and constraints on what is measured. All their
+ * metrics are listened to, so each is also one of the first objective's additional ones. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -97,7 +97,8 @@ static int read_range(struct kd_reader *reader, struct draft *draft)
     return bad;
 }
 
-/* Katib's own hyperband example gives min 1 and max 1 to what the algorithm sets: a list of one value. */
+/* Katib's own hyperband example gives min 1 and max 1 to what the algorithm sets: a list of one
+ * value. */
 static void fix_value(struct draft *draft)
 {
     struct kd_param *param = &draft->param;

@@ -1,5 +1,5 @@
-/* read_spec.c - the document from its top: apiVersion, metadata, spec and its counts, defaults, and the checks that
- * look at several fields. */
+/* read_spec.c - the document from its top: apiVersion, metadata, spec and its counts, defaults, and
+ * the checks that look at several fields. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -227,7 +227,8 @@ static void default_fidelity(struct kd_reader *reader)
             experiment->template.kind == KD_TEMPLATE_TRAINER ? KD_UNIT_EPOCH : KD_UNIT_REPORT;
 }
 
-/* What katydid-trainer trains by itself: as an Experiment, all of it would be unknown or missing. */
+/* What katydid-trainer trains by itself: as an Experiment, all of it would be unknown or
+ * missing. */
 static bool refuse_trainer_block(struct kd_reader *reader)
 {
     const struct kd_yaml *block = kd_yaml_get(reader->root, "trainer");

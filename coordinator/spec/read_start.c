@@ -1,4 +1,5 @@
-/* read_start.c - ours: what a search starts from. Points of the user's own, and an earlier experiment. */
+/* read_start.c - ours: what a search starts from. Points of the user's own, and an earlier
+ * experiment. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

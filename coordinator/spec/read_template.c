@@ -191,7 +191,8 @@ static void read_trial_parameters(struct kd_reader *reader, const struct kd_yaml
         read_trial_parameter(reader, value->children.items[i]);
 }
 
-/* Of Katib's GJSON conditions we know those that mean "the Job is Complete" and "the Job is Failed". */
+/* Of Katib's GJSON conditions we know those that mean "the Job is Complete" and "the Job is
+ * Failed". */
 static void read_condition(struct kd_reader *reader, const struct kd_yaml *value, void *target)
 {
     static const char *const known[] = {
@@ -233,7 +234,8 @@ static const struct kd_field template_fields[] = {
     {0},
 };
 
-/* command, trainer, trialSpec in the order of enum kd_template_kind; and what the two others have no use for. */
+/* command, trainer, trialSpec in the order of enum kd_template_kind; and what the two others have
+ * no use for. */
 static const struct form {
     const char *name, *instead;
     const char *refused[8];

@@ -164,7 +164,8 @@ static void add_katydid_env(struct render *r)
     free(params);
 }
 
-/* In this order, later ones win: the caller's, a default of ours, the user's, and what is ours to say. */
+/* In this order, later ones win: the caller's, a default of ours, the user's, and what is ours to
+ * say. */
 static void build_env(struct render *r)
 {
     if (r->experiment->template.env_policy == KD_ENV_INHERIT)

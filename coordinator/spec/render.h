@@ -1,8 +1,8 @@
 /* render.h - one trial's argv, environment and trainer block: the template with a point put in.
  *
- * Substitution acts on the parsed tree and is typed: values never pass through a shell, a scalar that is only a
- * placeholder becomes a number where a number is wanted. An argv element that names an inactive parameter is dropped
- * whole. */
+ * Substitution acts on the parsed tree and is typed: values never pass through a shell, a scalar
+ * that is only a placeholder becomes a number where a number is wanted. An argv element that names
+ * an inactive parameter is dropped whole. */
 #ifndef KD_SPEC_RENDER_H
 #define KD_SPEC_RENDER_H
 
@@ -35,12 +35,14 @@ struct kd_rendered {
 int kd_render(const struct kd_experiment *experiment, const double *values,
               const struct kd_render_context *context, struct kd_rendered *out,
               struct kd_error *err);
-/* Can it start here: is the working directory one, and is the program found in it or in the PATH of its environment?
- * To be asked before the first trial, so that a misspelt program is one clear message and not forty failed trials. */
+/* Can it start here: is the working directory one, and is the program found in it or in the PATH of
+ * its environment? To be asked before the first trial, so that a misspelt program is one clear
+ * message and not forty failed trials. */
 int kd_rendered_check(const struct kd_rendered *rendered, struct kd_error *err);
 void kd_rendered_release(struct kd_rendered *rendered);
 
-/* The point as JSON {"lr": 0.1, "opt": "sgd"}, inactive parameters left out; owned by the caller. */
+/* The point as JSON {"lr": 0.1, "opt": "sgd"}, inactive parameters left out; owned by the
+ * caller. */
 char *kd_point_json(const struct kd_space *space, const double *values);
 
 #endif

@@ -1,7 +1,8 @@
 /* spec_read.h - from a YAML file and overrides to a checked experiment.
  *
- * Strict on the Experiment's own fields; every problem of a file is reported in one go, each with file:line:col, the
- * source line, a caret and a way out. Nothing is ever ignored: what is not built yet is refused by name. */
+ * Strict on the Experiment's own fields; every problem of a file is reported in one go, each with
+ * file:line:col, the source line, a caret and a way out. Nothing is ever ignored: what is not built
+ * yet is refused by name. */
 #ifndef KD_SPEC_READ_H
 #define KD_SPEC_READ_H
 
@@ -35,15 +36,16 @@ struct kd_problems {
 };
 void kd_problems_release(struct kd_problems *problems);
 
-/* 0: experiment is filled (problems may hold warnings). -1: problems says why; experiment is empty. */
+/* 0: experiment is filled (problems may hold warnings). -1: problems says why; experiment is
+ * empty. */
 int kd_spec_read_file(const char *path, const struct kd_spec_options *options,
                       struct kd_experiment *experiment, struct kd_problems *problems);
 int kd_spec_read_text(const char *text, size_t length, const char *file_name, const char *base_dir,
                       const struct kd_spec_options *options, struct kd_experiment *experiment,
                       struct kd_problems *problems);
 
-/* `katydid run --maximize val_acc 'lr=tag(log,interval(1e-5,1e-1))' -- python train.py '${args}'` as a spec in YAML
- * text (owned by the caller), which is then read like any other. */
+/* `katydid run --maximize val_acc 'lr=tag(log,interval(1e-5,1e-1))' -- python train.py '${args}'`
+ * as a spec in YAML text (owned by the caller), which is then read like any other. */
 struct kd_shorthand {
     const char *name; /* NULL: from the program's name */
     const char *metric;
@@ -57,7 +59,8 @@ struct kd_shorthand {
 };
 char *kd_shorthand_to_yaml(const struct kd_shorthand *shorthand, struct kd_error *err);
 
-/* What differs between two canonical trees, one line per difference ("parameters.lr.max: 0.1 -> 0.3"); owned. */
+/* What differs between two canonical trees, one line per difference ("parameters.lr.max: 0.1 ->
+ * 0.3"); owned. */
 char *kd_spec_difference(const char *old_canonical, const char *new_canonical);
 
 #endif

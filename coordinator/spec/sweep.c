@@ -41,8 +41,8 @@ static int expect(struct scan *s, char c)
     return kd_fail(s->err, "%s: expected '%c' at \"%s\"", s->whole, c, s->at);
 }
 
-/* Hydra's quoted text: backslashes before a quote of its kind count in pairs, and one left over makes that quote a
- * character; all others are themselves. */
+/* Hydra's quoted text: backslashes before a quote of its kind count in pairs, and one left over
+ * makes that quote a character; all others are themselves. */
 static char *quoted(struct scan *s)
 {
     struct kd_str text = {0};

@@ -1,7 +1,8 @@
 /* uses.c - do the template's placeholders and the parameters fit each other?
  *
- * Every placeholder must name something, every parameter must reach the trial, every trialParameter must be used. What
- * names an inactive parameter is left out of the trial whole: not everything may be. */
+ * Every placeholder must name something, every parameter must reach the trial, every trialParameter
+ * must be used. What names an inactive parameter is left out of the trial whole: not everything may
+ * be. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,7 +123,8 @@ static void check_tree(struct uses *uses, const struct kd_yaml *node)
         check_tree(uses, node->children.items[i]);
 }
 
-/* One trainer process serves many trials: what differs between them must not be in its environment. */
+/* One trainer process serves many trials: what differs between them must not be in its
+ * environment. */
 static void check_trainer_env(struct uses *uses, const struct kd_yaml *env)
 {
     if (env && env->text && strstr(env->text, "${"))

@@ -1,4 +1,5 @@
-/* about.c - what this build's SQLite is, and what tables the schema has: asked of SQLite itself, in memory. */
+/* about.c - what this build's SQLite is, and what tables the schema has: asked of SQLite itself, in
+ * memory. */
 #include <stdio.h>
 
 #include "coordinator/store/connection.h"
@@ -10,7 +11,8 @@ const char *kd_sqlite_version(void)
     return sqlite3_libversion();
 }
 
-/* https://sqlite.org/wal.html, "the WAL-reset bug": 3.7.0 to 3.51.2, mended in 3.44.6, 3.50.7 and 3.51.3. */
+/* https://sqlite.org/wal.html, "the WAL-reset bug": 3.7.0 to 3.51.2, mended in 3.44.6, 3.50.7 and
+ * 3.51.3. */
 static bool has_wal_reset_bug(int version)
 {
     if (version >= 3051003 || version < 3007000)

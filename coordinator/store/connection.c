@@ -92,8 +92,9 @@ sqlite3 *kd_connection_open_writer(const char *path, bool network, struct kd_err
     return db;
 }
 
-/* A WAL file in a folder that we may not write cannot be opened the usual way, since readers share memory through a
- * file beside it. Without a WAL nothing is being written, so it may be read as it stands. */
+/* A WAL file in a folder that we may not write cannot be opened the usual way, since readers share
+ * memory through a file beside it. Without a WAL nothing is being written, so it may be read as it
+ * stands. */
 static sqlite3 *open_unchanging(const char *path, struct kd_error *err)
 {
     struct kd_str uri = {0};

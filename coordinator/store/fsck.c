@@ -15,7 +15,8 @@ const struct kd_invariant kd_invariants[] = {
     {0},
 };
 
-/* How many rows the query gives; the first few become details. A file too damaged for the query breaks the invariant. */
+/* How many rows the query gives; the first few become details. A file too damaged for the query
+ * breaks the invariant. */
 static int count_broken(struct kd_store *store, const struct kd_invariant *invariant,
                         struct kd_str *details)
 {

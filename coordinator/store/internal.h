@@ -1,7 +1,8 @@
-/* internal.h - what the files of this room share: the handle, its prepared statements, binding and failing.
+/* internal.h - what the files of this room share: the handle, its prepared statements, binding and
+ * failing.
  *
- * A statement is taken with kd_statement_get (prepared once), its values are bound, and it is run with
- * kd_statement_run, or stepped and then reset by whoever took it. */
+ * A statement is taken with kd_statement_get (prepared once), its values are bound, and it is run
+ * with kd_statement_run, or stepped and then reset by whoever took it. */
 #ifndef KD_STORE_INTERNAL_H
 #define KD_STORE_INTERNAL_H
 
@@ -46,8 +47,8 @@ int kd_store_fail(struct kd_store *store, struct kd_error *err, const char *form
 /* NULL and err when it cannot be prepared. */
 sqlite3_stmt *kd_statement_get(struct kd_store *store, enum kd_statement which,
                                struct kd_error *err);
-/* The same for a change: a bug outside begin .. commit; fails after another change of the transaction has failed,
- * so that no half of a step is ever saved. */
+/* The same for a change: a bug outside begin .. commit; fails after another change of the
+ * transaction has failed, so that no half of a step is ever saved. */
 sqlite3_stmt *kd_statement_change(struct kd_store *store, enum kd_statement which,
                                   struct kd_error *err);
 /* Of a statement's own SQL, for walks that may nest; the caller finalizes it. */

@@ -1,5 +1,5 @@
-/* metrics.c - points appended in bulk. One statement bound and stepped per point; the trial's id needs no look-up and
- * the fence was checked once for the message by whoever calls. */
+/* metrics.c - points appended in bulk. One statement bound and stepped per point; the trial's id
+ * needs no look-up and the fence was checked once for the message by whoever calls. */
 #include <stddef.h>
 
 #include "coordinator/store/internal.h"

@@ -66,7 +66,8 @@ static void add_constraint(struct kd_experiment_info *e, const json_t *item)
                   most ? "<=" : ">=", kd_number_text(json_number_value(bound), number));
 }
 
-/* What the canonical tree asks for; a text that is no such tree asks for one objective without a name. */
+/* What the canonical tree asks for; a text that is no such tree asks for one objective without a
+ * name. */
 static void read_goals(struct kd_experiment_info *e)
 {
     json_t *tree = e->canonical ? json_loads(e->canonical, 0, NULL) : NULL;
@@ -104,7 +105,8 @@ static int count_states(struct kd_store *store, struct kd_experiment_info *e, st
     return rc == SQLITE_DONE ? 0 : -1;
 }
 
-/* trials.objective is NULL when it is not finite, but a file written by others may hold an infinity. */
+/* trials.objective is NULL when it is not finite, but a file written by others may hold an
+ * infinity. */
 static int find_best(struct kd_store *store, struct kd_experiment_info *e, struct kd_error *err)
 {
     if (e->n_objectives > 1)

@@ -1,7 +1,7 @@
 /* query.h - what the commands read: rows as structs, from a store opened read-only.
  *
- * Reads take a snapshot and never wait for the writer or hold it up. Everything returned is owned by the caller and
- * released by the function that stands below its struct. */
+ * Reads take a snapshot and never wait for the writer or hold it up. Everything returned is owned
+ * by the caller and released by the function that stands below its struct. */
 #ifndef KD_STORE_QUERY_H
 #define KD_STORE_QUERY_H
 
@@ -52,8 +52,8 @@ struct kd_param_value {
     bool is_text;      /* categorical */
 };
 
-/* Of some GPUs and some time together, or of one: the greatest peaks, the mean over the time, the sum of the energy. NaN, or -1
- * for bytes: not known. */
+/* Of some GPUs and some time together, or of one: the greatest peaks, the mean over the time, the
+ * sum of the energy. NaN, or -1 for bytes: not known. */
 struct kd_gpu_total {
     double seconds, percent_mean, percent_peak, celsius_peak, joules;
     int64_t memory_peak_bytes;
@@ -121,8 +121,8 @@ void kd_observed_metrics_free(struct kd_observed_metric *metrics, int n);
 int kd_query_points(struct kd_store *store, int64_t experiment, int number, const char *metric,
                     kd_metric_fn fn, void *ud, struct kd_error *err);
 
-/* 1 some trial of the experiment has recorded the metric, 0 none, -1. *recorded: all that were, with commas; owned by the
- * caller. */
+/* 1 some trial of the experiment has recorded the metric, 0 none, -1. *recorded: all that were,
+ * with commas; owned by the caller. */
 int kd_query_has_metric(struct kd_store *store, int64_t experiment, const char *metric,
                         char **recorded, struct kd_error *err);
 

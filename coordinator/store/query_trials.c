@@ -1,4 +1,5 @@
-/* query_trials.c - the trials of an experiment with their parameters, objectives and constraints. */
+/* query_trials.c - the trials of an experiment with their parameters, objectives and
+ * constraints. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,9 +1,11 @@
-/* schema_1.h - version 1 of the tables, as SQL. Frozen once released: a change is a new version, see schema.c.
+/* schema_1.h - version 1 of the tables, as SQL. Frozen once released: a change is a new version,
+ * see schema.c.
  *
- * People and tests query these tables, so names and meanings are a promise. Times are REAL UTC seconds, NULL = not
- * yet. A trial's id is experiment_id * 1,000,000,000 + number, so that nothing has to look one up. A number that is
- * not finite is NULL with its name ('nan', 'inf', '-inf') beside it, for SQLite turns NaN into NULL and lets an
- * infinity win max(). The state names are those of trial.h (a test compares them). */
+ * People and tests query these tables, so names and meanings are a promise. Times are REAL UTC
+ * seconds, NULL = not yet. A trial's id is experiment_id * 1,000,000,000 + number, so that nothing
+ * has to look one up. A number that is not finite is NULL with its name ('nan', 'inf', '-inf')
+ * beside it, for SQLite turns NaN into NULL and lets an infinity win max(). The state names are
+ * those of trial.h (a test compares them). */
 #ifndef KD_STORE_SCHEMA_1_H
 #define KD_STORE_SCHEMA_1_H
 

@@ -1,7 +1,8 @@
-/* schema_2.h - version 2: the constraints. Frozen once released: a change is a new version, see schema.c.
+/* schema_2.h - version 2: the constraints. Frozen once released: a change is a new version, see
+ * schema.c.
  *
- * value is how far a finished trial is beyond the i-th bound of its spec, in the metric's unit: it is feasible when no value
- * is above 0. 'nan' says that the metric had no finite point. */
+ * value is how far a finished trial is beyond the i-th bound of its spec, in the metric's unit: it
+ * is feasible when no value is above 0. 'nan' says that the metric had no finite point. */
 #ifndef KD_STORE_SCHEMA_2_H
 #define KD_STORE_SCHEMA_2_H
 

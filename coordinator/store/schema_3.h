@@ -1,9 +1,10 @@
-/* schema_3.h - version 3: the GPUs of an attempt and what it made of them. Frozen once released: a change is a new version, see
- * schema.c.
+/* schema_3.h - version 3: the GPUs of an attempt and what it made of them. Frozen once released: a
+ * change is a new version, see schema.c.
  *
- * One row for each GPU that the attempt holds, from its start on; gpu is its number as nvidia-smi gives it (of a MIG instance its
- * GPU's). The rest is NULL until shortly after the attempt's end, and stays so where nobody could tell: seconds is the time
- * between the first and the last look at the GPU, energy that which it used meanwhile, memory all that was in use on it. */
+ * One row for each GPU that the attempt holds, from its start on; gpu is its number as nvidia-smi
+ * gives it (of a MIG instance its GPU's). The rest is NULL until shortly after the attempt's end,
+ * and stays so where nobody could tell: seconds is the time between the first and the last look at
+ * the GPU, energy that which it used meanwhile, memory all that was in use on it. */
 #ifndef KD_STORE_SCHEMA_3_H
 #define KD_STORE_SCHEMA_3_H
 

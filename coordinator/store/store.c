@@ -14,8 +14,8 @@
 #include "coordinator/store/lock.h"
 #include "coordinator/store/place.h"
 
-/* A WAL of 16 MiB of 4 KiB pages. A reader may keep a WAL from starting over; then a checkpoint for every such step is
- * enough, for one at every commit would be paid for each time. */
+/* A WAL of 16 MiB of 4 KiB pages. A reader may keep a WAL from starting over; then a checkpoint for
+ * every such step is enough, for one at every commit would be paid for each time. */
 enum { CHECKPOINT_FRAMES = 4096 };
 static const double lock_wait_s = 2.0;
 
@@ -204,7 +204,8 @@ bool kd_store_owner(const char *path, char *text, int size)
     return owned;
 }
 
-/* The lock is advice to those who ask for it; a file whose term moved on has been taken all the same. */
+/* The lock is advice to those who ask for it; a file whose term moved on has been taken all the
+ * same. */
 static int check_term(struct kd_store *store, struct kd_error *err)
 {
     sqlite3_stmt *s = kd_statement_get(store, KD_SQL_TERM, err);
@@ -267,7 +268,8 @@ void kd_store_rollback(struct kd_store *store)
     if (!store->in_transaction)
         return;
     store->in_transaction = store->is_spoiled = false;
-    /* SQLite has rolled back by itself after a full disk; a second rollback is then an error of no interest. */
+    /* SQLite has rolled back by itself after a full disk; a second rollback is then an error of no
+     * interest. */
     if (sqlite3_get_autocommit(store->db) == 0)
         sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }

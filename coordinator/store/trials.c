@@ -1,10 +1,12 @@
-/* trials.c - the rows of trials with their parameters and objectives, attempts, gangs and artifacts. */
+/* trials.c - the rows of trials with their parameters and objectives, attempts, gangs and
+ * artifacts. */
 #include <math.h>
 
 #include "coordinator/base/str.h"
 #include "coordinator/store/internal.h"
 
-/* A discrete value has the type in which the user wrote it: 32 is an integer, 0.5 and 1e3 are not. */
+/* A discrete value has the type in which the user wrote it: 32 is an integer, 0.5 and 1e3 are
+ * not. */
 static bool is_written_as_integer(const struct kd_param *param, double value)
 {
     long long integer;

@@ -14,8 +14,9 @@ struct kd_difference_rules {
     void *ud;
 };
 
-/* Adds a line for each difference, "parameters.lr.max: 0.1 -> 0.3", none of them for numbers of equal value. path: of the two
- * trees themselves, "" for none; either of them may be NULL. Items of a list that have a `name` are told by it. */
+/* Adds a line for each difference, "parameters.lr.max: 0.1 -> 0.3", none of them for numbers of
+ * equal value. path: of the two trees themselves, "" for none; either of them may be NULL. Items of
+ * a list that have a `name` are told by it. */
 void kd_difference_add(struct kd_str *out, const char *path, const json_t *before,
                        const json_t *after, const struct kd_difference_rules *rules);
 

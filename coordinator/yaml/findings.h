@@ -1,7 +1,9 @@
-/* findings.h - what is wrong with a file and where, collected while reading and shown in order of position.
+/* findings.h - what is wrong with a file and where, collected while reading and shown in order of
+ * position.
  *
- * A mark is a place in the file (line and column from 1; 0 = the file as a whole) or an override from the command
- * line. Finding something never ends the reading: the user sees every problem of a file in one go. */
+ * A mark is a place in the file (line and column from 1; 0 = the file as a whole) or an override
+ * from the command line. Finding something never ends the reading: the user sees every problem of a
+ * file in one go. */
 #ifndef KD_YAML_FINDINGS_H
 #define KD_YAML_FINDINGS_H
 
@@ -44,8 +46,9 @@ void kd_found_warning(struct kd_findings *findings, struct kd_mark mark, const c
 /* Takes the text, several lines: "sweep.yaml:12:9: error: ...\n    source line\n    ^". */
 typedef void kd_finding_show(void *ud, bool is_warning, char *text);
 
-/* Sorts, puts the source line and a caret under each, and gives everything to `show`; findings is released. A finding
- * made twice (same place, same text) is shown once; after the hundredth the rest are counted. The number of errors found. */
+/* Sorts, puts the source line and a caret under each, and gives everything to `show`; findings is
+ * released. A finding made twice (same place, same text) is shown once; after the hundredth the
+ * rest are counted. The number of errors found. */
 int kd_findings_show(struct kd_findings *findings, kd_finding_show *show, void *ud);
 
 /* "; did you mean X?" or "; known: A, B": the caller frees. */

@@ -13,7 +13,8 @@ json_t *kd_yaml_json(const struct kd_yaml *node);
 typedef json_t *kd_text_json(void *ud, const struct kd_yaml *text);
 json_t *kd_yaml_json_with(const struct kd_yaml *node, kd_text_json *text_json, void *ud);
 
-/* "64" is 64 and "true" is true: the value that a text looks like. What is put in place of a whole ${placeholder}. */
+/* "64" is 64 and "true" is true: the value that a text looks like. What is put in place of a whole
+ * ${placeholder}. */
 json_t *kd_typed_json(const char *text);
 
 /* A whole number as an integer; non-finite ones as text. */

@@ -1,7 +1,7 @@
 /* node.h - the parsed document: a tree of scalars, lists and mappings that know where they stand.
  *
- * A mapping's values carry their key. Scalars keep their text as written beside their value, because a command line
- * wants `0.10` as the user wrote it. Nodes own everything below them. */
+ * A mapping's values carry their key. Scalars keep their text as written beside their value,
+ * because a command line wants `0.10` as the user wrote it. Nodes own everything below them. */
 #ifndef KD_YAML_NODE_H
 #define KD_YAML_NODE_H
 
@@ -30,8 +30,8 @@ struct kd_yaml {
 };
 
 struct kd_yaml *kd_yaml_new(enum kd_yaml_kind kind, struct kd_mark mark);
-/* An unquoted scalar is resolved by the core schema of YAML 1.2: null, true, 0x10, 1e-5, .inf; a quoted one is a
- * string. Copies the text. */
+/* An unquoted scalar is resolved by the core schema of YAML 1.2: null, true, 0x10, 1e-5, .inf; a
+ * quoted one is a string. Copies the text. */
 struct kd_yaml *kd_yaml_new_scalar(const char *text, bool is_plain, struct kd_mark mark);
 struct kd_yaml *kd_yaml_copy(const struct kd_yaml *node);
 void kd_yaml_free(struct kd_yaml *node);
@@ -54,9 +54,11 @@ int kd_yaml_named_at(const struct kd_yaml *list, const char *name);
 bool kd_yaml_is_scalar(const struct kd_yaml *node);
 const char *kd_yaml_kind_name(const struct kd_yaml *node); /* "a list", "the text", ... */
 
-/* The node a JSON pointer ("/model/0/linear") names, or the deepest one on the way; "~1" is "/", "~0" is "~". */
+/* The node a JSON pointer ("/model/0/linear") names, or the deepest one on the way; "~1" is "/",
+ * "~0" is "~". */
 const struct kd_yaml *kd_yaml_pointer(const struct kd_yaml *root, const char *pointer);
-/* Where a person looks for it: a value, or the key of a list or a mapping. A NULL pointer is the root. */
+/* Where a person looks for it: a value, or the key of a list or a mapping. A NULL pointer is the
+ * root. */
 struct kd_mark kd_yaml_mark_at(const struct kd_yaml *root, const char *pointer);
 
 #endif

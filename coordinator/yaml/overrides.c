@@ -40,7 +40,8 @@ static bool is_list_of_named(const struct override *o, const char *key)
     return false;
 }
 
-/* A key goes into JSON later, which would drop it without a word. Values meet the YAML reader's own check. */
+/* A key goes into JSON later, which would drop it without a word. Values meet the YAML reader's own
+ * check. */
 static bool is_utf8(const char *text)
 {
     json_t *json = json_string(text);
@@ -253,7 +254,8 @@ static const char *own_name(const struct kd_yaml *node)
     return node->key ? node->key : name ? name->text : NULL;
 }
 
-/* Everything below the node, with the path by which an override reaches it; an item without a name goes by its index. */
+/* Everything below the node, with the path by which an override reaches it; an item without a name
+ * goes by its index. */
 static void find_places(const struct kd_yaml *node, const char *path, int depth, place_list *places)
 {
     for (size_t i = 0; i < node->children.n && places->n < MOST_PLACES; i++) {

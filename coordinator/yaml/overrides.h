@@ -4,8 +4,8 @@
  *     +key=value     adds; it must not be there        ++key=value  sets in any case
  *     ~key           takes out; it must be there       ~key=value   ... and have this value
  *
- * A key is a dotted path from the root. In a list a step is the `name` of an item, or the index from 0. Values are
- * YAML. */
+ * A key is a dotted path from the root. In a list a step is the `name` of an item, or the index
+ * from 0. Values are YAML. */
 #ifndef KD_YAML_OVERRIDES_H
 #define KD_YAML_OVERRIDES_H
 
@@ -21,14 +21,14 @@ struct kd_override_rules {
     struct kd_yaml *(*through)(struct kd_yaml *node, const char *step);
 };
 
-/* Changes the tree. What cannot be applied is found and left out; every mark it makes is `text`, which is to live as
- * long as the tree. */
+/* Changes the tree. What cannot be applied is found and left out; every mark it makes is `text`,
+ * which is to live as long as the tree. */
 void kd_override_apply(struct kd_yaml *root, const char *text,
                        const struct kd_override_rules *rules, struct kd_findings *findings);
 
-/* For a root that has no field `name`, which an override wanted: "; did you mean "optimizer.lr"?", where the tree has a field
- * or a named item of this name below one of the root's, the shallowest; with is_near of a name near it too. NULL: it has
- * not. The caller frees. */
+/* For a root that has no field `name`, which an override wanted: "; did you mean "optimizer.lr"?",
+ * where the tree has a field or a named item of this name below one of the root's, the shallowest;
+ * with is_near of a name near it too. NULL: it has not. The caller frees. */
 char *kd_override_hint(const struct kd_yaml *root, const char *name, bool is_near);
 
 #endif

@@ -1,7 +1,7 @@
 /* piece.h - the ${...} in template texts: where they are; what they name is the caller's. Pure.
  *
- * $${ is a plain ${ (for a shell of the user's own). In a Katib file only ${trialParameters.name} is a placeholder, as in
- * Katib; everything else is left as it stands. */
+ * $${ is a plain ${ (for a shell of the user's own). In a Katib file only ${trialParameters.name}
+ * is a placeholder, as in Katib; everything else is left as it stands. */
 #ifndef KD_YAML_PIECE_H
 #define KD_YAML_PIECE_H
 

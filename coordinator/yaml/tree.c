@@ -1,4 +1,5 @@
-/* tree.c - libyaml's events to nodes. One descent per node; the depth limit bounds the recursion. */
+/* tree.c - libyaml's events to nodes. One descent per node; the depth limit bounds the
+ * recursion. */
 #include "coordinator/yaml/tree.h"
 
 #include <stdlib.h>

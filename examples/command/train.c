@@ -1,7 +1,8 @@
 /* train.c - a training program in C as a user might have one: it knows nothing of katydid.
  *
- * Fits sin(3x) on [-1, 1] with one hidden layer of tanh units, by gradient descent with momentum over the whole set. It
- * prints one line every hundred steps, where loss is the mean squared error on points between those it was trained on:
+ * Fits sin(3x) on [-1, 1] with one hidden layer of tanh units, by gradient descent with momentum
+ * over the whole set. It prints one line every hundred steps, where loss is the mean squared error
+ * on points between those it was trained on:
  *
  *     step: 100 loss: 0.0312
  *

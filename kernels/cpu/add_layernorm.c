@@ -1,4 +1,5 @@
-/* add_layernorm.c - the two ops, one after the other on as many rows as stay in the first cache: their bits. */
+/* add_layernorm.c - the two ops, one after the other on as many rows as stay in the first cache:
+ * their bits. */
 #include "kernels/cpu/table.h"
 
 enum { PART_FLOATS = 2048 };

@@ -50,7 +50,8 @@ KD_INLINE float exp_and_sum(float *x, float max, int64_t n)
     return kd_lanes_sum(&sum);
 }
 
-/* A row's n scores to weights (not yet over their sum); of the last KD_BLOCK only the first n_seen are seen. */
+/* A row's n scores to weights (not yet over their sum); of the last KD_BLOCK only the first n_seen
+ * are seen. */
 KD_INLINE float to_weights(float *scores, int64_t n_seen, int64_t n, float *log_sum)
 {
     float *last = scores + n - KD_BLOCK;

@@ -1,8 +1,10 @@
-/* attention.h - the products of attention's two passes over one head, small enough to stay in the caches.
+/* attention.h - the products of attention's two passes over one head, small enough to stay in the
+ * caches.
  *
- * Operands are packed with their rows padded to whole vectors, the padding zero, so that no loop has a rest. A sequence is
- * worked on in blocks of KD_BLOCK queries, each with all the keys up to its end: what lies beyond is never computed, and a
- * block's scores are all the weights there are in memory at a time. */
+ * Operands are packed with their rows padded to whole vectors, the padding zero, so that no loop
+ * has a rest. A sequence is worked on in blocks of KD_BLOCK queries, each with all the keys up to
+ * its end: what lies beyond is never computed, and a block's scores are all the weights there are
+ * in memory at a time. */
 #ifndef KD_KERNELS_CPU_ATTENTION_H
 #define KD_KERNELS_CPU_ATTENTION_H
 
@@ -12,7 +14,8 @@
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/prefetch.h"
 
-/* A tile and what it is made of fit the registers, of which there are 32 with AVX-512 and 16 without. */
+/* A tile and what it is made of fit the registers, of which there are 32 with AVX-512 and 16
+ * without. */
 enum { KD_BLOCK = 16, KD_TILE_ROWS = KD_LANES == 16 ? 8 : 4 };
 
 KD_INLINE int64_t kd_block_up(int64_t n)
@@ -26,8 +29,8 @@ struct kd_left {
     int64_t row, step;
 };
 
-/* A tile of c: KD_TILE_ROWS rows of n_lanes (a constant, 1 or 2) vectors, + c when it adds. All loops over the tile are
- * unrolled, so that its sums stay in registers. */
+/* A tile of c: KD_TILE_ROWS rows of n_lanes (a constant, 1 or 2) vectors, + c when it adds. All
+ * loops over the tile are unrolled, so that its sums stay in registers. */
 KD_INLINE void kd_tile(struct kd_left a, const float *b, int64_t b_row, float *c, int64_t c_row,
                        int64_t k, int n_lanes, bool adds)
 {
@@ -72,7 +75,8 @@ struct kd_head {
     int64_t stride, length, size;
 };
 
-/* Rows are short: whole vectors by hand, without the compiler's checks and rests before and after them. */
+/* Rows are short: whole vectors by hand, without the compiler's checks and rests before and after
+ * them. */
 KD_INLINE void kd_scale_row(const float *from, float factor, float *to, int64_t n)
 {
     int64_t whole = kd_lanes_down(n);
@@ -95,7 +99,8 @@ KD_INLINE void kd_pack(struct kd_head head, float factor, float *to)
         to[i] = 0.0f;
 }
 
-/* to[size][length, padded to blocks] = the head, transposed: whole tiles, then what is left at the end of the size and of the length. */
+/* to[size][length, padded to blocks] = the head, transposed: whole tiles, then what is left at the
+ * end of the size and of the length. */
 KD_INLINE void kd_pack_transposed(struct kd_head head, float *to)
 {
     int64_t width = kd_block_up(head.length);

@@ -6,7 +6,8 @@
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/table.h"
 
-/* A head's packed operands, one block's weights and their gradients, and the sums of the gradients of k and v. */
+/* A head's packed operands, one block's weights and their gradients, and the sums of the gradients
+ * of k and v. */
 struct backward {
     float *q, *k, *dy;            /* [length][size], padded; q scaled */
     float *keys, *values;         /* k and v, transposed */
@@ -52,8 +53,8 @@ KD_INLINE float dot(const float *x, const float *y, int64_t n)
     return kd_lanes_sum(&sum);
 }
 
-/* A row of scores to weights p, and of p's gradients to the scores': p (dp - sum of p dp), the sum being that of dy y. Of the
- * last KD_BLOCK only the first n_seen are seen. */
+/* A row of scores to weights p, and of p's gradients to the scores': p (dp - sum of p dp), the sum
+ * being that of dy y. Of the last KD_BLOCK only the first n_seen are seen. */
 KD_INLINE void to_differences(float *restrict p, float *restrict dp, float log_sum, float mean,
                               int64_t n_seen, int64_t n)
 {
@@ -102,7 +103,8 @@ KD_INLINE void block_differences(const struct kd_op_attention_backward *a, const
     }
 }
 
-/* dq = differences k, dk += differences^T q, dv += weights^T dy; the newest KD_BLOCK keys get their first gradient. */
+/* dq = differences k, dk += differences^T q, dv += weights^T dy; the newest KD_BLOCK keys get their
+ * first gradient. */
 KD_INLINE void block_gradients(const struct backward *b, int64_t from, int64_t width, int64_t row)
 {
     const float *q = b->q + from * width, *dy = b->dy + from * width;

@@ -1,4 +1,5 @@
-/* average.c - the average of the weights, and the factors that clip a gradient and take a loss's scale out of it. */
+/* average.c - the average of the weights, and the factors that clip a gradient and take a loss's
+ * scale out of it. */
 #include <math.h>
 
 #include "kernels/cpu/table.h"

@@ -1,8 +1,9 @@
 /* batchnorm.c - four passes over rows of channels, bound by memory.
  *
- * Rows are taken together until their channels fill whole vectors (two rows of 24 channels are three vectors), so that every
- * number of channels is as fast; what belongs to a channel is repeated as often. Vectors of channels are walked down some
- * rows, with what belongs to the channels in registers. */
+ * Rows are taken together until their channels fill whole vectors (two rows of 24 channels are
+ * three vectors), so that every number of channels is as fast; what belongs to a channel is
+ * repeated as often. Vectors of channels are walked down some rows, with what belongs to the
+ * channels in registers. */
 #include <math.h>
 #include <string.h>
 
@@ -178,7 +179,8 @@ KD_EACH_ISA(kd_cpu_batchnorm_sums, struct kd_queue *queue, const struct kd_op_ba
 
 /* ---- The forward pass */
 
-/* What comes of the sums over all ranks: the batch's statistics, and the running ones a step further. */
+/* What comes of the sums over all ranks: the batch's statistics, and the running ones a step
+ * further. */
 static void take_statistics(const struct kd_op_batchnorm *a, double n)
 {
     float momentum = a->momentum;

@@ -6,7 +6,8 @@ struct sums {
     int64_t n_right;
 };
 
-/* With e = e^-|y| the loss is max(y, 0) - y t + log(1 + e): no overflow at either end, and a NaN stays one. */
+/* With e = e^-|y| the loss is max(y, 0) - y t + log(1 + e): no overflow at either end, and a NaN
+ * stays one. */
 KD_INLINE float loss_of(float y, float t, float e)
 {
     return (y < 0.0f ? 0.0f : y) - y * t + kd_fast_log1p(e);

@@ -1,4 +1,5 @@
-/* conv2d.c - the three passes of a convolution: what oneDNN is asked for, and what it has no word for. */
+/* conv2d.c - the three passes of a convolution: what oneDNN is asked for, and what it has no word
+ * for. */
 #include <string.h>
 
 #include "kernels/cpu/convolution.h"

@@ -1,7 +1,9 @@
-/* convolution.c - one oneDNN primitive per shape and pass, with the reorder of the weight around it.
+/* convolution.c - one oneDNN primitive per shape and pass, with the reorder of the weight around
+ * it.
  *
- * Measured on one AVX-512 core against patches copied for matrix products, channels last: 150 to 210 GFLOP/s against
- * 120 to 175 before the copying, and as fast for 3 channels. oneDNN chooses the weight's format: turning it takes some us. */
+ * Measured on one AVX-512 core against patches copied for matrix products, channels last: 150 to
+ * 210 GFLOP/s against 120 to 175 before the copying, and as fast for 3 channels. oneDNN chooses the
+ * weight's format: turning it takes some us. */
 #include "kernels/cpu/convolution.h"
 
 #include <dnnl.h>
@@ -191,7 +193,8 @@ static bool same(const struct kd_conv_key *a, const struct kd_conv_key *b)
            v->padding == w->padding;
 }
 
-/* Where the one for `key` hangs; where there is none, a place at the end, or that of the one not used for longest. */
+/* Where the one for `key` hangs; where there is none, a place at the end, or that of the one not
+ * used for longest. */
 static struct convolution **place_of(const struct kd_conv_key *key)
 {
     struct convolution **at = &kept.first;

@@ -1,6 +1,8 @@
-/* convolution.h - convolutions through oneDNN, whose code is generated for the CPU and the shape it is given.
+/* convolution.h - convolutions through oneDNN, whose code is generated for the CPU and the shape it
+ * is given.
  *
- * Generating takes 0.3 to 0.5 ms, so each thread keeps what it made, the last 256 shapes, until it closes the device. */
+ * Generating takes 0.3 to 0.5 ms, so each thread keeps what it made, the last 256 shapes, until it
+ * closes the device. */
 #ifndef KD_KERNELS_CPU_CONVOLUTION_H
 #define KD_KERNELS_CPU_CONVOLUTION_H
 
@@ -19,7 +21,8 @@ struct kd_conv_key {
     bool adds;     /* backward_weight: to what is there */
 };
 
-/* What it works on: x or its gradient, y or its gradient, the weight or its gradient, as the pass says. */
+/* What it works on: x or its gradient, y or its gradient, the weight or its gradient, as the pass
+ * says. */
 struct kd_conv_data {
     float *x, *y, *weight, *bias;
 };

@@ -1,5 +1,5 @@
-/* cross_entropy.c - each row in three passes: a look for the greatest logit, exponentials (in the logits' place when their gradient is
- * wanted) with their sum, and the gradient out of them. */
+/* cross_entropy.c - each row in three passes: a look for the greatest logit, exponentials (in the
+ * logits' place when their gradient is wanted) with their sum, and the gradient out of them. */
 #include <math.h>
 #include <string.h>
 

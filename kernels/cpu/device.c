@@ -21,8 +21,9 @@ static const struct kd_ops cpu_ops = {
 #undef KD_OP
 };
 
-/* A rank is one thread: several ranks fill the machine, and a pool of OpenMP threads under each would fight over it.
- * oneDNN brings its OpenMP runtime along, so it is looked up, not linked; without one there is nothing to hold back. */
+/* A rank is one thread: several ranks fill the machine, and a pool of OpenMP threads under each
+ * would fight over it. oneDNN brings its OpenMP runtime along, so it is looked up, not linked;
+ * without one there is nothing to hold back. */
 static void stay_single_threaded(void)
 {
     void (*set_num_threads)(int) = NULL;
@@ -32,8 +33,9 @@ static void stay_single_threaded(void)
         set_num_threads(1);
 }
 
-/* The momentum of a weight that gets no more gradients decays into subnormal numbers after some 800 steps, and arithmetic
- * on those is ten times slower: a whole update took 590 us instead of 65. Below 1e-38 is zero. */
+/* The momentum of a weight that gets no more gradients decays into subnormal numbers after some 800
+ * steps, and arithmetic on those is ten times slower: a whole update took 590 us instead of 65.
+ * Below 1e-38 is zero. */
 static void flush_subnormals(void)
 {
 #if defined(__SSE2__)

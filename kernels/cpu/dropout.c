@@ -23,8 +23,9 @@ static float scale_of(uint32_t threshold)
     return (float)(1.0 / (1.0 - threshold * 0x1p-16));
 }
 
-/* One half word of each of n <= KD_LANES lanes: whether an element is kept, and what becomes of it. Written as vectors, which
- * the compiler does not make of it: x and y may be the same, and bytes could be anything. */
+/* One half word of each of n <= KD_LANES lanes: whether an element is kept, and what becomes of it.
+ * Written as vectors, which the compiler does not make of it: x and y may be the same, and bytes
+ * could be anything. */
 KD_INLINE void drop_lanes(const float *x, float *y, uint8_t *kept, const uint32_t *words, int shift,
                           size_t n, const struct key *key)
 {

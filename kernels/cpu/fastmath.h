@@ -1,7 +1,8 @@
 /* fastmath.h - exp, log1p, tanh and erf that vectorise, as libm's do not.
  *
- * Straight-line code without branches or tables; relative error at most 4e-7 (tests/kernels/test_fastmath.c). A NaN
- * gives a NaN. The polynomials are fits of our own (Chebyshev; erf's least squares of the
+ * Straight-line code without branches or tables; relative error at most 4e-7
+ * (tests/kernels/test_fastmath.c). A NaN gives a NaN. The polynomials are fits of our own
+ * (Chebyshev; erf's least squares of the
  * relative error, reweighted until it is level). */
 #ifndef KD_KERNELS_CPU_FASTMATH_H
 #define KD_KERNELS_CPU_FASTMATH_H
@@ -21,8 +22,8 @@ KD_INLINE float kd_exp2i(int32_t n)
     return x;
 }
 
-/* e^x for x in about -87 .. 88; beyond them the value at that bound (1e-38, 2e38), where the results of the callers no
- * longer depend on it. x = n ln 2 + r, e^x = 2^n e^r. */
+/* e^x for x in about -87 .. 88; beyond them the value at that bound (1e-38, 2e38), where the
+ * results of the callers no longer depend on it. x = n ln 2 + r, e^x = 2^n e^r. */
 KD_INLINE float kd_fast_exp(float x)
 {
     const float magic = 12582912.0f; /* 1.5 2^23: adding it rounds to a whole number */
@@ -41,7 +42,8 @@ KD_INLINE float kd_fast_exp(float x)
     return p * kd_exp2i((int32_t)(n == n ? n : 0.0f));
 }
 
-/* log(1 + x) for x in 0 .. 1: twice the inverse hyperbolic tangent of x / (2 + x), that is of at most 1/3. */
+/* log(1 + x) for x in 0 .. 1: twice the inverse hyperbolic tangent of x / (2 + x), that is of at
+ * most 1/3. */
 KD_INLINE float kd_fast_log1p(float x)
 {
     float s = x / (2.0f + x), u = s * s;
@@ -67,8 +69,8 @@ KD_INLINE float kd_fast_tanh(float x)
     return size < 0.7f ? near : far;
 }
 
-/* x p(x^2) / q(x^2) up to where it rounds to one: a division costs less than the exponential of the far tail, and there is
- * no near and far to compute both of. */
+/* x p(x^2) / q(x^2) up to where it rounds to one: a division costs less than the exponential of the
+ * far tail, and there is no near and far to compute both of. */
 KD_INLINE float kd_fast_erf(float x)
 {
     float u = x * x;

@@ -50,7 +50,8 @@ int kd_isa_find(const char *name, enum kd_isa best, enum kd_isa *isa, struct kd_
                    name);
 }
 
-/* Before main, so that an op needs no device that was opened, and threads need not agree who chooses. */
+/* Before main, so that an op needs no device that was opened, and threads need not agree who
+ * chooses. */
 __attribute__((constructor)) static void choose(void)
 {
     struct kd_error err = {0};

@@ -1,16 +1,18 @@
-/* isa.h - files that are compiled once for each instruction set, and the choice between what came of it.
+/* isa.h - files that are compiled once for each instruction set, and the choice between what came
+ * of it.
  *
- * A loop that is written in vectors (lanes.h) needs to know while it is compiled how wide they are. The build compiles such
- * files (KD_ISA_FILES in tests/cmake/KatydidHelpers.cmake) for the baseline and again, with KD_ISA set to the name, for AVX2 and
- * AVX-512; elsewhere than on x86-64 there is the baseline alone. In such a file all that other files call is defined with
+ * A loop that is written in vectors (lanes.h) needs to know while it is compiled how wide they are.
+ * The build compiles such files (KD_ISA_FILES in tests/cmake/KatydidHelpers.cmake) for the baseline
+ * and again, with KD_ISA set to the name, for AVX2 and AVX-512; elsewhere than on x86-64 there is
+ * the baseline alone. In such a file all that other files call is defined with
  *
  *     KD_EACH_ISA(kd_cpu_attention, struct kd_queue *queue, const struct kd_op_attention *a)
  *     {
  *         ...
  *     }
  *
- * and everything else is static. It becomes kd_cpu_attention_avx512, _avx2 and _baseline, and a kd_cpu_attention that calls
- * the one of kd_cpu_isa. */
+ * and everything else is static. It becomes kd_cpu_attention_avx512, _avx2 and _baseline, and a
+ * kd_cpu_attention that calls the one of kd_cpu_isa. */
 #ifndef KD_KERNELS_CPU_ISA_H
 #define KD_KERNELS_CPU_ISA_H
 
@@ -20,7 +22,8 @@ enum kd_isa { KD_ISA_BASELINE, KD_ISA_AVX2, KD_ISA_AVX512, KD_N_ISAS };
 
 extern const char *const kd_isa_names[KD_N_ISAS];
 
-/* Set before main: KATYDID_CPU_ISA (for tests), else the best that the CPU has and this build was compiled for. */
+/* Set before main: KATYDID_CPU_ISA (for tests), else the best that the CPU has and this build was
+ * compiled for. */
 extern enum kd_isa kd_cpu_isa;
 
 /* *isa = the one of this name, best for NULL. -1: there is none, or it is better than best. */

@@ -8,7 +8,8 @@ struct factors {
     float c1, root, beta1, beta2, epsilon, decay, scale;
 };
 
-/* u, the gradient, becomes the direction; norms: the squares of p and of u, taken while both are at hand. */
+/* u, the gradient, becomes the direction; norms: the squares of p and of u, taken while both are at
+ * hand. */
 KD_SIMD static void direct(const float *restrict p, float *restrict u, float *restrict m,
                            float *restrict v, int64_t n, const struct factors *factors,
                            double norms[2])

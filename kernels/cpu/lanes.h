@@ -1,5 +1,6 @@
-/* lanes.h - as many floats as a vector of the CPU holds, as one value, for loops that the compiler does not make vectors of by
- * itself: sums over rows and tiles of products. A file that includes it is compiled for each instruction set (isa.h). */
+/* lanes.h - as many floats as a vector of the CPU holds, as one value, for loops that the compiler
+ * does not make vectors of by itself: sums over rows and tiles of products. A file that includes it
+ * is compiled for each instruction set (isa.h). */
 #ifndef KD_KERNELS_CPU_LANES_H
 #define KD_KERNELS_CPU_LANES_H
 
@@ -13,7 +14,8 @@
 #include "kernels/cpu/isa.h"
 #include "kernels/simd.h"
 
-/* How vectors are passed depends on the instruction set, of which gcc warns; functions of vectors are inlined everywhere. */
+/* How vectors are passed depends on the instruction set, of which gcc warns; functions of vectors
+ * are inlined everywhere. */
 #if defined(__GNUC__)
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
@@ -71,8 +73,9 @@ KD_INLINE int64_t kd_lanes_down(int64_t n)
     return n - n % KD_LANES;
 }
 
-/* The square root of what is not negative, to 1e-7 of it; 0, infinity and NaN are their own. AVX-512 divides and takes roots at a
- * quarter of the rate of memory in the second-level cache; an estimate and one step of Newton's method take half as long. */
+/* The square root of what is not negative, to 1e-7 of it; 0, infinity and NaN are their own.
+ * AVX-512 divides and takes roots at a quarter of the rate of memory in the second-level cache; an
+ * estimate and one step of Newton's method take half as long. */
 #if defined(__AVX512DQ__)
 KD_INLINE kd_lanes kd_lanes_sqrt(kd_lanes x)
 {
@@ -127,8 +130,9 @@ KD_INLINE float kd_lanes_max(const kd_lanes_at *lanes)
     return max[0];
 }
 
-/* y[KD_LANES][KD_LANES] = x[KD_LANES][KD_LANES] transposed, their rows x_row and y_row apart: blocks of 8, 4, 2 and 1 change
- * places (Eklundh: "A fast computer method for matrix transposing", 1972). */
+/* y[KD_LANES][KD_LANES] = x[KD_LANES][KD_LANES] transposed, their rows x_row and y_row apart:
+ * blocks of 8, 4, 2 and 1 change places (Eklundh: "A fast computer method for matrix transposing",
+ * 1972). */
 #if defined(__clang__)
 KD_INLINE void kd_lanes_transpose(const float *x, int64_t x_row, float *y, int64_t y_row)
 {

@@ -1,4 +1,5 @@
-/* layernorm.c - rows are short enough to stay in the first cache, so each is read as often as is convenient. */
+/* layernorm.c - rows are short enough to stay in the first cache, so each is read as often as is
+ * convenient. */
 #include <math.h>
 #include <string.h>
 
@@ -25,7 +26,8 @@ KD_INLINE float mean_of(const float *x, int64_t n)
     return kd_lanes_sum(&sum) / (float)n;
 }
 
-/* Of the distances to the mean, which a difference of sums of squares would lose when the mean is great. */
+/* Of the distances to the mean, which a difference of sums of squares would lose when the mean is
+ * great. */
 KD_INLINE float variance_of(const float *x, float mean, int64_t n)
 {
     kd_lanes sum = {0};
@@ -106,7 +108,8 @@ KD_INLINE void add_to_parameters(const struct row *r)
             dbias[j] += dy[j];
 }
 
-/* dx may be dy: each element is read before it is written, which `restrict` may not promise and the pragma does. */
+/* dx may be dy: each element is read before it is written, which `restrict` may not promise and the
+ * pragma does. */
 KD_INLINE void write_dx(const struct row *r, const float means[2], bool adds)
 {
     const float *dy = r->dy, *x = r->x, *weight = r->weight;

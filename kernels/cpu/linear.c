@@ -34,8 +34,9 @@ static add_bias_fn *const fused[] = {
     [KD_ACTIVATION_SILU] = NULL,
 };
 
-/* Enough rows that products lose nothing (their packing of the weights is paid anew for each block), few enough that the
- * outputs are still in the second cache when bias and activation follow. */
+/* Enough rows that products lose nothing (their packing of the weights is paid anew for each
+ * block), few enough that the outputs are still in the second cache when bias and activation
+ * follow. */
 enum { BLOCK_FLOATS = 1 << 17, BLOCK_ROWS_MIN = 192 };
 
 static int64_t rows_of_block(const struct kd_op_linear *a)

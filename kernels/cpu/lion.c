@@ -5,7 +5,8 @@ struct factors {
     float keep, lr, beta1, beta2, scale;
 };
 
-/* The sign of 0 is 0; that of a NaN or an infinity is a NaN, or nobody would hear of a gradient that blew up. */
+/* The sign of 0 is 0; that of a NaN or an infinity is a NaN, or nobody would hear of a gradient
+ * that blew up. */
 KD_INLINE float sign(float x)
 {
     return (x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f) + (x - x);

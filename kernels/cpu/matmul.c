@@ -1,8 +1,9 @@
 /* matmul.c - matrix products through oneDNN, whose code is generated for the CPU it finds.
  *
- * Of the libraries that Debian ships it is the one that is fast as installed: 160 to 190 GFLOP/s on one AVX-512 core,
- * where OpenBLAS mistakes newer cores for old ones and runs at a quarter. A call costs about 0.5 us, and the first one of a
- * process 23 ms, in which the code is generated. Small products have code of their own. */
+ * Of the libraries that Debian ships it is the one that is fast as installed: 160 to 190 GFLOP/s on
+ * one AVX-512 core, where OpenBLAS mistakes newer cores for old ones and runs at a quarter. A call
+ * costs about 0.5 us, and the first one of a process 23 ms, in which the code is generated. Small
+ * products have code of their own. */
 #include <dnnl.h>
 #include <string.h>
 
@@ -11,8 +12,8 @@
 #include "kernels/cpu/matmul_small.h"
 #include "kernels/cpu/table.h"
 
-/* Up to how many multiply-adds oneDNN is not clearly better. Its code for AVX2 is far better than what the compiler makes of
- * tiles there. */
+/* Up to how many multiply-adds oneDNN is not clearly better. Its code for AVX2 is far better than
+ * what the compiler makes of tiles there. */
 static int64_t work_max(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -22,7 +23,8 @@ static int64_t work_max(void)
 #endif
 }
 
-/* Of rows times transposed weights oneDNN is slow for a few, and has code of its own for fewer than these. */
+/* Of rows times transposed weights oneDNN is slow for a few, and has code of its own for fewer than
+ * these. */
 enum { FEW_ROWS_MIN = 12, FEW_ROWS_MAX = 32, LONG_ENOUGH = 100 };
 
 static bool is_small(const struct kd_op_matmul *a)

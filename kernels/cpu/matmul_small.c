@@ -1,12 +1,16 @@
-/* matmul_small.c - products in tiles of registers, of operands that are packed only where they lie the wrong way.
+/* matmul_small.c - products in tiles of registers, of operands that are packed only where they lie
+ * the wrong way.
  *
- * A tile is up to 16 rows of one vector of the result, or up to 12 rows of two (without AVX-512: 12 and 6). One step of k multiplies, for each row, one
- * element of the left operand, which may lie anywhere, with vectors of the right one, whose columns must lie side by side. A
- * right operand that does not is transposed; or the product is computed as its transpose, in which the operands change
- * places, if that means less to transpose: y = x W^T of a few rows x transposes x and y, not W.
+ * A tile is up to 16 rows of one vector of the result, or up to 12 rows of two (without AVX-512: 12
+ * and 6). One step of k multiplies, for each row, one element of the left operand, which may lie
+ * anywhere, with vectors of the right one, whose columns must lie side by side. A right operand
+ * that does not is transposed; or the product is computed as its transpose, in which the operands
+ * change places, if that means less to transpose: y = x W^T of a few rows x transposes x and y, not
+ * W.
  *
- * The last vector of columns begins where it fits, on columns that the one before has done already. (Goto and van de Geijn:
- * "Anatomy of high-performance matrix multiplication", 2008, has tiles and packing.) */
+ * The last vector of columns begins where it fits, on columns that the one before has done already.
+ * (Goto and van de Geijn: "Anatomy of high-performance matrix multiplication", 2008, has tiles and
+ * packing.) */
 #include "kernels/cpu/matmul_small.h"
 
 #include "coordinator/base/mem.h"
@@ -23,7 +27,8 @@ struct side {
     bool k_first;
 };
 
-/* Rows of the result: c[i][j] (+)= sum over k of left(i, k) right[k][j]; there are at least KD_LANES columns. */
+/* Rows of the result: c[i][j] (+)= sum over k of left(i, k) right[k][j]; there are at least
+ * KD_LANES columns. */
 struct strip {
     const float *left, *right;
     float *c;
@@ -131,7 +136,8 @@ KD_INLINE void transpose_edge(const float *x, int64_t x_row, int64_t rows, int64
         *(kd_lanes_at *)(y + j * y_row) = *(kd_lanes_at *)(turned + j * KD_LANES);
 }
 
-/* y[columns][rows, at least KD_LANES] = x[rows][columns] transposed. Tiles at the edges begin where they fit. */
+/* y[columns][rows, at least KD_LANES] = x[rows][columns] transposed. Tiles at the edges begin where
+ * they fit. */
 static void transpose(const float *x, int64_t x_row, int64_t rows, int64_t columns, float *y,
                       int64_t y_row)
 {
@@ -172,7 +178,8 @@ static int64_t cost(const struct side *left, const struct side *right, int64_t k
 /* Long sums are sums of these: rounding errors grow with the length. */
 enum { K_BLOCK = 256 };
 
-/* Of one block of k: all rows, in strips of nearly the same height. One of a row or two would wait for its own sums. */
+/* Of one block of k: all rows, in strips of nearly the same height. One of a row or two would wait
+ * for its own sums. */
 static void add_block(struct strip s, const struct side *left, int64_t k_from, int64_t most)
 {
     int64_t n_strips = (left->n + most - 1) / most;
@@ -197,8 +204,8 @@ static void product(struct strip s, const struct side *left, int64_t k)
     }
 }
 
-/* The right operand's columns side by side, in whole vectors; what stands in the lanes behind the last column is of no
- * interest. */
+/* The right operand's columns side by side, in whole vectors; what stands in the lanes behind the
+ * last column is of no interest. */
 static void pack(const struct side *right, int64_t k, float *to)
 {
     int64_t width = kd_lanes_up(right->n);

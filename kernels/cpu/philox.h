@@ -1,4 +1,5 @@
-/* philox.h - kd_philox (base/rng.h) for up to sixteen positions in a row, so that the rounds vectorise. */
+/* philox.h - kd_philox (base/rng.h) for up to sixteen positions in a row, so that the rounds
+ * vectorise. */
 #ifndef KD_KERNELS_CPU_PHILOX_H
 #define KD_KERNELS_CPU_PHILOX_H
 
@@ -11,8 +12,9 @@
 
 enum { KD_PHILOX_LANES = 16, KD_PHILOX_WORDS = 4 * KD_PHILOX_LANES };
 
-/* words[4 i .. 4 i + 3] = kd_philox(seed, stream, position + i) for i < n <= KD_PHILOX_LANES. The lanes are the
- * outer loop and n is not a constant, so that the compiler makes vectors of them instead of unrolling. */
+/* words[4 i .. 4 i + 3] = kd_philox(seed, stream, position + i) for i < n <= KD_PHILOX_LANES. The
+ * lanes are the outer loop and n is not a constant, so that the compiler makes vectors of them
+ * instead of unrolling. */
 KD_INLINE void kd_philox_many(uint64_t seed, uint64_t stream, uint64_t position, int n,
                               uint32_t words[KD_PHILOX_WORDS])
 {
@@ -42,7 +44,8 @@ KD_INLINE void kd_philox_many(uint64_t seed, uint64_t stream, uint64_t position,
 typedef uint64_t kd_wide __attribute__((vector_size(4 * KD_LANES)));
 typedef uint32_t kd_half_words __attribute__((vector_size(2 * KD_LANES)));
 
-/* The products of the lower halves of the lanes, for which CPUs have an instruction that gcc 12 does not think of. */
+/* The products of the lower halves of the lanes, for which CPUs have an instruction that gcc 12
+ * does not think of. */
 KD_INLINE kd_wide kd_wide_product(kd_wide a, kd_wide b)
 {
 #if defined(__AVX512F__)
@@ -56,8 +59,9 @@ KD_INLINE kd_wide kd_wide_product(kd_wide a, kd_wide b)
 #endif
 }
 
-/* words[k][l] = word k of kd_philox(seed, stream, position + l), for all lanes; position is a multiple of KD_PHILOX_LANES. Words
- * stand alone in 64 bits, of which the upper half is rubbish that products leave out. */
+/* words[k][l] = word k of kd_philox(seed, stream, position + l), for all lanes; position is a
+ * multiple of KD_PHILOX_LANES. Words stand alone in 64 bits, of which the upper half is rubbish
+ * that products leave out. */
 KD_INLINE void kd_philox_lanes(uint64_t seed, uint64_t stream, uint64_t position,
                                uint32_t words[4][KD_PHILOX_LANES])
 {

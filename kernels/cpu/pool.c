@@ -1,4 +1,5 @@
-/* pool.c - pooling, channels last: a window's pixels are combined channel by channel, in vectors of channels. */
+/* pool.c - pooling, channels last: a window's pixels are combined channel by channel, in vectors of
+ * channels. */
 #include <math.h>
 #include <string.h>
 
@@ -7,8 +8,8 @@
 
 enum { BLOCK = 4 }; /* vectors that max_pool has in hand at a time */
 
-/* The part of a window that lies in the image: rows i0 .. i1 - 1 and columns j0 .. j1 - 1 of the window, whose first pixel (in the
- * image or not) is at h, w. */
+/* The part of a window that lies in the image: rows i0 .. i1 - 1 and columns j0 .. j1 - 1 of the
+ * window, whose first pixel (in the image or not) is at h, w. */
 struct part {
     int64_t h, w, i0, i1, j0, j1;
 };
@@ -63,7 +64,8 @@ KD_INLINE kd_lanes load(const float *x, int64_t n)
 
 /* ---- max */
 
-/* One pixel of the window against the best of those before it. What is greater wins, and a NaN over anything but a NaN. */
+/* One pixel of the window against the best of those before it. What is greater wins, and a NaN over
+ * anything but a NaN. */
 KD_INLINE void compete(kd_lanes x, int32_t place, kd_lanes *best, kd_lanes_int *at)
 {
     kd_lanes_int wins = ~(x <= *best) & (*best == *best);
@@ -71,7 +73,8 @@ KD_INLINE void compete(kd_lanes x, int32_t place, kd_lanes *best, kd_lanes_int *
     *at = (wins & place) | (~wins & *at);
 }
 
-/* `vectors` vectors of a window's channels, a constant up to BLOCK; all have n <= KD_LANES channels. */
+/* `vectors` vectors of a window's channels, a constant up to BLOCK; all have n <= KD_LANES
+ * channels. */
 KD_INLINE void max_of_window(const struct kd_window *window, const float *x, const struct part *p,
                              int vectors, int64_t n, float *y, uint8_t *chosen)
 {
@@ -96,8 +99,9 @@ KD_INLINE void max_of_window(const struct kd_window *window, const float *x, con
     }
 }
 
-/* The last vector begins within the one before it. Of fewer channels than a vector has the vector goes on over the next pixels,
- * where some follow: what it writes there is written again when their turn comes. */
+/* The last vector begins within the one before it. Of fewer channels than a vector has the vector
+ * goes on over the next pixels, where some follow: what it writes there is written again when their
+ * turn comes. */
 KD_INLINE void max_of_channels(const struct kd_op_max_pool *a, const float *x, const struct part *p,
                                int64_t out, bool is_followed)
 {
@@ -139,7 +143,8 @@ KD_EACH_ISA(kd_cpu_max_pool, struct kd_queue *queue, const struct kd_op_max_pool
     max_pool(a);
 }
 
-/* A vector of channels to all pixels of a window that overlaps no other: each is written once, most of them zeros. */
+/* A vector of channels to all pixels of a window that overlaps no other: each is written once, most
+ * of them zeros. */
 KD_INLINE void spread_max(const struct kd_window *window, const struct part *p, const float *dy,
                           const uint8_t *chosen, float *dx)
 {
@@ -183,7 +188,8 @@ static void list_places(const struct kd_window *window, struct places *places)
     }
 }
 
-/* One gradient to the pixel h, w, unless that is in the padding: added where windows overlap, else there is no other one. */
+/* One gradient to the pixel h, w, unless that is in the padding: added where windows overlap, else
+ * there is no other one. */
 KD_INLINE void put_at(const struct kd_window *window, int64_t h, int64_t w, float dy, float *dx,
                       bool overlap)
 {
@@ -211,9 +217,10 @@ KD_INLINE void scatter_sample(const struct kd_window *window, const struct place
         }
 }
 
-/* Spreading is the faster way for whole vectors (2 x 2 with AVX-512: twice as fast), but not where windows overlap: reading, adding
- * to and writing all nine pixels of 3 x 3 takes longer than one pixel sixteen times. Sample by sample, so that what was cleared is
- * still in cache when it is written to. */
+/* Spreading is the faster way for whole vectors (2 x 2 with AVX-512: twice as fast), but not where
+ * windows overlap: reading, adding to and writing all nine pixels of 3 x 3 takes longer than one
+ * pixel sixteen times. Sample by sample, so that what was cleared is still in cache when it is
+ * written to. */
 static void max_pool_backward(const struct kd_op_max_pool_backward *a)
 {
     const struct kd_window *window = &a->window;

@@ -1,5 +1,5 @@
-/* prefetch.h - memory that the last pass left far away, asked for in time: a loop that computes a lot for each value keeps too
- * few loads under way to hide the distance by itself. */
+/* prefetch.h - memory that the last pass left far away, asked for in time: a loop that computes a
+ * lot for each value keeps too few loads under way to hide the distance by itself. */
 #ifndef KD_KERNELS_CPU_PREFETCH_H
 #define KD_KERNELS_CPU_PREFETCH_H
 

@@ -4,7 +4,8 @@
 #include "kernels/cpu/table.h"
 #include "kernels/simd.h"
 
-/* The turns of all positions; kept from call to call, since making them takes as long as using them on many samples. */
+/* The turns of all positions; kept from call to call, since making them takes as long as using them
+ * on many samples. */
 struct turns {
     int64_t length, half;
     float base;

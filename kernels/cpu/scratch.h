@@ -1,5 +1,5 @@
-/* scratch.h - memory that ops need in passing, or as a table that costs time to make: each thread's own, grown on first use,
- * freed when the thread closes the device. */
+/* scratch.h - memory that ops need in passing, or as a table that costs time to make: each thread's
+ * own, grown on first use, freed when the thread closes the device. */
 #ifndef KD_KERNELS_CPU_SCRATCH_H
 #define KD_KERNELS_CPU_SCRATCH_H
 
@@ -14,8 +14,8 @@ enum kd_scratch {
     KD_N_SCRATCHES
 };
 
-/* At least `bytes` of memory aligned to 64. What a call put there is there at the thread's next one, unless that asks for
- * more: then it is new, and zero. */
+/* At least `bytes` of memory aligned to 64. What a call put there is there at the thread's next
+ * one, unless that asks for more: then it is new, and zero. */
 void *kd_cpu_scratch(enum kd_scratch which, size_t bytes);
 
 void kd_cpu_scratch_release(void); /* the calling thread's */

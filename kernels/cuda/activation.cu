@@ -23,7 +23,8 @@ template <class T> struct backward {
     T *dx;
     enum kd_activation f;
 
-    /* relu's gradient is chosen, not multiplied: an infinite one must not become a NaN where nothing passes. */
+    /* relu's gradient is chosen, not multiplied: an infinite one must not become a NaN where
+     * nothing passes. */
     __device__ float of(float gradient, float s) const
     {
         if (f == KD_ACTIVATION_RELU)

@@ -1,4 +1,5 @@
-/* activation.cuh - activations and their derivatives, one value at a time, for those who apply them in passing. */
+/* activation.cuh - activations and their derivatives, one value at a time, for those who apply them
+ * in passing. */
 #ifndef KD_KERNELS_CUDA_ACTIVATION_CUH
 #define KD_KERNELS_CUDA_ACTIVATION_CUH
 

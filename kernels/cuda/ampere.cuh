@@ -1,24 +1,29 @@
-/* ampere.cuh - what a warp has from architecture 80 on that CUDA C++ has no name for: products in registers, matrices from shared
- * memory, and copies into it that go on by themselves (PTX ISA 9.0, "mma.m16n8k16", "ldmatrix", "cp.async").
+/* ampere.cuh - what a warp has from architecture 80 on that CUDA C++ has no name for: products in
+ * registers, matrices from shared memory, and copies into it that go on by themselves (PTX ISA 9.0,
+ * "mma.m16n8k16", "ldmatrix", "cp.async").
  *
- * A product is 16 x 16 times 16 x 8, of fp16 or bf16, with sums in fp32. Unlike those of <mma.h>, it is written down which lane holds
- * what. Lane l has row l / 4 and the pair of neighbours that begins at l % 4 * 2:
+ * A product is 16 x 16 times 16 x 8, of fp16 or bf16, with sums in fp32. Unlike those of <mma.h>,
+ * it is written down which lane holds what. Lane l has row l / 4 and the pair of neighbours that
+ * begins at l % 4 * 2:
  *
- *     left   x[0] (row, k)      x[1] (row + 8, k)     x[2] (row, k + 8)     x[3] (row + 8, k + 8), each two neighbours in k
+ *     left   x[0] (row, k)      x[1] (row + 8, k)     x[2] (row, k + 8)     x[3] (row + 8, k + 8),
+ *            each two neighbours in k
  *     right  x[0] (k, column)   x[1] (k + 8, column), each two neighbours in k, column = l / 4
  *     sums   x[0] x[1] (row, two columns)             x[2] x[3] (row + 8, two columns)
  *
- * so that two neighbouring sums, rounded and packed, are a left factor of the next product: sums of columns 0..7 are its x[0] and x[1],
- * those of columns 8..15 its x[2] and x[3].
+ * so that two neighbouring sums, rounded and packed, are a left factor of the next product: sums of
+ * columns 0..7 are its x[0] and x[1], those of columns 8..15 its x[2] and x[3].
  *
- * A matrix that is loaded is 8 rows of 16 bytes, and four of them come at once: lane l names row l % 8 of matrix l / 8, anywhere in
- * shared memory at a multiple of 16 bytes. Of matrix i, x[i] then has row l / 4, the pair at l % 4 * 2; turned: column l / 4, rows
- * l % 4 * 2 and the next. Loads order nothing for other lanes: __syncwarp or a block's barrier comes between writing and loading.
+ * A matrix that is loaded is 8 rows of 16 bytes, and four of them come at once: lane l names row l
+ * % 8 of matrix l / 8, anywhere in shared memory at a multiple of 16 bytes. Of matrix i, x[i] then
+ * has row l / 4, the pair at l % 4 * 2; turned: column l / 4, rows l % 4 * 2 and the next. Loads
+ * order nothing for other lanes: __syncwarp or a block's barrier comes between writing and loading.
  *
- * Copies: a thread begins some, ends the group, and later waits until all but its N latest groups are there. What other threads
- * copied is there after a barrier that follows their waiting.
+ * Copies: a thread begins some, ends the group, and later waits until all but its N latest groups
+ * are there. What other threads copied is there after a barrier that follows their waiting.
  *
- * A kernel that uses any of these is launched where kd_is_ampere(queue) alone. All lanes of a warp come to products and loads. */
+ * A kernel that uses any of these is launched where kd_is_ampere(queue) alone. All lanes of a warp
+ * come to products and loads. */
 #ifndef KD_KERNELS_CUDA_AMPERE_CUH
 #define KD_KERNELS_CUDA_AMPERE_CUH
 
@@ -81,7 +86,8 @@ static __device__ __forceinline__ unsigned kd_shared_address(const void *shared)
     return (unsigned)__cvta_generic_to_shared(shared);
 }
 
-/* 2^x by one instruction: to 2 units in the last place, zero for what is below 2^-126. Every architecture has it. */
+/* 2^x by one instruction: to 2 units in the last place, zero for what is below 2^-126. Every
+ * architecture has it. */
 static __device__ __forceinline__ float kd_exp2(float x)
 {
     float y;
@@ -120,8 +126,9 @@ KD_LOAD_MATRICES(kd_load_matrices, "")
 KD_LOAD_MATRICES(kd_load_matrices_turned, "trans.")
 #undef KD_LOAD_MATRICES
 
-/* Begins to copy 16 bytes to shared memory, or zeros where there is nothing to copy (`from` is any valid address then). Both lie at a
- * multiple of 16 bytes. Kept: in the multiprocessor's first cache, for what is copied to other places soon. */
+/* Begins to copy 16 bytes to shared memory, or zeros where there is nothing to copy (`from` is any
+ * valid address then). Both lie at a multiple of 16 bytes. Kept: in the multiprocessor's first
+ * cache, for what is copied to other places soon. */
 #define KD_COPY(name, cache)                                                                       \
     static __device__ __forceinline__ void name(void *shared, const void *from, bool is_there)     \
     {                                                                                              \

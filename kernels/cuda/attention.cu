@@ -1,5 +1,6 @@
-/* attention.cu - causal attention forward: a block for 32 queries of a head, which keeps the greatest score and the sum of weights so
- * far, and mends its sums when a greater one comes (Milakov, Gimelshein: "Online normalizer calculation for softmax", 2018). */
+/* attention.cu - causal attention forward: a block for 32 queries of a head, which keeps the
+ * greatest score and the sum of weights so far, and mends its sums when a greater one comes
+ * (Milakov, Gimelshein: "Online normalizer calculation for softmax", 2018). */
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/attention_tensor.h"
 

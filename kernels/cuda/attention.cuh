@@ -1,9 +1,10 @@
-/* attention.cuh - what the passes of causal attention on the CUDA cores share: tiles of 32 rows of one head, and the two products that
- * they are made of, in fp32 whatever values are stored as.
+/* attention.cuh - what the passes of causal attention on the CUDA cores share: tiles of 32 rows of
+ * one head, and the two products that they are made of, in fp32 whatever values are stored as.
  * No matrix of length x length is ever in memory.
  *
- * A block of eight warps works on 32 rows ("left": queries, or keys), four a warp, and walks over tiles of 32 others ("right"), one a
- * lane. Heads of more than 128 numbers are done in parts, of which only one lies in shared memory; any size will do. */
+ * A block of eight warps works on 32 rows ("left": queries, or keys), four a warp, and walks over
+ * tiles of 32 others ("right"), one a lane. Heads of more than 128 numbers are done in parts, of
+ * which only one lies in shared memory; any size will do. */
 #ifndef KD_KERNELS_CUDA_ATTENTION_CUH
 #define KD_KERNELS_CUDA_ATTENTION_CUH
 
@@ -84,7 +85,8 @@ __device__ __forceinline__ void kd_load_tile(kd_head_tile &tile, const kd_head_r
         }
 }
 
-/* products[q] = the product of left row left_first + 4 warp + q with right row right_first + lane. All threads of the block. */
+/* products[q] = the product of left row left_first + 4 warp + q with right row right_first + lane.
+ * All threads of the block. */
 template <class T>
 __device__ __forceinline__ void
 kd_head_products(const kd_head_tiles &tiles, const kd_head_rows<const T> &left, int64_t left_first,
@@ -111,8 +113,8 @@ kd_head_products(const kd_head_tiles &tiles, const kd_head_rows<const T> &left, 
     }
 }
 
-/* sums[q][e] += over the right rows, each a lane's: weights[q] of that lane times its number part + 32 e + lane. All threads of the
- * block. */
+/* sums[q][e] += over the right rows, each a lane's: weights[q] of that lane times its number part +
+ * 32 e + lane. All threads of the block. */
 template <class T>
 __device__ __forceinline__ void
 kd_head_add(const kd_head_tiles &tiles, const float (&weights)[KD_HEAD_EACH],

@@ -1,9 +1,11 @@
-/* attention_ampere.cu - causal attention forward with what architecture 80 has: scores, softmax and weights in registers.
+/* attention_ampere.cu - causal attention forward with what architecture 80 has: scores, softmax and
+ * weights in registers.
  *
- * Weights are relative to a number near the greatest score so far, a base, and sums are mended when a row's base changes. That is where
- * a score exceeds it by more than GROWTH alone: weights below 2^GROWTH lose nothing, neither as floats nor rounded to 16 bits, and after
- * the first tile hardly any score does. The result is the same, since both sums are relative to the same base (the idea: Milakov,
- * Gimelshein: "Online normalizer calculation for softmax", 2018). */
+ * Weights are relative to a number near the greatest score so far, a base, and sums are mended when
+ * a row's base changes. That is where a score exceeds it by more than GROWTH alone: weights below
+ * 2^GROWTH lose nothing, neither as floats nor rounded to 16 bits, and after the first tile hardly
+ * any score does. The result is the same, since both sums are relative to the same base (the idea:
+ * Milakov, Gimelshein: "Online normalizer calculation for softmax", 2018). */
 #include "kernels/cuda/attention_ampere.cuh"
 #include "kernels/cuda/attention_tensor.h"
 
@@ -17,8 +19,8 @@ template <class T> struct arguments {
     kd_attention_shape shape;
 };
 
-/* By the registers that there are: 16-row parts of a warp, keys of a tile, keys that are scores at once, blocks that run at once on a
- * multiprocessor. */
+/* By the registers that there are: 16-row parts of a warp, keys of a tile, keys that are scores at
+ * once, blocks that run at once on a multiprocessor. */
 template <int SIZE> struct layout {
     static constexpr int M = 2, TILE = SIZE <= 64 ? 64 : 32;
     static constexpr int PART = SIZE == 32 ? 32 : SIZE == 64 ? 64 : 16;
@@ -37,7 +39,8 @@ template <int SIZE> struct of_queries {
 template <int SIZE> constexpr int N_WIDE = layout<SIZE>::PART / KD_WIDE;
 template <int SIZE> using scores = kd_sums[layout<SIZE>::M][N_WIDE<SIZE>];
 
-/* Scores of keys that a query does not see become -INFINITY. `lead`: the warp's first query less the part's first key. */
+/* Scores of keys that a query does not see become -INFINITY. `lead`: the warp's first query less
+ * the part's first key. */
 template <int SIZE> __device__ __forceinline__ void mask(scores<SIZE> &scores, int lead)
 {
     int limit = lead + kd_sum_row(0) - kd_sum_column(0);

@@ -1,9 +1,11 @@
-/* attention_ampere.cuh - causal attention with what architecture 80 has (ampere.cuh): left rows in registers for as long as the block
- * lives, right rows in tiles that are copied to shared memory while the tiles before them are used. What a product gives is in
- * registers, and becomes a factor of the next one there; no warp writes to shared memory at all.
+/* attention_ampere.cuh - causal attention with what architecture 80 has (ampere.cuh): left rows in
+ * registers for as long as the block lives, right rows in tiles that are copied to shared memory
+ * while the tiles before them are used. What a product gives is in registers, and becomes a factor
+ * of the next one there; no warp writes to shared memory at all.
  *
- * A warp has M times 16 left rows: the more it has, the more products it does with what it loads from a tile. Lane l has rows l / 4 and
- * l / 4 + 8 of each 16, and of each 8 columns of its sums the two that begin at l % 4 * 2. */
+ * A warp has M times 16 left rows: the more it has, the more products it does with what it loads
+ * from a tile. Lane l has rows l / 4 and l / 4 + 8 of each 16, and of each 8 columns of its sums
+ * the two that begin at l % 4 * 2. */
 #ifndef KD_KERNELS_CUDA_ATTENTION_AMPERE_CUH
 #define KD_KERNELS_CUDA_ATTENTION_AMPERE_CUH
 
@@ -73,9 +75,9 @@ __device__ __forceinline__ void kd_read_left(kd_left_rows<SIZE, M> &left,
 
 /* ---- right rows, in shared memory */
 
-/* Eight rows of which the same 16 bytes are loaded at once would lie in the same banks: each row's groups of 16 bytes change places
- * among eight (four, where two rows fill the banks), as its number says. Who knows the place of one group finds those of others without
- * looking at the row again. */
+/* Eight rows of which the same 16 bytes are loaded at once would lie in the same banks: each row's
+ * groups of 16 bytes change places among eight (four, where two rows fill the banks), as its number
+ * says. Who knows the place of one group finds those of others without looking at the row again. */
 template <class T, int SIZE, int ROWS> struct kd_right_tile {
     static constexpr unsigned GROUPS = SIZE / KD_GROUP<T>, MIXED = GROUPS < 8 ? GROUPS : 8;
 
@@ -86,7 +88,8 @@ template <class T, int SIZE, int ROWS> struct kd_right_tile {
         unsigned turn = row / (8 / MIXED) % MIXED;
         return row * SIZE + (group ^ turn) * KD_GROUP<T>;
     }
-    /* So many rows and groups after the place: a multiple of 8 rows, and of groups an even number where the place is of group 0 or 1. */
+    /* So many rows and groups after the place: a multiple of 8 rows, and of groups an even number
+     * where the place is of group 0 or 1. */
     __device__ __forceinline__ T *after(unsigned place, unsigned rows, unsigned groups)
     {
         unsigned near = groups % MIXED * KD_GROUP<T>, far = groups / MIXED * MIXED * KD_GROUP<T>;
@@ -94,7 +97,8 @@ template <class T, int SIZE, int ROWS> struct kd_right_tile {
     }
 };
 
-/* What a thread copies of the tiles of a kind of rows: always the same 16 bytes of some rows of each. */
+/* What a thread copies of the tiles of a kind of rows: always the same 16 bytes of some rows of
+ * each. */
 template <class T> struct kd_row_source {
     const T *next;
     int64_t stride;
@@ -109,8 +113,8 @@ template <class T> struct kd_row_source {
     }
 };
 
-/* Begins to copy the source's next rows, of which n_rows are left, and zeros where there are none. somewhere: any values of T. All threads
- * of the block. */
+/* Begins to copy the source's next rows, of which n_rows are left, and zeros where there are none.
+ * somewhere: any values of T. All threads of the block. */
 template <class T, int SIZE, int ROWS>
 __device__ __forceinline__ void kd_begin_tile(kd_right_tile<T, SIZE, ROWS> &tile,
                                               kd_row_source<T> &source, int64_t n_rows,
@@ -214,7 +218,8 @@ __device__ __forceinline__ void kd_multiply_rows(kd_sums (&sums)[M][N],
     }
 }
 
-/* sums[m][j] += weights, rounded to T, times numbers 8 j and on of the tile's rows first and on, one for each column of weights. */
+/* sums[m][j] += weights, rounded to T, times numbers 8 j and on of the tile's rows first and on,
+ * one for each column of weights. */
 template <class T, int SIZE, int ROWS, int M, int N>
 __device__ __forceinline__ void kd_add_weighted(kd_sums (&sums)[M][SIZE / KD_WIDE],
                                                 const kd_sums (&weights)[M][N],
@@ -254,8 +259,9 @@ struct alignas(8) kd_two_pairs {
     unsigned first, second;
 };
 
-/* Of 16 columns a lane has two pairs. It gives one to its neighbour and gets one, and has four in a row, 8 bytes: lanes of even number
- * of the first 8 columns. A row's 32 bytes are written at once. */
+/* Of 16 columns a lane has two pairs. It gives one to its neighbour and gets one, and has four in a
+ * row, 8 bytes: lanes of even number of the first 8 columns. A row's 32 bytes are written at
+ * once. */
 template <class T>
 __device__ __forceinline__ void kd_write_columns(T *row, const kd_sums &near, const kd_sums &far,
                                                  int half, float factor, bool is_there)

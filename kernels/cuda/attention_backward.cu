@@ -1,8 +1,9 @@
-/* attention_backward.cu - the gradients of queries, keys and values. The weights are made anew from log_sum, once for the queries'
- * gradients and once for those of keys and values, so that each number is added up by one block, in one order.
+/* attention_backward.cu - the gradients of queries, keys and values. The weights are made anew from
+ * log_sum, once for the queries' gradients and once for those of keys and values, so that each
+ * number is added up by one block, in one order.
  *
- * With p the weights, dp = dy v^T and mean[t] = sum over s of p dp = dy[t] y[t]: dscore = p (dp - mean) / sqrt(size);
- * dq = dscore k, dk = dscore^T q, dv = p^T dy. */
+ * With p the weights, dp = dy v^T and mean[t] = sum over s of p dp = dy[t] y[t]: dscore = p (dp -
+ * mean) / sqrt(size); dq = dscore k, dk = dscore^T q, dv = p^T dy. */
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/attention_tensor.h"
 

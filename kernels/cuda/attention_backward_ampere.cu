@@ -1,12 +1,14 @@
-/* attention_backward_ampere.cu - the gradients of queries, keys and values with what architecture 80 has, in two passes as
- * attention_backward.cu. Both are one thing, whose left and right rows change places:
+/* attention_backward_ampere.cu - the gradients of queries, keys and values with what architecture
+ * 80 has, in two passes as attention_backward.cu. Both are one thing, whose left and right rows
+ * change places:
  *
  *     to queries           left q, dy, right k, v     dq += dscore k
  *     to keys and values   left k, v, right q, dy     dk += dscore^T q, dv += p^T dy
  *
- * In both, scores are the first left rows times the first right ones, and dp the second times the second; what they become stays in
- * registers as the left factor of what is added. That costs a second time the scores and dp, seven products instead of five, and needs
- * neither atomics, whose order would not be the same twice, nor a way through shared memory. */
+ * In both, scores are the first left rows times the first right ones, and dp the second times the
+ * second; what they become stays in registers as the left factor of what is added. That costs a
+ * second time the scores and dp, seven products instead of five, and needs neither atomics, whose
+ * order would not be the same twice, nor a way through shared memory. */
 #include "kernels/cuda/attention_ampere.cuh"
 #include "kernels/cuda/attention_tensor.h"
 
@@ -21,8 +23,8 @@ template <class T> struct arguments {
     kd_attention_shape shape;
 };
 
-/* By the registers that there are: 16-row parts of a warp, rows of a tile, those of them that are scores at once, blocks that run at once
- * on a multiprocessor. */
+/* By the registers that there are: 16-row parts of a warp, rows of a tile, those of them that are
+ * scores at once, blocks that run at once on a multiprocessor. */
 template <int SIZE> struct to_queries_layout {
     static constexpr int M = SIZE <= 64 ? 2 : 1, TILE = SIZE <= 64 ? 64 : 32, PART = 32;
     static constexpr int AT_ONCE = SIZE == 32 ? 3 : 2;
@@ -101,7 +103,8 @@ __device__ __forceinline__ struct query query_of(const arguments<T> &a,
     return {a.log_sum[at] * KD_LOG2_E, a.means[at] * scale_of_scores<SIZE>()};
 }
 
-/* Of the rows that a lane has. Their means are written first, which the pass to keys and values reads, too. */
+/* Of the rows that a lane has. Their means are written first, which the pass to keys and values
+ * reads, too. */
 template <class T, int SIZE, int M>
 __device__ __forceinline__ void begin_queries(struct query (&queries)[M][2], const arguments<T> &a,
                                               const kd_attention_place &place,

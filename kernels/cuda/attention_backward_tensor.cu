@@ -1,10 +1,11 @@
-/* attention_backward_tensor.cu - the gradients of queries, keys and values by <mma.h>, in two passes as attention_backward.cu.
- * Both are one thing, whose left and right rows change places:
+/* attention_backward_tensor.cu - the gradients of queries, keys and values by <mma.h>, in two
+ * passes as attention_backward.cu. Both are one thing, whose left and right rows change places:
  *
  *     to queries           left q, dy, right k, v     dq += dscore k
  *     to keys and values   left k, v, right q, dy     dk += dscore^T q, dv += p^T dy
  *
- * In both, scores are the first left rows times the first right ones, and dp the second times the second. */
+ * In both, scores are the first left rows times the first right ones, and dp the second times the
+ * second. */
 #include "kernels/cuda/attention_tensor.cuh"
 
 namespace
@@ -37,7 +38,8 @@ template <class T, int SIZE> struct tiles {
     alignas(32) weights<T, SIZE> dscores[KD_TENSOR_WARPS];
     alignas(32) kd_place_table places;
 
-    /* That run at once on a multiprocessor: its registers are cut into as many, where its shared memory is that large. */
+    /* That run at once on a multiprocessor: its registers are cut into as many, where its shared
+     * memory is that large. */
     static constexpr int AT_ONCE = SIZE <= 64 ? 3 : 2;
 };
 
@@ -85,7 +87,8 @@ template <int SIZE> struct products {
     }
 };
 
-/* Left rows of both kinds, and where sums stand. All threads of the block; there is a barrier at the end. */
+/* Left rows of both kinds, and where sums stand. All threads of the block; there is a barrier at
+ * the end. */
 template <class T, int SIZE>
 __device__ __forceinline__ kd_sum_places begin(tiles<T, SIZE> &tiles,
                                                const kd_head_rows<const T> &first_kind,

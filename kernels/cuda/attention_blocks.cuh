@@ -1,7 +1,8 @@
-/* attention_blocks.cuh - what blocks of causal attention on tensor cores have in common, by <mma.h> or by ampere.cuh: four warps that
- * work on some rows of one head ("left": queries, or keys), each on its own, and walk over tiles of others ("right"). Two products make
- * each pass: left rows times right rows over the head's numbers, in fp32; and what became of them, rounded to T, times the right rows,
- * added up in fp32 registers over all tiles (Dao: "FlashAttention-2", 2023). */
+/* attention_blocks.cuh - what blocks of causal attention on tensor cores have in common, by <mma.h>
+ * or by ampere.cuh: four warps that work on some rows of one head ("left": queries, or keys), each
+ * on its own, and walk over tiles of others ("right"). Two products make each pass: left rows times
+ * right rows over the head's numbers, in fp32; and what became of them, rounded to T, times the
+ * right rows, added up in fp32 registers over all tiles (Dao: "FlashAttention-2", 2023). */
 #ifndef KD_KERNELS_CUDA_ATTENTION_BLOCKS_CUH
 #define KD_KERNELS_CUDA_ATTENTION_BLOCKS_CUH
 
@@ -35,7 +36,8 @@ static inline unsigned kd_tensor_blocks(const kd_attention_shape &shape, int row
     return (unsigned)(shape.n * shape.n_heads * kd_tensor_n_tiles(shape, rows));
 }
 
-/* Blocks begin in this order, those with most to do first: those of the last rows where `last_first`, else those of the first. */
+/* Blocks begin in this order, those with most to do first: those of the last rows where
+ * `last_first`, else those of the first. */
 static __device__ __forceinline__ kd_attention_place
 kd_tensor_place(const kd_attention_shape &shape, int rows, bool last_first)
 {

@@ -1,4 +1,5 @@
-/* attention_shape.cuh - where the rows of causal attention stand (op_sequence.h), for all ways to compute it. */
+/* attention_shape.cuh - where the rows of causal attention stand (op_sequence.h), for all ways to
+ * compute it. */
 #ifndef KD_KERNELS_CUDA_ATTENTION_SHAPE_CUH
 #define KD_KERNELS_CUDA_ATTENTION_SHAPE_CUH
 

@@ -1,5 +1,6 @@
-/* attention_tensor.cu - causal attention forward by <mma.h>: a block for 64 queries of a head, which keeps the greatest score and
- * the sum of weights so far, and mends its sums when a greater one comes, as attention.cu. Weights are fp32 until they are factors. */
+/* attention_tensor.cu - causal attention forward by <mma.h>: a block for 64 queries of a head,
+ * which keeps the greatest score and the sum of weights so far, and mends its sums when a greater
+ * one comes, as attention.cu. Weights are fp32 until they are factors. */
 #include "kernels/cuda/attention_tensor.cuh"
 
 namespace
@@ -31,7 +32,8 @@ template <class T, int SIZE> struct tiles {
     alignas(32) kd_place_table places;
     float factors[KD_TENSOR_WARPS][KD_MMA]; /* of the warp's rows of y */
 
-    /* That run at once on a multiprocessor: its registers are cut into as many, where its shared memory is that large. */
+    /* That run at once on a multiprocessor: its registers are cut into as many, where its shared
+     * memory is that large. */
     static constexpr int AT_ONCE = SIZE <= 64 ? 4 : 3;
 };
 
@@ -45,7 +47,8 @@ struct row {
     float sum; /* of its half */
 };
 
-/* Scores become weights relative to the greatest so far; gives what earlier sums are to be multiplied by. */
+/* Scores become weights relative to the greatest so far; gives what earlier sums are to be
+ * multiplied by. */
 template <class T>
 __device__ __forceinline__ float weigh(weight_rows<T> &weights, struct row &row, int64_t n_seen,
                                        float scale)

@@ -1,8 +1,10 @@
-/* attention_tensor.cuh - causal attention by <mma.h>, for what architecture 70 and 75 have: tiles of rows in shared memory, their products
- * by 16 x 16 x 16 of fp16, and where the numbers of such a product lie. A warp has 16 left rows (attention_blocks.cuh).
+/* attention_tensor.cuh - causal attention by <mma.h>, for what architecture 70 and 75 have: tiles
+ * of rows in shared memory, their products by 16 x 16 x 16 of fp16, and where the numbers of such a
+ * product lie. A warp has 16 left rows (attention_blocks.cuh).
  *
- * CUDA does not say which lane holds which sum of a product. It is found out once a block (kd_sum_places), after which sums are
- * multiplied, masked and written where they are, not by way of shared memory. */
+ * CUDA does not say which lane holds which sum of a product. It is found out once a block
+ * (kd_sum_places), after which sums are multiplied, masked and written where they are, not by way
+ * of shared memory. */
 #ifndef KD_KERNELS_CUDA_ATTENTION_TENSOR_CUH
 #define KD_KERNELS_CUDA_ATTENTION_TENSOR_CUH
 
@@ -23,7 +25,8 @@ static constexpr bool KD_NEEDS_MMA_H = true;
 
 /* ---- rows in shared memory */
 
-/* Rows begin 16 bytes further in the banks than the last, so that eight of them are read at once. */
+/* Rows begin 16 bytes further in the banks than the last, so that eight of them are read at
+ * once. */
 template <int SIZE> constexpr int KD_ROW_PITCH = SIZE + 8;
 
 template <class T, int SIZE, int ROWS> using kd_tensor_tile = T[ROWS][KD_ROW_PITCH<SIZE>];
@@ -62,7 +65,8 @@ using kd_right_factor =
 
 typedef float kd_place_table[KD_MMA * KD_MMA];
 
-/* A table of its own indices, which a fragment then shows. All threads of the block, and a barrier before it is read. */
+/* A table of its own indices, which a fragment then shows. All threads of the block, and a barrier
+ * before it is read. */
 static __device__ __forceinline__ void kd_write_places(kd_place_table &table)
 {
     for (int i = (int)threadIdx.x; i < KD_MMA * KD_MMA; i += KD_TENSOR_THREADS)
@@ -118,7 +122,8 @@ __device__ __forceinline__ void kd_multiply_rows(const T *left, const T *right,
     }
 }
 
-/* sums[j] += the warp's weights, 16 rows of TILE, times numbers 16 j and on of right's TILE rows. */
+/* sums[j] += the warp's weights, 16 rows of TILE, times numbers 16 j and on of right's TILE
+ * rows. */
 template <int SIZE, int TILE, class T>
 __device__ __forceinline__ void kd_add_weighted(const T *weights, int weights_pitch, const T *right,
                                                 kd_tensor_sums (&sums)[SIZE / KD_MMA])
@@ -137,8 +142,9 @@ __device__ __forceinline__ void kd_add_weighted(const T *weights, int weights_pi
     }
 }
 
-/* Writes the sums as rows first .. first + 15, as far as there are such, by way of 16 rows of shared memory that nobody else uses: rows
- * are written in groups of 16 bytes, and lanes hold single numbers. */
+/* Writes the sums as rows first .. first + 15, as far as there are such, by way of 16 rows of
+ * shared memory that nobody else uses: rows are written in groups of 16 bytes, and lanes hold
+ * single numbers. */
 template <int SIZE, class T>
 __device__ __forceinline__ void
 kd_write_rows(T *tile, const kd_tensor_sums (&sums)[SIZE / KD_MMA], const kd_sum_places &places,

@@ -1,5 +1,6 @@
-/* attention_tensor.h - causal attention on tensor cores: of fp16 and bf16, and heads of 32, 64 or 128 numbers, in one of two ways. What
- * attention.cu and attention_backward.cu do not give away they do on the CUDA cores, as they can everything. */
+/* attention_tensor.h - causal attention on tensor cores: of fp16 and bf16, and heads of 32, 64 or
+ * 128 numbers, in one of two ways. What attention.cu and attention_backward.cu do not give away
+ * they do on the CUDA cores, as they can everything. */
 #ifndef KD_KERNELS_CUDA_ATTENTION_TENSOR_H
 #define KD_KERNELS_CUDA_ATTENTION_TENSOR_H
 
@@ -25,8 +26,8 @@ static inline enum kd_attention_way kd_attention_way(const struct kd_queue *queu
 void kd_attention_tensor(struct kd_queue *queue, const struct kd_op_attention *a);
 void kd_attention_ampere(struct kd_queue *queue, const struct kd_op_attention *a);
 
-/* means: [n][n_heads][length], of each query the product of its rows of dy and y. They are given to the first, and what the second
- * writes. */
+/* means: [n][n_heads][length], of each query the product of its rows of dy and y. They are given to
+ * the first, and what the second writes. */
 void kd_attention_backward_tensor(struct kd_queue *queue, const struct kd_op_attention_backward *a,
                                   const float *means);
 void kd_attention_backward_ampere(struct kd_queue *queue, const struct kd_op_attention_backward *a,

@@ -1,4 +1,5 @@
-/* average.cu - the average of the weights, and the factors that clip a gradient and take a loss's scale out of it. */
+/* average.cu - the average of the weights, and the factors that clip a gradient and take a loss's
+ * scale out of it. */
 #include "kernels/cuda/update.cuh"
 
 namespace

@@ -1,4 +1,5 @@
-/* batchnorm.cu - sums of columns, then one pass over the elements; what belongs to a channel alone is a launch of its own. */
+/* batchnorm.cu - sums of columns, then one pass over the elements; what belongs to a channel alone
+ * is a launch of its own. */
 #include "kernels/cuda/column_sums.cuh"
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/table.h"
@@ -58,15 +59,16 @@ __device__ void take_running(const struct kd_op_batchnorm &a, float *saved, int6
     saved[a.channels + c] = (float)(1.0 / sqrt((double)a.running_variance[c] + (double)a.epsilon));
 }
 
-/* What the pass over the elements needs of a channel, in arrays one after the other: read once for a group of channels. Of the forward
- * pass y = (x - mean) scale + bias. */
+/* What the pass over the elements needs of a channel, in arrays one after the other: read once for
+ * a group of channels. Of the forward pass y = (x - mean) scale + bias. */
 struct line {
     const float *mean, *scale, *bias;
 };
 
 enum { N_OF_LINE = 3 };
 
-/* room: [N_OF_LINE][channels], and where the op is not training [2][channels] of its own for saved. */
+/* room: [N_OF_LINE][channels], and where the op is not training [2][channels] of its own for
+ * saved. */
 __global__ void take_statistics(struct kd_op_batchnorm a, float *saved, float *room)
 {
     double n = a.training ? global_count(a.turn, a.positions) : 0.0;

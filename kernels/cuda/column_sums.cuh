@@ -1,5 +1,6 @@
-/* column_sums.cuh - two sums in double for every column of something like a matrix: of parts of the rows, then, where there are several,
- * of the parts in a second launch. The order of a sum depends on the sizes alone, and on what the values are stored as.
+/* column_sums.cuh - two sums in double for every column of something like a matrix: of parts of the
+ * rows, then, where there are several, of the parts in a second launch. The order of a sum depends
+ * on the sizes alone, and on what the values are stored as.
  *
  * What is summed is a struct with
  *     template <int N> __device__ void at(int64_t row, int64_t column, kd_pair *sums) const
@@ -17,8 +18,8 @@ static __device__ __forceinline__ void kd_add_pair(kd_pair &sum, const kd_pair &
     sum.b += more.b;
 }
 
-/* How KD_THREADS threads share a part of the rows: `across` of them lie side by side, with N columns each, and the others below
- * them take the next rows. */
+/* How KD_THREADS threads share a part of the rows: `across` of them lie side by side, with N
+ * columns each, and the others below them take the next rows. */
 struct kd_column_layout {
     int64_t rows, columns, rows_of_part, n_across; /* n_across: blocks */
     int across;
@@ -37,8 +38,9 @@ __device__ __forceinline__ void kd_sum_rows(const F &f, int64_t row, int64_t end
     }
 }
 
-/* A block takes N across columns over a part of the rows. parts: [n_parts][columns]; NULL: there is one, whose sums g takes. Columns that are a multiple of N are summed by the
- * same threads whether or not their values may be read in groups. */
+/* A block takes N across columns over a part of the rows. parts: [n_parts][columns]; NULL: there is
+ * one, whose sums g takes. Columns that are a multiple of N are summed by the same threads whether
+ * or not their values may be read in groups. */
 template <int N, class F, class G>
 __global__ void kd_column_parts(F f, G g, struct kd_column_layout layout, bool in_groups,
                                 kd_pair *parts)
@@ -138,8 +140,8 @@ void kd_column_sums_by(struct kd_queue *queue, struct kd_column_layout layout, b
         kd_column_sums_end(queue, parts, n_parts, columns, g);
 }
 
-/* T as in map.cuh; in_groups: may f read groups of columns, where these are a multiple of one? Also without rows: the sums are 0 then.
- * Takes the queue's scratch. */
+/* T as in map.cuh; in_groups: may f read groups of columns, where these are a multiple of one? Also
+ * without rows: the sums are 0 then. Takes the queue's scratch. */
 template <class T, class F, class G>
 void kd_column_sums(struct kd_queue *queue, int64_t rows, int64_t columns, bool in_groups,
                     const F &f, const G &g)

@@ -1,5 +1,6 @@
-/* convolution.cu - convolutions as products: in tiles of tensor cores (implicit.h), or by cuBLASLt (unfolded.h), where one of them takes
- * them, else in tiles of the CUDA cores, with the patches under the windows as a matrix that is never in memory either. */
+/* convolution.cu - convolutions as products: in tiles of tensor cores (implicit.h), or by cuBLASLt
+ * (unfolded.h), where one of them takes them, else in tiles of the CUDA cores, with the patches
+ * under the windows as a matrix that is never in memory either. */
 #include "kernels/cuda/images.cuh"
 #include "kernels/cuda/implicit.h"
 #include "kernels/cuda/table.h"
@@ -42,7 +43,8 @@ template <bool turned, class T> struct patches {
     }
 };
 
-/* dy of the output pixels whose windows an input pixel is in: [pixel of the input][(place in the window, c_out)]. */
+/* dy of the output pixels whose windows an input pixel is in: [pixel of the input][(place in the
+ * window, c_out)]. */
 template <class T> struct windows_over {
     static constexpr bool BY_K = false;
     const T *dy;

@@ -1,6 +1,6 @@
-/* cross_entropy.cu - each row by a warp, or by a block where there are many classes: a look for the greatest logit, the sum of
- * exponentials, and the gradient in the logits' place. What a block's rows add to the sums lies in scratch until the last block adds it
- * up. */
+/* cross_entropy.cu - each row by a warp, or by a block where there are many classes: a look for the
+ * greatest logit, the sum of exponentials, and the gradient in the logits' place. What a block's
+ * rows add to the sums lies in scratch until the last block adds it up. */
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/table.h"

@@ -1,4 +1,5 @@
-/* device.cu - the CUDA device: one GPU, one stream a queue, memory of cudaMalloc. The ops are the other files of this folder. */
+/* device.cu - the CUDA device: one GPU, one stream a queue, memory of cudaMalloc. The ops are the
+ * other files of this folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +90,8 @@ static int no_gpu(const char *why, cudaError_t error, struct kd_error *err)
                    hint_of(error));
 }
 
-/* Not even CUDA itself has room: what is free is not known, as asking takes memory too. It may have later. */
+/* Not even CUDA itself has room: what is free is not known, as asking takes memory too. It may have
+ * later. */
 static int no_room(struct kd_error *err)
 {
     kd_fail(err, "device cuda: out of GPU memory before anything was asked for: other "
@@ -165,8 +167,8 @@ static int try_to_open(int which, cudaError_t (*create)(cudaStream_t *), struct 
     return 0;
 }
 
-/* Whatever failed is told of, and stays behind as the last error all the same: once there is a GPU after all, the first launch would
- * find it. */
+/* Whatever failed is told of, and stays behind as the last error all the same: once there is a GPU
+ * after all, the first launch would find it. */
 static int open_queue(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
                       struct kd_error *err)
 {
@@ -224,7 +226,8 @@ static void *cuda_alloc(size_t bytes)
 /* Scratch memory begins with the counter. */
 static const size_t COUNTER_BYTES = 256;
 
-/* Somewhat more than is asked for, as there may soon be an op that needs that; where it does not fit, no more. */
+/* Somewhat more than is asked for, as there may soon be an op that needs that; where it does not
+ * fit, no more. */
 static void *new_scratch(size_t bytes, size_t *got)
 {
     const size_t least = 1 << 20;
@@ -338,7 +341,8 @@ static void tell_of_refused_pin(size_t bytes, cudaError_t error)
             bytes, cudaGetErrorString(error), most);
 }
 
-/* What the system does not let be pinned (a limit of locked memory) is copied all the same, by way of the driver's own buffer. */
+/* What the system does not let be pinned (a limit of locked memory) is copied all the same, by way
+ * of the driver's own buffer. */
 static void cuda_pin(void *host, size_t bytes)
 {
     cudaError_t error = cudaHostRegister(host, bytes, cudaHostRegisterDefault);

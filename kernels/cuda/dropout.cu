@@ -1,5 +1,6 @@
-/* dropout.cu - a thread draws the block of random words that eight elements share (op_dense.h). These are 16 apart, and so 16 threads
- * draw for 128 elements and then tell each other, by votes of the warp, what is kept: each does eight neighbours. */
+/* dropout.cu - a thread draws the block of random words that eight elements share (op_dense.h).
+ * These are 16 apart, and so 16 threads draw for 128 elements and then tell each other, by votes of
+ * the warp, what is kept: each does eight neighbours. */
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/philox.cuh"
 #include "kernels/cuda/table.h"
@@ -19,7 +20,8 @@ __device__ __forceinline__ float scale_of(uint32_t threshold)
     return 65536.0f / (float)(65536u - threshold);
 }
 
-/* Which of the thread's eight neighbours are kept, as bits: those of half h are voted on by the 16 threads that drew them. */
+/* Which of the thread's eight neighbours are kept, as bits: those of half h are voted on by the 16
+ * threads that drew them. */
 __device__ __forceinline__ unsigned kept_of(uint4 words, uint32_t threshold)
 {
     int lane = (int)threadIdx.x % 32, mine = lane % APART * HALVES; /* of GROUP */

@@ -1,5 +1,6 @@
-/* embedding.cu - rows of a table, and their gradients without atomics: a block for each row of dy that is the first one of its token
- * adds up all rows of that token, in their order. Tokens are few bytes; looking through them costs less than sorting. */
+/* embedding.cu - rows of a table, and their gradients without atomics: a block for each row of dy
+ * that is the first one of its token adds up all rows of that token, in their order. Tokens are few
+ * bytes; looking through them costs less than sorting. */
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/table.h"
@@ -20,7 +21,8 @@ template <class T> struct look_up {
     }
 };
 
-/* Which of rows from .. from + KD_THREADS - 1 have the token, in their order, and how many. All threads of the block. */
+/* Which of rows from .. from + KD_THREADS - 1 have the token, in their order, and how many. All
+ * threads of the block. */
 __device__ int list_rows(const int32_t *tokens, int64_t n_rows, int64_t from, int32_t token,
                          int (&list)[KD_THREADS])
 {
@@ -42,7 +44,8 @@ __device__ int list_rows(const int32_t *tokens, int64_t n_rows, int64_t from, in
     return n;
 }
 
-/* A block of KD_THREADS threads, each with N columns. Rows are loaded ahead of their turn, as far as the loop is unrolled. */
+/* A block of KD_THREADS threads, each with N columns. Rows are loaded ahead of their turn, as far
+ * as the loop is unrolled. */
 template <int N, class T>
 __global__ void add_rows(struct kd_op_embedding_backward a, int64_t n_tiles)
 {

@@ -1,4 +1,5 @@
-/* gather.cu - samples and runs of tokens out of the bytes of a data file, in which elements lie at any alignment. */
+/* gather.cu - samples and runs of tokens out of the bytes of a data file, in which elements lie at
+ * any alignment. */
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/table.h"
 
@@ -12,7 +13,8 @@ template <class T> __device__ __forceinline__ T element_at(const unsigned char *
     return value;
 }
 
-/* Neighbouring threads write neighbouring elements of y, and read neighbouring elements of one plane at most `planes` apart. */
+/* Neighbouring threads write neighbouring elements of y, and read neighbouring elements of one
+ * plane at most `planes` apart. */
 template <class E, class T> __global__ void gather(struct kd_op_gather a)
 {
     T *y = (T *)a.y;

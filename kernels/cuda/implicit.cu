@@ -9,15 +9,16 @@
 namespace
 {
 
-/* Tiles of which a large GPU's multiprocessors have one each. The tests' is smaller, so that small images come in all tiles. */
+/* Tiles of which a large GPU's multiprocessors have one each. The tests' is smaller, so that small
+ * images come in all tiles. */
 #ifndef KD_ENOUGH_TILES
 #define KD_ENOUGH_TILES 128
 #endif
 
 /* ---- what becomes of results */
 
-/* A row of n values for each pixel of a grid, which stands in images of h x w at every stride-th pixel from (row, column) on. With stride 1
- * it is any matrix. bias may be NULL. */
+/* A row of n values for each pixel of a grid, which stands in images of h x w at every stride-th
+ * pixel from (row, column) on. With stride 1 it is any matrix. bias may be NULL. */
 template <class T> struct put_rows {
     const T *bias;
     T *y;
@@ -82,7 +83,8 @@ template <class T> forward<T> forward_of(const struct kd_op_conv2d *a, const kd_
 
 /* ---- dx */
 
-/* Of the rows of x, or of its columns, those that leave `at` when they are divided by the stride: row q of them is row q stride + at. */
+/* Of the rows of x, or of its columns, those that leave `at` when they are divided by the stride:
+ * row q of them is row q stride + at. */
 struct class_of_rows {
     int n;        /* rows */
     int n_places; /* of a window, that have a row of dy over these: last, last - stride, ... */
@@ -237,7 +239,8 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
 
 /* ---- which tiles, and which calls */
 
-/* The largest that n fills and of which there are enough: they read least for what they multiply. */
+/* The largest that n fills and of which there are enough: they read least for what they
+ * multiply. */
 template <class T, class Product>
 void multiply(struct kd_queue *queue, const Product &product, int64_t m, int64_t n, int64_t n_parts)
 {
@@ -255,7 +258,8 @@ bool is_wanted()
     return !way || strcmp(way, "unfolded") != 0;
 }
 
-/* Whether 32 bits are enough for every place in x, y and the weights, and for those that windows have beyond them. */
+/* Whether 32 bits are enough for every place in x, y and the weights, and for those that windows
+ * have beyond them. */
 bool is_small(const struct kd_window &in, int64_t c_out)
 {
     const int64_t most = 1 << 30, most_of_size = 1 << 15;

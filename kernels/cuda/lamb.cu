@@ -1,4 +1,5 @@
-/* lamb.cu - both passes of LAMB (op_update.h). Norms of a range are sums over its chunks, in their order. */
+/* lamb.cu - both passes of LAMB (op_update.h). Norms of a range are sums over its chunks, in their
+ * order. */
 #include "kernels/cuda/sums.cuh"
 #include "kernels/cuda/table.h"
 #include "kernels/cuda/update.cuh"

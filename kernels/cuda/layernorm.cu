@@ -1,4 +1,5 @@
-/* layernorm.cu - a warp takes a row, or a block a long one; the gradients of weight and bias are sums of columns. */
+/* layernorm.cu - a warp takes a row, or a block a long one; the gradients of weight and bias are
+ * sums of columns. */
 #include "kernels/cuda/column_sums.cuh"
 #include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/table.h"
@@ -29,8 +30,8 @@ template <class T> struct values {
     }
 };
 
-/* a + b, which are stored in passing, and then are what was stored. sum may be a or b: each of its values is written by the thread that
- * alone has read them. */
+/* a + b, which are stored in passing, and then are what was stored. sum may be a or b: each of its
+ * values is written by the thread that alone has read them. */
 template <class T> struct sums {
     const T *a, *b;
     T *sum;

@@ -1,4 +1,5 @@
-/* losses.cu - the losses over targets that are numbers: a pass that adds up and writes gradients, and a block that ends the sums. */
+/* losses.cu - the losses over targets that are numbers: a pass that adds up and writes gradients,
+ * and a block that ends the sums. */
 #include "kernels/cuda/sums.cuh"
 #include "kernels/cuda/table.h"
 
@@ -36,7 +37,8 @@ template <class T> struct squared_errors : targets<T> {
     }
 };
 
-/* With e = e^-|y| the loss is max(y, 0) - y t + log(1 + e): no overflow at either end, and a NaN stays one. */
+/* With e = e^-|y| the loss is max(y, 0) - y t + log(1 + e): no overflow at either end, and a NaN
+ * stays one. */
 template <class T> struct cross_entropies : targets<T> {
     template <int N> __device__ void at(int64_t i, kd_pair &sums) const
     {

@@ -33,7 +33,8 @@ cudaDeviceProp gpu_of_this_process()
     return gpu;
 }
 
-/* What NVIDIA advises for Hopper and for those before. Without it cuBLASLt still has algorithms, for the most part. */
+/* What NVIDIA advises for Hopper and for those before. Without it cuBLASLt still has algorithms,
+ * for the most part. */
 void allocate_workspace(struct kd_lt_state *lt)
 {
     const size_t bytes = (size_t)(gpu_of_this_process().major >= 9 ? 32 : 4) << 20;
@@ -71,7 +72,8 @@ struct kd_lt_state *get(struct kd_queue *queue)
     return queue->lt;
 }
 
-/* Loading takes a while, which who has small products alone is spared. A reason not to have it is found once a queue. */
+/* Loading takes a while, which who has small products alone is spared. A reason not to have it is
+ * found once a queue. */
 const struct kd_lt *library_of(struct kd_lt_state *lt)
 {
     if (lt->was_asked_for)
@@ -96,7 +98,8 @@ struct types {
     enum kd_lt_compute compute;
 };
 
-/* 32F is not the pedantic kind: that one only excludes more algorithms, while both compute fp32's products in fp32. */
+/* 32F is not the pedantic kind: that one only excludes more algorithms, while both compute fp32's
+ * products in fp32. */
 struct types types_of(enum kd_precision precision)
 {
     static const struct types all[KD_N_PRECISIONS] = {

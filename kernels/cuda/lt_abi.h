@@ -1,7 +1,9 @@
-/* lt_abi.h - as much of cuBLASLt's binary interface as is used, so that a build needs neither its header nor its library.
+/* lt_abi.h - as much of cuBLASLt's binary interface as is used, so that a build needs neither its
+ * header nor its library.
  *
- * Source: NVIDIA's cuBLAS documentation ("Using the cuBLASLt API") and cublasLt.h 13.1; tests/cuda/test_lt_abi.sh compares with a
- * cublasLt.h where there is one. Enumerations are ints here, a stream is a pointer. */
+ * Source: NVIDIA's cuBLAS documentation ("Using the cuBLASLt API") and cublasLt.h 13.1;
+ * tests/cuda/test_lt_abi.sh compares with a cublasLt.h where there is one. Enumerations are ints
+ * here, a stream is a pointer. */
 #ifndef KD_KERNELS_CUDA_LT_ABI_H
 #define KD_KERNELS_CUDA_LT_ABI_H
 
@@ -27,8 +29,8 @@ enum kd_lt_type {
 
 enum { KD_LT_OP_N = 0, KD_LT_OP_T = 1 }; /* operations */
 
-/* What sums are in, and what factors may be rounded to before. With alpha and beta in fp32, these go together (the documentation's
- * table of types at cublasLtMatmul):
+/* What sums are in, and what factors may be rounded to before. With alpha and beta in fp32, these
+ * go together (the documentation's table of types at cublasLtMatmul):
  *
  *   32F                 A and B R_16BF, C and D R_16BF or R_32F
  *   32F                 A and B R_16F, C and D R_16F or R_32F
@@ -81,7 +83,8 @@ struct kd_lt_result {
     int reserved[4];
 };
 
-/* As cublasLtGetVersion tells it: major * 10000 + minor * 100 + patch, but major * 1000 before 12. */
+/* As cublasLtGetVersion tells it: major * 10000 + minor * 100 + patch, but major * 1000 before
+ * 12. */
 enum { KD_LT_OLDEST = 120000 };
 
 /* cuBLASLt's own. */

@@ -5,8 +5,8 @@
 #include "coordinator/base/error.h"
 #include "kernels/cuda/lt_abi.h"
 
-/* Environment: the library's file, instead of the loader's libcublasLt.so.<major>; a name that there is not, such as "none", turns
- * it off. */
+/* Environment: the library's file, instead of the loader's libcublasLt.so.<major>; a name that
+ * there is not, such as "none", turns it off. */
 #define KD_LT_PATH "KATYDID_CUBLASLT"
 
 struct kd_lt {
@@ -16,8 +16,9 @@ struct kd_lt {
 #undef KD_LT_CALL
 };
 
-/* The one of CUDA `major` (12, 13) where there are several, since each brings code for other GPUs. NULL: there is none, or it is
- * too old, or it lacks a call; what was tried and what to do. The next call tries again. By one thread of the process. */
+/* The one of CUDA `major` (12, 13) where there are several, since each brings code for other GPUs.
+ * NULL: there is none, or it is too old, or it lacks a call; what was tried and what to do. The
+ * next call tries again. By one thread of the process. */
 const struct kd_lt *kd_lt_get(int major, struct kd_error *err);
 
 #endif

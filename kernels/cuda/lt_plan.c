@@ -78,9 +78,10 @@ static void describe_matrices(const struct kd_lt *lt, struct kd_lt_plan *plan)
     plan->c = layout_of(lt, plan, s->of_result, s->m, s->n);
 }
 
-/* The parts of a long sum are put aside in fp32 and added up in a step of their own, whose order the algorithm fixes: put aside as the
- * result is stored, each would be rounded. In place, where blocks add to the result as they come, the documentation promises turns but no
- * order: one run's bits might not be another's. */
+/* The parts of a long sum are put aside in fp32 and added up in a step of their own, whose order
+ * the algorithm fixes: put aside as the result is stored, each would be rounded. In place, where
+ * blocks add to the result as they come, the documentation promises turns but no order: one run's
+ * bits might not be another's. */
 static struct kd_lt_preference *prefer(const struct kd_lt *lt, const struct kd_lt_shape *s,
                                        size_t workspace_bytes)
 {

@@ -1,6 +1,8 @@
-/* lt_plan.h - how cuBLASLt does a product of one shape: descriptors, and the algorithm that it chose, asked for once and kept.
+/* lt_plan.h - how cuBLASLt does a product of one shape: descriptors, and the algorithm that it
+ * chose, asked for once and kept.
  *
- * Matrices are row-major outside and column-major in cuBLASLt, where a row-major matrix is its own transpose. So
+ * Matrices are row-major outside and column-major in cuBLASLt, where a row-major matrix is its own
+ * transpose. So
  *     c[m][n] = op(a)[m][k] op(b)[k][n]        is asked for as        D = c^T [n x m] = op(b)^T op(a)^T
  * with cuBLASLt's A = b and B = a; c's columns are D's rows, which the bias is added to. */
 #ifndef KD_KERNELS_CUDA_LT_PLAN_H
@@ -41,8 +43,9 @@ struct kd_lt_plans {
     size_t workspace_bytes; /* what an algorithm may need */
 };
 
-/* The plan of a shape, made when it is first asked for: no memory of the device is touched. `bias` is any address of that alignment.
- * Ends the process when cuBLASLt fails in another way than to have nothing for the shape. */
+/* The plan of a shape, made when it is first asked for: no memory of the device is touched. `bias`
+ * is any address of that alignment. Ends the process when cuBLASLt fails in another way than to
+ * have nothing for the shape. */
 struct kd_lt_plan *kd_lt_plan_get(struct kd_lt_plans *plans, const struct kd_lt *lt,
                                   struct kd_lt_handle *handle, const struct kd_lt_shape *shape,
                                   const void *bias);
@@ -52,7 +55,8 @@ void kd_lt_plan_give_up(struct kd_lt_plan *plan, const struct kd_lt *lt);
 
 void kd_lt_plans_free(struct kd_lt_plans *plans, const struct kd_lt *lt);
 
-/* Ends the process unless status is KD_LT_SUCCESS, as a failed call of CUDA does. shape: what was to be done, or NULL. */
+/* Ends the process unless status is KD_LT_SUCCESS, as a failed call of CUDA does. shape: what was
+ * to be done, or NULL. */
 void kd_lt_check(const struct kd_lt *lt, int status, const char *call,
                  const struct kd_lt_shape *shape);
 

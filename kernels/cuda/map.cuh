@@ -1,4 +1,5 @@
-/* map.cuh - one thing done to every element of flat arrays: a group of values at a time (values.cuh) where all arrays allow it.
+/* map.cuh - one thing done to every element of flat arrays: a group of values at a time
+ * (values.cuh) where all arrays allow it.
  *
  * What is done is a struct with its arrays and numbers in it:
  *     template <class T> struct add {
@@ -13,7 +14,8 @@
  *         }
  *     };
  *     kd_map<T>(queue, n, kd_all_aligned(a->a, a->b, a->y), add<T>{...});
- * at<N>(i) does elements i .. i + N - 1, N being 1 or KD_GROUP<T>. Each element is done once, in any order. */
+ * at<N>(i) does elements i .. i + N - 1, N being 1 or KD_GROUP<T>. Each element is done once, in
+ * any order. */
 #ifndef KD_KERNELS_CUDA_MAP_CUH
 #define KD_KERNELS_CUDA_MAP_CUH
 

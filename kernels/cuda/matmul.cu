@@ -1,5 +1,5 @@
-/* matmul.cu - products of matrices, and linear layers with bias and activation in the same pass: by cuBLASLt where it takes them (lt.h),
- * else in tiles of our own. */
+/* matmul.cu - products of matrices, and linear layers with bias and activation in the same pass: by
+ * cuBLASLt where it takes them (lt.h), else in tiles of our own. */
 #include "kernels/cuda/activation.cuh"
 #include "kernels/cuda/lt.h"
 #include "kernels/cuda/table.h"
@@ -69,8 +69,9 @@ void multiply_in_tiles(struct kd_queue *queue, const struct kd_op_matmul *a)
 
 } // namespace
 
-/* cuBLASLt knows relu, and a gelu that is another function than ours: that with tanh (Hendrycks, Gimpel 2016, section 2), which differs
- * in the fourth digit. What it does not know is a pass over its result, as stored, and so is what the backward pass wants to see. */
+/* cuBLASLt knows relu, and a gelu that is another function than ours: that with tanh (Hendrycks,
+ * Gimpel 2016, section 2), which differs in the fourth digit. What it does not know is a pass over
+ * its result, as stored, and so is what the backward pass wants to see. */
 static bool linear_by_lt(struct kd_queue *queue, const struct kd_op_linear *a)
 {
     bool relu = a->activation == KD_ACTIVATION_RELU && !a->pre;

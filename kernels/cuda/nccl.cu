@@ -1,8 +1,10 @@
-/* nccl.cu - the collectives of the CUDA device: a communicator of NCCL, and how long anything of it may take.
+/* nccl.cu - the collectives of the CUDA device: a communicator of NCCL, and how long anything of it
+ * may take.
  *
- * The communicator is non-blocking: a call that cannot be finished at once says "in progress", and what has become of it is asked
- * for until the deadline. So this thread is never inside NCCL when it has to abort, and an abort while a call runs is what
- * hangs (NVIDIA/nccl#1677). Finding the library is nccl_library.h's, what an abort may take nccl_watchdog.h's, the sums are
+ * The communicator is non-blocking: a call that cannot be finished at once says "in progress", and
+ * what has become of it is asked for until the deadline. So this thread is never inside NCCL when
+ * it has to abort, and an abort while a call runs is what hangs (NVIDIA/nccl#1677). Finding the
+ * library is nccl_library.h's, what an abort may take nccl_watchdog.h's, the sums are
  * nccl_sums.cu's. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,8 @@ static int64_t deadline_of(const struct kd_collective *c)
     return kd_clock_mono_us() + (int64_t)(c->deadline_s * 1e6);
 }
 
-/* Between two questions: most answers come within some microseconds, for which a sleep would be too long. */
+/* Between two questions: most answers come within some microseconds, for which a sleep would be too
+ * long. */
 static void rest(int n_asked)
 {
     const struct timespec nap = {0, 50000};
@@ -35,7 +38,8 @@ static void rest(int n_asked)
 
 /* ---- failing */
 
-/* One of NCCL's calls that free a communicator. What it returns changes nothing: the communicator is gone. */
+/* One of NCCL's calls that free a communicator. What it returns changes nothing: the communicator
+ * is gone. */
 struct freeing {
     int (*call)(struct kd_nccl_comm *);
     struct kd_nccl_comm *comm;
@@ -43,8 +47,8 @@ struct freeing {
     int gpu; /* of the communicator: the call's thread has to have it as its current one */
 };
 
-/* A fresh thread's current GPU is the first, where NCCL would make a context for every rank. Returns what CUDA says to another one;
- * without it the call is not made. */
+/* A fresh thread's current GPU is the first, where NCCL would make a context for every rank.
+ * Returns what CUDA says to another one; without it the call is not made. */
 static int make_call(void *argument)
 {
     struct freeing freeing = *(struct freeing *)argument;
@@ -55,7 +59,8 @@ static int make_call(void *argument)
     return error;
 }
 
-/* In the middle of a training the process ends: nothing on the GPU is of use any more, and a new gang goes on from the checkpoint. */
+/* In the middle of a training the process ends: nothing on the GPU is of use any more, and a new
+ * gang goes on from the checkpoint. */
 static void free_or_end(struct kd_collective *c, struct freeing freeing, double limit_s)
 {
     struct kd_nccl_watchdog *watchdog =
@@ -84,8 +89,9 @@ static void tell_of_leaving(struct kd_collective *c, const char *why)
     c->leaves_a_thread = true;
 }
 
-/* Before all have joined nothing is lost, and the ranks can sum without NCCL. At the end all that was to be summed is, and told: that
- * NCCL does not end must not make a failure of it. A communicator that stays has NCCL's own threads, and counts as one in any case. */
+/* Before all have joined nothing is lost, and the ranks can sum without NCCL. At the end all that
+ * was to be summed is, and told: that NCCL does not end must not make a failure of it. A
+ * communicator that stays has NCCL's own threads, and counts as one in any case. */
 static void free_or_leave(struct kd_collective *c, struct freeing freeing, double limit_s)
 {
     char why[200];
@@ -112,8 +118,9 @@ static void release(struct kd_collective *c, struct freeing freeing)
     c->comm = NULL;
 }
 
-/* An abort waits for the end of all graphs that have sums of the communicator (NCCL's commDestroySync), which would be for ever here:
- * with these, and while they are recorded, it is left as it is, and the process has to end for the GPU to be free of it. */
+/* An abort waits for the end of all graphs that have sums of the communicator (NCCL's
+ * commDestroySync), which would be for ever here: with these, and while they are recorded, it is
+ * left as it is, and the process has to end for the GPU to be free of it. */
 static void abandon(struct kd_collective *c)
 {
     if (c->comm && c->n_recorded == 0)
@@ -121,7 +128,8 @@ static void abandon(struct kd_collective *c)
     c->comm = NULL;
 }
 
-/* failure holds the reason. The record is added before the abort, which may be the last that this process does. */
+/* failure holds the reason. The record is added before the abort, which may be the last that this
+ * process does. */
 static int give_up(struct kd_collective *c)
 {
     struct kd_str record = {};
@@ -333,7 +341,8 @@ static bool is_done(struct kd_queue *queue, int mark)
                                      : cudaEventQuery(queue->marks[mark]));
 }
 
-/* An error makes NCCL's kernels wait for ever, or end without a sum: it is asked for even when the stream is done. */
+/* An error makes NCCL's kernels wait for ever, or end without a sum: it is asked for even when the
+ * stream is done. */
 static int check_errors(struct kd_collective *c)
 {
     int result = KD_NCCL_SUCCESS;

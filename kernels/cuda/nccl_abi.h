@@ -1,7 +1,8 @@
-/* nccl_abi.h - as much of NCCL's binary interface as is used, since a CUDA toolkit need not bring nccl.h.
+/* nccl_abi.h - as much of NCCL's binary interface as is used, since a CUDA toolkit need not bring
+ * nccl.h.
  *
- * Source: NCCL's user guide ("NCCL API", "Types") and nccl.h 2.28.9; tests/cuda/test_nccl_abi.sh compares with an nccl.h where
- * there is one. Enumerations are ints here, a stream is a pointer. */
+ * Source: NCCL's user guide ("NCCL API", "Types") and nccl.h 2.28.9; tests/cuda/test_nccl_abi.sh
+ * compares with an nccl.h where there is one. Enumerations are ints here, a stream is a pointer. */
 #ifndef KD_KERNELS_CUDA_NCCL_ABI_H
 #define KD_KERNELS_CUDA_NCCL_ABI_H
 
@@ -23,8 +24,8 @@ enum kd_nccl_result {
 enum { KD_NCCL_FLOAT = 7, KD_NCCL_DOUBLE = 8 }; /* types */
 enum { KD_NCCL_SUM = 0 };                       /* operations */
 
-/* The head of ncclConfig_t in its first version, 2.14. NCCL takes `size` bytes of what it gets, and by `version` gives to what
- * came later its defaults: a later library understands this one. */
+/* The head of ncclConfig_t in its first version, 2.14. NCCL takes `size` bytes of what it gets, and
+ * by `version` gives to what came later its defaults: a later library understands this one. */
 struct kd_nccl_config {
     size_t size;
     unsigned magic, version;

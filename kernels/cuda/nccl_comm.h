@@ -1,4 +1,5 @@
-/* nccl_comm.h - a communicator of NCCL as nccl.cu, which opens it, waits and closes it, and nccl_sums.cu, which gives it sums, see it. */
+/* nccl_comm.h - a communicator of NCCL as nccl.cu, which opens it, waits and closes it, and
+ * nccl_sums.cu, which gives it sums, see it. */
 #ifndef KD_KERNELS_CUDA_NCCL_COMM_H
 #define KD_KERNELS_CUDA_NCCL_COMM_H
 
@@ -26,7 +27,8 @@ struct kd_collective {
     struct kd_error failure;
 };
 
-/* What has become of `call`, which returned `result`: asked for until the deadline. -1: it has failed, and the communicator with it. */
+/* What has become of `call`, which returned `result`: asked for until the deadline. -1: it has
+ * failed, and the communicator with it. */
 int kd_nccl_settle(struct kd_collective *c, int result, const char *call);
 
 /* struct kd_collectives has what they do. */

@@ -62,9 +62,9 @@ static int fill(void *library, struct kd_nccl *nccl, struct kd_error *err)
     return 0;
 }
 
-/* What a graph sums NCCL would register where it can (with network adapters, say), and give up some calls after the graph is gone. Plans come
- * and go while the communicator stays: memory of the next one at the same address would be taken for what is freed. Whoever sets the
- * variable knows. */
+/* What a graph sums NCCL would register where it can (with network adapters, say), and give up some
+ * calls after the graph is gone. Plans come and go while the communicator stays: memory of the next
+ * one at the same address would be taken for what is freed. Whoever sets the variable knows. */
 static void keep_from_registering(void)
 {
     setenv("NCCL_GRAPH_REGISTER", "0", 0);

@@ -1,4 +1,5 @@
-/* nccl_library.h - NCCL, loaded when a gang first needs it, and kept: it is large, and threads of its own may run in it. */
+/* nccl_library.h - NCCL, loaded when a gang first needs it, and kept: it is large, and threads of
+ * its own may run in it. */
 #ifndef KD_KERNELS_CUDA_NCCL_LIBRARY_H
 #define KD_KERNELS_CUDA_NCCL_LIBRARY_H
 
@@ -14,8 +15,8 @@ struct kd_nccl {
 #undef KD_NCCL_CALL
 };
 
-/* NULL: there is none, or it is too old, or it lacks a call; what was tried and what to do. The next call tries again.
- * By one thread of the process. */
+/* NULL: there is none, or it is too old, or it lacks a call; what was tried and what to do. The
+ * next call tries again. By one thread of the process. */
 const struct kd_nccl *kd_nccl_get(struct kd_error *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* nccl_record.h - the flight record: the last collectives of a communicator, for the text of its failure. */
+/* nccl_record.h - the flight record: the last collectives of a communicator, for the text of its
+ * failure. */
 #ifndef KD_KERNELS_CUDA_NCCL_RECORD_H
 #define KD_KERNELS_CUDA_NCCL_RECORD_H
 
@@ -24,7 +25,8 @@ struct kd_nccl_record {
 void kd_nccl_record_add(struct kd_nccl_record *record, struct kd_nccl_record_entry entry);
 void kd_nccl_record_done(struct kd_nccl_record *record, int64_t place); /* all up to this place */
 
-/* Lines, oldest first, without a newline at the end: up to 1,400 bytes. What no wait has seen done is "pending". */
+/* Lines, oldest first, without a newline at the end: up to 1,400 bytes. What no wait has seen done
+ * is "pending". */
 void kd_nccl_record_text(const struct kd_nccl_record *record, int64_t now_us, struct kd_str *text);
 
 #endif

@@ -1,5 +1,6 @@
-/* nccl_sums.cu - what a communicator is given: sums over all ranks, of all values or of each rank's share, and the shares gathered. Each stands
- * in the flight record, and where a queue records, with the recording, to be entered at each replay. */
+/* nccl_sums.cu - what a communicator is given: sums over all ranks, of all values or of each rank's
+ * share, and the shares gathered. Each stands in the flight record, and where a queue records, with
+ * the recording, to be entered at each replay. */
 #include <stdlib.h>
 
 #include "kernels/cuda/nccl_comm.h"
@@ -11,7 +12,8 @@ extern "C" {
 
 /* ---- sums */
 
-/* Places count all collectives of the process, so that a queue needs to know but one number (table.h). */
+/* Places count all collectives of the process, so that a queue needs to know but one number
+ * (table.h). */
 static void note(struct kd_collective *c, struct kd_queue *queue, struct kd_nccl_record_entry entry)
 {
     static int64_t n_places;

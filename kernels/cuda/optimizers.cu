@@ -1,4 +1,5 @@
-/* optimizers.cu - sgd, adamw and lion: each one launch over the arena. op_update.h has the equations. */
+/* optimizers.cu - sgd, adamw and lion: each one launch over the arena. op_update.h has the
+ * equations. */
 #include "kernels/cuda/table.h"
 #include "kernels/cuda/update.cuh"
 
@@ -95,7 +96,8 @@ struct adamw : arena {
     }
 };
 
-/* The sign of 0 is 0; that of a NaN or an infinity is a NaN, or nobody would hear of a gradient that blew up. */
+/* The sign of 0 is 0; that of a NaN or an infinity is a NaN, or nobody would hear of a gradient
+ * that blew up. */
 __device__ __forceinline__ float sign(float x)
 {
     return (x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f) + (x - x);

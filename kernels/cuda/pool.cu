@@ -1,5 +1,6 @@
-/* pool.cu - pooling. A thread makes one element of what is written, or those of a group of channels, from all that goes into it: no two
- * add to the same one, and neighbouring threads read neighbouring channels. */
+/* pool.cu - pooling. A thread makes one element of what is written, or those of a group of
+ * channels, from all that goes into it: no two add to the same one, and neighbouring threads read
+ * neighbouring channels. */
 #include "kernels/cuda/images.cuh"
 #include "kernels/cuda/map.cuh"
 #include "kernels/cuda/table.h"
@@ -44,7 +45,8 @@ template <class T> struct max_of_window {
     }
 };
 
-/* The sum over all windows that an input element is in. chosen: of those in which it was the greatest; NULL: of all. */
+/* The sum over all windows that an input element is in. chosen: of those in which it was the
+ * greatest; NULL: of all. */
 template <class T> struct sum_of_windows {
     const T *dy;
     const uint8_t *chosen;

@@ -1,5 +1,5 @@
-/* port.h - what a kernel source may use beyond CUDA C, so that nvcc compiles it for a GPU and a C++ compiler, with the shim of
- * tests/cuda/ for <cuda_runtime.h>, for the tests.
+/* port.h - what a kernel source may use beyond CUDA C, so that nvcc compiles it for a GPU and a C++
+ * compiler, with the shim of tests/cuda/ for <cuda_runtime.h>, for the tests.
  *
  *   KD_LAUNCH(kernel, grid, block, shared_bytes, stream, args...)    instead of kernel<<<...>>>(args...); a template's
  *                                                                    instance is named by a variable first
@@ -9,10 +9,11 @@
  *   KD_UNROLL for (...)                                              #pragma unroll; KD_UNROLL_BY(4): by 4
  *   KD_CUDA(cudaMalloc(...));                                        every call: what fails ends the process
  *
- * Blocks are a multiple of 32 threads, all of which reach every barrier (no early return before one); warp primitives name
- * the full mask, or one whose lanes all come. No float atomics. Static and dynamic shared memory together stay below 48 KiB.
- * Tensor cores: <mma.h>, 16 x 16 x 16 of fp16 or bf16 with sums in fp32. Not in the shim: __expf and its like, __activemask,
- * cooperative groups, dynamic parallelism. */
+ * Blocks are a multiple of 32 threads, all of which reach every barrier (no early return before
+ * one); warp primitives name the full mask, or one whose lanes all come. No float atomics. Static
+ * and dynamic shared memory together stay below 48 KiB. Tensor cores: <mma.h>, 16 x 16 x 16 of fp16
+ * or bf16 with sums in fp32. Not in the shim: __expf and its like, __activemask, cooperative
+ * groups, dynamic parallelism. */
 #ifndef KD_KERNELS_CUDA_PORT_H
 #define KD_KERNELS_CUDA_PORT_H
 
@@ -35,22 +36,22 @@
 
 #define KD_CUDA(call) kd_cuda_check((call), #call, __FILE__, __LINE__)
 
-/* A launch returns nothing: what it fails with is the thread's last error. So is what any call before it failed with, if whoever
- * dealt with that has left it there. */
+/* A launch returns nothing: what it fails with is the thread's last error. So is what any call
+ * before it failed with, if whoever dealt with that has left it there. */
 #define KD_LAUNCH(kernel, ...)                                                                     \
     do {                                                                                           \
         KD_START(kernel, __VA_ARGS__);                                                             \
         kd_cuda_check(cudaGetLastError(), #kernel "<<<>>>", __FILE__, __LINE__);                   \
     } while (0)
 
-/* Ends the process unless error is cudaSuccess: after a failed kernel nothing of this process's GPU memory can be used
- * any more, so the trial has to begin again elsewhere. */
+/* Ends the process unless error is cudaSuccess: after a failed kernel nothing of this process's GPU
+ * memory can be used any more, so the trial has to begin again elsewhere. */
 void kd_cuda_check(cudaError_t error, const char *call, const char *file, int line);
 
 static constexpr int KD_THREADS = 256; /* of a block that has no reason for another number */
 
-/* As many blocks as give each of n items a thread, but no more than keep a large GPU busy: kernels go over what is left in
- * steps of the whole grid. n > 0. */
+/* As many blocks as give each of n items a thread, but no more than keep a large GPU busy: kernels
+ * go over what is left in steps of the whole grid. n > 0. */
 static inline unsigned kd_blocks(int64_t n, int64_t per_block = KD_THREADS)
 {
     const int64_t most = 4096;

@@ -1,8 +1,8 @@
-/* ranges.h - the ranges of a flat arena (op_update.h) on the device, cut into chunks, a block of threads for each: so that an update of
- * all ranges is one launch.
+/* ranges.h - the ranges of a flat arena (op_update.h) on the device, cut into chunks, a block of
+ * threads for each: so that an update of all ranges is one launch.
  *
- * An op's ranges lie in the host's memory and are the same at every step. Their table is copied when they are first seen, found
- * again by what is in them, and kept until the queue closes. */
+ * An op's ranges lie in the host's memory and are the same at every step. Their table is copied
+ * when they are first seen, found again by what is in them, and kept until the queue closes. */
 #ifndef KD_KERNELS_CUDA_RANGES_H
 #define KD_KERNELS_CUDA_RANGES_H
 
@@ -36,8 +36,8 @@ struct kd_chunk {
     bool decay;
 };
 
-/* The last range whose first chunk is not after this one; ranges without elements have no chunks and share their number with the
- * next. */
+/* The last range whose first chunk is not after this one; ranges without elements have no chunks
+ * and share their number with the next. */
 static __device__ __forceinline__ struct kd_chunk kd_chunk_of(const struct kd_device_range *ranges,
                                                               int n_ranges, int64_t chunk)
 {

@@ -70,7 +70,8 @@ static void instantiate(struct kd_recording *recording, cudaGraph_t graph)
         cudaGraphInstantiate(&recording->graph, graph, cudaGraphInstantiateFlagUseNodePriority));
 }
 
-/* A sum that fails while it is recorded may leave nothing that could be a graph, and who waits for it is told why. */
+/* A sum that fails while it is recorded may leave nothing that could be a graph, and who waits for
+ * it is told why. */
 struct kd_recording *kd_cuda_end_record(struct kd_queue *queue)
 {
     struct kd_recording *recording = under_way;

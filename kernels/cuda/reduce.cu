@@ -6,7 +6,8 @@
 namespace
 {
 
-/* ---- columns: a block sums 32 of them, or 32 groups, over a part of the rows, and the parts' sums are summed in their order */
+/* ---- columns: a block sums 32 of them, or 32 groups, over a part of the rows, and the parts' sums
+ * are summed in their order */
 
 constexpr int ACROSS = 32, DOWN = 8;
 

@@ -1,4 +1,5 @@
-/* reduce.cuh - sums and maxima over a warp and over a block, in an order that only depends on the block's size. */
+/* reduce.cuh - sums and maxima over a warp and over a block, in an order that only depends on the
+ * block's size. */
 #ifndef KD_KERNELS_CUDA_REDUCE_CUH
 #define KD_KERNELS_CUDA_REDUCE_CUH
 
@@ -36,8 +37,8 @@ template <class Op, class T> __device__ __forceinline__ T kd_warp_reduce(T value
     return value;
 }
 
-/* All threads of the block (a multiple of 32, one-dimensional) get the result; all must call it. nothing: what changes no
- * result (0 of a sum). */
+/* All threads of the block (a multiple of 32, one-dimensional) get the result; all must call it.
+ * nothing: what changes no result (0 of a sum). */
 template <class Op, class T> __device__ T kd_block_reduce(T value, T nothing)
 {
     KD_SHARED(T, of_warps, [KD_WARPS_MAX]);
@@ -65,12 +66,12 @@ template <class T> __device__ __forceinline__ T kd_block_sum(T value)
     return kd_block_reduce<kd_plus>(value, T(0));
 }
 
-/* True, for all threads, in the last of the launch's blocks to come here; what the threads 0 of all blocks wrote before is there then. All
- * threads call it, once. counter: kd_cuda_counter's.
+/* True, for all threads, in the last of the launch's blocks to come here; what the threads 0 of all
+ * blocks wrote before is there then. All threads call it, once. counter: kd_cuda_counter's.
  *
- * A fence before counting and one behind it, by the thread that counts: the pairs that PTX's memory model ("Release and Acquire Patterns")
- * takes for a release and an acquire. The barrier hands that on to the block's others; a fence of theirs behind it would not, as they
- * have seen no count. */
+ * A fence before counting and one behind it, by the thread that counts: the pairs that PTX's memory
+ * model ("Release and Acquire Patterns") takes for a release and an acquire. The barrier hands that
+ * on to the block's others; a fence of theirs behind it would not, as they have seen no count. */
 static __device__ __forceinline__ bool kd_is_last_block(unsigned *counter)
 {
     bool is_last = false;

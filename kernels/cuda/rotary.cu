@@ -1,5 +1,5 @@
-/* rotary.cu - turns of all positions in a table, made in double, then a thread for each pair, or for a group of neighbours and those
- * that they are paired with. */
+/* rotary.cu - turns of all positions in a table, made in double, then a thread for each pair, or
+ * for a group of neighbours and those that they are paired with. */
 #include "kernels/cuda/map.cuh"
 
 namespace

@@ -1,4 +1,5 @@
-/* round.cu - the weights as products read them: a block of threads for each chunk of the arena (ranges.h). */
+/* round.cu - the weights as products read them: a block of threads for each chunk of the arena
+ * (ranges.h). */
 #include "kernels/cuda/ranges.h"
 #include "kernels/cuda/values.cuh"
 

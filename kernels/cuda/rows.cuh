@@ -1,11 +1,14 @@
-/* rows.cuh - which threads share a row: a warp, or a whole block where rows are long. A kernel is written once for both, as a template
- * over one of these structs; its blocks have KD_THREADS threads.
+/* rows.cuh - which threads share a row: a warp, or a whole block where rows are long. A kernel is
+ * written once for both, as a template over one of these structs; its blocks have KD_THREADS
+ * threads.
  *
- * A thread's part of a row is groups of neighbours (values.cuh) where the row has them. kd_each_of_row goes over it once; what is gone
- * over several times is a kd_row_held, in registers, or where it is too long or lies as no groups can a kd_row_read, from memory each time.
- * What such a row consists of says a struct with
+ * A thread's part of a row is groups of neighbours (values.cuh) where the row has them.
+ * kd_each_of_row goes over it once; what is gone over several times is a kd_row_held, in registers,
+ * or where it is too long or lies as no groups can a kd_row_read, from memory each time. What such
+ * a row consists of says a struct with
  *     template <int N> using of = kd_floats<N>                what N neighbours are
- *     template <int N> __device__ of<N> at(int64_t j) const   neighbours j .. j + N - 1; N is 1 or a group */
+ *     template <int N> __device__ of<N> at(int64_t j) const   neighbours j .. j + N - 1; N is 1 or a group
+ */
 #ifndef KD_KERNELS_CUDA_ROWS_CUH
 #define KD_KERNELS_CUDA_ROWS_CUH
 
@@ -68,8 +71,8 @@ template <class T> __device__ __forceinline__ int64_t kd_first_group(const T *x,
     return kd_min((int64_t)(-(uintptr_t)x % 16 / sizeof(T)), n);
 }
 
-/* body(j, kd_some<N>()) for neighbours j .. j + N - 1 of a row of n: groups from `first` on (n: none), and one by one what is before
- * them and what is left. */
+/* body(j, kd_some<N>()) for neighbours j .. j + N - 1 of a row of n: groups from `first` on (n:
+ * none), and one by one what is before them and what is left. */
 template <class Rows, int GROUP, class Body>
 __device__ __forceinline__ void kd_each_of_row(int64_t first, int64_t n, Body body)
 {

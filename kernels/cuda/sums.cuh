@@ -1,5 +1,6 @@
-/* sums.cuh - sums in double over all elements of flat arrays, in one launch: every block's sum, then by the block that is done last the
- * sum of those. The order depends on the number of elements alone, so that the same numbers give the same bits.
+/* sums.cuh - sums in double over all elements of flat arrays, in one launch: every block's sum,
+ * then by the block that is done last the sum of those. The order depends on the number of elements
+ * alone, so that the same numbers give the same bits.
  *
  * What is summed is a struct as in map.cuh, with
  *     template <int N> __device__ void at(int64_t i, kd_pair &sums) const    adds elements i .. i + N - 1, and may write

@@ -1,4 +1,5 @@
-/* table.h - the ops of the CUDA device, one function kd_cuda_<op> each, and the queue that they get. */
+/* table.h - the ops of the CUDA device, one function kd_cuda_<op> each, and the queue that they
+ * get. */
 #ifndef KD_KERNELS_CUDA_TABLE_H
 #define KD_KERNELS_CUDA_TABLE_H
 
@@ -21,7 +22,9 @@ extern "C" {
 /* A stream, and device memory that ops need in passing. */
 struct kd_queue {
     cudaStream_t stream;
-    int architecture; /* that its kernels were compiled for, 75: the GPU's, or an older one's whose PTX the driver compiled */
+    /* That its kernels were compiled for, 75: the GPU's, or an older one's whose PTX the driver
+     * compiled. */
+    int architecture;
     void *scratch;
     size_t scratch_bytes;
     struct kd_retired *retired; /* scratch memory that was too small, which recordings still name */
@@ -37,14 +40,16 @@ struct kd_queue {
 /* Of cudaStreamQuery and cudaEventQuery: is it done? Any other error ends the process. */
 bool kd_cuda_is_ready(cudaError_t error);
 
-/* Device memory that is this op's until it returns to its caller: what the next op on the queue gets may be the same, which is in
- * order on a stream. Aligned to 256 bytes, full of anything. Two needs of one op are one call.
+/* Device memory that is this op's until it returns to its caller: what the next op on the queue
+ * gets may be the same, which is in order on a stream. Aligned to 256 bytes, full of anything. Two
+ * needs of one op are one call.
  *
- * Where it has to grow, recordings go on with what they have: else those of one rank alone would end, and ranks have to launch a sum as a
- * graph's or by itself all alike. */
+ * Where it has to grow, recordings go on with what they have: else those of one rank alone would
+ * end, and ranks have to launch a sum as a graph's or by itself all alike. */
 void *kd_cuda_scratch(struct kd_queue *queue, size_t bytes);
 
-/* A number in device memory that is 0 between ops, beside the scratch memory that this op has got: for kd_is_last_block (reduce.cuh). */
+/* A number in device memory that is 0 between ops, beside the scratch memory that this op has got:
+ * for kd_is_last_block (reduce.cuh). */
 unsigned *kd_cuda_counter(struct kd_queue *queue);
 
 #endif

@@ -1,12 +1,14 @@
-/* tensor_tiles.cuh - products on tensor cores (ampere.cuh) of anything that can say where eight neighbours of it lie: tiles of 64 x 64
- * results a warp, or 64 x 32, whose sums stay in registers, and 2 or 4 warps a block.
+/* tensor_tiles.cuh - products on tensor cores (ampere.cuh) of anything that can say where eight
+ * neighbours of it lie: tiles of 64 x 64 results a warp, or 64 x 32, whose sums stay in registers,
+ * and 2 or 4 warps a block.
  *
  *     result(i, j) = sum over k of left(i, k) right(j, k)
  *
- * k is gone through in steps of 32. What a step needs is copied to shared memory while two steps before it are multiplied, and never goes
- * through registers. What a product is of is a struct with
- *     Part, Part part(unsigned at) const      the kd_tensor_part that blocks of blockIdx.y == at work on: one of several sums, or of several
- *                                             products. Tiles beyond its m and n have nothing to do
+ * k is gone through in steps of 32. What a step needs is copied to shared memory while two steps
+ * before it are multiplied, and never goes through registers. What a product is of is a struct with
+ *     Part, Part part(unsigned at) const      the kd_tensor_part that blocks of blockIdx.y == at
+ *                                             work on: one of several sums, or of several products.
+ *                                             Tiles beyond its m and n have nothing to do
  * A part's walk goes through k:
  *     struct step                             this one
  *     int64_t n_steps() const, step begin() const, void next(step &) const
@@ -15,14 +17,16 @@
  *     static constexpr bool KEPT              whether other copies of this block want the same soon
  *     struct line                             what a thread keeps of eight neighbours from step to step
  *     line begin(int64_t i, int k, walk) const        row i, and place k in the step: of the first of the eight
- *     bool find(const line &, const step &, const T **from) const     where they are in this step; false: they are zeros
+ *     bool find(const line &, const step &, const T **from) const     where they are in this step;
+ *                                                                     false: they are zeros
  *     void next(line &) const                 to the next step
  * and what becomes of results
  *     void put(int64_t i, int64_t j, const kd_floats<8> &sums) const          eight neighbours in j
- * All of these are __device__. n is a multiple of 8, everything lies at multiples of 16 bytes, and the eight neighbours are there, or
- * zeros, all alike.
+ * All of these are __device__. n is a multiple of 8, everything lies at multiples of 16 bytes, and
+ * the eight neighbours are there, or zeros, all alike.
  *
- * Tiles lie in shared memory in groups of 16 bytes, in an order in which neither loads nor copies meet in a bank (`at`). */
+ * Tiles lie in shared memory in groups of 16 bytes, in an order in which neither loads nor copies
+ * meet in a bank (`at`). */
 #ifndef KD_KERNELS_CUDA_TENSOR_TILES_CUH
 #define KD_KERNELS_CUDA_TENSOR_TILES_CUH
 
@@ -38,7 +42,8 @@ template <int across_m, int across_n, int columns> struct kd_tiling {
     static constexpr int ACROSS_M = across_m, ACROSS_N = across_n, COLUMNS = columns;
     static constexpr int WARPS = ACROSS_M * ACROSS_N, THREADS = WARPS * KD_WARP;
     static constexpr int M = ACROSS_M * KD_WARP_ROWS, N = ACROSS_N * COLUMNS;
-    /* Of blocks on a multiprocessor, where a thread has 255 registers, and 168 for half as many sums. */
+    /* Of blocks on a multiprocessor, where a thread has 255 registers, and 168 for half as many
+     * sums. */
     static constexpr int AT_ONCE = (COLUMNS == 64 ? 8 : 12) / WARPS;
 
     static int64_t n_tiles(int64_t m, int64_t n)
@@ -61,8 +66,8 @@ template <class Walk, class Left, class Right, class After> struct kd_tensor_par
 
 /* ---- a side's tile in shared memory */
 
-/* Lines are rows, or places in the step; they begin in other banks than the lines before, so far as they are read together: every eight
- * lines of 128 bytes or more, every two of 64. */
+/* Lines are rows, or places in the step; they begin in other banks than the lines before, so far as
+ * they are read together: every eight lines of 128 bytes or more, every two of 64. */
 template <class T, int ROWS, bool by_k> struct kd_side_tile {
     static constexpr bool BY_K = by_k;
     static constexpr int GROUPS = (BY_K ? ROWS : KD_STEP) / KD_EIGHT; /* of a line */
@@ -77,7 +82,8 @@ template <class T, int ROWS, bool by_k> struct kd_side_tile {
         int turn = BY_K ? line % 8 : line / 2 % 4;
         return line * OF_LINE + (group ^ turn) * KD_EIGHT;
     }
-    /* So many rows and k on, multiples of 16, of which those along the line are bits that the place has not: lines turn alike. */
+    /* So many rows and k on, multiples of 16, of which those along the line are bits that the place
+     * has not: lines turn alike. */
     static __device__ __forceinline__ int on(int place, int rows, int k)
     {
         return BY_K ? (place ^ rows) + k * OF_LINE : (place ^ k) + rows * OF_LINE;
@@ -124,8 +130,8 @@ template <class T, class Side, class Tile, int THREADS> struct kd_copies {
 
 /* ---- a warp's product */
 
-/* A lane's place in the 16 x 16 from (row, 0) on. Their second quarter is that of the next eight rows of a left factor, and of the next
- * eight k of a right one. */
+/* A lane's place in the 16 x 16 from (row, 0) on. Their second quarter is that of the next eight
+ * rows of a left factor, and of the next eight k of a right one. */
 template <bool is_left, class Tile> __device__ __forceinline__ int kd_factor_place(int row)
 {
     int lane = (int)threadIdx.x % KD_WARP, near = lane % 8;
@@ -145,8 +151,8 @@ __device__ __forceinline__ void kd_load_factor(unsigned (&x)[4], Tile &tile, int
         kd_load_matrices(x, tile.x + Tile::on(place, rows, k));
 }
 
-/* A warp's sums, 64 rows by COLUMNS, and the factors that they are made of: those of the next 16 of k are on their way, the left ones in
- * another place, while 16 are multiplied. */
+/* A warp's sums, 64 rows by COLUMNS, and the factors that they are made of: those of the next 16 of
+ * k are on their way, the left ones in another place, while 16 are multiplied. */
 template <class T, int COLUMNS> struct kd_warp_product {
     static constexpr int N_LEFT = KD_WARP_ROWS / KD_FACTOR, N_RIGHT = COLUMNS / KD_FACTOR;
     static_assert(N_RIGHT % 2 == 0, "the right ones are in two places in turn");
@@ -198,7 +204,8 @@ template <class T, int COLUMNS> struct kd_warp_product {
 
 /* ---- what becomes of the sums */
 
-/* 16 rows of a warp's sums: lanes hold pairs, and results are put in eights. Four rows of four pairs reach all banks. */
+/* 16 rows of a warp's sums: lanes hold pairs, and results are put in eights. Four rows of four
+ * pairs reach all banks. */
 template <int COLUMNS> struct kd_piece {
     static constexpr int EIGHTS = COLUMNS / KD_EIGHT;
     alignas(16) float x[KD_FACTOR][COLUMNS + 8];
@@ -274,8 +281,9 @@ template <class T, class Part, class Tiling> struct kd_tensor_block {
         return (int)threadIdx.x / KD_WARP / Tiling::ACROSS_M * Tiling::COLUMNS;
     }
 
-    /* When all have come to the barrier in the loop, they have loaded what they need of the step before this one, and there the copies of
-     * the step after the next go. The last steps copy zeros for those that are not there, and load factors of them, and leave them. */
+    /* When all have come to the barrier in the loop, they have loaded what they need of the step
+     * before this one, and there the copies of the step after the next go. The last steps copy
+     * zeros for those that are not there, and load factors of them, and leave them. */
     static __device__ __forceinline__ void multiply(const Part &part, copying &c, memory &shared,
                                                     Product &product)
     {

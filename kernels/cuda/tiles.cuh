@@ -1,5 +1,5 @@
-/* tiles.cuh - products in fp32 of anything that can be asked for its elements: tiles of 64 x 64 results, of which each thread keeps
- * 4 x 4 in registers.
+/* tiles.cuh - products in fp32 of anything that can be asked for its elements: tiles of 64 x 64
+ * results, of which each thread keeps 4 x 4 in registers.
  *
  *     result(i, j) = sum over k of left(i, k) right(j, k)
  *
@@ -8,8 +8,8 @@
  *     __device__ float at(int64_t i, int64_t k) const                called inside its bounds only
  * and what becomes of a result one with
  *     __device__ void put(int64_t part, int64_t i, int64_t j, float sum) const
- * A long sum may be cut into parts, whose sums are put one by one and in any order. Within a part it is the sum of sums of 256, as
- * rounding errors grow with the length.
+ * A long sum may be cut into parts, whose sums are put one by one and in any order. Within a part
+ * it is the sum of sums of 256, as rounding errors grow with the length.
  *
  * On the CUDA cores alone. */
 #ifndef KD_KERNELS_CUDA_TILES_CUH

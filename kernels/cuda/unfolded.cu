@@ -7,8 +7,8 @@
 namespace
 {
 
-/* Values of patches that are in memory at once: 64 MiB of floats, with which products are as large as they need to be. The tests' is
- * smaller, so that their images come in several parts. */
+/* Values of patches that are in memory at once: 64 MiB of floats, with which products are as large
+ * as they need to be. The tests' is smaller, so that their images come in several parts. */
 #ifndef KD_UNFOLDED_MOST
 #define KD_UNFOLDED_MOST (1 << 24)
 #endif
@@ -21,7 +21,8 @@ bool is_pointwise(const struct kd_window &window)
     return window.kernel == 1 && window.stride == 1 && window.padding == 0;
 }
 
-/* patches[pixel of the output][(place in the window, channel)]; a group of channels at once where they come in groups. */
+/* patches[pixel of the output][(place in the window, channel)]; a group of channels at once where
+ * they come in groups. */
 template <class T> struct unfold {
     const T *x;
     T *patches;
@@ -42,7 +43,8 @@ template <class T> struct unfold {
     }
 };
 
-/* dx[pixel][channel] = what the patches that the pixel is in have for it, window by window in their order. */
+/* dx[pixel][channel] = what the patches that the pixel is in have for it, window by window in their
+ * order. */
 template <class T> struct fold {
     const float *patches;
     T *dx;
@@ -221,8 +223,9 @@ bool backward_x_pointwise(struct kd_queue *queue, const struct kd_op_conv2d_back
     return kd_lt_multiply(queue, &product);
 }
 
-/* The gradient of the patches, which then goes back to where they were taken from. They are floats: what several of them have for
- * a pixel is added up before anything is rounded. A pixel's patches are all in one part, that of its image. */
+/* The gradient of the patches, which then goes back to where they were taken from. They are floats:
+ * what several of them have for a pixel is added up before anything is rounded. A pixel's patches
+ * are all in one part, that of its image. */
 template <class T> bool backward_x(struct kd_queue *queue, const struct kd_op_conv2d_backward_x *a)
 {
     int64_t n = kd_of_patch(a->window);

@@ -1,8 +1,11 @@
-/* update.cuh - a pass over a flat arena that ends a step: all ranges in one launch, a block of threads for each chunk (ranges.h).
+/* update.cuh - a pass over a flat arena that ends a step: all ranges in one launch, a block of
+ * threads for each chunk (ranges.h).
  *
- * What is done is a struct with its arrays and `const float *scale` (op_update.h; below 0 nothing is done), with
+ * What is done is a struct with its arrays and `const float *scale` (op_update.h; below 0 nothing
+ * is done), with
  *     __device__ void begin(const struct kd_chunk &chunk)    reads what it needs from device memory, once a thread
- *     template <int N> __device__ void at(int64_t i)         does elements i .. i + N - 1 of the arena */
+ *     template <int N> __device__ void at(int64_t i)         does elements i .. i + N - 1 of the arena
+ */
 #ifndef KD_KERNELS_CUDA_UPDATE_CUH
 #define KD_KERNELS_CUDA_UPDATE_CUH
 
@@ -59,7 +62,8 @@ static __device__ __forceinline__ float kd_scale_of(const float *scale)
     return scale ? *scale : 1.0f;
 }
 
-/* 1 - beta^step: of the bias of a moving average that began at 0. Of betas near 1 nothing is lost to rounding. */
+/* 1 - beta^step: of the bias of a moving average that began at 0. Of betas near 1 nothing is lost
+ * to rounding. */
 static __device__ __forceinline__ float kd_correction(float beta, int64_t step)
 {
     return -expm1f((float)step * logf(beta));

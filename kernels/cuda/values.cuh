@@ -1,11 +1,13 @@
 /* values.cuh - stored values: fp32, bf16 or fp16 in memory, float as soon as they are read.
  *
- * A kernel that reads or writes values is a template over the type that they are stored as, and is chosen by the queue:
+ * A kernel that reads or writes values is a template over the type that they are stored as, and is
+ * chosen by the queue:
  *     kd_by_storage(queue, [&](auto stored) {
  *         using T = decltype(stored);
  *         kd_map<T>(queue, n, kd_all_aligned(a->x, a->y), forward<T>{(const T *)a->x, (T *)a->y});
  *     });
- * As many of them as fill 16 bytes, KD_GROUP<T>, are read or written at once where they lie at a multiple of 16 bytes. */
+ * As many of them as fill 16 bytes, KD_GROUP<T>, are read or written at once where they lie at a
+ * multiple of 16 bytes. */
 #ifndef KD_KERNELS_CUDA_VALUES_CUH
 #define KD_KERNELS_CUDA_VALUES_CUH
 
@@ -116,7 +118,8 @@ __device__ __forceinline__ void kd_store(T *to, const kd_floats<N> &values)
     }
 }
 
-/* N neighbours that may lie anywhere. What a launch reads them from is at a multiple of 16 bytes for all of its threads or for none. */
+/* N neighbours that may lie anywhere. What a launch reads them from is at a multiple of 16 bytes
+ * for all of its threads or for none. */
 template <int N, class T> __device__ __forceinline__ kd_floats<N> kd_load_any(const T *from)
 {
     if ((uintptr_t)from % 16 == 0)

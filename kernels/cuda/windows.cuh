@@ -1,8 +1,10 @@
-/* windows.cuh - the sides of convolutions as products on tensor cores (tensor_tiles.cuh), and how k is gone through.
+/* windows.cuh - the sides of convolutions as products on tensor cores (tensor_tiles.cuh), and how k
+ * is gone through.
  *
- * A gradient of x is a convolution too: of dy, with windows that go over it backwards. With a stride, pixels of x whose rows and columns
- * leave the same remainder have the same places in their windows, those that meet a pixel of dy; each such class of pixels is a
- * convolution of stride 1 of its own, over a grid of every stride-th pixel.
+ * A gradient of x is a convolution too: of dy, with windows that go over it backwards. With a
+ * stride, pixels of x whose rows and columns leave the same remainder have the same places in their
+ * windows, those that meet a pixel of dy; each such class of pixels is a convolution of stride 1 of
+ * its own, over a grid of every stride-th pixel.
  *
  * Places in arrays are counted in 32 bits: implicit.cu sees to it that they are enough. */
 #ifndef KD_KERNELS_CUDA_WINDOWS_CUH
@@ -34,7 +36,8 @@ struct kd_place_step {
     int channels; /* before it */
 };
 
-/* 32 channels at all places of the window, then the next 32: what neighbouring windows share is copied again while it is near. */
+/* 32 channels at all places of the window, then the next 32: what neighbouring windows share is
+ * copied again while it is near. */
 struct kd_place_walk {
     int rows, columns; /* of the window */
     int channels;
@@ -60,8 +63,9 @@ struct kd_place_walk {
     }
 };
 
-/* Rows are pixels of a grid, and k is what lies in their windows: under (i, j) of that of pixel (row, column) lies pixel
- * (row stride + first_row + i, column stride + first_column + j) of x, or zeros. */
+/* Rows are pixels of a grid, and k is what lies in their windows: under (i, j) of that of pixel
+ * (row, column) lies pixel (row stride + first_row + i, column stride + first_column + j) of x, or
+ * zeros. */
 template <class T> struct kd_windows {
     static constexpr bool BY_K = false, KEPT = true;
     const T *x;
@@ -95,8 +99,8 @@ template <class T> struct kd_windows {
     }
 };
 
-/* Weights [c_out][place][channel]. Turned: rows are channels, and k goes over c_out. Place (i, j) of the walk is number first_place +
- * i of_row + j of_column of the weights'. */
+/* Weights [c_out][place][channel]. Turned: rows are channels, and k goes over c_out. Place (i, j)
+ * of the walk is number first_place + i of_row + j of_column of the weights'. */
 template <class T, bool turned> struct kd_weights {
     static constexpr bool BY_K = turned, KEPT = false;
     const T *x;
@@ -182,8 +186,9 @@ template <class T> struct kd_gradients_turned {
     }
 };
 
-/* Rows are (place in the window, channel), k is pixels of the output. What is divided in is divided once: from step to step it is added to,
- * and mended where a row of the output ends, or an image. */
+/* Rows are (place in the window, channel), k is pixels of the output. What is divided in is divided
+ * once: from step to step it is added to, and mended where a row of the output ends, or an
+ * image. */
 template <class T> struct kd_patches_turned {
     static constexpr bool BY_K = true, KEPT = true;
     const T *x;

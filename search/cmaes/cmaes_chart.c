@@ -6,7 +6,8 @@
 
 #include "coordinator/base/mem.h"
 
-/* A finer grid is as good as continuous: a margin beside the mean would be narrower than a double can tell. */
+/* A finer grid is as good as continuous: a margin beside the mean would be narrower than a double
+ * can tell. */
 enum { MOST_CELLS = 1 << 20 };
 
 void kd_chart_init(struct kd_chart *chart, const struct kd_space *space)

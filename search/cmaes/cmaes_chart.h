@@ -1,7 +1,9 @@
-/* cmaes_chart.h - the space as CMA-ES sees it: numbers as coordinates in [0, 1], choices by themselves.
+/* cmaes_chart.h - the space as CMA-ES sees it: numbers as coordinates in [0, 1], choices by
+ * themselves.
  *
- * A coordinate is kd_axis's scaled to [0, 1] (so log parameters are even in the logarithm); values on a grid and in
- * sorted lists own a cell of it. Parameters with one value are left out: the chart fills them in. */
+ * A coordinate is kd_axis's scaled to [0, 1] (so log parameters are even in the logarithm); values
+ * on a grid and in sorted lists own a cell of it. Parameters with one value are left out: the chart
+ * fills them in. */
 #ifndef KD_SEARCH_CMAES_CHART_H
 #define KD_SEARCH_CMAES_CHART_H
 
@@ -26,7 +28,8 @@ double kd_chart_coordinate(const struct kd_chart *chart, int j, double value);
 double kd_chart_value(const struct kd_chart *chart, int j, double x);
 bool kd_chart_has_cells(const struct kd_chart *chart, int j);
 
-/* The edges of the cell that x is in: everything that rounds to the same value, so -INFINITY and INFINITY at the ends. */
+/* The edges of the cell that x is in: everything that rounds to the same value, so -INFINITY and
+ * INFINITY at the ends. */
 void kd_chart_cell(const struct kd_chart *chart, int j, double x, double *from, double *to);
 
 #endif

@@ -97,12 +97,14 @@ static void adapt_region(struct kd_choices *choices, const double *white, double
     choices->gain = keep * keep * choices->gain + beta * (2 - beta);
     double square = kd_dot(choices->path, choices->path, choices->n_free);
     choices->region *= kd_exp(beta * (choices->gain - square / ALPHA));
-    /* Below 1 a step would leave the simplex; the margin repairs that, and a beta above 1 would not be a share. */
+    /* Below 1 a step would leave the simplex; the margin repairs that, and a beta above 1 would not
+     * be a share. */
     double least = 1 / sqrt(choices->n_free);
     choices->region = choices->region > least ? choices->region : least;
 }
 
-/* Raises what is below the least probability and takes it from the others in proportion to what they have above. */
+/* Raises what is below the least probability and takes it from the others in proportion to what
+ * they have above. */
 static void keep_margin(struct kd_choices *choices)
 {
     double least_alive = 1 - kd_exp(kd_ln(0.73) / choices->n_rows);

@@ -1,9 +1,11 @@
-/* cmaes_choices.h - categorical parameters beside CMA-ES: one distribution over the choices per parameter, moved by the
- * same ranks (CatCMA: Hamano, Saito, Nomura, Uchida, Shirakawa, arXiv 2405.09962).
+/* cmaes_choices.h - categorical parameters beside CMA-ES: one distribution over the choices per
+ * parameter, moved by the same ranks (CatCMA: Hamano, Saito, Nomura, Uchida, Shirakawa, arXiv
+ * 2405.09962).
  *
- * A natural-gradient step towards the choices of the better points, in a trust region whose size adapts to the
- * signal-to-noise ratio (ASNG: Akimoto et al., "Adaptive stochastic natural gradient method for one-shot neural
- * architecture search", ICML 2019); then every choice keeps a least probability, so that none is lost for good. */
+ * A natural-gradient step towards the choices of the better points, in a trust region whose size
+ * adapts to the signal-to-noise ratio (ASNG: Akimoto et al., "Adaptive stochastic natural gradient
+ * method for one-shot neural architecture search", ICML 2019); then every choice keeps a least
+ * probability, so that none is lost for good. */
 #ifndef KD_SEARCH_CMAES_CHOICES_H
 #define KD_SEARCH_CMAES_CHOICES_H
 
@@ -27,7 +29,8 @@ void kd_choices_reset(struct kd_choices *choices);
 /* n_rows indices. */
 void kd_choices_draw(const struct kd_choices *choices, struct kd_rng *rng, int *out);
 
-/* One generation: n rows of n_rows indices, best first, and a weight for each row, none negative, with sum 1. */
+/* One generation: n rows of n_rows indices, best first, and a weight for each row, none negative,
+ * with sum 1. */
 void kd_choices_update(struct kd_choices *choices, int n, const int *rows, const double *weights);
 
 /* As likely as they are among these n rows, with one observation of every choice alike added. */

@@ -12,7 +12,8 @@ static double tail_distance(double p)
     return -kd_normal_quantile(p);
 }
 
-/* The mean is in the first or the last cell: the one beside it keeps the margin, by moving the mean (equation 14). */
+/* The mean is in the first or the last cell: the one beside it keeps the margin, by moving the mean
+ * (equation 14). */
 static double pull_to_edge(double mean, double edge, double deviation, double margin)
 {
     double distance = deviation * tail_distance(margin), off = fabs(mean - edge);
@@ -21,7 +22,8 @@ static double pull_to_edge(double mean, double edge, double deviation, double ma
     return mean > edge ? edge + distance : edge - distance;
 }
 
-/* Both cells beside the mean's keep margin / 2: what the two have more than that pays for it (equations 15 to 19). */
+/* Both cells beside the mean's keep margin / 2: what the two have more than that pays for it
+ * (equations 15 to 19). */
 static void widen(double *mean, double *scale, double from, double to, double deviation,
                   double margin)
 {

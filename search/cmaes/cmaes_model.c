@@ -255,7 +255,8 @@ static bool move_paths(struct kd_cma *cma, const double *mean_step, double *whit
     return may_grow;
 }
 
-/* The weight of each step in the covariance (equation 46), times c_mu; returns the sum of the plain weights. */
+/* The weight of each step in the covariance (equation 46), times c_mu; returns the sum of the plain
+ * weights. */
 static double covariance_weights(const struct kd_cma *cma, const double *steps, double *weights)
 {
     double sum = 0;

@@ -1,9 +1,10 @@
 /* cmaes_model.h - the normal distribution of CMA-ES and its update by one generation.
  *
- * x = mean + sigma * y, y ~ N(0, C). Constants, paths, step size and covariance with active update: Hansen, "The CMA
- * Evolution Strategy: A Tutorial", arXiv 1604.00772, equations 38 to 58 (figure 6, table 1). With learning-rate
- * adaptation (cmaes_rates.h) both steps of an update are shortened by their signal-to-noise ratio. Knows no bounds, no
- * cells and no objective: it gets steps in order. */
+ * x = mean + sigma * y, y ~ N(0, C). Constants, paths, step size and covariance with active update:
+ * Hansen, "The CMA Evolution Strategy: A Tutorial", arXiv 1604.00772, equations 38 to 58 (figure 6,
+ * table 1). With learning-rate adaptation (cmaes_rates.h) both steps of an update are shortened by
+ * their signal-to-noise ratio. Knows no bounds, no cells and no objective: it gets steps in
+ * order. */
 #ifndef KD_SEARCH_CMAES_MODEL_H
 #define KD_SEARCH_CMAES_MODEL_H
 
@@ -39,8 +40,9 @@ void kd_cma_step(const struct kd_cma *cma, const double *z, double *y);
 /* The z of a step y: its white coordinates. */
 void kd_cma_whiten(const struct kd_cma *cma, const double *y, double *z);
 
-/* The length of C^(-1/2) y; and y shortened to what an injected point may have at most (Hansen, "Injecting external
- * solutions into CMA-ES", arXiv 1110.4181, equation 4 with c_y = sqrt(d) + 2 d / (d + 2)). */
+/* The length of C^(-1/2) y; and y shortened to what an injected point may have at most (Hansen,
+ * "Injecting external solutions into CMA-ES", arXiv 1110.4181, equation 4 with c_y = sqrt(d) + 2 d
+ * / (d + 2)). */
 double kd_cma_length(const struct kd_cma *cma, const double *y);
 void kd_cma_clip(const struct kd_cma *cma, double *y);
 

@@ -89,13 +89,15 @@ static void choose_step(struct kd_cma_state *state, struct kd_rng *rng, int64_t 
     }
 }
 
-/* The surrogate's minimum is worth a trial: whoever asks first after an update gets it, for the others it is seen. */
+/* The surrogate's minimum is worth a trial: whoever asks first after an update gets it, for the
+ * others it is seen. */
 static bool has_minimum(const struct kd_cma_state *state)
 {
     return state->surrogate.has_minimum && state->surrogate.trust >= 0;
 }
 
-/* The next of the points that are drawn for a trial, from first to last resort: the minimum, a chosen draw, any draw. */
+/* The next of the points that are drawn for a trial, from first to last resort: the minimum, a
+ * chosen draw, any draw. */
 static void draw(struct kd_cma_state *state, const struct kd_space *space, struct kd_rng *rng,
                  int64_t number, int attempt, double *step, int *picks, double *point)
 {
@@ -133,7 +135,8 @@ static bool same_values(const double *a, const double *b, int n)
     return true;
 }
 
-/* Is it what this state would have drawn for its number? Then the step itself is known, and where in its cell. */
+/* Is it what this state would have drawn for its number? Then the step itself is known, and where
+ * in its cell. */
 static bool redraw(struct kd_cma_state *state, const struct kd_observation *trial,
                    const struct kd_space *space, double *step, int *picks)
 {
@@ -147,8 +150,8 @@ static bool redraw(struct kd_cma_state *state, const struct kd_observation *tria
     return false;
 }
 
-/* The step to a value in a cell: where in the cell is drawn, as if it were ours. One that is inactive (NaN) is drawn
- * from everywhere, so that it neither pulls nor narrows. */
+/* The step to a value in a cell: where in the cell is drawn, as if it were ours. One that is
+ * inactive (NaN) is drawn from everywhere, so that it neither pulls nor narrows. */
 static double fill_step(const struct kd_cma_state *state, struct kd_rng *rng, int j, double value)
 {
     double mean = state->cma->mean[j], deviation = kd_cma_deviation(state->cma, j), from, to;
@@ -162,7 +165,8 @@ static double fill_step(const struct kd_cma_state *state, struct kd_rng *rng, in
     return deviation * kd_truncnorm_quantile(kd_rng_uniform(rng) + 0x1p-54, a, b);
 }
 
-/* The step and the choices of a point that somebody else proposed, or that this one did in another state. */
+/* The step and the choices of a point that somebody else proposed, or that this one did in another
+ * state. */
 static void inject(const struct kd_cma_state *state, const struct kd_observation *trial,
                    double *step, int *picks)
 {

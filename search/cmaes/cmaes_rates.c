@@ -70,7 +70,8 @@ static void multiply_transposed(int d, const double *a, const double *b, double 
     }
 }
 
-/* The root of the old covariance, inverted: V' diag(1 / length) V / sigma. Needs the old decomposition. */
+/* The root of the old covariance, inverted: V' diag(1 / length) V / sigma. Needs the old
+ * decomposition. */
 static void inverse_root(const struct kd_cma *cma, double sigma, double *out)
 {
     size_t d = (size_t)cma->d;
@@ -85,7 +86,8 @@ static void inverse_root(const struct kd_cma *cma, double sigma, double *out)
     }
 }
 
-/* Equations 11 to 16: the averages take the new step in, the rate follows the ratio of signal and noise. */
+/* Equations 11 to 16: the averages take the new step in, the rate follows the ratio of signal and
+ * noise. */
 static void adapt(struct kd_cma_rate *rate, const double *step)
 {
     double beta = rate->beta;

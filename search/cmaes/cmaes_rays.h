@@ -1,9 +1,10 @@
-/* cmaes_rays.h - the standard normal vectors behind CMA-ES's draws: orthogonal to each other, and in pairs z, -z.
+/* cmaes_rays.h - the standard normal vectors behind CMA-ES's draws: orthogonal to each other, and
+ * in pairs z, -z.
  *
- * Mirrored orthogonal sampling (Wang, Emmerich, Baeck, Evolutionary Computation 27(4), 2019): each vector is normal by
- * itself, a generation of them covers the directions more evenly, and a ranking of z against -z tells more than one of
- * two strangers. Vectors belong to the numbers of trials, 2 n_rays of them to a block, so they are the same in
- * whatever order the trials are asked for. */
+ * Mirrored orthogonal sampling (Wang, Emmerich, Baeck, Evolutionary Computation 27(4), 2019): each
+ * vector is normal by itself, a generation of them covers the directions more evenly, and a ranking
+ * of z against -z tells more than one of two strangers. Vectors belong to the numbers of trials, 2
+ * n_rays of them to a block, so they are the same in whatever order the trials are asked for. */
 #ifndef KD_SEARCH_CMAES_RAYS_H
 #define KD_SEARCH_CMAES_RAYS_H
 

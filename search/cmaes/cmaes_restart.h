@@ -2,7 +2,8 @@
  *
  * none    the same again: the first sigma, the first population size
  * ipop    the population grows with every restart (Auger & Hansen, CEC 2005)
- * bipop   ipop's runs, and beside them small ones with small sigma, whichever side has used fewer trials (Hansen, GECCO
+ * bipop ipop's runs, and beside them small ones with small sigma, whichever side has used fewer
+ * trials (Hansen, GECCO
  *         2009 workshop on BBOB) */
 #ifndef KD_SEARCH_CMAES_RESTART_H
 #define KD_SEARCH_CMAES_RESTART_H
@@ -25,7 +26,8 @@ struct kd_cma_watch {
 void kd_cma_watch_init(struct kd_cma_watch *watch, const struct kd_cma *cma);
 void kd_cma_watch_release(struct kd_cma_watch *watch);
 
-/* One generation more, after the update: its best and its worst value, NaN where failed. Why the run is over, or NULL. */
+/* One generation more, after the update: its best and its worst value, NaN where failed. Why the
+ * run is over, or NULL. */
 const char *kd_cma_watch_add(struct kd_cma_watch *watch, const struct kd_cma *cma,
                              const struct kd_chart *chart, const double *scales, double best,
                              double worst);

@@ -90,7 +90,8 @@ static void begin_cold(struct kd_cma_state *state)
     free(mean);
 }
 
-/* The surrogate over the last finished trials; without one where it would cost more than it is worth. */
+/* The surrogate over the last finished trials; without one where it would cost more than it is
+ * worth. */
 static void fit_surrogate(struct kd_cma_state *state, const struct kd_history *history, int n_done)
 {
     enum { LAST = 400 };
@@ -152,7 +153,8 @@ void kd_cma_state_release(struct kd_cma_state *state)
     *state = (struct kd_cma_state){0};
 }
 
-/* A step size that reaches over the whole box is of no use, and random ranks would let it grow for ever. */
+/* A step size that reaches over the whole box is of no use, and random ranks would let it grow for
+ * ever. */
 static void cap_sigma(const struct kd_cma_state *state)
 {
     double widest = 0;

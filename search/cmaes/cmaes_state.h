@@ -1,5 +1,6 @@
-/* cmaes_state.h - all that CMA-ES knows after so many finished trials: the model over the numbers, the distributions over
- * the choices, and the plan of restarts. Points go out of it, generations go in. */
+/* cmaes_state.h - all that CMA-ES knows after so many finished trials: the model over the numbers,
+ * the distributions over the choices, and the plan of restarts. Points go out of it, generations go
+ * in. */
 #ifndef KD_SEARCH_CMAES_STATE_H
 #define KD_SEARCH_CMAES_STATE_H
 
@@ -35,15 +36,15 @@ struct kd_cma_state {
     double *point;
 };
 
-/* Begins in the middle, or, when there are earlier trials with objectives, at the best of them. numbers: the earlier
- * ones, finished; the order is changed. */
+/* Begins in the middle, or, when there are earlier trials with objectives, at the best of them.
+ * numbers: the earlier ones, finished; the order is changed. */
 void kd_cma_state_begin(struct kd_cma_state *state, const struct kd_chart *chart,
                         const struct kd_cma_options *options, uint64_t seed,
                         const struct kd_history *history, int *numbers, int n);
 void kd_cma_state_release(struct kd_cma_state *state);
 
-/* Learns from a generation: plan.lambda finished trials; the order is changed. n_done: how many of history->done the
- * state has seen with them. */
+/* Learns from a generation: plan.lambda finished trials; the order is changed. n_done: how many of
+ * history->done the state has seen with them. */
 void kd_cma_state_learn(struct kd_cma_state *state, const struct kd_history *history, int n_done,
                         int *numbers);
 

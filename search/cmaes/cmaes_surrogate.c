@@ -7,8 +7,9 @@
 #include "coordinator/base/mem.h"
 #include "search/math/linalg.h"
 
-/* Points per coefficient; the weight of the worst beside the best; what keeps the normal equations regular; which values
- * are left out, in distances of the median from the best: a diverged run must not flatten all others. */
+/* Points per coefficient; the weight of the worst beside the best; what keeps the normal equations
+ * regular; which values are left out, in distances of the median from the best: a diverged run must
+ * not flatten all others. */
 #define POINTS_PER_TERM 2
 #define WORST_WEIGHT    0.05
 #define RIDGE           1e-7
@@ -92,8 +93,8 @@ static int choose(const struct kd_cma_surrogate *surrogate, int n, const double 
     return n;
 }
 
-/* Leaves out the worst ones that are off the scale, while there are enough; returns how many are left. Values then go
- * from 0 to 1. 0 when they do not differ, or too much. */
+/* Leaves out the worst ones that are off the scale, while there are enough; returns how many are
+ * left. Values then go from 0 to 1. 0 when they do not differ, or too much. */
 static int scale_values(int n, int n_terms, struct sample *samples)
 {
     double best = samples[0].value, middle = CUT_OFF * (samples[n / 2].value - best);
@@ -130,7 +131,8 @@ static void gather(int n, int n_terms, const double *terms, double *matrix)
         matrix[(size_t)i * (size_t)n_terms + (size_t)i] += RIDGE * trace / n_terms;
 }
 
-/* The coefficients for the samples' values; returns the share of their weighted variance that is left over. */
+/* The coefficients for the samples' values; returns the share of their weighted variance that is
+ * left over. */
 static double regress(int n, int n_terms, const double *terms, const double *factor,
                       const struct sample *samples, double *out)
 {
@@ -150,8 +152,8 @@ static double regress(int n, int n_terms, const double *terms, const double *fac
     return left / (squares - sum * sum / weights);
 }
 
-/* CMA-ES sees ranks only, a quadratic sees values: of the values, their roots and fourth roots those are taken that it
- * explains best. best: n_terms coefficients. */
+/* CMA-ES sees ranks only, a quadratic sees values: of the values, their roots and fourth roots
+ * those are taken that it explains best. best: n_terms coefficients. */
 static void regress_best(int n, int n_terms, const double *terms, const double *factor,
                          struct sample *samples, double *best)
 {

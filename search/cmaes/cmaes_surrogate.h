@@ -1,12 +1,14 @@
-/* cmaes_surrogate.h - a quadratic through the finished points near the mean: which of several draws to try, and where the
- * minimum may be.
+/* cmaes_surrogate.h - a quadratic through the finished points near the mean: which of several draws
+ * to try, and where the minimum may be.
  *
- * After Hansen, "A global surrogate assisted CMA-ES" (lq-CMA-ES, GECCO 2019): weighted least squares, the better points
- * weigh more, full where there are few dimensions and points enough, otherwise without mixed terms; its minimum is
- * injected. There the model stands in for evaluations; here every trial is evaluated, and the model only chooses among
- * draws, as many as its ranks of the last generations were right (Kendall's tau).
+ * After Hansen, "A global surrogate assisted CMA-ES" (lq-CMA-ES, GECCO 2019): weighted least
+ * squares, the better points weigh more, full where there are few dimensions and points enough,
+ * otherwise without mixed terms; its minimum is injected. There the model stands in for
+ * evaluations; here every trial is evaluated, and the model only chooses among draws, as many as
+ * its ranks of the last generations were right (Kendall's tau).
  *
- * Points are given in white coordinates, z of kd_cma_step: the distribution is a ball of radius sqrt(d). */
+ * Points are given in white coordinates, z of kd_cma_step: the distribution is a ball of radius
+ * sqrt(d). */
 #ifndef KD_SEARCH_CMAES_SURROGATE_H
 #define KD_SEARCH_CMAES_SURROGATE_H
 
@@ -30,7 +32,8 @@ struct kd_cma_surrogate {
 void kd_cma_surrogate_init(struct kd_cma_surrogate *surrogate, int d);
 void kd_cma_surrogate_release(struct kd_cma_surrogate *surrogate);
 
-/* points: n rows of d, values: n finite ones. Has no model afterwards when they are too few or all equal. */
+/* points: n rows of d, values: n finite ones. Has no model afterwards when they are too few or all
+ * equal. */
 void kd_cma_surrogate_fit(struct kd_cma_surrogate *surrogate, int n, const double *points,
                           const double *values);
 

@@ -16,7 +16,8 @@ static double mills(double u)
     return SQRT_HALF_PI * kd_erfcx(-u * KD_SQRT_HALF);
 }
 
-/* 1 + u Phi/phi = 1/u^2 - 3/u^4 + 15/u^6 - ..., for u far below 0, where the sum itself would cancel. */
+/* 1 + u Phi/phi = 1/u^2 - 3/u^4 + 15/u^6 - ..., for u far below 0, where the sum itself would
+ * cancel. */
 static double far_rest(double u)
 {
     double t = 1 / (u * u);

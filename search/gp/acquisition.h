@@ -1,12 +1,13 @@
-/* acquisition.h - how much is to be hoped for at a point, from the posteriors there. Larger is better.
+/* acquisition.h - how much is to be hoped for at a point, from the posteriors there. Larger is
+ * better.
  *
  *     EI    ln E[max(best - f, 0)] = ln(sd) + ln h(u), h(u) = phi(u) + u Phi(u), u = (best - mean) / sd; exact for
  *           every u (Ament et al., NeurIPS 2023, arXiv 2310.20708)
  *     PI    ln P(f < best - 0.01)
  *     LCB   1.96 sd - mean
  *
- * plus, for every constraint, ln P(c <= 0) (Gardner et al., ICML 2014). While no trial is feasible, the
- * constraints alone. */
+ * plus, for every constraint, ln P(c <= 0) (Gardner et al., ICML 2014). While no trial is feasible,
+ * the constraints alone. */
 #ifndef KD_SEARCH_ACQUISITION_H
 #define KD_SEARCH_ACQUISITION_H
 

@@ -1,4 +1,5 @@
-/* gp.c - observations, the evidence for a theta, and learning under one. Predicting is gp_predict.c. */
+/* gp.c - observations, the evidence for a theta, and learning under one. Predicting is
+ * gp_predict.c. */
 #include "search/gp/gp.h"
 
 #include <math.h>
@@ -156,8 +157,8 @@ static void weigh_slopes(struct kd_gp *gp)
     }
 }
 
-/* Equation 5.9: dL/dtheta = tr((alpha alpha' - K^-1) dK/dtheta) / 2. Of the variance and the noise the trace comes to
- * sums, because K - noise is K^-1's own matrix less a diagonal. */
+/* Equation 5.9: dL/dtheta = tr((alpha alpha' - K^-1) dK/dtheta) / 2. Of the variance and the noise
+ * the trace comes to sums, because K - noise is K^-1's own matrix less a diagonal. */
 static void fill_gradient(struct kd_gp *gp, double *gradient)
 {
     int n = gp->n, n_dims = gp->n_dims;

@@ -1,9 +1,11 @@
-/* gp.h - a Gaussian process over the unit cube: what is known of a function from some of its values.
+/* gp.h - a Gaussian process over the unit cube: what is known of a function from some of its
+ * values.
  *
  *     f ~ GP(0, k), k Matern 5/2 with a length scale per dimension (gp_kernel.h); targets y = f + noise
  *     theta = ln length scales [n_dims], ln variance, ln noise variance
  *
- * Formulas: Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, chapters 2 and 5. */
+ * Formulas: Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, chapters 2 and
+ * 5. */
 #ifndef KD_SEARCH_GP_H
 #define KD_SEARCH_GP_H
 
@@ -40,12 +42,13 @@ void kd_gp_truncate(struct kd_gp *gp, int n);
 /* ln p(y | X, theta), and its gradient in theta. Leaves the process without a condition. */
 double kd_gp_evidence(struct kd_gp *gp, const double *theta, double *gradient);
 
-/* Learns from the observations under theta. Rows that were learned under the same theta keep their factor, so that
- * one more observation costs O(n^2); the targets may have changed. */
+/* Learns from the observations under theta. Rows that were learned under the same theta keep their
+ * factor, so that one more observation costs O(n^2); the targets may have changed. */
 void kd_gp_condition(struct kd_gp *gp, const double *theta);
 
-/* Posterior mean and variance of f (without noise) at KD_LANES points, points[n_dims][KD_LANES]; and the derivatives
- * of those just predicted, [n_dims][KD_LANES], of a category 0. Needs a condition. */
+/* Posterior mean and variance of f (without noise) at KD_LANES points, points[n_dims][KD_LANES];
+ * and the derivatives of those just predicted, [n_dims][KD_LANES], of a category 0. Needs a
+ * condition. */
 struct kd_gp_prediction {
     double *mean, *variance;
 };

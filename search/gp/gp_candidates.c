@@ -61,7 +61,8 @@ static int find_centres(const struct kd_gp_model *model, int centres[CENTRES])
     return n;
 }
 
-/* How far a step of relative size 1 goes: half of the cube, or of the length scale where that is less. */
+/* How far a step of relative size 1 goes: half of the cube, or of the length scale where that is
+ * less. */
 static double reach(const struct kd_gp *gp, int dim)
 {
     double length = 1 / sqrt(gp->weights[dim]);
@@ -79,7 +80,8 @@ static double move(const struct kd_surrogate *surrogate, int dim, double x, doub
     return kd_cube_snap(cube, dim, to);
 }
 
-/* All numbers move and the more categories the larger the step is; or about two dimensions of any kind do. */
+/* All numbers move and the more categories the larger the step is; or about two dimensions of any
+ * kind do. */
 static void step_from(const struct kd_surrogate *surrogate, const double *centre, double *row,
                       struct kd_rng *rng)
 {

@@ -1,8 +1,9 @@
 /* gp_candidates.h - points among which a Gaussian process looks for the most hopeful one.
  *
  * Of a finite space that is small enough, every point that was not tried. Else half of them are
- * Sobol points, at the quantiles of the parameters' distributions, the others from around the best trials: steps of all sizes from half of the cube (or of a length
- * scale) to a thousandth, in all dimensions, or in a few of them. */
+ * Sobol points, at the quantiles of the parameters' distributions, the others from around the best
+ * trials: steps of all sizes from half of the cube (or of a length scale) to a thousandth, in all
+ * dimensions, or in a few of them. */
 #ifndef KD_SEARCH_GP_CANDIDATES_H
 #define KD_SEARCH_GP_CANDIDATES_H
 

@@ -8,7 +8,8 @@
 #include "search/gp/gp_candidates.h"
 #include "search/math/linalg.h"
 
-/* At most so many values of a dimension are tried, so many batches of eight in a round, and so many rounds. */
+/* At most so many values of a dimension are tried, so many batches of eight in a round, and so many
+ * rounds. */
 enum { VALUES_TRIED = 32, BATCHES = 64, ROUNDS = 3, EVALUATIONS = 50 };
 
 void kd_climb_init(struct kd_climb *climb, const struct kd_cube *cube)
@@ -142,7 +143,8 @@ static int try_values(struct kd_climb *climb, struct kd_acquisition *acquisition
     return (n + KD_LANES - 1) / KD_LANES;
 }
 
-/* The lanes stand in the order of hope, so the first ones get their moves when there are too many dimensions. */
+/* The lanes stand in the order of hope, so the first ones get their moves when there are too many
+ * dimensions. */
 static bool round_listed(struct kd_climb *climb, struct kd_acquisition *acquisition,
                          struct kd_rng *rng)
 {

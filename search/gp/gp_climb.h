@@ -1,7 +1,8 @@
 /* gp_climb.h - from good candidates to better points: KD_LANES of them side by side.
  *
- * Rounds of two moves: the continuous dimensions together, by L-BFGS in units of their length scales; then the others
- * one by one, every value tried where there are few of them, a choice of them where there are many. */
+ * Rounds of two moves: the continuous dimensions together, by L-BFGS in units of their length
+ * scales; then the others one by one, every value tried where there are few of them, a choice of
+ * them where there are many. */
 #ifndef KD_SEARCH_GP_CLIMB_H
 #define KD_SEARCH_GP_CLIMB_H
 

@@ -1,7 +1,7 @@
 /* gp_cube.h - points as coordinates of the unit cube: what a Gaussian process sees of a space.
  *
- * A dimension for every parameter that can take more than one value: numbers by their axis (axis.h: logarithms, cells
- * widened) scaled to [0, 1]; of a category the index of the choice. */
+ * A dimension for every parameter that can take more than one value: numbers by their axis (axis.h:
+ * logarithms, cells widened) scaled to [0, 1]; of a category the index of the choice. */
 #ifndef KD_SEARCH_GP_CUBE_H
 #define KD_SEARCH_GP_CUBE_H
 
@@ -28,12 +28,13 @@ struct kd_cube {
 void kd_cube_init(struct kd_cube *cube, const struct kd_space *space);
 void kd_cube_release(struct kd_cube *cube);
 
-/* point[n_params] to x[n_dims], and back to the nearest point that the space allows. A value from outside (a point
- * that a user gave) has the coordinate of the nearest one. */
+/* point[n_params] to x[n_dims], and back to the nearest point that the space allows. A value from
+ * outside (a point that a user gave) has the coordinate of the nearest one. */
 void kd_cube_from_point(const struct kd_cube *cube, const double *point, double *x);
 void kd_cube_to_point(const struct kd_cube *cube, const double *x, double *point);
 
-/* One dimension: the coordinate of the k-th value, k < n_values; and the coordinate that x is rounded to. */
+/* One dimension: the coordinate of the k-th value, k < n_values; and the coordinate that x is
+ * rounded to. */
 double kd_cube_nth(const struct kd_cube *cube, int dim, double k);
 double kd_cube_snap(const struct kd_cube *cube, int dim, double x);
 

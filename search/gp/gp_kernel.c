@@ -1,4 +1,5 @@
-/* gp_kernel.c - an exponential without branches, so that compilers vectorise the loops around it. */
+/* gp_kernel.c - an exponential without branches, so that compilers vectorise the loops around
+ * it. */
 #include "search/gp/gp_kernel.h"
 
 #include <math.h>

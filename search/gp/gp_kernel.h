@@ -1,11 +1,12 @@
-/* gp_kernel.h - the Matern 5/2 covariance of many pairs at once, from their squared scaled distances.
+/* gp_kernel.h - the Matern 5/2 covariance of many pairs at once, from their squared scaled
+ * distances.
  *
  *     r2 = sum over the dimensions of ((a - b) / length)^2, for a category of (a != b) / length^2
  *     k = variance (1 + t + t^2/3) e^-t,  t = sqrt(5 r2)      (Rasmussen and Williams 2006, eq. 4.17)
  *     slope = -2 dk/d(r2) = 5/3 variance (1 + t) e^-t
  *
- * so that dk/da = -slope (a - b) / length^2 and dk/d(ln length) = slope ((a - b) / length)^2. Accuracy: 4e-15,
- * relative. */
+ * so that dk/da = -slope (a - b) / length^2 and dk/d(ln length) = slope ((a - b) / length)^2.
+ * Accuracy: 4e-15, relative. */
 #ifndef KD_SEARCH_GP_KERNEL_H
 #define KD_SEARCH_GP_KERNEL_H
 

@@ -1,5 +1,5 @@
-/* gp_predict.c - mean, variance and their derivatives at eight points side by side (Rasmussen and Williams 2006,
- * equations 2.25 and 2.26). */
+/* gp_predict.c - mean, variance and their derivatives at eight points side by side (Rasmussen and
+ * Williams 2006, equations 2.25 and 2.26). */
 #include <math.h>
 #include <string.h>
 

@@ -53,7 +53,8 @@ void kd_surrogate_release(struct kd_surrogate *surrogate)
     *surrogate = (struct kd_surrogate){0};
 }
 
-/* Fits are made at every number up to 32, then at every second up to 64, every fourth up to 128, and so on. */
+/* Fits are made at every number up to 32, then at every second up to 64, every fourth up to 128,
+ * and so on. */
 static int fit_at(int n_done)
 {
     int step = 1;
@@ -69,7 +70,8 @@ static void load(struct kd_gp *gp, const struct kd_gp_data *data)
         kd_gp_add(gp, &data->rows[(size_t)i * (size_t)data->n_dims], data->targets[i]);
 }
 
-/* The lambda under which the values are most probable, Jacobian included, tried on few trials; theta follows it. */
+/* The lambda under which the values are most probable, Jacobian included, tried on few trials;
+ * theta follows it. */
 static void sketch(struct kd_surrogate *surrogate, struct kd_gp_model *model)
 {
     int n_theta = kd_gp_n_theta(surrogate->cube->n_dims);
@@ -153,11 +155,12 @@ static int count_stalled(const struct kd_gp_data *data, int n_prior)
     return n;
 }
 
-/* What the process is asked with: theta; or, for about every second trial while nothing gets better, theta with no
- * length longer than was expected before there were data. The most probable theta may hold that a dimension does not
- * matter, because all trials so far have said so, and then no trial ever tries (Wang and de Freitas, arXiv 1406.7758;
- * Berkenkamp et al., JMLR 20, 2019). Which trials is a coin and not the parity of their number, because a portfolio
- * may leave every second trial to another strategy. */
+/* What the process is asked with: theta; or, for about every second trial while nothing gets
+ * better, theta with no length longer than was expected before there were data. The most probable
+ * theta may hold that a dimension does not matter, because all trials so far have said so, and then
+ * no trial ever tries (Wang and de Freitas, arXiv 1406.7758; Berkenkamp et al., JMLR 20, 2019).
+ * Which trials is a coin and not the parity of their number, because a portfolio may leave every
+ * second trial to another strategy. */
 static void choose_lengths(const struct kd_surrogate *surrogate, const struct kd_history *history,
                            double *theta)
 {
@@ -227,8 +230,8 @@ bool kd_surrogate_is_crowded(const struct kd_surrogate *surrogate, const double 
     return false;
 }
 
-/* Adds running trials at their posterior means. A value at the mean leaves the mean as it is, everywhere: so all means
- * can be taken first. */
+/* Adds running trials at their posterior means. A value at the mean leaves the mean as it is,
+ * everywhere: so all means can be taken first. */
 static void believe(struct kd_gp_model *model, const double *rows, int n)
 {
     struct kd_gp *gp = model->gp;
@@ -262,8 +265,9 @@ static bool is_believed_feasible(const struct kd_surrogate *surrogate, int k)
     return true;
 }
 
-/* What is to be improved upon: the best of this experiment's feasible trials, those that run included, or they would
- * be hoped for once more. Without any, all that is known is worth improving upon. */
+/* What is to be improved upon: the best of this experiment's feasible trials, those that run
+ * included, or they would be hoped for once more. Without any, all that is known is worth improving
+ * upon. */
 static void choose_best(struct kd_surrogate *surrogate, const struct kd_history *history)
 {
     struct kd_acquisition *acquisition = &surrogate->acquisition;

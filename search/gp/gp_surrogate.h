@@ -1,9 +1,10 @@
 /* gp_surrogate.h - a history as Gaussian processes: one of the objective, one of every constraint.
  *
- * Hyperparameters and the warp are fitted at fixed numbers of finished trials, to the trials that had finished by
- * then: so they do not depend on when and how often was asked. In between, new trials are learned with the old ones.
- * Running trials are believed to give what the posterior mean says (kriging believer: Ginsbourger et al., 2010),
- * which takes the variance, and with it the hope, from around them. */
+ * Hyperparameters and the warp are fitted at fixed numbers of finished trials, to the trials that
+ * had finished by then: so they do not depend on when and how often was asked. In between, new
+ * trials are learned with the old ones. Running trials are believed to give what the posterior mean
+ * says (kriging believer: Ginsbourger et al., 2010), which takes the variance, and with it the
+ * hope, from around them. */
 #ifndef KD_SEARCH_GP_SURROGATE_H
 #define KD_SEARCH_GP_SURROGATE_H
 
@@ -37,8 +38,8 @@ void kd_surrogate_init(struct kd_surrogate *surrogate, struct kd_cube *cube, int
                        uint64_t seed);
 void kd_surrogate_release(struct kd_surrogate *surrogate);
 
-/* Is a running trial closer than a hundredth of the cube in every dimension? Two trials so close at the same time teach
- * little more than one. */
+/* Is a running trial closer than a hundredth of the cube in every dimension? Two trials so close at
+ * the same time teach little more than one. */
 bool kd_surrogate_is_crowded(const struct kd_surrogate *surrogate, const double *x);
 
 /* Learns the history; needs a finished trial. `acquisition` is ready then. */

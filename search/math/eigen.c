@@ -5,15 +5,16 @@
 
 #include "search/math/linalg.h"
 
-/* All work is done on a tridiagonal form T = Q' A Q: its diagonal and the entries below it, below[i] = T[i+1][i]. */
+/* All work is done on a tridiagonal form T = Q' A Q: its diagonal and the entries below it,
+ * below[i] = T[i+1][i]. */
 struct tridiagonal {
     int n;
     double *diagonal, *below;
     double *vectors; /* row i becomes the i-th eigenvector */
 };
 
-/* Makes v the Householder vector that maps it to (length, 0, ..), with 2 / v'v in *scale (0: nothing to do); returns
- * the signed length. */
+/* Makes v the Householder vector that maps it to (length, 0, ..), with 2 / v'v in *scale (0:
+ * nothing to do); returns the signed length. */
 static double householder(int n, double *v, double *scale)
 {
     double largest = 0;
@@ -48,8 +49,8 @@ static void multiply_lower(int m, const double *block, int stride, const double 
     }
 }
 
-/* Reduces the matrix from its first column on. Reflector k is left in row k, from column k + 1 (the upper triangle is
- * free), its scale in vectors' first column for the time being. */
+/* Reduces the matrix from its first column on. Reflector k is left in row k, from column k + 1 (the
+ * upper triangle is free), its scale in vectors' first column for the time being. */
 static void reduce(struct tridiagonal *t, double *a, double *p)
 {
     int n = t->n;
@@ -141,7 +142,8 @@ static void sweep(struct tridiagonal *t, int first, int last)
     e[first] = g;
 }
 
-/* The end of the block that begins at `first`: the entry below it is nothing beside its neighbours. */
+/* The end of the block that begins at `first`: the entry below it is nothing beside its
+ * neighbours. */
 static int block_end(const struct tridiagonal *t, int first)
 {
     int last = first;

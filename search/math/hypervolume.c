@@ -119,7 +119,8 @@ static double area_of(const struct stairs *stairs, const double *reference)
     return area;
 }
 
-/* Slices of the third objective, from the best to the worst: each has the area that the rows so far cover. */
+/* Slices of the third objective, from the best to the worst: each has the area that the rows so far
+ * cover. */
 static double sweep_3(const double *rows, int n, const double *reference)
 {
     struct keyed *order = sort_by(rows, n, 3, 2);
@@ -161,8 +162,8 @@ static double exclusive(const double *rows, const struct keyed *order, int at, i
     return inclusive(row, m - 1, reference) - volume_of(limited, at, m - 1, reference);
 }
 
-/* The rows that are better in the last objective come first, so that a row and what it shares with them have the same
- * last objective: it is a factor. */
+/* The rows that are better in the last objective come first, so that a row and what it shares with
+ * them have the same last objective: it is a factor. */
 static double wfg(const double *rows, int n, int m, const double *reference)
 {
     struct keyed *order = sort_by(rows, n, m, m - 1);

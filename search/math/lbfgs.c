@@ -180,7 +180,8 @@ static bool accept(struct kd_lbfgs *search, double f, const double *gradient)
     return propose(search);
 }
 
-/* The parabola through what is known of the line has its lowest point here; not too near either end. */
+/* The parabola through what is known of the line has its lowest point here; not too near either
+ * end. */
 static bool shorten(struct kd_lbfgs *search, double f)
 {
     double factor = 0.1;

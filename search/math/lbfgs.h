@@ -1,8 +1,8 @@
 /* lbfgs.h - the smallest value of a smooth function in a box, by limited-memory BFGS.
  *
- * The two-loop recursion (Nocedal, Math. Comp. 35, 1980) over the coordinates that are not held at a bound; steps are
- * projected onto the box and shortened until they descend enough (Bertsekas, SIAM J. Control 20, 1982). The caller
- * evaluates: so eight searches can be evaluated side by side.
+ * The two-loop recursion (Nocedal, Math. Comp. 35, 1980) over the coordinates that are not held at
+ * a bound; steps are projected onto the box and shortened until they descend enough (Bertsekas,
+ * SIAM J. Control 20, 1982). The caller evaluates: so eight searches can be evaluated side by side.
  *
  *     kd_lbfgs_start(search, x, lower, upper);
  *     do

@@ -1,5 +1,6 @@
-/* linalg.c - the loops are written over pairs of doubles, which every 64-bit processor multiplies at once; compilers
- * may not pair up sums of their own accord, because that would change the order. Four pairs are eight lanes. */
+/* linalg.c - the loops are written over pairs of doubles, which every 64-bit processor multiplies
+ * at once; compilers may not pair up sums of their own accord, because that would change the order.
+ * Four pairs are eight lanes. */
 #include "search/math/linalg.h"
 
 #include <math.h>
@@ -110,7 +111,8 @@ void kd_cholesky_backward_lanes(const double *l, int stride, int n, double *x_)
     }
 }
 
-/* Rows first .. first + n_rows-1 of the matrix as lanes, columns 0 .. first + n_rows-1; what is missing is 0. */
+/* Rows first .. first + n_rows-1 of the matrix as lanes, columns 0 .. first + n_rows-1; what is
+ * missing is 0. */
 static void gather(const double *a, int stride, int first, int n_rows, double *lanes)
 {
     memset(lanes, 0, (size_t)(first + n_rows) * KD_LANES * sizeof *lanes);
@@ -127,7 +129,8 @@ static double pivot(double reduced, double diagonal)
     return sqrt(reduced > least ? reduced : least);
 }
 
-/* The corner where the block meets itself: column after column, each as if it were a row of the forward step. */
+/* The corner where the block meets itself: column after column, each as if it were a row of the
+ * forward step. */
 static void factor_corner(double *a, int stride, int first, int n_rows, double *lanes)
 {
     for (int c = 0; c < n_rows; c++) {
@@ -194,8 +197,9 @@ void kd_cholesky_backward(const double *l, int stride, int n, double *x)
     }
 }
 
-/* Columns of the inverse, eight at a time: L'^-1 L^-1 e. Above its own row a column of L^-1 is 0, and of the inverse
- * only what lies below is wanted, so each block works in the corner that begins at its row. */
+/* Columns of the inverse, eight at a time: L'^-1 L^-1 e. Above its own row a column of L^-1 is 0,
+ * and of the inverse only what lies below is wanted, so each block works in the corner that begins
+ * at its row. */
 void kd_cholesky_invert(const double *l, int stride, int n, double *inverse, double *work)
 {
     for (int first = 0; first < n; first += KD_LANES) {

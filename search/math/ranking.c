@@ -28,8 +28,8 @@ static bool comes_before(struct kd_place a, struct kd_place b)
     return a.value < b.value || (a.value == b.value && a.trial < b.trial);
 }
 
-/* The first block whose last place does not come before this one: where it is or would go; the last block when all
- * are before it. */
+/* The first block whose last place does not come before this one: where it is or would go; the last
+ * block when all are before it. */
 static int find_block(const struct kd_ranking *ranking, struct kd_place place)
 {
     int low = 0, high = ranking->n_blocks - 1;

@@ -38,7 +38,8 @@ static struct difference *sort_differences(const double *differences, int n)
     return sorted;
 }
 
-/* Variance: (n (n + 1) (2n + 1) - sum of (t^3 - t) / 2) / 24 for groups of t ties, the zeros being one of them. */
+/* Variance: (n (n + 1) (2n + 1) - sum of (t^3 - t) / 2) / 24 for groups of t ties, the zeros being
+ * one of them. */
 static struct statistic rank_differences(const struct difference *sorted, int n)
 {
     double count = n;
@@ -56,8 +57,8 @@ static struct statistic rank_differences(const struct difference *sorted, int n)
     return statistic;
 }
 
-/* The share of the 2^n sign patterns whose sum of ranks is at most `sum`: counted by adding one rank after the other.
- * Counts stay below 2^53 and are exact. */
+/* The share of the 2^n sign patterns whose sum of ranks is at most `sum`: counted by adding one
+ * rank after the other. Counts stay below 2^53 and are exact. */
 static double share_up_to(int n, int sum)
 {
     double counts[MOST_SUM + 1] = {1}, total = 0, patterns = 1;

@@ -24,8 +24,8 @@ static uint32_t read_bits(struct reader *reader, int n)
     return (uint32_t)(bits & ((UINT64_C(1) << n) - 1));
 }
 
-/* V_k = a_1 V_(k-1) ^ ... ^ a_(s-1) V_(k-s+1) ^ V_(k-s) ^ (V_(k-s) >> s), with V_k = m_k 2^(32-k): equation (2) of Joe
- * and Kuo, in fractions. The highest inner coefficient is a_1. */
+/* V_k = a_1 V_(k-1) ^ ... ^ a_(s-1) V_(k-s+1) ^ V_(k-s) ^ (V_(k-s) >> s), with V_k = m_k 2^(32-k):
+ * equation (2) of Joe and Kuo, in fractions. The highest inner coefficient is a_1. */
 static void expand(uint32_t v[BITS], int degree, uint32_t inner)
 {
     for (int k = degree; k < BITS; k++) {
@@ -108,9 +108,9 @@ void kd_sobol_plain(const struct kd_sobol *sobol, uint32_t index, double *out)
         out[i] = digits.of[i] * 0x1p-32;
 }
 
-/* The digits are read six at a time: below each prefix hangs a tree of 63 nodes, whose turns are bits 1 .. 63 of one
- * hash, in the order of a heap. After 24 digits no two of the first 2^24 points share a prefix, so the rest need only
- * be turned by random bits of the prefix. */
+/* The digits are read six at a time: below each prefix hangs a tree of 63 nodes, whose turns are
+ * bits 1 .. 63 of one hash, in the order of a heap. After 24 digits no two of the first 2^24 points
+ * share a prefix, so the rest need only be turned by random bits of the prefix. */
 static uint64_t scramble(uint32_t digits, uint64_t key)
 {
     enum { CHUNK = 6, CHUNKS = 4, REST = 64 - CHUNK * CHUNKS };

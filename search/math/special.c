@@ -8,7 +8,8 @@
 #include "coordinator/base/mem.h"
 #include "search/math/special_tables.h"
 
-/* ln 2 in two parts; the first has 21 trailing zero bits, so that k times it is exact for every exponent k. */
+/* ln 2 in two parts; the first has 21 trailing zero bits, so that k times it is exact for every
+ * exponent k. */
 #define LN2_HIGH  0x1.62e42fee00000p-1
 #define LN2_LOW   0x1.a39ef35793c76p-33
 #define LOG2_E    0x1.71547652b82fep+0
@@ -16,7 +17,8 @@
 
 #define POLYNOMIAL(table, x) horner(table, (int)KD_COUNT(table), x)
 
-/* Even and odd powers apart: two short chains of operations instead of a long one, which a processor overlaps. */
+/* Even and odd powers apart: two short chains of operations instead of a long one, which a
+ * processor overlaps. */
 static inline double horner(const double *c, int n, double x)
 {
     double x2 = x * x, odd = 0, even = 0;
@@ -59,7 +61,8 @@ double kd_exp(double x)
     int k = (int)floor(x * LOG2_E + 0.5);
     double r = (x - k * LN2_HIGH) - k * LN2_LOW;
     double value = 1 + (r + r * r * POLYNOMIAL(exp_tail, r));
-    /* In two steps, so that neither the largest nor a subnormal result leaves the range on the way. */
+    /* In two steps, so that neither the largest nor a subnormal result leaves the range on the
+     * way. */
     int half = k / 2;
     return value * power_of_two(half) * power_of_two(k - half);
 }
@@ -126,8 +129,8 @@ double kd_erfcx(double x)
     return POLYNOMIAL(erfcx_far, t) / x;
 }
 
-/* exp(-x^2 / scale) with x^2 split into an exact square and a small rest, scale 1 or 2: squaring alone would lose
- * as many digits as x^2 has before the point. */
+/* exp(-x^2 / scale) with x^2 split into an exact square and a small rest, scale 1 or 2: squaring
+ * alone would lose as many digits as x^2 has before the point. */
 static double exp_minus_square(double x, double scale)
 {
     double high = of_bits(bits_of(x) & 0xFFFFFFFFF8000000u);
@@ -181,7 +184,8 @@ static double rough_quantile(double log_p)
     return numerator / (1 + t * (1.432788 + t * (0.189269 + t * 0.001308))) - t;
 }
 
-/* Halley's step for cdf(x) = p, given error = (cdf(x) - p) / density(x). The error is cubed each time. */
+/* Halley's step for cdf(x) = p, given error = (cdf(x) - p) / density(x). The error is cubed each
+ * time. */
 static double halley(double x, double error)
 {
     return x - error / (1 + 0.5 * x * error);
@@ -221,7 +225,8 @@ double kd_normal_log_quantile(double log_p)
         return log_p;
     double x = -sqrt(-2 * log_p);
     for (int i = 0; i < 6; i++) {
-        /* Newton in the logarithm: d log cdf / dx = density / cdf = sqrt(2 / pi) / erfcx(-x / sqrt(2)) */
+        /* Newton in the logarithm: d log cdf / dx = density / cdf = sqrt(2 / pi) / erfcx(-x /
+         * sqrt(2)) */
         double slope = 2 / (SQRT_2_PI * kd_erfcx(-x * KD_SQRT_HALF));
         x -= (kd_normal_log_cdf(x) - log_p) / slope;
     }

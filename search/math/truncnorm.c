@@ -22,7 +22,8 @@ double kd_normal_mass(double a, double b)
     return a > 0 ? kd_normal_cdf(-a) - kd_normal_cdf(-b) : kd_normal_cdf(b) - kd_normal_cdf(a);
 }
 
-/* A cell much narrower than its distance from 0 and than 1: the difference of two cdfs would cancel. */
+/* A cell much narrower than its distance from 0 and than 1: the difference of two cdfs would
+ * cancel. */
 static double log_mass_narrow(double a, double b)
 {
     double width = b - a, middle = a + 0.5 * width;

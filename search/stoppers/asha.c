@@ -1,7 +1,9 @@
-/* asha.c - asynchronous successive halving (Li et al., "A system for massively parallel hyperparameter tuning",
- * MLSys 2020, arXiv 1810.05934): most trials are given up at the first rungs, the best go on to the next.
+/* asha.c - asynchronous successive halving (Li et al., "A system for massively parallel
+ * hyperparameter tuning", MLSys 2020, arXiv 1810.05934): most trials are given up at the first
+ * rungs, the best go on to the next.
  *
- * Rungs are min_resource * reduction_factor^k below fidelity.max; bracket s leaves out the first s of them.
+ * Rungs are min_resource * reduction_factor^k below fidelity.max; bracket s leaves out the first s
+ * of them.
  *
  *     promotion   a trial pauses at every rung. A free slot resumes, from the top rung down, the best paused trial
  *                 that is among the best 1/eta of all that reached its rung; when there is none it starts a new
@@ -11,7 +13,8 @@
  *     stopping    a trial goes on at a rung when fewer than 1/eta of what reached it so far, itself included, are
  *                 better; the best so far always goes on. For trials that cannot be resumed.
  *
- * When no new trial may start, promotion fills the places that are left (1/eta of each rung, one at least) and ends. */
+ * When no new trial may start, promotion fills the places that are left (1/eta of each rung, one at
+ * least) and ends. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +36,8 @@ static unsigned asha_can_with(const struct kd_settings *settings)
     return pauses_with(settings) ? KD_STOPPER_PAUSES : 0;
 }
 
-/* Each bracket is given the same amount of training: fewer trials where the first rung is higher. */
+/* Each bracket is given the same amount of training: fewer trials where the first rung is
+ * higher. */
 static void fill_brackets(struct kd_rungs *rungs, int64_t min, int64_t max)
 {
     struct kd_ladder whole = kd_ladder_up(min, max, rungs->eta);

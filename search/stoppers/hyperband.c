@@ -1,15 +1,19 @@
-/* hyperband.c - successive halving over several brackets, from many short trials to few whole ones (Li et al.,
- * "Hyperband", JMLR 18, 2018, algorithm 1), with asynchronous promotion inside a bracket as in asha.c.
+/* hyperband.c - successive halving over several brackets, from many short trials to few whole ones
+ * (Li et al., "Hyperband", JMLR 18, 2018, algorithm 1), with asynchronous promotion inside a
+ * bracket as in asha.c.
  *
- * With R the steps of a whole trial and s_max the largest s with eta^s <= R, bracket s = s_max .. 0 starts trials at
- * R / eta^s steps. The paper gives every bracket the same amount of training, that is n_s = ceil((s_max + 1) / (s + 1) *
- * eta^s) of the trials, runs one bracket after the other, and waits at each rung. Here every trial has a bracket by its
- * number, a promotion waits for nobody, brackets go on for as long as there are trials; and each is given half the
- * training of the one before (budgets = halved), which keeps the insurance against misleading short trials and
- * lowers its price: a quarter more time than asha on learning curves that are not misleading, in place of two thirds.
+ * With R the steps of a whole trial and s_max the largest s with eta^s <= R, bracket s = s_max .. 0
+ * starts trials at R / eta^s steps. The paper gives every bracket the same amount of training, that
+ * is n_s = ceil((s_max + 1) / (s + 1) * eta^s) of the trials, runs one bracket after the other, and
+ * waits at each rung. Here every trial has a bracket by its number, a promotion waits for nobody,
+ * brackets go on for as long as there are trials; and each is given half the training of the one
+ * before (budgets = halved), which keeps the insurance against misleading short trials and lowers
+ * its price: a quarter more time than asha on learning curves that are not misleading, in place of
+ * two thirds.
  *
- * Katib's names: r_l is R, in place of fidelity.max; resource_name is the parameter by which a trial learns how long
- * it is to train, where it cannot be resumed: whoever runs the trials acts on it, the decisions do not depend on it. */
+ * Katib's names: r_l is R, in place of fidelity.max; resource_name is the parameter by which a
+ * trial learns how long it is to train, where it cannot be resumed: whoever runs the trials acts on
+ * it, the decisions do not depend on it. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -13,12 +13,13 @@ struct kd_ladder {
     int64_t steps[KD_LADDER_MOST]; /* ascending; the last one is a whole trial */
 };
 
-/* min, min * eta, min * eta^2 ... and max (Li et al., arXiv 1810.05934, algorithm 2). A last rung above half of max is
- * left out: it would save less than it costs to compare. eta >= 2, 1 <= min. */
+/* min, min * eta, min * eta^2 ... and max (Li et al., arXiv 1810.05934, algorithm 2). A last rung
+ * above half of max is left out: it would save less than it costs to compare. eta >= 2, 1 <=
+ * min. */
 struct kd_ladder kd_ladder_up(int64_t min, int64_t max, int64_t eta);
 
-/* max / eta^n_halvings ... max / eta, max, each rounded to the nearest whole step, 1 at least and each once:
- * bracket s = n_halvings of Hyperband (Li et al., JMLR 18, 2018, algorithm 1). */
+/* max / eta^n_halvings ... max / eta, max, each rounded to the nearest whole step, 1 at least and
+ * each once: bracket s = n_halvings of Hyperband (Li et al., JMLR 18, 2018, algorithm 1). */
 struct kd_ladder kd_ladder_down(int64_t max, int64_t eta, int n_halvings);
 
 /* The largest s with eta^s <= max. */

@@ -1,5 +1,6 @@
-/* medianstop.c - stops a trial whose best objective so far is worse than the median of what finished trials had
- * reached by the same step: the median rule of Golovin et al., "Google Vizier", KDD 2017, section 3.1.
+/* medianstop.c - stops a trial whose best objective so far is worse than the median of what
+ * finished trials had reached by the same step: the median rule of Golovin et al., "Google Vizier",
+ * KDD 2017, section 3.1.
  *
  * At a report at step s >= start_step of a running trial:
  *
@@ -7,9 +8,10 @@
  *     bar   = median over the completed trials of the mean of their finite reports up to s
  *     stop  when own > bar, or when no report of this trial has been finite
  *
- * A completed trial without a finite report up to s has no mean and is left out; the rule is silent while fewer than
- * min_trials_required have one. Early-stopped and failed trials set no bar: they were cut where they were bad, and
- * would loosen it. The bar is that of all trials that are finished at the time of the report. */
+ * A completed trial without a finite report up to s has no mean and is left out; the rule is silent
+ * while fewer than min_trials_required have one. Early-stopped and failed trials set no bar: they
+ * were cut where they were bad, and would loosen it. The bar is that of all trials that are
+ * finished at the time of the report. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -23,7 +25,8 @@ struct medianstop {
     struct kd_standings standings; /* of running averages */
 };
 
-/* Mean of the finite reports up to the step; NaN when there is none. Divided first: a sum of 1e308s overflows. */
+/* Mean of the finite reports up to the step; NaN when there is none. Divided first: a sum of 1e308s
+ * overflows. */
 static double mean_up_to(const struct kd_observation *trial, int64_t step)
 {
     double mean = 0;

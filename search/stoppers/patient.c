@@ -1,5 +1,6 @@
-/* patient.c - stops a trial that no longer gets better: after `patience` reports without improvement. With `stopper`,
- * it only gives that one leave to stop the trial (Optuna's PatientPruner).
+/* patient.c - stops a trial that no longer gets better: after `patience` reports without
+ * improvement. With `stopper`, it only gives that one leave to stop the trial (Optuna's
+ * PatientPruner).
  *
  *     stop when best up to patience + 1 reports ago + min_delta < best of the last patience + 1 reports
  *

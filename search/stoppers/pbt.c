@@ -1,23 +1,27 @@
-/* pbt.c - population-based training (Jaderberg et al., arXiv 1711.09846): members are trained side by side; at every
- * interval the worst give way to copies of the best, which go on with nearby hyperparameters.
+/* pbt.c - population-based training (Jaderberg et al., arXiv 1711.09846): members are trained side
+ * by side; at every interval the worst give way to copies of the best, which go on with nearby
+ * hyperparameters.
  *
- * A trial pauses at each generation (step h * interval). With n members and k = ceil(truncation_threshold * n), at most
- * n / 2, of them to be replaced, generation h sends on n - k members, the best first, and k clones:
+ * A trial pauses at each generation (step h * interval). With n members and k =
+ * ceil(truncation_threshold * n), at most n / 2, of them to be replaced, generation h sends on n -
+ * k members, the best first, and k clones:
  *
  *     resume   the best that waits, as soon as k others are known to be worse (or nobody is on the way here any more)
  *     clone    as soon as a loser is certain, n - k others being better: a new trial from the checkpoint and the
  *              hyperparameters of a winner, drawn from the best k, the hyperparameters perturbed
  *
- * So the outcome is that of the synchronous algorithm, and nobody waits for more than k stragglers. A loser stays
- * paused for ever. Members that fail or diverge on the way are replaced by clones too; in the first generation, by new
- * trials. The lowest generation goes first, so that a population larger than the number of slots stays together.
+ * So the outcome is that of the synchronous algorithm, and nobody waits for more than k stragglers.
+ * A loser stays paused for ever. Members that fail or diverge on the way are replaced by clones
+ * too; in the first generation, by new trials. The lowest generation goes first, so that a
+ * population larger than the number of slots stays together.
  *
- * Clones are counted, not remembered: losers and the dead so far must exceed them. A clone starts at the last
- * generation that its winner has reached, where that one's checkpoint is, which may be later than the loser's.
+ * Clones are counted, not remembered: losers and the dead so far must exceed them. A clone starts
+ * at the last generation that its winner has reached, where that one's checkpoint is, which may be
+ * later than the loser's.
  *
- * Katib's names: suggestion_trial_dir is accepted and not needed, checkpoints have a place of their own; without
- * resample_probability nothing is drawn anew. Without fidelity.max generations go on for as long as new trials may
- * start. */
+ * Katib's names: suggestion_trial_dir is accepted and not needed, checkpoints have a place of their
+ * own; without resample_probability nothing is drawn anew. Without fidelity.max generations go on
+ * for as long as new trials may start. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -105,7 +109,8 @@ static bool found_new(const struct pbt *self, struct kd_next *next)
     return true;
 }
 
-/* Places that generation h gives to its own: the losers aside, who may be fewer when members are missing. */
+/* Places that generation h gives to its own: the losers aside, who may be fewer when members are
+ * missing. */
 static bool found_survivor(const struct pbt *self, const struct kd_history *history, int h,
                            struct kd_next *next)
 {
@@ -138,8 +143,9 @@ static bool can_be_cloned(const struct pbt *self, const struct kd_history *histo
            member->reached < kd_population_last(&self->population);
 }
 
-/* Moves the winners of generation h to the front and returns how many: the best that can be cloned, k at most, from the best
- * half. When some of them are still at h, only those: others would take their clone further than its peers. */
+/* Moves the winners of generation h to the front and returns how many: the best that can be cloned,
+ * k at most, from the best half. When some of them are still at h, only those: others would take
+ * their clone further than its peers. */
 static int find_winners(const struct pbt *self, const struct kd_history *history, int h,
                         struct kd_member *members)
 {

@@ -1,5 +1,6 @@
-/* percentile.c - stops a trial whose best report so far is outside the best share of what the completed trials had at
- * the same step (Optuna's PercentilePruner; percentile 50 is its MedianPruner).
+/* percentile.c - stops a trial whose best report so far is outside the best share of what the
+ * completed trials had at the same step (Optuna's PercentilePruner; percentile 50 is its
+ * MedianPruner).
  *
  * At a report at step s of a running trial, when the check is due:
  *
@@ -7,9 +8,10 @@
  *     bar   = percentile of the reports at exactly s of the completed trials, linear between neighbours
  *     stop  when own > bar, or when no report of this trial has been finite
  *
- * not before n_startup_trials have completed and n_min_trials of them have a report at s, and not before step
- * n_warmup_steps; then at the first report in each interval_steps. A report that is NaN is left out, an infinite one
- * is the worst. The best `percentile` percent go on, in the user's direction. */
+ * not before n_startup_trials have completed and n_min_trials of them have a report at s, and not
+ * before step n_warmup_steps; then at the first report in each interval_steps. A report that is NaN
+ * is left out, an infinite one is the worst. The best `percentile` percent go on, in the user's
+ * direction. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -35,7 +35,8 @@ static double value_at(const struct kd_population *population, const struct kd_o
     return at < trial->n_reports ? trial->reports[at].value : NAN;
 }
 
-/* The part that a trial has in the population: the generations after `start` up to `reached`, on the way to `target`. */
+/* The part that a trial has in the population: the generations after `start` up to `reached`, on
+ * the way to `target`. */
 struct part {
     int start, reached, target;
 };

@@ -1,7 +1,8 @@
 /* population.h - the members of population-based training by generations, counted from a history.
  *
- * Generation h is reached at step h * interval, the last one at max: h = 1 .. n_generations. A trial takes part in the
- * generations after the one whose checkpoint it started from, up to the last that it reported with a finite value. */
+ * Generation h is reached at step h * interval, the last one at max: h = 1 .. n_generations. A
+ * trial takes part in the generations after the one whose checkpoint it started from, up to the
+ * last that it reported with a finite value. */
 #ifndef KD_SEARCH_POPULATION_H
 #define KD_SEARCH_POPULATION_H
 

@@ -47,7 +47,8 @@ void kd_rungs_release(struct kd_rungs *rungs)
     *rungs = (struct kd_rungs){0};
 }
 
-/* The multiples of the golden ratio, modulo 1, fill [0, 1) evenly at every moment (Weyl's sequence). */
+/* The multiples of the golden ratio, modulo 1, fill [0, 1) evenly at every moment (Weyl's
+ * sequence). */
 int kd_rungs_bracket(const struct kd_rungs *rungs, int number)
 {
     uint64_t turn = rungs->phase + (uint64_t)number * 0x9E3779B97F4A7C15u;
@@ -202,8 +203,9 @@ static int64_t until_rung(const struct kd_rungs *rungs, const struct kd_ladder *
     return k == ladder->n - 1 && rungs->is_open_ended ? 0 : ladder->steps[k];
 }
 
-/* May the best that waits at rung k go on? At the first rung only while fewer than 1/eta of all have: the best of a moment
- * are overtaken by later ones, and together they would be more than 1/eta. */
+/* May the best that waits at rung k go on? At the first rung only while fewer than 1/eta of all
+ * have: the best of a moment are overtaken by later ones, and together they would be more than
+ * 1/eta. */
 static bool has_promotable(const struct kd_rungs *rungs, const struct kd_bracket *bracket, int k)
 {
     const struct kd_rung *rung = &bracket->rungs[k];
@@ -240,7 +242,8 @@ static bool find_promotion(const struct kd_rungs *rungs,
     return false;
 }
 
-/* No new trial can come: may the best that waits at rung k fill a place that the rung still has to give? */
+/* No new trial can come: may the best that waits at rung k fill a place that the rung still has to
+ * give? */
 static bool has_place_left(const struct kd_rungs *rungs, const struct kd_bracket *bracket, int k)
 {
     const struct kd_rung *rung = &bracket->rungs[k];

@@ -1,13 +1,13 @@
-/* rungs.h - who stands where on the ladders of successive halving, kept up to date from the history: what asha and
- * hyperband share.
+/* rungs.h - who stands where on the ladders of successive halving, kept up to date from the
+ * history: what asha and hyperband share.
  *
- * Every trial belongs to one bracket, by its number alone. It has reached a rung when it has a report at the rung's
- * step or later; the first such report is its value there, INFINITY when that is not finite. Reaching counts whatever
- * became of the trial. A trial waits at the highest rung it has reached while it is paused, and has passed those below
- * its `until` (0 = all).
+ * Every trial belongs to one bracket, by its number alone. It has reached a rung when it has a
+ * report at the rung's step or later; the first such report is its value there, INFINITY when that
+ * is not finite. Reaching counts whatever became of the trial. A trial waits at the highest rung it
+ * has reached while it is paused, and has passed those below its `until` (0 = all).
  *
- * Everything here is a function of the history; the cache reads history->touched from where it stopped, and starts
- * over when the history is not a continuation. */
+ * Everything here is a function of the history; the cache reads history->touched from where it
+ * stopped, and starts over when the history is not a continuation. */
 #ifndef KD_SEARCH_RUNGS_H
 #define KD_SEARCH_RUNGS_H
 

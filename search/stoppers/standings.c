@@ -6,8 +6,8 @@
 
 #include "coordinator/base/mem.h"
 
-/* Places in all tables, 16 bytes each: beyond it they are made anew, as they are asked for. Reached only when every trial
- * reports at steps of its own. */
+/* Places in all tables, 16 bytes each: beyond it they are made anew, as they are asked for. Reached
+ * only when every trial reports at steps of its own. */
 enum { MOST_PLACES = 1 << 23 };
 
 static void forget_all(struct kd_standings *standings)

@@ -1,5 +1,6 @@
-/* threshold.c - stops a trial that reports a value outside [lower, upper], or NaN (Optuna's ThresholdPruner). The bounds
- * are in the user's direction: of the metric as it is written, whether it is minimised or maximised. */
+/* threshold.c - stops a trial that reports a value outside [lower, upper], or NaN (Optuna's
+ * ThresholdPruner). The bounds are in the user's direction: of the metric as it is written, whether
+ * it is minimised or maximised. */
 #include <math.h>
 #include <stdlib.h>
 

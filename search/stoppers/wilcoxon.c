@@ -1,11 +1,12 @@
-/* wilcoxon.c - for trials that are measured on one instance after the other (folds, data sets, seeds), a report each,
- * the step naming the instance: stops a trial that is worse than the best one on the instances that both have, by
- * Wilcoxon's signed-rank test (Optuna's WilcoxonPruner).
+/* wilcoxon.c - for trials that are measured on one instance after the other (folds, data sets,
+ * seeds), a report each, the step naming the instance: stops a trial that is worse than the best
+ * one on the instances that both have, by Wilcoxon's signed-rank test (Optuna's WilcoxonPruner).
  *
  *     stop when p < p_threshold, and the trial's mean report is worse than the best trial's
  *
- * not before n_startup_steps instances, 2 at least, are common to both. The best is the completed trial with the smallest
- * objective. A trial with a report that is not finite, or against a best one with such a report, is left alone. */
+ * not before n_startup_steps instances, 2 at least, are common to both. The best is the completed
+ * trial with the smallest objective. A trial with a report that is not finite, or against a best
+ * one with such a report, is left alone. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
-/* columns.h - the values of a history's trials, one column per parameter, as coordinates and in ascending order.
+/* columns.h - the values of a history's trials, one column per parameter, as coordinates and in
+ * ascending order.
  *
- * A cache of nothing but the history: kd_columns_sync brings it up to date at the cost of the trials that are new,
- * and starts over from the first trial that differs from what it holds. */
+ * A cache of nothing but the history: kd_columns_sync brings it up to date at the cost of the
+ * trials that are new, and starts over from the first trial that differs from what it holds. */
 #ifndef KD_SEARCH_COLUMNS_H
 #define KD_SEARCH_COLUMNS_H
 
@@ -20,8 +21,8 @@ struct kd_columns {
     int n_kept;           /* of the trials before the last sync, how many stayed as they were */
     double *values;       /* n rows of n_axes values, as in the history */
     double **coordinates; /* [axis][trial]; NaN where the parameter is inactive */
-    /* [axis][rank], by coordinate, then by trial, of the trials in which the parameter is active; n_ranked[axis] of
-     * them. Not kept for categorical axes. */
+    /* [axis][rank], by coordinate, then by trial, of the trials in which the parameter is active;
+     * n_ranked[axis] of them. Not kept for categorical axes. */
     struct kd_ranked **order;
     int *n_ranked;
 };

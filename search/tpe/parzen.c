@@ -90,7 +90,8 @@ static void reserve_kernels(struct kd_parzen *parzen)
         reserve_axis(parzen, i, n);
 }
 
-/* Forgets what was kept of trials that the columns have dropped or changed, and makes room for new ones. */
+/* Forgets what was kept of trials that the columns have dropped or changed, and makes room for new
+ * ones. */
 static void track_trials(struct kd_parzen *parzen)
 {
     int n = parzen->columns->n, kept = parzen->columns->n_kept;

@@ -1,4 +1,5 @@
-/* parzen_density.c - kernels to densities: the part that costs the time, points times kernels times axes. */
+/* parzen_density.c - kernels to densities: the part that costs the time, points times kernels times
+ * axes. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,14 +1,15 @@
-/* parzen_kernels.h - the inside of an estimator, shared by its three files: parzen.c (weights, life), parzen_fit.c
- * (kernels from trials) and parzen_density.c (kernels to densities).
+/* parzen_kernels.h - the inside of an estimator, shared by its three files: parzen.c (weights,
+ * life), parzen_fit.c (kernels from trials) and parzen_density.c (kernels to densities).
  *
- * Arrays over kernels are padded to whole blocks of KD_BLOCK; the padding has log weight -INFINITY. Kernel k < n is
- * the k-th trial, kernel n the prior. */
+ * Arrays over kernels are padded to whole blocks of KD_BLOCK; the padding has log weight -INFINITY.
+ * Kernel k < n is the k-th trial, kernel n the prior. */
 #ifndef KD_SEARCH_PARZEN_KERNELS_H
 #define KD_SEARCH_PARZEN_KERNELS_H
 
 #include "search/tpe/parzen.h"
 
-/* Loops over a block have a fixed length, so that compilers vectorise them without changing the order of sums. */
+/* Loops over a block have a fixed length, so that compilers vectorise them without changing the
+ * order of sums. */
 enum { KD_BLOCK = 64 };
 
 struct kd_axis_kernels {
@@ -55,7 +56,8 @@ struct kd_parzen {
     bool has_conditions; /* may an axis be inactive? */
 };
 
-/* Of a deviation; up to there the series for a cell's mass is good to 1e-6 where a kernel matters. */
+/* Of a deviation; up to there the series for a cell's mass is good to 1e-6 where a kernel
+ * matters. */
 #define KD_NARROW 0.3
 
 static inline const struct kd_axis *kd_parzen_axis(const struct kd_parzen *parzen, int i)

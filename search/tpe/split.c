@@ -49,8 +49,8 @@ static const struct kd_report *last_report(const struct kd_observation *trial)
     return trial->n_reports > 0 ? &trial->reports[trial->n_reports - 1] : NULL;
 }
 
-/* INFINITY for a whole trial, the furthest step of another, 0 for one that was stopped before it reported, and -1 for
- * what cannot be good. */
+/* INFINITY for a whole trial, the furthest step of another, 0 for one that was stopped before it
+ * reported, and -1 for what cannot be good. */
 static double reach(const struct kd_observation *trial)
 {
     if (trial->outcome == KD_INFEASIBLE || trial->violation == INFINITY)

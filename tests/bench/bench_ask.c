@@ -1,4 +1,5 @@
-/* bench_ask.c - what a proposal costs: median time of ask and tell against the number of trials so far.
+/* bench_ask.c - what a proposal costs: median time of ask and tell against the number of trials so
+ * far.
  *
  *     bench_ask [STRATEGY [N_PARAMS [N_TRIALS]]]         default: tpe, 10, 5000 */
 #include <math.h>

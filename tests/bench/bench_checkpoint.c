@@ -1,10 +1,11 @@
-/* bench_checkpoint.c - what saving and loading a model of 10 million parameters (adamw: 118 MB) cost, beside one plain write and
- * fsync of as many bytes.
+/* bench_checkpoint.c - what saving and loading a model of 10 million parameters (adamw: 118 MB)
+ * cost, beside one plain write and fsync of as many bytes.
  *
  *     bench_checkpoint [FOLDER [runs]]              one rank; FOLDER is on the disk that is meant (default: here)
  *     mpirun -np 2 bench_checkpoint [FOLDER [runs]]
  *
- * Each run does the three one after the other, so that what the disk does meanwhile meets all alike; prints medians. */
+ * Each run does the three one after the other, so that what the disk does meanwhile meets all
+ * alike; prints medians. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* bench_judge.c - what a judgement costs: 10,000 trials, 64 at a time, 27 reports each unless they are stopped; time of
- * a stopper's judge and next in the last tenth of the run, median and mean, in microseconds.
+/* bench_judge.c - what a judgement costs: 10,000 trials, 64 at a time, 27 reports each unless they
+ * are stopped; time of a stopper's judge and next in the last tenth of the run, median and mean, in
+ * microseconds.
  *
  *     bench_judge [STOPPER [N_TRIALS]]         default: each, 10000 */
 #include <math.h>

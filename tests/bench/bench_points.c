@@ -1,8 +1,8 @@
-/* bench_points.c - durable metric points a second through the whole product: four gangs send points as fast as they are
- * acknowledged, one coordinator commits them with synchronous=FULL.
+/* bench_points.c - durable metric points a second through the whole product: four gangs send points
+ * as fast as they are acknowledged, one coordinator commits them with synchronous=FULL.
  *
- * Two programs in one: as the bench it hands over to points.py, which runs an experiment in which this same program
- * stands in for katydid-trainer (--check, --gang). */
+ * Two programs in one: as the bench it hands over to points.py, which runs an experiment in which
+ * this same program stands in for katydid-trainer (--check, --gang). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* bench_store.c - durable metric points a second: messages of 64 points from 4 trials in turn, committed (FULL) after
- * every so many messages, as a loop turn does with what has arrived. */
+/* bench_store.c - durable metric points a second: messages of 64 points from 4 trials in turn,
+ * committed (FULL) after every so many messages, as a loop turn does with what has arrived. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* katydid_bench.c - katydid-bench: how good and how fast the parts are. One subcommand is one line of the table. */
+/* katydid_bench.c - katydid-bench: how good and how fast the parts are. One subcommand is one line
+ * of the table. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* without_trainer.c - what katydid-bench says of the commands that need the trainer where it was not built. */
+/* without_trainer.c - what katydid-bench says of the commands that need the trainer where it was
+ * not built. */
 #include <stdio.h>
 
 #include "tests/bench/rates/rates.h"

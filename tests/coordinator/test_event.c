@@ -12,7 +12,8 @@
 
 enum { N_PARAMS = 2 };
 
-/* Fills every field that replay needs with a value of its own, so that one that is forgotten shows. */
+/* Fills every field that replay needs with a value of its own, so that one that is forgotten
+ * shows. */
 static struct kd_event full_event(double *values)
 {
     return (struct kd_event){

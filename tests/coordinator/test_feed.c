@@ -1,5 +1,5 @@
-/* test_feed.c - what a strategy is told is what the study knows: the listener's history after any number of messages equals
- * that of the study, as far as a strategy may read it. */
+/* test_feed.c - what a strategy is told is what the study knows: the listener's history after any
+ * number of messages equals that of the study, as far as a strategy may read it. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

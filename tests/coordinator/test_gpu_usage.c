@@ -18,7 +18,8 @@ static struct kd_gpu_usage add_up(const struct kd_gpu_reading *readings, size_t 
     return usage;
 }
 
-/* What the GPU did before the attempt began is not the attempt's: the first reading is only where counters start. */
+/* What the GPU did before the attempt began is not the attempt's: the first reading is only where
+ * counters start. */
 static void the_first_reading_is_where_it_begins(void **state)
 {
     (void)state;

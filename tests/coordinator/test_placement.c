@@ -150,7 +150,8 @@ static void two_gangs_of_two_both_get_their_links(void **state)
     assert_int_equal(third.gpus[1], 3);
 }
 
-/* 64 GPUs in islands of eight, too many sets to try them all. The islands are woven into one another. */
+/* 64 GPUs in islands of eight, too many sets to try them all. The islands are woven into one
+ * another. */
 static void a_large_machine_gives_whole_islands(void **state)
 {
     (void)state;

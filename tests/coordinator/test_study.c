@@ -1,5 +1,5 @@
-/* test_study.c - the pure study, data-driven: each file of tests/cases/study is a sentence, an experiment, and events with
- * the actions that must follow.
+/* test_study.c - the pure study, data-driven: each file of tests/cases/study is a sentence, an
+ * experiment, and events with the actions that must follow.
  *
  *     # a failed trial is run again as often as maxRetries says
  *     experiment {"kind": "command", "parallel": 1, "max_trials": 2, "max_retries": 1}
@@ -9,10 +9,11 @@
  *         trial 0 Pending
  *         ...
  *
- * An event is written as the journal keeps it; metrics also has "reports": [[step, value], ...], where a third item names
- * another watched metric than the first objective's. "more": [[metric, "minimize" | "maximize"], ...] are objectives after
- * it, "constraints": [[metric, most], ...]. "stopper": true stops above 1, "pause" pauses above 1, a name is that stopper with
- * "settings" and "fidelity_max". KD_UPDATE=1 writes what follows now into the file: read the difference before you
+ * An event is written as the journal keeps it; metrics also has "reports": [[step, value], ...],
+ * where a third item names another watched metric than the first objective's. "more": [[metric,
+ * "minimize" | "maximize"], ...] are objectives after it, "constraints": [[metric, most], ...].
+ * "stopper": true stops above 1, "pause" pauses above 1, a name is that stopper with "settings" and
+ * "fidelity_max". KD_UPDATE=1 writes what follows now into the file: read the difference before you
  * keep it. */
 #include <dirent.h>
 #include <setjmp.h>

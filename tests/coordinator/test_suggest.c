@@ -1,5 +1,6 @@
-/* Every tests/cases/suggest/NAME.txt is a spec, a line "---", and a conversation: lines "> ..." are said, and the answers
- * must be the lines "< ..." below them. KATYDID_UPDATE=1 writes the answers anew. */
+/* Every tests/cases/suggest/NAME.txt is a spec, a line "---", and a conversation: lines "> ..." are
+ * said, and the answers must be the lines "< ..." below them. KATYDID_UPDATE=1 writes the answers
+ * anew. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -35,7 +35,8 @@ struct whole {
     float left[ROWS][DEPTH], right[DEPTH][COLUMNS];
 };
 
-/* Where element i of what a lane holds stands (PTX ISA, "Matrix fragments for mma.m16n8k16 with floating point type"). */
+/* Where element i of what a lane holds stands (PTX ISA, "Matrix fragments for mma.m16n8k16 with
+ * floating point type"). */
 static void collect(struct whole &whole, const struct part_of_product &part, unsigned lane)
 {
     for (unsigned i = 0; i < 8; i++)
@@ -61,8 +62,8 @@ static void multiply_whole(const product &product)
         add_products(whole, *product.of_lane[lane], lane);
 }
 
-/* The first that goes on does it for all: until then none can have changed its part. One that is already at the next product has
- * taken its bit away, and so starts no other. */
+/* The first that goes on does it for all: until then none can have changed its part. One that is
+ * already at the next product has taken its bit away, and so starts no other. */
 void multiply(struct part_of_product &part, place at)
 {
     check_code("kd_multiply", at);
@@ -81,7 +82,8 @@ void multiply(struct part_of_product &part, place at)
 
 enum { MATRICES = 4, ROW_BYTES = 16, BANKS_BYTES = 128 };
 
-/* What a warp loads. Two, in turn: who goes on first comes to the next load before others have taken theirs. */
+/* What a warp loads. Two, in turn: who goes on first comes to the next load before others have
+ * taken theirs. */
 struct loaded {
     const void *address[WARP];
     uint16_t row[WARP][ROW_BYTES / 2];

@@ -1,10 +1,12 @@
-/* ampere.h - the shim's side of kernels/cuda/ampere.cuh: products of 16 x 16 times 16 x 8 with the layout that PTX gives them, matrices
- * from shared memory, and copies (copies.h).
+/* ampere.h - the shim's side of kernels/cuda/ampere.cuh: products of 16 x 16 times 16 x 8 with the
+ * layout that PTX gives them, matrices from shared memory, and copies (copies.h).
  *
- * Loads order nothing for other lanes: every second lane's row is read before the rest have come, the others' after.
+ * Loads order nothing for other lanes: every second lane's row is read before the rest have come,
+ * the others' after.
  *
- * Ends the program: a row that is not aligned to 16 bytes, products or loads to which not all lanes of a warp come, and both in code of
- * an architecture before 80 (KATYDID_SIM_CODE, or KATYDID_SIM_ARCHITECTURE). */
+ * Ends the program: a row that is not aligned to 16 bytes, products or loads to which not all lanes
+ * of a warp come, and both in code of an architecture before 80 (KATYDID_SIM_CODE, or
+ * KATYDID_SIM_ARCHITECTURE). */
 #ifndef KD_TESTS_CUDA_AMPERE_H
 #define KD_TESTS_CUDA_AMPERE_H
 
@@ -33,8 +35,8 @@ void multiply(struct part_of_product &part, place at);
 
 void load_matrices(unsigned (&x)[4], const void *row, bool is_turned, place at);
 
-/* How often rows of one matrix lay in the same banks of shared memory, which then are read one after the other; since the program
- * began. */
+/* How often rows of one matrix lay in the same banks of shared memory, which then are read one
+ * after the other; since the program began. */
 long n_bank_conflicts();
 
 inline float value_of(__half, uint16_t bits)

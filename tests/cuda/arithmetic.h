@@ -1,5 +1,5 @@
-/* arithmetic.h - the functions of CUDA C that C++ has under another name or not at all: atomics, loads with a hint, bits,
- * and mathematics. Atomics are plain, since one thread runs at a time. */
+/* arithmetic.h - the functions of CUDA C that C++ has under another name or not at all: atomics,
+ * loads with a hint, bits, and mathematics. Atomics are plain, since one thread runs at a time. */
 #ifndef KD_TESTS_CUDA_ARITHMETIC_H
 #define KD_TESTS_CUDA_ARITHMETIC_H
 

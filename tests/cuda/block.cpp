@@ -138,8 +138,8 @@ static void go_to(fiber *from, thread *to, bool last)
     fiber_switch(from, to->fiber, last);
 }
 
-/* A fiber's life: a thread, and then those that have not begun yet, while it is their turn; so threads that never wait cost
- * no switch. */
+/* A fiber's life: a thread, and then those that have not begun yet, while it is their turn; so
+ * threads that never wait cost no switch. */
 static void run_threads()
 {
     fiber_entered();

@@ -1,16 +1,20 @@
-/* block.h - a launch: its blocks one by one, a block's threads as fibers, and where they wait for each other.
+/* block.h - a launch: its blocks one by one, a block's threads as fibers, and where they wait for
+ * each other.
  *
- * One thread of a block runs at a time, until it waits or ends; who runs next is the schedule's choice:
+ * One thread of a block runs at a time, until it waits or ends; who runs next is the schedule's
+ * choice:
  *   forward   the lowest thread that can, so that the first warp runs ahead as far as it is let
  *   reverse   the highest; blocks in reverse order too
  *   random:N  any, mostly of the warp that ran last; N seeds it
- * KATYDID_SIM_SCHEDULE names one of them; forward is the default. A kernel that lacks a barrier gives other results in
- * some of them. KATYDID_SIM_DROP_BARRIER=FILE:LINE leaves one out, to see that.
+ * KATYDID_SIM_SCHEDULE names one of them; forward is the default. A kernel that lacks a barrier
+ * gives other results in some of them. KATYDID_SIM_DROP_BARRIER=FILE:LINE leaves one out, to see
+ * that.
  *
- * What CUDA leaves undefined ends the program with the kernel, the block, the thread and what was wrong: a barrier that
- * part of the block does not reach or that is not the same one for all, a mask without its own lane or with lanes that
- * ended, a value asked of a lane outside the mask, lanes of a mask that wait for something else, a block or grid of a
- * bad size, more than 48 KiB of shared memory. */
+ * What CUDA leaves undefined ends the program with the kernel, the block, the thread and what was
+ * wrong: a barrier that part of the block does not reach or that is not the same one for all, a
+ * mask without its own lane or with lanes that ended, a value asked of a lane outside the mask,
+ * lanes of a mask that wait for something else, a block or grid of a bad size, more than 48 KiB of
+ * shared memory. */
 #ifndef KD_TESTS_CUDA_BLOCK_H
 #define KD_TESTS_CUDA_BLOCK_H
 
@@ -32,7 +36,8 @@ struct place {
     int line;
 };
 
-/* What a thread waits for. Those of one mask, and those of one block barrier, must all wait for the same. */
+/* What a thread waits for. Those of one mask, and those of one block barrier, must all wait for the
+ * same. */
 struct wait {
     const char *what; /* "__syncthreads", "__shfl_sync", ... */
     place at;

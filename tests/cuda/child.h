@@ -1,4 +1,5 @@
-/* child.h - for tests of what ends a program: it runs in a process of its own. With cmocka, in C++. */
+/* child.h - for tests of what ends a program: it runs in a process of its own. With cmocka, in
+ * C++. */
 #ifndef KD_TESTS_CUDA_CHILD_H
 #define KD_TESTS_CUDA_CHILD_H
 

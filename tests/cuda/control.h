@@ -1,4 +1,5 @@
-/* control.h - for tests in C: which schedule the sim device follows, and which barrier it leaves out (block.h). */
+/* control.h - for tests in C: which schedule the sim device follows, and which barrier it leaves
+ * out (block.h). */
 #ifndef KD_TESTS_CUDA_CONTROL_H
 #define KD_TESTS_CUDA_CONTROL_H
 

@@ -1,4 +1,5 @@
-/* device_sim.cpp - the registry of devices of test programs that link kd_sim: the CUDA device on the shim, and no other. */
+/* device_sim.cpp - the registry of devices of test programs that link kd_sim: the CUDA device on
+ * the shim, and no other. */
 #include <string.h>
 
 #include "kernels/cuda/table.h"

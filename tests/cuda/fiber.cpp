@@ -52,7 +52,8 @@ asm(".text\n"
     "    ret\n"
     ".size kd_fiber_swap, . - kd_fiber_swap\n");
 
-/* As if entry had been called by nobody: six registers, the address to return to, and a return address of 0. */
+/* As if entry had been called by nobody: six registers, the address to return to, and a return
+ * address of 0. */
 static void *first_frame(char *top, void (*entry)())
 {
     void **frame = reinterpret_cast<void **>(top) - 8;

@@ -1,7 +1,9 @@
-/* fiber.h - stacks, and the jump from one to another: what a thread of a kernel is while a block runs here.
+/* fiber.h - stacks, and the jump from one to another: what a thread of a kernel is while a block
+ * runs here.
  *
- * A fiber is a stack and where it stopped. Switching costs a few nanoseconds where there is assembly for it (x86-64,
- * aarch64), and two system calls elsewhere (ucontext). AddressSanitizer is told of every switch. */
+ * A fiber is a stack and where it stopped. Switching costs a few nanoseconds where there is
+ * assembly for it (x86-64, aarch64), and two system calls elsewhere (ucontext). AddressSanitizer is
+ * told of every switch. */
 #ifndef KD_TESTS_CUDA_FIBER_H
 #define KD_TESTS_CUDA_FIBER_H
 
@@ -19,8 +21,8 @@ struct fiber {
     void *fake_stack;   /* AddressSanitizer's */
 };
 
-/* One that is not running, with a stack of its own and a page below it that nobody may touch. Never freed: the next
- * launch takes it again. */
+/* One that is not running, with a stack of its own and a page below it that nobody may touch. Never
+ * freed: the next launch takes it again. */
 fiber *fiber_new();
 
 /* What a switch to it does next is call entry, which must not return. */

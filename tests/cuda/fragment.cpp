@@ -65,8 +65,8 @@ static void multiply_whole(const product &product)
         }
 }
 
-/* The first that goes on does it for all: until then none can have changed its part. One that is already at the next product has
- * taken its bit away, and so starts no other. */
+/* The first that goes on does it for all: until then none can have changed its part. One that is
+ * already at the next product has taken its bit away, and so starts no other. */
 void multiply(struct factors &factors, place at)
 {
     product &product = products[self->number / WARP];

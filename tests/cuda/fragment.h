@@ -1,13 +1,17 @@
-/* fragment.h - 16 x 16 matrices that a warp's lanes hold together, eight elements each, and their product: what is behind the shim's
- * <mma.h>. All 32 lanes of a warp come to each of these, from the same line.
+/* fragment.h - 16 x 16 matrices that a warp's lanes hold together, eight elements each, and their
+ * product: what is behind the shim's <mma.h>. All 32 lanes of a warp come to each of these, from
+ * the same line.
  *
- * Which element a lane holds is CUDA's secret, and differs between left factors, right factors and sums; here they are scattered,
- * each kind in an order that no GPU has, so that a kernel that believes to know is wrong.
+ * Which element a lane holds is CUDA's secret, and differs between left factors, right factors and
+ * sums; here they are scattered, each kind in an order that no GPU has, so that a kernel that
+ * believes to know is wrong.
  *
- * A load or store orders nothing for others: every second lane loads before the rest have come, and all store after it.
+ * A load or store orders nothing for others: every second lane loads before the rest have come, and
+ * all store after it.
  *
- * Ends the program: a matrix not aligned to 32 bytes, a pitch (elements from row to row, or from column to column) of no multiple
- * of 16 bytes or of less than 16, lanes that do not all name the same matrix or pitch. */
+ * Ends the program: a matrix not aligned to 32 bytes, a pitch (elements from row to row, or from
+ * column to column) of no multiple of 16 bytes or of less than 16, lanes that do not all name the
+ * same matrix or pitch. */
 #ifndef KD_TESTS_CUDA_FRAGMENT_H
 #define KD_TESTS_CUDA_FRAGMENT_H
 

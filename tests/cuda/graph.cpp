@@ -175,7 +175,8 @@ static bool goes_early()
     return text && strcmp(text, "early") == 0;
 }
 
-/* The next node that is not done and whose turn may come, of those aside first or last; -1: none. */
+/* The next node that is not done and whose turn may come, of those aside first or last; -1:
+ * none. */
 static int next_of(const kd_sim_graph &graph, const std::vector<bool> &done, bool early)
 {
     int found = -1;

@@ -1,9 +1,11 @@
-/* graph.h - captures of the sim: what streams are given between cudaStreamBeginCapture and cudaStreamEndCapture, as nodes that come
- * after others, and what CUDA refuses meanwhile.
+/* graph.h - captures of the sim: what streams are given between cudaStreamBeginCapture and
+ * cudaStreamEndCapture, as nodes that come after others, and what CUDA refuses meanwhile.
  *
- * A stream joins a capture by waiting for an event that was recorded in it, and work of its own has to be waited for in turn by the stream
- * with which the capture began. As CUDA has it (CUDA C++ programming guide, "Creating a Graph Using Stream Capture"; the runtime's reference
- * for cudaThreadExchangeStreamCaptureMode), a call that is not allowed also spoils the capture, which its end tells:
+ * A stream joins a capture by waiting for an event that was recorded in it, and work of its own has
+ * to be waited for in turn by the stream with which the capture began. As CUDA has it (CUDA C++
+ * programming guide, "Creating a Graph Using Stream Capture"; the runtime's reference for
+ * cudaThreadExchangeStreamCaptureMode), a call that is not allowed also spoils the capture, which
+ * its end tells:
  *
  *     waiting for a stream that captures, or asking it                            cudaErrorStreamCaptureUnsupported
  *     waiting for an event that was recorded in a capture, or asking it           cudaErrorCapturedEvent
@@ -16,8 +18,9 @@
  *     an end on another stream than the first                                     cudaErrorStreamCaptureUnmatched
  *     whatever else a stream is given whose capture is spoilt                     cudaErrorStreamCaptureInvalidated
  *
- * A graph does its nodes one after the other, in an order that their dependencies allow: those of streams that joined as late as can be,
- * or with KATYDID_SIM_GRAPH=early as early. So who forgets to wait sees wrong values with one of the two. */
+ * A graph does its nodes one after the other, in an order that their dependencies allow: those of
+ * streams that joined as late as can be, or with KATYDID_SIM_GRAPH=early as early. So who forgets
+ * to wait sees wrong values with one of the two. */
 #ifndef KD_TESTS_CUDA_GRAPH_H
 #define KD_TESTS_CUDA_GRAPH_H
 
@@ -29,7 +32,8 @@ struct kd_sim_node {
     bool is_aside; /* of a stream that joined */
 };
 
-/* Of CUDA both the graph and what is made of it to be launched, whose nodes lie in the order in which they are done. */
+/* Of CUDA both the graph and what is made of it to be launched, whose nodes lie in the order in
+ * which they are done. */
 struct kd_sim_graph {
     std::vector<kd_sim_node> nodes;
 };
@@ -52,7 +56,8 @@ cudaError_t check_unsafe();                            /* of calls that might wa
 cudaError_t check_stream(const kd_sim_stream *stream); /* that wait for this one, or ask it */
 cudaError_t check_event(const kd_sim_event *event);    /* likewise */
 
-/* Of what a stream is given: cudaSuccess unless it captures for a spoilt capture, which takes no more until its end. */
+/* Of what a stream is given: cudaSuccess unless it captures for a spoilt capture, which takes no
+ * more until its end. */
 cudaError_t check_capture(const kd_sim_stream *stream);
 
 /* What a stream is given next comes after an event, where one of the two is of a capture. */

@@ -1,5 +1,6 @@
-/* hooks.cpp - what others ask of the sim by name: the stand-ins of NCCL (nccl_standin.c) and of cuBLASLt (lt_standin.c), libraries of
- * their own, and tests of programs that load the sim as a plugin. */
+/* hooks.cpp - what others ask of the sim by name: the stand-ins of NCCL (nccl_standin.c) and of
+ * cuBLASLt (lt_standin.c), libraries of their own, and tests of programs that load the sim as a
+ * plugin. */
 #include <dlfcn.h>
 #include <stdlib.h>
 
@@ -39,7 +40,8 @@ void kd_sim_close_memory()
     kd_sim::memory_close();
 }
 
-/* NCCL would do its sum when the stream comes to it; the stand-in does it at once, after what the streams were given. Is that done? */
+/* NCCL would do its sum when the stream comes to it; the stand-in does it at once, after what the
+ * streams were given. Is that done? */
 int kd_sim_finish_streams()
 {
     return kd_sim::finish_all();
@@ -73,7 +75,8 @@ int kd_sim_current_gpu()
     return kd_sim::current_gpu();
 }
 
-/* work(ud) at the end of the stream, or each time that a graph comes to it; drop(ud) when that cannot be any more. */
+/* work(ud) at the end of the stream, or each time that a graph comes to it; drop(ud) when that
+ * cannot be any more. */
 void kd_sim_give(void *stream, void (*work)(void *), void *ud, void (*drop)(void *))
 {
     std::shared_ptr<void> kept(ud, drop);
@@ -87,13 +90,15 @@ void kd_sim_give_until_done(void *stream, int (*work)(void *), void *ud, void (*
     kd_sim::give(static_cast<cudaStream_t>(stream), [work, kept] { return work(kept.get()) != 0; });
 }
 
-/* A real cuBLASLt would take the sim's memory for a GPU's: the sim takes the one that it is told of. */
+/* A real cuBLASLt would take the sim's memory for a GPU's: the sim takes the one that it is told
+ * of. */
 __attribute__((constructor)) static void have_no_cublaslt()
 {
     setenv("KATYDID_CUBLASLT", "none", 0);
 }
 
-/* Where all this is a library that was loaded for its owner alone, the names above are made known to the program. */
+/* Where all this is a library that was loaded for its owner alone, the names above are made known
+ * to the program. */
 __attribute__((constructor)) static void make_known()
 {
     Dl_info own;

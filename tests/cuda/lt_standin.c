@@ -1,12 +1,14 @@
-/* lt_standin.c - a library that answers to cuBLASLt's names, for tests without a GPU: products in double, on the memory of the sim and
- * in the order of its streams.
+/* lt_standin.c - a library that answers to cuBLASLt's names, for tests without a GPU: products in
+ * double, on the memory of the sim and in the order of its streams.
  *
- * What cuBLASLt would round it rounds: the factors, to what the compute type allows, and the result, once and at the end, to what it
- * is stored as. Types that do not go together (lt_abi.h) are not supported. What cuBLASLt leaves undefined ends the process with
- * a text: shapes that do not fit, an algorithm of another product, pointers that are less aligned than was said, too small
+ * What cuBLASLt would round it rounds: the factors, to what the compute type allows, and the
+ * result, once and at the end, to what it is stored as. Types that do not go together (lt_abi.h)
+ * are not supported. What cuBLASLt leaves undefined ends the process with a text: shapes that do
+ * not fit, an algorithm of another product, pointers that are less aligned than was said, too small
  * a workspace. What an algorithm may write of the workspace is written.
  *
- * KATYDID_LT_STANDIN makes it misbehave: "refuse=2", see `enum setting`. kd_lt_standin_count tells a test what was asked. */
+ * KATYDID_LT_STANDIN makes it misbehave: "refuse=2", see `enum setting`. kd_lt_standin_count tells
+ * a test what was asked. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>

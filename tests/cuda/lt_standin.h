@@ -1,4 +1,5 @@
-/* lt_standin.h - what the stand-in of cuBLASLt (lt_standin.c) tells a test: found in the library by the name of the function. */
+/* lt_standin.h - what the stand-in of cuBLASLt (lt_standin.c) tells a test: found in the library by
+ * the name of the function. */
 #ifndef KD_TESTS_CUDA_LT_STANDIN_H
 #define KD_TESTS_CUDA_LT_STANDIN_H
 

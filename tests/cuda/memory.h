@@ -1,7 +1,8 @@
 /* memory.h - the sim device's memory.
  *
- * By default each piece is malloc's, so that AddressSanitizer sees its ends. KATYDID_SIM_GUARD=1: all pieces lie in one range of
- * addresses that can be touched only while the device works, so that a host which reads or writes device memory dies of it. */
+ * By default each piece is malloc's, so that AddressSanitizer sees its ends. KATYDID_SIM_GUARD=1:
+ * all pieces lie in one range of addresses that can be touched only while the device works, so that
+ * a host which reads or writes device memory dies of it. */
 #ifndef KD_TESTS_CUDA_MEMORY_H
 #define KD_TESTS_CUDA_MEMORY_H
 

@@ -1,5 +1,5 @@
-/* nccl_checks.h - what the tests of collectives share beside nccl_gang.h: how long things may take, the stand-in's files, ranks that do
- * what most tests do, and what a failure has to say. */
+/* nccl_checks.h - what the tests of collectives share beside nccl_gang.h: how long things may take,
+ * the stand-in's files, ranks that do what most tests do, and what a failure has to say. */
 #ifndef KD_TESTS_CUDA_NCCL_CHECKS_H
 #define KD_TESTS_CUDA_NCCL_CHECKS_H
 

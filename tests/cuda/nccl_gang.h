@@ -1,4 +1,5 @@
-/* nccl_gang.h - for tests of collectives: ranks as processes, and memory that they share with the test. In C++.
+/* nccl_gang.h - for tests of collectives: ranks as processes, and memory that they share with the
+ * test. In C++.
  *
  * Assertions are the test's: a rank only notes what it got. */
 #ifndef KD_TESTS_CUDA_NCCL_GANG_H
@@ -147,7 +148,8 @@ template <class Body>
     _exit(EXIT_SUCCESS);
 }
 
-/* Processes 0 to size-1, with the stand-in misbehaving as told (NULL: not), until they have ended. */
+/* Processes 0 to size-1, with the stand-in misbehaving as told (NULL: not), until they have
+ * ended. */
 template <class Body>
 void gang_run(struct gang *gang, int size, const char *misbehaviour, Body body)
 {

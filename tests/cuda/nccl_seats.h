@@ -1,5 +1,6 @@
-/* nccl_seats.h - how the ranks of nccl_standin.c bring each other their values: through memory that all of them map, in which each has a
- * seat. A piece of an op is posted at each seat, then taken from all of them by each rank. Nothing blocks. */
+/* nccl_seats.h - how the ranks of nccl_standin.c bring each other their values: through memory that
+ * all of them map, in which each has a seat. A piece of an op is posted at each seat, then taken
+ * from all of them by each rank. Nothing blocks. */
 #ifndef KD_TESTS_CUDA_NCCL_SEATS_H
 #define KD_TESTS_CUDA_NCCL_SEATS_H
 
@@ -22,7 +23,8 @@ struct room {
     struct seat seats[];
 };
 
-/* What every call is made of: n elements of every rank are summed, or those of the root copied, to the root or to all. */
+/* What every call is made of: n elements of every rank are summed, or those of the root copied, to
+ * the root or to all. */
 struct op {
     const char *from;
     char *to;
@@ -49,8 +51,8 @@ struct seats {
     long long n_pieces; /* that this rank has been through */
 };
 
-/* Goes on as far as it can: an enum of NCCL's results; INVALID_USAGE: the ranks' calls differ. What the run is made of stays, to be run
- * again. */
+/* Goes on as far as it can: an enum of NCCL's results; INVALID_USAGE: the ranks' calls differ. What
+ * the run is made of stays, to be run again. */
 int kd_seats_run(struct seats *seats, struct run *run);
 
 #endif

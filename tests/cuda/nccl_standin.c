@@ -1,20 +1,23 @@
-/* nccl_standin.c - a library that answers to NCCL's names, for tests without a GPU: sums in the order of ranks, over memory that
- * the processes share.
+/* nccl_standin.c - a library that answers to NCCL's names, for tests without a GPU: sums in the
+ * order of ranks, over memory that the processes share.
  *
- * A communicator is a file that is mapped by all ranks and unlinked when all have come; the unique id is its path. What is summed goes
- * through it (nccl_seats.h). Nothing blocks: a call that needs ranks which are not there yet is "in
- * progress", and each ncclCommGetAsyncError goes on with it. It stays so until the sum is done, for which all that the streams were given
- * is done first.
+ * A communicator is a file that is mapped by all ranks and unlinked when all have come; the unique
+ * id is its path. What is summed goes through it (nccl_seats.h). Nothing blocks: a call that needs
+ * ranks which are not there yet is "in progress", and each ncclCommGetAsyncError goes on with it.
+ * It stays so until the sum is done, for which all that the streams were given is done first.
  *
- * What a capturing stream is given is the graph's: a part of the work of the stream that it is launched on, which stays there until the
- * other ranks have come. As with NCCL a communicator does not end before the last graph that has something of it.
+ * What a capturing stream is given is the graph's: a part of the work of the stream that it is
+ * launched on, which stays there until the other ranks have come. As with NCCL a communicator does
+ * not end before the last graph that has something of it.
  *
- * It refuses what NCCL leaves undefined: calls before the last one is settled, ranks whose calls differ, or that launch the same one by a
- * graph and by itself. And graphs whose buffers are registered, as they are unless NCCL_GRAPH_REGISTER is 0: NCCL gives such a
- * registration up some calls after the graph is gone, and until then takes other memory at the same address for it.
+ * It refuses what NCCL leaves undefined: calls before the last one is settled, ranks whose calls
+ * differ, or that launch the same one by a graph and by itself. And graphs whose buffers are
+ * registered, as they are unless NCCL_GRAPH_REGISTER is 0: NCCL gives such a registration up some
+ * calls after the graph is gone, and until then takes other memory at the same address for it.
  *
- * KATYDID_NCCL_STANDIN makes it misbehave: "hang=2,rank=1", see `enum setting`. Device memory that the host cannot read is
- * opened by the sim's kd_sim_open_memory around every access, where the program has it. */
+ * KATYDID_NCCL_STANDIN makes it misbehave: "hang=2,rank=1", see `enum setting`. Device memory that
+ * the host cannot read is opened by the sim's kd_sim_open_memory around every access, where the
+ * program has it. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
@@ -221,7 +224,8 @@ int ncclGetVersion(int *version)
     return KD_NCCL_SUCCESS;
 }
 
-/* That this process made and has not joined by: a thread of NCCL's listens for its ranks as long as they have not all come. */
+/* That this process made and has not joined by: a thread of NCCL's listens for its ranks as long as
+ * they have not all come. */
 static struct kd_collective_id listens_for;
 
 int ncclGetUniqueId(struct kd_collective_id *id)
@@ -482,7 +486,8 @@ static size_t bytes_of(int type)
     return type == KD_NCCL_FLOAT ? sizeof(float) : sizeof(double);
 }
 
-/* As many ops as there are ranks where each rank has a block of its own: `op` is that of rank 0, moved on by the steps. */
+/* As many ops as there are ranks where each rank has a block of its own: `op` is that of rank 0,
+ * moved on by the steps. */
 static int add_blocks(struct kd_nccl_comm *comm, struct op op, size_t from_step, size_t to_step,
                       void *stream)
 {

@@ -110,7 +110,8 @@ static struct counts_writer {
 
 #define RESULT kd_sim::result_of(__func__)
 
-/* KATYDID_SIM_GPUS=2: the machine has two, which all processes see. Without it each process has one of its own. */
+/* KATYDID_SIM_GPUS=2: the machine has two, which all processes see. Without it each process has one
+ * of its own. */
 static int n_gpus()
 {
     const char *text = getenv("KATYDID_SIM_GPUS");
@@ -214,7 +215,8 @@ cudaError_t cudaFree(void *memory)
     return RESULT;
 }
 
-/* KATYDID_SIM_FREE=1000000,1000: what is free when it is asked for the first time, the second time and ever after. */
+/* KATYDID_SIM_FREE=1000000,1000: what is free when it is asked for the first time, the second time
+ * and ever after. */
 static size_t told_free()
 {
     static const char *next = getenv("KATYDID_SIM_FREE");
@@ -234,7 +236,8 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
 
 /* ---- pinned memory */
 
-/* Whole pages. Memory that lies on pages of which some are pinned is CUDA's to refuse, now or at a copy; here it is refused at once. */
+/* Whole pages. Memory that lies on pages of which some are pinned is CUDA's to refuse, now or at a
+ * copy; here it is refused at once. */
 static constexpr size_t PAGE = 4096;
 static std::map<const char *, size_t> pinned;
 

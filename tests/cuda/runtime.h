@@ -1,5 +1,5 @@
-/* runtime.h - as much of CUDA's runtime as kernels/cuda calls: one device. Its memory is memory.h's, its streams and events are
- * stream.h's, its graphs graph.h's. */
+/* runtime.h - as much of CUDA's runtime as kernels/cuda calls: one device. Its memory is
+ * memory.h's, its streams and events are stream.h's, its graphs graph.h's. */
 #ifndef KD_TESTS_CUDA_RUNTIME_H
 #define KD_TESTS_CUDA_RUNTIME_H
 
@@ -144,15 +144,17 @@ void fail_call(const char *name, cudaError_t error);
 int current_gpu();
 cudaError_t result_of(const char *name);
 
-/* What a call returns. An error is from now on the thread's last one, which cudaGetLastError tells and takes away: no call that succeeds
- * does, so that who deals with an error and leaves it there has the next launch report it. */
+/* What a call returns. An error is from now on the thread's last one, which cudaGetLastError tells
+ * and takes away: no call that succeeds does, so that who deals with an error and leaves it there
+ * has the next launch report it. */
 cudaError_t returned(cudaError_t error);
 
-/* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error that stays (cudaErrorIllegalAddress);
- * that of a whole launch is cudaLaunch. cudaMalloc:7:memory: the 7th finds the GPU full. KATYDID_SIM_LARGEST=1000000: so does each that
- * asks for more bytes. KATYDID_SIM_FAIL_RANK=1: under mpirun those of rank 1 alone. Kernels and copies that the host launches
- * (cudaLaunchKernel, cudaMemcpyAsync) are counted, and not those of a graph. KATYDID_SIM_COUNTS=PATH: written to PATH.PID where the
- * process ends by exit. */
+/* Counts a call of that name. KATYDID_SIM_FAIL=cudaGraphLaunch:20: the 20th fails, with an error
+ * that stays (cudaErrorIllegalAddress); that of a whole launch is cudaLaunch. cudaMalloc:7:memory:
+ * the 7th finds the GPU full. KATYDID_SIM_LARGEST=1000000: so does each that asks for more bytes.
+ * KATYDID_SIM_FAIL_RANK=1: under mpirun those of rank 1 alone. Kernels and copies that the host
+ * launches (cudaLaunchKernel, cudaMemcpyAsync) are counted, and not those of a graph.
+ * KATYDID_SIM_COUNTS=PATH: written to PATH.PID where the process ends by exit. */
 cudaError_t count_call(const char *name);
 long n_calls(const char *name);
 /* Among the counts: the greatest of these numbers. */

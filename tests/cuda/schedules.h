@@ -1,4 +1,5 @@
-/* schedules.h - for tests of kernels: the same in each schedule (block.h), and kernels that end the program. */
+/* schedules.h - for tests of kernels: the same in each schedule (block.h), and kernels that end the
+ * program. */
 #ifndef KD_TESTS_CUDA_SCHEDULES_H
 #define KD_TESTS_CUDA_SCHEDULES_H
 

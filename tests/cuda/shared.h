@@ -1,7 +1,8 @@
 /* shared.h - a block's shared memory, with rubbish in it whenever a block begins.
  *
- * A static array (KD_SHARED) is one object of the program, as blocks run one by one. Its first user in a block fills it
- * with rubbish. Memory that a launch asks for is allocated anew for each block, so that AddressSanitizer sees its end. */
+ * A static array (KD_SHARED) is one object of the program, as blocks run one by one. Its first user
+ * in a block fills it with rubbish. Memory that a launch asks for is allocated anew for each block,
+ * so that AddressSanitizer sees its end. */
 #ifndef KD_TESTS_CUDA_SHARED_H
 #define KD_TESTS_CUDA_SHARED_H
 
@@ -10,7 +11,8 @@
 namespace kd_sim
 {
 
-/* 1.3e36 as a float, 2e286 as a double, 2 thousand million as an int: shows in sums and in maxima, and is no index. */
+/* 1.3e36 as a float, 2e286 as a double, 2 thousand million as an int: shows in sums and in maxima,
+ * and is no index. */
 enum { RUBBISH = 0x7B };
 
 void *dynamic_new(size_t bytes);

@@ -1,5 +1,5 @@
-/* standin.h - what stand-ins of NVIDIA's libraries share: what an environment variable tells them to do wrong, and the hooks of the sim that
- * they find in the program that loads them. */
+/* standin.h - what stand-ins of NVIDIA's libraries share: what an environment variable tells them
+ * to do wrong, and the hooks of the sim that they find in the program that loads them. */
 #ifndef KD_TESTS_CUDA_STANDIN_H
 #define KD_TESTS_CUDA_STANDIN_H
 

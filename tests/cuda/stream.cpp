@@ -59,7 +59,8 @@ void kd_sim::give_simple(cudaStream_t stream, std::function<void()> work)
     });
 }
 
-/* Work may itself let other streams get on, but not this one: what is being done is not in the queue meanwhile. */
+/* Work may itself let other streams get on, but not this one: what is being done is not in the
+ * queue meanwhile. */
 bool kd_sim::finish(kd_sim_stream *stream, uint64_t at)
 {
     while (stream->n_done < at && !stream->work.empty() && !stream->is_busy) {

@@ -1,11 +1,14 @@
-/* stream.h - the sim device's order of work: what a stream is given is done when somebody waits for it, and no earlier.
+/* stream.h - the sim device's order of work: what a stream is given is done when somebody waits for
+ * it, and no earlier.
  *
- * So a program that reads a result, or writes over what a copy is still to read, before it waited sees what it would see on the
- * slowest of all GPUs. KATYDID_SIM_STREAMS=eager: everything is done at once, as on the fastest. beside: that holds for all streams but the
- * eldest, so that what they are given runs ahead of that as far as it is let.
+ * So a program that reads a result, or writes over what a copy is still to read, before it waited
+ * sees what it would see on the slowest of all GPUs. KATYDID_SIM_STREAMS=eager: everything is done
+ * at once, as on the fastest. beside: that holds for all streams but the eldest, so that what they
+ * are given runs ahead of that as far as it is let.
  *
- * Work may be unable to go on yet, as a sum over ranks is whose other ranks have not come: then the stream stays where it is until
- * it is asked again. What a stream is given while it captures is graph.h's. */
+ * Work may be unable to go on yet, as a sum over ranks is whose other ranks have not come: then the
+ * stream stays where it is until it is asked again. What a stream is given while it captures is
+ * graph.h's. */
 #ifndef KD_TESTS_CUDA_STREAM_H
 #define KD_TESTS_CUDA_STREAM_H
 

@@ -1,4 +1,5 @@
-/* sync.h - barriers, votes and shuffles by CUDA's names. All threads of a mask (or of the block) meet in them. */
+/* sync.h - barriers, votes and shuffles by CUDA's names. All threads of a mask (or of the block)
+ * meet in them. */
 #ifndef KD_TESTS_CUDA_SYNC_H
 #define KD_TESTS_CUDA_SYNC_H
 
@@ -50,7 +51,8 @@ inline int lane()
     return static_cast<int>(self->number % WARP);
 }
 
-/* The value of lane `source`; a lane that asks for one outside its own part of `width` lanes keeps its own. */
+/* The value of lane `source`; a lane that asks for one outside its own part of `width` lanes keeps
+ * its own. */
 template <class T>
 T shuffle(const char *what, unsigned mask, T value, int source, int width, place at)
 {

@@ -1,5 +1,6 @@
-/* test_ampere.cpp - products in registers, loads of matrices and copies as PTX has them, and what the shim finds that PTX leaves
- * undefined. Layouts are stated here by themselves: by coordinates, not by the shim's functions. */
+/* test_ampere.cpp - products in registers, loads of matrices and copies as PTX has them, and what
+ * the shim finds that PTX leaves undefined. Layouts are stated here by themselves: by coordinates,
+ * not by the shim's functions. */
 #include <cuda_runtime.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,8 @@ static void a_warp_multiplies_what_its_lanes_hold(void **)
 
 static constexpr int PITCH = 24; /* elements of 16 bits: no two rows of eight in the same banks */
 
-/* got: [lane][4], of the 16 x 16 elements that the block wrote, each its own number; the quarters in the order of a left factor. */
+/* got: [lane][4], of the 16 x 16 elements that the block wrote, each its own number; the quarters
+ * in the order of a left factor. */
 static __global__ void load(bool is_turned, bool waits, unsigned *got)
 {
     KD_SHARED(uint16_t, tile, [ROWS * PITCH]);
@@ -129,7 +131,8 @@ static void a_load_orders_nothing_for_other_lanes(void **)
     assert_int_equal(n, 4);
 }
 
-/* Two loads in a row, where a lane that goes on at once is at the second before others have what they get from the first. */
+/* Two loads in a row, where a lane that goes on at once is at the second before others have what
+ * they get from the first. */
 static __global__ void load_twice(unsigned *got)
 {
     KD_SHARED(uint16_t, tile, [2][8 * 8]);
@@ -184,7 +187,8 @@ enum order { RIGHT, READS_BEFORE_IT_WAITS, READS_BEFORE_THE_BARRIER, WRITES_WHAT
 
 static constexpr int N = 64, EACH = 4; /* threads, and floats that a thread copies */
 
-/* Two stages in one place: each thread copies a group of the first and reads that of another thread, then of the second. */
+/* Two stages in one place: each thread copies a group of the first and reads that of another
+ * thread, then of the second. */
 static __global__ void copy_stages(enum order order, const float *from, float *got)
 {
     KD_SHARED(float, stage, [N * EACH]);

@@ -1,5 +1,6 @@
-/* test_attention.cpp - causal attention of values stored in 16 bits, on tensor cores and in the general way, against float64: forward,
- * log_sum and backward, within what the roundings explain. */
+/* test_attention.cpp - causal attention of values stored in 16 bits, on tensor cores and in the
+ * general way, against float64: forward, log_sum and backward, within what the roundings
+ * explain. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -185,7 +186,8 @@ struct head {
     {
         return rounds ? format->unit * fabs(x) : 0;
     }
-    /* Of the unrounded weights, which are at most 1 before they are divided by their sum, of at least 1. */
+    /* Of the unrounded weights, which are at most 1 before they are divided by their sum, of at
+     * least 1. */
     double least() const
     {
         return rounds ? format->least : 0;
@@ -326,7 +328,8 @@ static void weights_are_mended_when_greater_scores_come(void **)
         }
 }
 
-/* Eight rows that are loaded at once lie in different banks, those of every product and of every size. */
+/* Eight rows that are loaded at once lie in different banks, those of every product and of every
+ * size. */
 static void no_load_of_matrices_meets_itself_in_a_bank(void **)
 {
     struct bench bench = open_bench(formats[1]);

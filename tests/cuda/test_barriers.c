@@ -1,7 +1,9 @@
-/* test_barriers.c - no barrier of the kernels can go without a test failing: each is left out, and then the check of some op that
- * reaches it must fail in some schedule. What fails is a process of its own, since it may also crash or hang.
+/* test_barriers.c - no barrier of the kernels can go without a test failing: each is left out, and
+ * then the check of some op that reaches it must fail in some schedule. What fails is a process of
+ * its own, since it may also crash or hang.
  *
- * A barrier of a header counts once: what one kernel needs it for (to use an array again) another does not. */
+ * A barrier of a header counts once: what one kernel needs it for (to use an array again) another
+ * does not. */
 #include "tests/kernels/checks.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* test_capture.cpp - captures of the sim (graph.h): forks and joins, what spoils one, and in which order a graph does its work. */
+/* test_capture.cpp - captures of the sim (graph.h): forks and joins, what spoils one, and in which
+ * order a graph does its work. */
 #include "tests/cuda/graph.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* test_device.cpp - the CUDA device itself (kernels/cuda/device.cu) on the shim: what it says when something is missing, its memory,
- * and how a failed call ends the process. */
+/* test_device.cpp - the CUDA device itself (kernels/cuda/device.cu) on the shim: what it says when
+ * something is missing, its memory, and how a failed call ends the process. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -325,7 +325,8 @@ static void scratch_that_does_not_fit_is_out_of_memory(void **)
     assert_non_null(strstr(text, "0.123 GB asked for (what an op needs in passing)"));
 }
 
-/* The counter is 0 though ops leave anything in their scratch, also in that which took its place. */
+/* The counter is 0 though ops leave anything in their scratch, also in that which took its
+ * place. */
 static void the_counter_of_each_scratch_is_0_and_not_part_of_it(void **)
 {
     struct kd_queue *queue = open_queue();

@@ -1,5 +1,6 @@
-/* test_implicit.cpp - convolutions on tensor cores: which calls go there, the same bits in any schedule, and shared memory whose banks nobody
- * waits for. That they agree with float64 is test_ops_sim's, with KATYDID_SIM_ARCHITECTURE=80, and that results are rounded once
+/* test_implicit.cpp - convolutions on tensor cores: which calls go there, the same bits in any
+ * schedule, and shared memory whose banks nobody waits for. That they agree with float64 is
+ * test_ops_sim's, with KATYDID_SIM_ARCHITECTURE=80, and that results are rounded once
  * test_lt_values'. */
 #include <cuda_runtime.h>
 #include <math.h>

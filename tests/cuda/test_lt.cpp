@@ -1,5 +1,6 @@
-/* test_lt.cpp - products by cuBLASLt (kernels/cuda/lt.cu) on the shim and a stand-in: what is asked for once, what is left to our own
- * tiles, each way in which cuBLASLt can be missing or fail, and what a precision needs. What is computed: test_lt_values.cpp. */
+/* test_lt.cpp - products by cuBLASLt (kernels/cuda/lt.cu) on the shim and a stand-in: what is asked
+ * for once, what is left to our own tiles, each way in which cuBLASLt can be missing or fail, and
+ * what a precision needs. What is computed: test_lt_values.cpp. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -290,7 +291,8 @@ static void a_failed_search_ends_the_process(void **)
 
 /* ---- what is missing: each in a process of its own, as a library is loaded once */
 
-/* The product is right all the same, and of the precisions tf32 alone is refused, with the reason. */
+/* The product is right all the same, and of the precisions tf32 alone is refused, with the
+ * reason. */
 static void do_without(const char *path, const char *misbehaves, const char *reason)
 {
     struct kd_error err = {};
@@ -449,7 +451,8 @@ static void is_dropped(void *)
 {
 }
 
-/* As after a sum over the ranks that failed, and had one of its own calls of CUDA refused: cuBLASLt could not say more than that it fails. */
+/* As after a sum over the ranks that failed, and had one of its own calls of CUDA refused: cuBLASLt
+ * could not say more than that it fails. */
 static void a_product_in_a_recording_that_is_lost_ends_nothing(void **)
 {
     use_standin("");

@@ -1,5 +1,6 @@
-/* test_lt_values.cpp - products, linear layers and convolutions on values in each precision, by a stand-in of cuBLASLt and in our own
- * tiles, against float64 from what is stored: what comes out is rounded once, to what it is stored as. */
+/* test_lt_values.cpp - products, linear layers and convolutions on values in each precision, by a
+ * stand-in of cuBLASLt and in our own tiles, against float64 from what is stored: what comes out is
+ * rounded once, to what it is stored as. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -124,7 +125,8 @@ static struct array random_array(struct lab *lab, int64_t n, enum kind kind)
     return array;
 }
 
-/* What an op that writes by beta starts from, and returns what it keeps of that: with 0 not even a NaN is read. */
+/* What an op that writes by beta starts from, and returns what it keeps of that: with 0 not even a
+ * NaN is read. */
 static std::vector<double> start(struct lab *lab, struct array *array, float beta)
 {
     if (beta != 0.0f)
@@ -135,7 +137,8 @@ static std::vector<double> start(struct lab *lab, struct array *array, float bet
     return zeros;
 }
 
-/* Sums of some hundred products of numbers below 1, in fp32, and one rounding. `more`: what other roundings may add. */
+/* Sums of some hundred products of numbers below 1, in fp32, and one rounding. `more`: what other
+ * roundings may add. */
 static void assert_rounded_once(struct lab *lab, const struct array *got,
                                 const std::vector<double> &want, const char *what,
                                 double more = 0.0)
@@ -167,7 +170,8 @@ static int n_products()
     return value;
 }
 
-/* REFUSED: cuBLASLt is there and has nothing for these types. cudaDataType's 0 is fp32, 14 bf16, 2 fp16. */
+/* REFUSED: cuBLASLt is there and has nothing for these types. cudaDataType's 0 is fp32, 14 bf16, 2
+ * fp16. */
 static void choose(enum way way, enum kd_precision precision)
 {
     static const char *const refusals[] = {"no_type=0", "no_type=0", "no_type=14", "no_type=2"};
@@ -401,7 +405,8 @@ static void check_backward_weight(struct lab *lab, const struct window_case *c, 
     free_convolution(&v);
 }
 
-/* Channels in groups of 8 and of 4 and alone; in one part and in several; 1 x 1; and for the tiles of tensor cores, before cuBLASLt. */
+/* Channels in groups of 8 and of 4 and alone; in one part and in several; 1 x 1; and for the tiles
+ * of tensor cores, before cuBLASLt. */
 static void check_convolutions(struct lab *lab)
 {
     static const struct window_case cases[] = {
@@ -449,7 +454,8 @@ static void convolutions_by_cublaslt(void **)
     check_by_lt(check_convolutions);
 }
 
-/* As documented: the test of the rest is worth something only if the stand-in is no more willing than cuBLASLt. */
+/* As documented: the test of the rest is worth something only if the stand-in is no more willing
+ * than cuBLASLt. */
 static void types_that_do_not_go_together_have_no_plan(void **)
 {
     static const struct {

@@ -1,5 +1,6 @@
-/* test_nccl.cpp - the collectives of the CUDA device (kernels/cuda/nccl.cu) on the sim, with the stand-in of NCCL: sums over 1 to
- * 4 processes, and what is said, and when, about everything that can go wrong. */
+/* test_nccl.cpp - the collectives of the CUDA device (kernels/cuda/nccl.cu) on the sim, with the
+ * stand-in of NCCL: sums over 1 to 4 processes, and what is said, and when, about everything that
+ * can go wrong. */
 #include "tests/cuda/nccl_checks.h"
 
 /* ---- what ranks give and should get */
@@ -301,7 +302,8 @@ static void a_call_that_a_library_lacks_is_named(void **)
 
 /* ---- what goes wrong with ranks */
 
-/* n_sums of 5 floats each: all ranks' open, or wait, says what is wanted; and all close as they can. */
+/* n_sums of 5 floats each: all ranks' open, or wait, says what is wanted; and all close as they
+ * can. */
 static void assert_sums_fail(int size, double deadline_s, const char *misbehaviour, int n_sums,
                              const char *const *wanted)
 {

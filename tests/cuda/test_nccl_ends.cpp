@@ -1,4 +1,5 @@
-/* test_nccl_ends.cpp - how communicators end (kernels/cuda/nccl.cu, nccl_watchdog.c), with a stand-in of NCCL that hangs as it frees them. */
+/* test_nccl_ends.cpp - how communicators end (kernels/cuda/nccl.cu, nccl_watchdog.c), with a
+ * stand-in of NCCL that hangs as it frees them. */
 #include "tests/cuda/nccl_checks.h"
 
 /* ---- what ends the process */
@@ -96,7 +97,8 @@ static void an_abort_that_hangs_in_an_open_is_told_of_and_left(void **)
     check_failed_open("init=2", false, wanted_of_clean);
 }
 
-/* The ranks can still sum by way of the host, which takes no memory of the GPU's: no end for want of that (memory.h). */
+/* The ranks can still sum by way of the host, which takes no memory of the GPU's: no end for want
+ * of that (memory.h). */
 static void a_gpu_that_is_full_while_the_ranks_join_fails_the_open_alone(void **)
 {
     const char *wanted[] = {"NCCL: rank 0 of 1: ncclCommInitRankConfig: unhandled cuda error "

@@ -1,12 +1,13 @@
-/* test_nccl_recorded.cpp - sums that a queue records and replays (kernels/cuda/nccl_sums.cu), with the stand-in of NCCL, and what the flight
- * record says of them. */
+/* test_nccl_recorded.cpp - sums that a queue records and replays (kernels/cuda/nccl_sums.cu), with
+ * the stand-in of NCCL, and what the flight record says of them. */
 #include "tests/cuda/nccl_checks.h"
 
 extern "C" {
 #include "kernels/replay.h"
 }
 
-/* What a rank repeats: x += y, then the sum of x on a second queue beside y += y, then x += y when it is there. */
+/* What a rank repeats: x += y, then the sum of x on a second queue beside y += y, then x += y when
+ * it is there. */
 struct repeated {
     struct kd_queue *side;
     struct kd_replay replay;
@@ -153,7 +154,8 @@ static void a_sum_that_cannot_be_recorded_is_told_of_and_nothing_is_replayed(voi
     assert_repeated_fails(2, AMPLE_S, "capture_fails=1", 5, wanted);
 }
 
-/* What the queues are given after that fails too, and must not end the process before it has told why. */
+/* What the queues are given after that fails too, and must not end the process before it has told
+ * why. */
 static void a_sum_that_spoils_its_recording_is_told_of_as_well(void **)
 {
     const char *wanted[] = {
@@ -182,7 +184,8 @@ static void ops_beside_a_sum_that_cannot_be_recorded_are_not_done(void **)
     gang_free(gang);
 }
 
-/* The third sum ends with an error. y doubles with each time that is done: 4 before it is known, and none of the times after. */
+/* The third sum ends with an error. y doubles with each time that is done: 4 before it is known,
+ * and none of the times after. */
 static void nothing_is_replayed_after_a_failure(void **)
 {
     const char *wanted[] = {"of 2: a collective: internal error", "collectives issued (3)", NULL};

@@ -1,4 +1,5 @@
-/* test_plugin.c - libkatydid_cuda.so loads on any machine, with nothing but its one function to see. */
+/* test_plugin.c - libkatydid_cuda.so loads on any machine, with nothing but its one function to
+ * see. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

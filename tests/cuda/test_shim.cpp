@@ -1,4 +1,5 @@
-/* test_shim.cpp - the shim gives what CUDA does, finds what CUDA leaves undefined, and lets no missing barrier through. */
+/* test_shim.cpp - the shim gives what CUDA does, finds what CUDA leaves undefined, and lets no
+ * missing barrier through. */
 #include <cuda_runtime.h>
 #include <mma.h>
 #include <stddef.h>
@@ -184,7 +185,8 @@ static void store(__nv_bfloat16 *to, float x)
     *to = __float2bfloat16_rn(x);
 }
 
-/* Small integers, so that every product and sum is exact: element (i, j) of the left one, of the right one, of what is added to. */
+/* Small integers, so that every product and sum is exact: element (i, j) of the left one, of the
+ * right one, of what is added to. */
 static int value_at(int which, int i, int j)
 {
     return (i * 7 + j * (3 + which) + which) % 9 - 4;

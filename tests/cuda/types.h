@@ -21,7 +21,8 @@ struct uint3 {
     unsigned x, y, z;
 };
 
-/* As in CUDA, a vector is aligned to its size (up to 16 bytes), so that a load from elsewhere is seen by UBSan. */
+/* As in CUDA, a vector is aligned to its size (up to 16 bytes), so that a load from elsewhere is
+ * seen by UBSan. */
 #define KD_SIM_VECTOR2(name, type)                                                                 \
     struct alignas(2 * sizeof(type)) name##2                                                       \
     {                                                                                              \

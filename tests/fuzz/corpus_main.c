@@ -1,10 +1,11 @@
-/* corpus_main.c - runs a fuzz target over files, as an ordinary test: what a fuzzer once found stays found.
+/* corpus_main.c - runs a fuzz target over files, as an ordinary test: what a fuzzer once found
+ * stays found.
  *
  *     corpus_<name> FILE|FOLDER...
  *
- * Every file of a folder is one input, in the order of their names, each in a heap block of exactly its size, so that a
- * sanitizer sees the first byte read beyond it. An empty input is always run. A missing folder is an error: a corpus
- * that is not found would pass for ever. */
+ * Every file of a folder is one input, in the order of their names, each in a heap block of exactly
+ * its size, so that a sanitizer sees the first byte read beyond it. An empty input is always run. A
+ * missing folder is an error: a corpus that is not found would pass for ever. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>

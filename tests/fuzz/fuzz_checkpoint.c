@@ -1,7 +1,8 @@
-/* fuzz_checkpoint.c - any bytes as a checkpoint: opening, checking and reading answer with what is wrong, or with values.
+/* fuzz_checkpoint.c - any bytes as a checkpoint: opening, checking and reading answer with what is
+ * wrong, or with values.
  *
- * The first byte says how the rest is taken: even, as a whole file; odd, as header and data of a file whose checksums are then made
- * right, so that what lies behind them is reached. */
+ * The first byte says how the rest is taken: even, as a whole file; odd, as header and data of a
+ * file whose checksums are then made right, so that what lies behind them is reached. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Where the digits of the two sums lie in a file with chunks of data: what safetensors.h says of the header's beginning. */
+/* Where the digits of the two sums lie in a file with chunks of data: what safetensors.h says of
+ * the header's beginning. */
 static const char BEGIN[] = "{\"__metadata__\":{\"format\":\"katydid-2\",\"checksum\":\"";
 static const char CHUNKS[] = "0000000000000000\",\"chunks\":\"";
 

@@ -1,4 +1,5 @@
-/* fuzz_frame.c - the bus's frames: whatever comes in, decoding answers with a type and an object, or with no. */
+/* fuzz_frame.c - the bus's frames: whatever comes in, decoding answers with a type and an object,
+ * or with no. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* buffer.h - for op tests: numbers on a device with a copy on the host, and a comparison with a float64 reference. */
+/* buffer.h - for op tests: numbers on a device with a copy on the host, and a comparison with a
+ * float64 reference. */
 #ifndef KD_TESTS_KERNELS_BUFFER_H
 #define KD_TESTS_KERNELS_BUFFER_H
 
@@ -24,7 +25,8 @@ struct bench {
     bool is_slow; /* a device made of fibers: fewer and smaller shapes */
 };
 
-/* Numbers that the device has as floats, or as values: as the queue stores them. The host's copy is what they are there. */
+/* Numbers that the device has as floats, or as values: as the queue stores them. The host's copy is
+ * what they are there. */
 struct buffer {
     float *host; /* what was put in, or what came back */
     void *device;
@@ -114,7 +116,8 @@ static inline struct buffer values_random(struct bench *bench, int64_t n, double
     return buffer_stored(bench, bench->precision, n, scale);
 }
 
-/* What its host has to memory of the device that begins at an odd value, where no groups of values may be read or written. */
+/* What its host has to memory of the device that begins at an odd value, where no groups of values
+ * may be read or written. */
 static inline void buffer_move(struct bench *bench, struct buffer *buffer)
 {
     int64_t size = kd_precision_bytes(buffer->stored);
@@ -191,7 +194,8 @@ static inline double *buffer_doubles(const struct buffer *b)
     return result;
 }
 
-/* Number i of what came back: within the tolerance of a float, and then stored. The least of fp16 are 2^-24 apart. */
+/* Number i of what came back: within the tolerance of a float, and then stored. The least of fp16
+ * are 2^-24 apart. */
 static inline void assert_value(const struct buffer *got, int64_t i, double want, double tolerance,
                                 const char *what)
 {
@@ -199,7 +203,8 @@ static inline void assert_value(const struct buffer *got, int64_t i, double want
     assert_near(got->host[i], want, tolerance + stored / (1.0 + fabs(want)), what, i);
 }
 
-/* For sums of up to some thousand products of numbers below 1, whose roundings add up like a walk. */
+/* For sums of up to some thousand products of numbers below 1, whose roundings add up like a
+ * walk. */
 static inline void buffer_compare(struct bench *bench, struct buffer *got, const double *want,
                                   const char *what)
 {
@@ -208,8 +213,8 @@ static inline void buffer_compare(struct bench *bench, struct buffer *got, const
         assert_value(got, i, want[i], 2e-5, what);
 }
 
-/* What an op that writes by beta starts from, and in *want what it keeps of that. With 0 what was there is not read, not even a
- * NaN. */
+/* What an op that writes by beta starts from, and in *want what it keeps of that. With 0 what was
+ * there is not read, not even a NaN. */
 static inline void buffer_start(struct bench *bench, struct buffer *b, double *want, float beta)
 {
     for (int64_t i = 0; i < b->n; i++) {

@@ -203,7 +203,8 @@ static void check_batchnorm_training(struct bench *bench, const struct batchnorm
     batchnorm_free(bench, &b);
 }
 
-/* Outside training, and while training on a global batch of one row, the running statistics count, and stay. */
+/* Outside training, and while training on a global batch of one row, the running statistics count,
+ * and stay. */
 static void check_batchnorm_running(struct bench *bench, const struct batchnorm_case *c,
                                     bool training)
 {
@@ -248,7 +249,8 @@ static void check_batchnorm(struct bench *bench)
     }
 }
 
-/* The channel's reference: g where the output is positive (or everywhere), its sum and that of g xhat. */
+/* The channel's reference: g where the output is positive (or everywhere), its sum and that of g
+ * xhat. */
 static double batchnorm_g(const struct batchnorm_buffers *b, const struct batchnorm_case *c,
                           int64_t at)
 {
@@ -263,7 +265,8 @@ static double batchnorm_xhat(const struct batchnorm_buffers *b, const struct bat
            (double)b->saved.host[c->channels + channel];
 }
 
-/* Random means and deviations do here, since the sums are of what `saved` says. y's signs are random too. */
+/* Random means and deviations do here, since the sums are of what `saved` says. y's signs are
+ * random too. */
 static struct batchnorm_buffers batchnorm_backward_buffers(struct bench *bench,
                                                            const struct batchnorm_case *c)
 {

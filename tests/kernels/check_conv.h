@@ -70,8 +70,9 @@ static void conv_reference_free(struct conv_reference *r)
     free(r->x), free(r->y), free(r->weight);
 }
 
-/* Channels in eights, of which tiles on tensor cores are made: less than a tile and more, pixels and steps that end within one, windows
- * that see nothing, pixels that no window sees, and no pixels at all. */
+/* Channels in eights, of which tiles on tensor cores are made: less than a tile and more, pixels
+ * and steps that end within one, windows that see nothing, pixels that no window sees, and no
+ * pixels at all. */
 static const struct window_case in_eights[] = {
     {{0, 5, 5, 8, 3, 1, 1}, 8},    {{1, 1, 1, 8, 1, 1, 0}, 8},    {{1, 1, 1, 24, 3, 1, 1}, 40},
     {{2, 9, 7, 24, 3, 1, 1}, 136}, {{1, 5, 7, 64, 3, 2, 1}, 40},  {{2, 6, 5, 72, 1, 2, 0}, 8},

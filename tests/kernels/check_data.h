@@ -1,4 +1,5 @@
-/* check_data.h - the ops that make a batch, against their definitions one element at a time. All but sums are exact. */
+/* check_data.h - the ops that make a batch, against their definitions one element at a time. All
+ * but sums are exact. */
 #ifndef KD_TESTS_KERNELS_CHECK_DATA_H
 #define KD_TESTS_KERNELS_CHECK_DATA_H
 

@@ -58,8 +58,8 @@ static void check_matmuls(struct bench *bench, int64_t m, int64_t n, int64_t k)
                                 });
 }
 
-/* The last shapes are on both sides of what the CPU device takes for small. Then every number of rows and columns that can be
- * left over beside whole tiles, and sums of one block and a bit. */
+/* The last shapes are on both sides of what the CPU device takes for small. Then every number of
+ * rows and columns that can be left over beside whole tiles, and sums of one block and a bit. */
 static void check_matmul(struct bench *bench)
 {
     static const int64_t shapes[][3] = {

@@ -59,8 +59,8 @@ static void layernorm_free(struct bench *bench, struct layernorm_buffers *b)
         buffer_free(bench, &all[i]);
 }
 
-/* The first `shift` values are left out: rows begin at other places of memory then, one fewer of them. weights_at: where weight and bias
- * begin, 0 or 1, as tensors may in an arena. */
+/* The first `shift` values are left out: rows begin at other places of memory then, one fewer of
+ * them. weights_at: where weight and bias begin, 0 or 1, as tensors may in an arena. */
 struct layernorm_case {
     int64_t rows, columns, shift;
     bool has_bias;
@@ -120,7 +120,8 @@ static void check_layernorm(struct bench *bench)
         check_one_layernorm(bench, layernorm_cases[c]);
 }
 
-/* What add and then layernorm give, and the same bits where the sum lies in a's place and y in b's. */
+/* What add and then layernorm give, and the same bits where the sum lies in a's place and y in
+ * b's. */
 static void check_one_add_layernorm(struct bench *bench, struct layernorm_case c)
 {
     struct layernorm_buffers b = layernorm_buffers(bench, c.rows, c.columns);
@@ -195,8 +196,8 @@ static double layernorm_dweight(const struct layernorm_buffers *b, int64_t rows,
     return sum;
 }
 
-/* With beta 0 and then 1: the second run adds the same once more. A row of one value has a gradient of zero times a
- * rstd of 300. */
+/* With beta 0 and then 1: the second run adds the same once more. A row of one value has a gradient
+ * of zero times a rstd of 300. */
 static void check_one_layernorm_backward(struct bench *bench, int64_t rows, int64_t columns)
 {
     struct layernorm_buffers b = layernorm_buffers(bench, rows, columns);
@@ -410,7 +411,8 @@ static void check_rotary(struct bench *bench)
         check_one_rotary(bench, &attention_shapes[s]);
 }
 
-/* One head of the reference: weights[t][s], zero where s > t, and the logarithm of each row's sum. */
+/* One head of the reference: weights[t][s], zero where s > t, and the logarithm of each row's
+ * sum. */
 static void reference_weights(const struct kd_op_attention *a, const float *qkv, int64_t sample,
                               int64_t head, double *weights, double *log_sums)
 {
@@ -463,8 +465,9 @@ static void attention_release(struct bench *bench, struct attention_bench *b)
     free(b->weights), free(b->log_sums);
 }
 
-/* How far a sum of n may be off because one factor of each summand, 2 of the other, was rounded to values on the way, as tensor cores
- * need it: half a step of each summand, of which `magnitude` is the sum, and of the least that there is. */
+/* How far a sum of n may be off because one factor of each summand, 2 of the other, was rounded to
+ * values on the way, as tensor cores need it: half a step of each summand, of which `magnitude` is
+ * the sum, and of the least that there is. */
 static double rounded_factors(const struct buffer *values, double magnitude, int64_t n)
 {
     return step_of(values) > 0 ? step_of(values) / 2 * magnitude + 0x1p-24 * (double)n : 0;

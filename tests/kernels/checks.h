@@ -1,5 +1,5 @@
-/* checks.h - for each op of ops.def what holds it to a float64 reference on a device: a line in ops.def without a check_<name> in one
- * of the check_*.h here does not compile. */
+/* checks.h - for each op of ops.def what holds it to a float64 reference on a device: a line in
+ * ops.def without a check_<name> in one of the check_*.h here does not compile. */
 #ifndef KD_TESTS_KERNELS_CHECKS_H
 #define KD_TESTS_KERNELS_CHECKS_H
 

@@ -90,7 +90,8 @@ static void check_far_logits(struct bench *bench)
     assert_true(logits[0] < 1e-30f && logits[1] == 0 && logits[3] == -0.5f && logits[4] == 0.5f);
 }
 
-/* With all its weight on one class a row's loss is 0, and without any it is what the float allows. */
+/* With all its weight on one class a row's loss is 0, and without any it is what the float
+ * allows. */
 static void logits_far_apart_give_losses_that_are_numbers(void **state)
 {
     (void)state;
@@ -182,7 +183,8 @@ static void an_unknown_device_is_named_with_those_there_are(void **state)
     assert_string_equal(err.text, "unknown device \"gpu\"; there are: cpu, cuda");
 }
 
-/* ctest runs this with KATYDID_CPU_ISA too, and for GPUs: 77 is "skipped", on a machine that lacks what it asks for. */
+/* ctest runs this with KATYDID_CPU_ISA too, and for GPUs: 77 is "skipped", on a machine that lacks
+ * what it asks for. */
 static bool a_device_is_missing(void)
 {
     for (int i = 0; kd_devices[i]; i++) {

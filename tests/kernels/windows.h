@@ -1,4 +1,5 @@
-/* windows.h - for tests of convolutions and pools: the windows that are tried, and what one of them sees. */
+/* windows.h - for tests of convolutions and pools: the windows that are tried, and what one of them
+ * sees. */
 #ifndef KD_TESTS_WINDOWS_H
 #define KD_TESTS_WINDOWS_H
 
@@ -32,8 +33,8 @@ static int64_t window_pixels(const struct kd_window *w)
     return w->n * kd_window_out(w, w->h) * kd_window_out(w, w->w);
 }
 
-/* Calls visit(ud, out, in, tap) for each pixel that each output pixel's window has in the image: the numbers of the pixels
- * and the place in the window. */
+/* Calls visit(ud, out, in, tap) for each pixel that each output pixel's window has in the image:
+ * the numbers of the pixels and the place in the window. */
 typedef void visit_fn(void *ud, int64_t out, int64_t in, int64_t tap);
 
 static void each_tap(const struct kd_window *w, visit_fn *visit, void *ud)

@@ -1,8 +1,10 @@
-/* nvml_standin.c - plays NVIDIA's management library for machines that are not there: KATYDID_NVML names this library, and
- * NVML_STANDIN the machine of the table below. In the folder NVML_STANDIN_DIR, where it is given, a test and this library tell each
- * other things by files: the library makes `read-GPU` when that GPU's telemetry is read; it takes away `xid-GPU` and gives the number in it
- * as an error of that GPU; the GPU is lost while there is `lost-GPU`, and reading it
- * does not come back while there is `hang-GPU`. Signatures and values are those of NVML's public interface, version 12. */
+/* nvml_standin.c - plays NVIDIA's management library for machines that are not there: KATYDID_NVML
+ * names this library, and NVML_STANDIN the machine of the table below. In the folder
+ * NVML_STANDIN_DIR, where it is given, a test and this library tell each other things by files: the
+ * library makes `read-GPU` when that GPU's telemetry is read; it takes away `xid-GPU` and gives the
+ * number in it as an error of that GPU; the GPU is lost while there is `lost-GPU`, and reading it
+ * does not come back while there is `hang-GPU`. Signatures and values are those of NVML's public
+ * interface, version 12. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,7 +170,8 @@ CALL(nvmlDeviceGetMemoryInfo, const struct device *device, unsigned long long me
     return OK;
 }
 
-/* ---- telemetry: each GPU takes 200 W more than the one before it; an instance has a temperature and memory only ---- */
+/* ---- telemetry: each GPU takes 200 W more than the one before it; an instance has a temperature
+ * and memory only ---- */
 
 CALL(nvmlDeviceGetPowerUsage, const struct device *device, unsigned *milliwatts)
 {
@@ -331,7 +334,8 @@ CALL(nvmlDeviceRegisterEvents, const struct device *device, unsigned long long t
     return OK;
 }
 
-/* The number in `xid-GPU`, once; 0: no error. An Xid in MIG mode may name an instance after it: "94 1". */
+/* The number in `xid-GPU`, once; 0: no error. An Xid in MIG mode may name an instance after it: "94
+ * 1". */
 static unsigned take_xid(int gpu, unsigned *instance)
 {
     char path[512];

@@ -1,5 +1,5 @@
-/* test_gpu_watch.c - the thread that looks at the GPUs, on machines that the stand-in for NVML plays. Waits are for the thread,
- * never for a time. */
+/* test_gpu_watch.c - the thread that looks at the GPUs, on machines that the stand-in for NVML
+ * plays. Waits are for the thread, never for a time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,7 +110,8 @@ static void an_instance_has_no_energy_of_its_own(void **state)
     kd_gpu_watch_stop(f.watch);
 }
 
-/* Nobody asks a stand-in anything, and a driver that is gone answers nothing; neither holds anybody up. */
+/* Nobody asks a stand-in anything, and a driver that is gone answers nothing; neither holds anybody
+ * up. */
 static void nothing_is_measured_where_nobody_can_be_asked(void **state)
 {
     (void)state;
@@ -181,7 +182,8 @@ static void errors_come_with_the_next_look(void **state)
     kd_gpu_watch_stop(f.watch);
 }
 
-/* Of a free one the driver tells that some GPU is lost, of a held one its reading; each is told once. */
+/* Of a free one the driver tells that some GPU is lost, of a held one its reading; each is told
+ * once. */
 static void a_lost_gpu_is_found_held_or_free(void **state)
 {
     const char *dir = *state;

@@ -1,4 +1,5 @@
-/* test_supervisor.c - real processes under the real supervisor: how they end, what is written down, what is left. */
+/* test_supervisor.c - real processes under the real supervisor: how they end, what is written down,
+ * what is left. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

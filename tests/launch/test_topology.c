@@ -1,4 +1,5 @@
-/* test_topology.c - what NVML says of machines that a stand-in plays: connections, and the scores that the pool compares. */
+/* test_topology.c - what NVML says of machines that a stand-in plays: connections, and the scores
+ * that the pool compares. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-/* bits.c - prints a hash of the points that each strategy proposes, over spaces of all kinds; test_bits.sh builds it with
- * several compilers and wants the same lines. Everything here is exact arithmetic, and needs no test library. */
+/* bits.c - prints a hash of the points that each strategy proposes, over spaces of all kinds;
+ * test_bits.sh builds it with several compilers and wants the same lines. Everything here is exact
+ * arithmetic, and needs no test library. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,8 @@ static void fill_param(struct kd_param *param, const struct kind *kind, int numb
     kd_param_check(param, NULL);
 }
 
-/* The first parameter is active while the last, which has three values at least, has its value 0; the second for 0, 1. */
+/* The first parameter is active while the last, which has three values at least, has its value 0;
+ * the second for 0, 1. */
 static void add_conditions(struct kd_space *space)
 {
     for (int i = 0; i < 2; i++) {

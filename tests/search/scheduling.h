@@ -1,4 +1,5 @@
-/* scheduling.h - schedulers for the tests of stoppers, and trials that are simulated until there is nothing to do. */
+/* scheduling.h - schedulers for the tests of stoppers, and trials that are simulated until there is
+ * nothing to do. */
 #ifndef KD_TESTS_SEARCH_SCHEDULING_H
 #define KD_TESTS_SEARCH_SCHEDULING_H
 
@@ -7,7 +8,8 @@
 #include "coordinator/base/rng.h"
 #include "search/stopper.h"
 
-/* settings: NAME, VALUE ... NULL, or NULL. NULL and err as kd_scheduler_new, or when a setting is refused. */
+/* settings: NAME, VALUE ... NULL, or NULL. NULL and err as kd_scheduler_new, or when a setting is
+ * refused. */
 static inline struct kd_scheduler *try_scheduler(const char *name, const struct kd_task *task,
                                                  const char *const *settings, struct kd_error *err)
 {
@@ -33,7 +35,8 @@ static inline struct kd_scheduler *new_scheduler(const char *name, const struct 
     return scheduler;
 }
 
-/* Trials on n_slots workers that report each step of one time unit; new trials while there are fewer than most_trials. */
+/* Trials on n_slots workers that report each step of one time unit; new trials while there are
+ * fewer than most_trials. */
 struct simulation {
     const struct kd_task *task;
     struct kd_scheduler *scheduler;

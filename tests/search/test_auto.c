@@ -9,7 +9,8 @@ static void alone(const char *name, const struct kd_history *history, double *po
     kd_sampler_free(sampler);
 }
 
-/* A run of auto; turns[i] says with a letter who agrees with trial i: t, g, c, or - for none of them. */
+/* A run of auto; turns[i] says with a letter who agrees with trial i: t, g, c, or - for none of
+ * them. */
 static void play(struct kd_space *space, int n, char *turns)
 {
     static const struct {

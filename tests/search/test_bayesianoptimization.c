@@ -1,5 +1,6 @@
-/* The strategy bayesianoptimization: what it finds, how it keeps parallel points apart, what failures and constraints teach it,
- * which settings it takes. The process inside is held against scikit-learn in test_gp.c. */
+/* The strategy bayesianoptimization: what it finds, how it keeps parallel points apart, what
+ * failures and constraints teach it, which settings it takes. The process inside is held against
+ * scikit-learn in test_gp.c. */
 #include "tests/search/gp_fixture.h"
 
 #include "coordinator/base/rng.h"
@@ -53,7 +54,8 @@ static void check_apart(const double *points, int n)
     }
 }
 
-/* Ten trials of the valley are known, then eight are asked for; with a constraint that half of the square keeps. */
+/* Ten trials of the valley are known, then eight are asked for; with a constraint that half of the
+ * square keeps. */
 static void check_parallel(bool is_constrained)
 {
     enum { N = 8 };
@@ -114,7 +116,8 @@ static void where_trials_fail_few_are_proposed(void **state)
     kd_space_release(&space);
 }
 
-/* Feasible where x + y > 1.3, which excludes the unconstrained best; the constrained one is 0.2146 on the line. */
+/* Feasible where x + y > 1.3, which excludes the unconstrained best; the constrained one is 0.2146
+ * on the line. */
 static void constraints_are_learned_and_kept(void **state)
 {
     (void)state;
@@ -234,8 +237,9 @@ static void skopts_settings_are_mapped_or_refused_by_name(void **state)
     kd_space_release(&space);
 }
 
-/* The bits of a run, so that a change that moves them is noticed; also between compilers and levels of optimisation.
- * If a change was meant to, store the new value: studies under way then go on with other points. */
+/* The bits of a run, so that a change that moves them is noticed; also between compilers and levels
+ * of optimisation. If a change was meant to, store the new value: studies under way then go on with
+ * other points. */
 static void forty_points_have_the_stored_bits(void **state)
 {
     (void)state;

@@ -67,7 +67,8 @@ static void holm_multiplies_by_what_is_left(void **state)
         assert_near("holm", p[i], corrected[i]);
 }
 
-/* The mean of n values of deviation 1: 1.96 / sqrt(n) to each side; 2,000 replicates give the ends to a few percent. */
+/* The mean of n values of deviation 1: 1.96 / sqrt(n) to each side; 2,000 replicates give the ends
+ * to a few percent. */
 static void a_bootstrap_interval_is_as_wide_as_theory_says(void **state)
 {
     (void)state;
@@ -190,8 +191,9 @@ static void published_asha_starts_three_trials_for_one_that_goes_on(void **state
     struct problem *problem = problem_new("synth/s01", 1, &err);
     struct sim_plan plan = {.n_workers = 1, .limit = 10, .max_trials = 10000};
     assert_int_equal(sim_run(&entrant, problem, 1, &plan, &result, &err), 0);
-    /* Of 81 trials 27, 9, 3, 1 go on to 3, 9, 27, 81 steps: 297 steps for 81 trials, 3.7 each; so 81 x 10 steps are
-     * about 220 trials, more or less for steps of unequal cost and promotions that wait. */
+    /* Of 81 trials 27, 9, 3, 1 go on to 3, 9, 27, 81 steps: 297 steps for 81 trials, 3.7 each; so
+     * 81 x 10 steps are about 220 trials, more or less for steps of unequal cost and promotions
+     * that wait. */
     assert_in_range(result.n_trials, 110, 440);
     problem_free(problem);
     sim_entrant_release(&entrant);

@@ -1,4 +1,5 @@
-/* The functions that strategies are measured on, against their authors' implementation (data/make_bench_tasks.py). */
+/* The functions that strategies are measured on, against their authors' implementation
+ * (data/make_bench_tasks.py). */
 #include "tests/bench/search/bbob.h"
 #include "tests/bench/search/problem.h"
 #include "tests/search/helper.h"

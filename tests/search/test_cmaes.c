@@ -1,5 +1,5 @@
-/* The strategy cmaes: what it finds, what it learns from, and that it is a function of the history. Its parts are held
- * against the package cmaes in test_cmaes_parts.c. */
+/* The strategy cmaes: what it finds, what it learns from, and that it is a function of the history.
+ * Its parts are held against the package cmaes in test_cmaes_parts.c. */
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"

@@ -176,7 +176,8 @@ static void a_cell_keeps_the_margin_when_the_step_size_goes_to_nothing(void **st
     kd_chart_init(&chart, &space);
     struct kd_cma *cma = kd_cma_new(2, 6, mean, 1e-9, NULL);
     kd_margin_correct(&chart, 0.1, cma, scales);
-    /* 5 is the value of 5/11 .. 6/11: 0.05 on each side of it, so half a cell is 1.645 deviations */
+    /* 5 is the value of 5/11 .. 6/11: 0.05 on each side of it, so half a cell is 1.645
+     * deviations */
     assert_true(fabs(scales[0] * cma->sigma - 0.5 / 11 / 1.6448536) < 1e-7);
     assert_true(fabs(cma->mean[0] - 0.5) < 1e-9);
     /* 0 of 0 and 1: the mean goes near the edge, 1.2816 deviations from it, for 0.1 beyond it */

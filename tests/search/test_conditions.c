@@ -1,4 +1,5 @@
-/* Conditional parameters: what is active, how many points there are, and that each has one number. */
+/* Conditional parameters: what is active, how many points there are, and that each has one
+ * number. */
 #include "tests/search/helper.h"
 
 static void add_condition(struct kd_space *space, const char *child, const char *parent, int n,
@@ -13,8 +14,8 @@ static void add_condition(struct kd_space *space, const char *child, const char 
         param->condition->values[i] = values[i];
 }
 
-/* layers 1..3; units2 under layers 2 and 3, units3 under layers 3; optimiser with its own momentum. The child of an
- * optimiser stands before it. */
+/* layers 1..3; units2 under layers 2 and 3, units3 under layers 3; optimiser with its own momentum.
+ * The child of an optimiser stands before it. */
 static void fill_nested(struct kd_space *space)
 {
     add_number(space, "momentum", KD_PARAM_DOUBLE, 0, 1, 0.25, KD_UNIFORM);
@@ -29,7 +30,8 @@ static void fill_nested(struct kd_space *space)
     add_condition(space, "nesterov", "momentum", 2, (double[]){0.5, 1});
 }
 
-/* By hand: layers 1 + 4 + 4*2 = 13; momentum 3 + 2*2 = 7 under two optimisers, 1 under the other: 15. */
+/* By hand: layers 1 + 4 + 4*2 = 13; momentum 3 + 2*2 = 7 under two optimisers, 1 under the other:
+ * 15. */
 static void a_conditional_space_is_counted_without_what_is_inactive(void **state)
 {
     (void)state;
@@ -41,7 +43,8 @@ static void a_conditional_space_is_counted_without_what_is_inactive(void **state
     kd_space_release(&space);
 }
 
-/* Each of fifty below two of three values of the one before: counted along every path, that is 2^50 visits. */
+/* Each of fifty below two of three values of the one before: counted along every path, that is 2^50
+ * visits. */
 static void a_long_chain_of_conditions_is_counted_at_once(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* The eigendecomposition against numpy (tests/search/data/make_eigen.py), and against what it promises by itself. */
+/* The eigendecomposition against numpy (tests/search/data/make_eigen.py), and against what it
+ * promises by itself. */
 #include "tests/search/data_file.h"
 
 #include "coordinator/base/rng.h"

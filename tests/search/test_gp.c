@@ -1,5 +1,6 @@
-/* The Gaussian process against scikit-learn, the acquisition against 60 digits, the warp against scipy (all stored by
- * tests/search/data/make_gp.py). What the strategy promises is in test_bayesianoptimization.c. */
+/* The Gaussian process against scikit-learn, the acquisition against 60 digits, the warp against
+ * scipy (all stored by tests/search/data/make_gp.py). What the strategy promises is in
+ * test_bayesianoptimization.c. */
 #include "tests/search/gp_fixture.h"
 
 #include "coordinator/base/rng.h"

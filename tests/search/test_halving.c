@@ -93,7 +93,8 @@ static void promotion_is_from_the_top_rung_down_of_the_best_third(void **state)
     kd_history_release(&history);
 }
 
-/* Each trial is better than those before: the best third of a moment is overtaken again and again. */
+/* Each trial is better than those before: the best third of a moment is overtaken again and
+ * again. */
 static void no_more_than_a_third_leaves_the_first_rung(void **state)
 {
     (void)state;
@@ -156,7 +157,8 @@ static void stopping_lets_the_best_so_far_and_the_best_third_go_on(void **state)
         int number = kd_history_add(&history, (double[]){0.5});
         assert_int_equal(report_one(scheduler, &history, number, 1, values[i]), want[i]);
     }
-    /* No rung at 2, none at 9: a whole trial is not stopped; a report beyond rung 3 is judged there. */
+    /* No rung at 2, none at 9: a whole trial is not stopped; a report beyond rung 3 is judged
+     * there. */
     assert_int_equal(report_one(scheduler, &history, 0, 2, 100), KD_GO);
     assert_int_equal(report_one(scheduler, &history, 0, 4, 100), KD_GO);
     assert_int_equal(report_one(scheduler, &history, 2, 4, 101), KD_STOP);
@@ -170,7 +172,8 @@ static double steady(const struct kd_history *history, int number, int64_t step)
     return history->trials[number].values[0] + 1.0 / (double)step;
 }
 
-/* With rankings that never change, halving is exact: the best trial is trained to the end, for a fraction of the work. */
+/* With rankings that never change, halving is exact: the best trial is trained to the end, for a
+ * fraction of the work. */
 static void the_best_trial_is_found_for_a_fraction_of_the_work(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* PED-ANOVA against Optuna (tests/search/data/make_importance.py), and what it says when there is nothing to say. */
+/* PED-ANOVA against Optuna (tests/search/data/make_importance.py), and what it says when there is
+ * nothing to say. */
 #include "tests/search/data_file.h"
 
 #include "search/importance.h"
@@ -86,7 +87,8 @@ static void what_decides_has_the_share_and_one_value_has_none(void **state)
     kd_space_release(&space);
 }
 
-/* Running, failed, pruned and earlier trials, and those without a finite objective, change nothing. */
+/* Running, failed, pruned and earlier trials, and those without a finite objective, change
+ * nothing. */
 static void only_completed_own_trials_count(void **state)
 {
     (void)state;

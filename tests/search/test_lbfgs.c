@@ -1,4 +1,5 @@
-/* L-BFGS in a box: Rosenbrock's function against scipy's solutions (tests/search/data/make_lbfgs.py). */
+/* L-BFGS in a box: Rosenbrock's function against scipy's solutions
+ * (tests/search/data/make_lbfgs.py). */
 #include "tests/search/data_file.h"
 
 #include "search/math/lbfgs.h"

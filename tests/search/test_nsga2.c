@@ -1,4 +1,5 @@
-/* NSGA-II: what it reaches beside Optuna's (tests/search/data/make_nsga2.py), and its history, constraints, conditions. */
+/* NSGA-II: what it reaches beside Optuna's (tests/search/data/make_nsga2.py), and its history,
+ * constraints, conditions. */
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
@@ -175,7 +176,8 @@ static struct kd_history constrained_history(const struct kd_space *space)
     return history;
 }
 
-/* Trials finish out of order, four at a time; every point is asked again of a fresh sampler and of the old one. */
+/* Trials finish out of order, four at a time; every point is asked again of a fresh sampler and of
+ * the old one. */
 static void a_history_of_two_objectives_and_a_constraint_decides_alone(void **state)
 {
     (void)state;
@@ -326,8 +328,9 @@ static void variation_keeps_bounds_and_grids_and_moves_what_it_mutates(void **st
     kd_space_release(&space);
 }
 
-/* By the density of simulated binary crossover without bounds near: half of the children lie between the parents, and
- * P(spread <= b) = 0.5 b^(eta + 1), which is 0.5 * 0.9^11 = 0.157 at b = 0.9 and eta = 10. */
+/* By the density of simulated binary crossover without bounds near: half of the children lie
+ * between the parents, and P(spread <= b) = 0.5 b^(eta + 1), which is 0.5 * 0.9^11 = 0.157 at b =
+ * 0.9 and eta = 10. */
 static void crossover_spreads_as_its_density_says(void **state)
 {
     (void)state;

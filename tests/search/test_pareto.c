@@ -1,5 +1,6 @@
-/* Domination, ranks, crowding, subsets and hypervolume: against Optuna (tests/search/data/make_pareto.py), against the
- * definitions taken word by word, and on what is degenerate. */
+/* Domination, ranks, crowding, subsets and hypervolume: against Optuna
+ * (tests/search/data/make_pareto.py), against the definitions taken word by word, and on what is
+ * degenerate. */
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"

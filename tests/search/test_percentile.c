@@ -140,7 +140,8 @@ static void a_ranking_orders_by_value_then_trial_whatever_comes_and_goes(void **
     assert_true(isnan(kd_ranking_quantile(&ranking, 0.5)));
 }
 
-/* Two completed trials, then one that reports these values at steps 1, 2 ...; the verdict at the last. */
+/* Two completed trials, then one that reports these values at steps 1, 2 ...; the verdict at the
+ * last. */
 static enum kd_verdict judge(const char *name, const char *const *settings, bool maximize, int n,
                              const double *values)
 {

@@ -1,4 +1,5 @@
-/* The promises that hold for every strategy: the user's points first, inactive parameters NaN, no point twice. */
+/* The promises that hold for every strategy: the user's points first, inactive parameters NaN, no
+ * point twice. */
 #include "tests/search/helper.h"
 
 /* A strategy that always proposes the same point, filled whether active or not. */

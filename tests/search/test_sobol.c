@@ -1,4 +1,5 @@
-/* Sobol's sequence against SciPy's (tests/search/data/make_sobol.py), its scrambling, and the strategy. */
+/* Sobol's sequence against SciPy's (tests/search/data/make_sobol.py), its scrambling, and the
+ * strategy. */
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
@@ -116,7 +117,8 @@ static void each_scrambled_coordinate_hits_every_slice_once(void **state)
     kd_sobol_release(&sobol);
 }
 
-/* Which of the nodes of the first DEPTH levels are turned over, as a number: over seeds all must be alike. */
+/* Which of the nodes of the first DEPTH levels are turned over, as a number: over seeds all must be
+ * alike. */
 static unsigned turned_nodes(const struct kd_sobol *sobol, uint64_t seed, int dim, int depth)
 {
     double plain[8], scrambled[8];
@@ -133,8 +135,8 @@ static unsigned turned_nodes(const struct kd_sobol *sobol, uint64_t seed, int di
     return turned;
 }
 
-/* With three levels there are seven nodes and 128 ways to turn them: chi-square with 127 degrees of freedom stays below
- * 190 but for 3 in 10,000. */
+/* With three levels there are seven nodes and 128 ways to turn them: chi-square with 127 degrees of
+ * freedom stays below 190 but for 3 in 10,000. */
 static void every_way_to_turn_the_nodes_is_as_likely(void **state)
 {
     (void)state;

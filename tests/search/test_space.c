@@ -1,4 +1,5 @@
-/* Parameters: which values they take, how those are written and read, and what a bad declaration is told. */
+/* Parameters: which values they take, how those are written and read, and what a bad declaration is
+ * told. */
 #include "tests/search/helper.h"
 
 #include "search/axis.h"

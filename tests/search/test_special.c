@@ -1,4 +1,5 @@
-/* Own elementary functions against values computed with 60 digits (tests/search/data/make_special.py). */
+/* Own elementary functions against values computed with 60 digits
+ * (tests/search/data/make_special.py). */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +16,8 @@
 #include "search/math/special.h"
 #include "search/math/truncnorm.h"
 
-/* Errors in units of the last place of the true value; `absolute` for logarithms of probabilities near 1. */
+/* Errors in units of the last place of the true value; `absolute` for logarithms of probabilities
+ * near 1. */
 static const struct {
     const char *name;
     double (*f)(double);

@@ -1,4 +1,5 @@
-/* What every listed stopper must keep: a new line in stoppers.def is tested by these from then on. */
+/* What every listed stopper must keep: a new line in stoppers.def is tested by these from then
+ * on. */
 #include "tests/search/scheduling.h"
 
 #include "search/pair.h"
@@ -8,7 +9,8 @@ enum { LONGEST = 27 };
 static struct kd_space space;
 static struct kd_task task;
 
-/* Beside the defaults: settings without which a stopper has nothing to do, and those that change what it is. */
+/* Beside the defaults: settings without which a stopper has nothing to do, and those that change
+ * what it is. */
 static const struct variant {
     const char *name;
     const char *settings[7];
@@ -85,7 +87,8 @@ static void add_any(struct kd_history *history, struct kd_rng *rng)
     kd_history_schedule(history, number, untils[kd_rng_below(rng, KD_COUNT(untils))], parent);
 }
 
-/* Something happens to a trial that has not ended: more often than not a report, which is judged. */
+/* Something happens to a trial that has not ended: more often than not a report, which is
+ * judged. */
 static bool change_any(struct kd_history *history, struct kd_rng *rng, int *number,
                        struct kd_report *report)
 {

@@ -1,4 +1,5 @@
-/* What every listed strategy must keep: a new line in strategies.def is tested by these from then on. */
+/* What every listed strategy must keep: a new line in strategies.def is tested by these from then
+ * on. */
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
@@ -18,7 +19,8 @@ static void each_strategy(void (*check)(const struct kd_strategy *))
         check(kd_strategies[i]);
 }
 
-/* Plays a run: three asks ahead, every fifth trial fails, every seventh diverges, every eleventh is cut. */
+/* Plays a run: three asks ahead, every fifth trial fails, every seventh diverges, every eleventh is
+ * cut. */
 static void play(struct kd_sampler *sampler, struct kd_history *history, int n_trials)
 {
     double *point = KD_NEW_ARRAY(double, (size_t)history->space->n_params + 1);

@@ -1,5 +1,5 @@
-/* What every listed strategy must keep on the tasks that it says it can serve: conditional parameters, several objectives,
- * constraints, and with the trials of an earlier experiment. */
+/* What every listed strategy must keep on the tasks that it says it can serve: conditional
+ * parameters, several objectives, constraints, and with the trials of an earlier experiment. */
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
@@ -88,7 +88,8 @@ static struct kd_history new_history(const struct kd_space *space, const struct 
     return history;
 }
 
-/* The first n own trials of a run, and the ends of all but the last three of them, in an order of their own. */
+/* The first n own trials of a run, and the ends of all but the last three of them, in an order of
+ * their own. */
 static void replay(struct kd_history *to, const struct kd_history *from, int n)
 {
     for (int i = to->n_prior; i < n; i++) {
@@ -131,7 +132,8 @@ static void check_reload(const struct kd_strategy *strategy, const struct kind *
     }
 }
 
-/* What was cached of one run says nothing about another one, shorter or longer, whose trials ended otherwise. */
+/* What was cached of one run says nothing about another one, shorter or longer, whose trials ended
+ * otherwise. */
 static void check_another_run(const struct kd_strategy *strategy, const struct kind *kind,
                               struct kd_sampler *old, const struct kd_history *history)
 {

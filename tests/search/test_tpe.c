@@ -1,4 +1,5 @@
-/* TPE against Optuna 5 (tests/search/data/make_tpe.py), against random search, and against its own stored bits. */
+/* TPE against Optuna 5 (tests/search/data/make_tpe.py), against random search, and against its own
+ * stored bits. */
 #include "tests/search/data_file.h"
 
 #include "coordinator/base/rng.h"
@@ -122,7 +123,8 @@ static void densities_and_splits_are_those_of_optuna_5(void **state)
     assert_int_equal(n_splits, 5);
 }
 
-/* What is drawn must have the density that is claimed: shares of draws in ten bins against its integral. */
+/* What is drawn must have the density that is claimed: shares of draws in ten bins against its
+ * integral. */
 static void draws_have_the_density_they_claim(void **state)
 {
     (void)state;
@@ -219,7 +221,8 @@ static double regret_of(const char *name, const char *setting, const char *value
     return regret;
 }
 
-/* Deterministic. Measured when written: see the message; a broken split, sign or bandwidth loses the margin. */
+/* Deterministic. Measured when written: see the message; a broken split, sign or bandwidth loses
+ * the margin. */
 static void tpe_beats_random_search_by_a_wide_margin(void **state)
 {
     (void)state;
@@ -231,8 +234,9 @@ static void tpe_beats_random_search_by_a_wide_margin(void **state)
     assert_true(univariate < 0.7 * random);
 }
 
-/* 200 points of a mixed space: the same bits with gcc and clang, -O0 and -O3, with and without AVX. When the rules
- * are changed on purpose the new value is printed; studies under way then continue with other points. */
+/* 200 points of a mixed space: the same bits with gcc and clang, -O0 and -O3, with and without AVX.
+ * When the rules are changed on purpose the new value is printed; studies under way then continue
+ * with other points. */
 static void two_hundred_points_have_the_stored_bits(void **state)
 {
     (void)state;

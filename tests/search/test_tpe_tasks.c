@@ -1,4 +1,5 @@
-/* TPE beyond one objective over all parameters: conditions, constraints, several objectives, unfinished trials. */
+/* TPE beyond one objective over all parameters: conditions, constraints, several objectives,
+ * unfinished trials. */
 #include "tests/search/helper.h"
 
 #include "coordinator/base/rng.h"
@@ -183,7 +184,8 @@ static void fill_tree(struct kd_space *space)
     add_condition(space, 4, 3, 2);
 }
 
-/* Kind 1 with n = 2 is the best branch, by a little, at shared = 0.2 and y = 0.7; kind 0's best is at shared 0.8. */
+/* Kind 1 with n = 2 is the best branch, by a little, at shared = 0.2 and y = 0.7; kind 0's best is
+ * at shared 0.8. */
 static double tree_value(const double *p)
 {
     double a = p[1] - 0.2, b = p[1] - 0.8;
@@ -279,7 +281,8 @@ static void densities_of_a_conditional_space_sum_to_one(void **state)
 
 /* ---- moves ---- */
 
-/* The good trials lie on a diagonal: moves spread along it, and across it only by their small step. */
+/* The good trials lie on a diagonal: moves spread along it, and across it only by their small
+ * step. */
 static void moves_follow_the_line_on_which_the_good_trials_lie(void **state)
 {
     (void)state;
@@ -336,7 +339,8 @@ static void moves_stay_on_what_the_parameters_allow(void **state)
 
 /* ---- whole runs ---- */
 
-/* Paused at the first rung, all of them: the model learns from that, and does not stay with random points. */
+/* Paused at the first rung, all of them: the model learns from that, and does not stay with random
+ * points. */
 static void paused_trials_teach_from_the_fifth_on(void **state)
 {
     (void)state;
@@ -363,7 +367,8 @@ static void motpe_is_tpe(void **state)
     assert_null(kd_strategy_planned("motpe"));
 }
 
-/* x^2 + y^2 and (x-1)^2 + y^2, with x + y >= 0.5 wanted: the front is on y = 0.5 - x, then y = 0. */
+/* x^2 + y^2 and (x-1)^2 + y^2, with x + y >= 0.5 wanted: the front is on y = 0.5 - x, then y =
+ * 0. */
 static int count_near_front(const char *name)
 {
     struct kd_space space = {0};

@@ -1,4 +1,5 @@
-/* spec_fixture.h - what several tests of this room need: a spec from text, and a folder of their own. */
+/* spec_fixture.h - what several tests of this room need: a spec from text, and a folder of their
+ * own. */
 #ifndef KD_TESTS_SPEC_FIXTURE_H
 #define KD_TESTS_SPEC_FIXTURE_H
 

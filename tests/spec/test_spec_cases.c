@@ -1,6 +1,7 @@
-/* Every tests/cases/spec/NAME.yaml is read and what comes out is compared with NAME.out: the problems exactly as they
- * are printed, and for a good spec what was understood. A line "# override: key=value", "# name: NAME" or "# suggest" at the top
- * of a case is given like an argument of the command line. KATYDID_UPDATE=1 writes the .out files. */
+/* Every tests/cases/spec/NAME.yaml is read and what comes out is compared with NAME.out: the
+ * problems exactly as they are printed, and for a good spec what was understood. A line "#
+ * override: key=value", "# name: NAME" or "# suggest" at the top of a case is given like an
+ * argument of the command line. KATYDID_UPDATE=1 writes the .out files. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -100,7 +100,8 @@ static void a_file_knows_its_folder_and_its_text(void **state)
     remove_folder(dir);
 }
 
-/* Reads a spec against a stand-in for katydid-trainer; the problems and what it was asked as one text. */
+/* Reads a spec against a stand-in for katydid-trainer; the problems and what it was asked as one
+ * text. */
 static char *spec_checked_by(const char *spec, const char *script)
 {
     char *dir = temporary_folder();

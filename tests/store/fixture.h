@@ -156,7 +156,8 @@ static inline void add_sample_trial(struct fixture *f, struct kd_store *store, i
                                  &f->err));
 }
 
-/* An experiment "sweep" that holds every invariant, with a trial of most states; the owner has closed it. */
+/* An experiment "sweep" that holds every invariant, with a trial of most states; the owner has
+ * closed it. */
 static inline void make_sample(struct fixture *f)
 {
     struct kd_store *store = open_store(f);

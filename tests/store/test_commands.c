@@ -1,5 +1,6 @@
-/* The program itself, run on the sample database: what it prints must be tests/cases/commands/NAME.out, byte for byte.
- * KATYDID_UPDATE_CASES=1 writes the files anew; read the difference before you commit it. */
+/* The program itself, run on the sample database: what it prints must be
+ * tests/cases/commands/NAME.out, byte for byte. KATYDID_UPDATE_CASES=1 writes the files anew; read
+ * the difference before you commit it. */
 #include "tests/store/fixture.h"
 
 #include <fcntl.h>

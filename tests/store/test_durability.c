@@ -1,5 +1,5 @@
-/* One owner at a time, and nothing that was committed is ever lost: owners that die, disks that fill up, files that
- * are not ours. */
+/* One owner at a time, and nothing that was committed is ever lost: owners that die, disks that
+ * fill up, files that are not ours. */
 #include "tests/store/fixture.h"
 
 #include <errno.h>
@@ -16,7 +16,8 @@
 #include "coordinator/store/lock.h"
 #include "coordinator/store/place.h"
 
-/* A child that runs `body` and never returns; its end of `to_parent` is written, ours is returned. */
+/* A child that runs `body` and never returns; its end of `to_parent` is written, ours is
+ * returned. */
 static pid_t start_child(struct fixture *f, void (*body)(struct fixture *, int to_parent),
                          int *from)
 {
@@ -178,7 +179,8 @@ static void kill_9_between_any_two_writes_keeps_what_was_committed(void **state)
     expect(f, "SELECT term FROM meta", "16");
 }
 
-/* 0 when the folder is now a small disk of its own, else the file size of this process is limited. */
+/* 0 when the folder is now a small disk of its own, else the file size of this process is
+ * limited. */
 static int make_disk_small(const char *dir)
 {
     if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&

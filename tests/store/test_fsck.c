@@ -1,4 +1,5 @@
-/* Every invariant is found broken when it is broken: SQL that plants the fault, and the name that must answer. */
+/* Every invariant is found broken when it is broken: SQL that plants the fault, and the name that
+ * must answer. */
 #include "tests/store/fixture.h"
 
 #include "coordinator/store/fsck.h"

@@ -253,7 +253,8 @@ static struct kd_gpu_usage usage_of(double seconds, int percent, int64_t energy_
     return usage;
 }
 
-/* 1 s at 100 % and 3 s at 20 % are 40 %; what one GPU does not tell is not known of it, nor guessed. */
+/* 1 s at 100 % and 3 s at 20 % are 40 %; what one GPU does not tell is not known of it, nor
+ * guessed. */
 static void gpus_of_all_attempts_are_added_up(void **state)
 {
     struct fixture *f = *state;

@@ -1,4 +1,5 @@
-/* checkpoint_fixture.h - plans with known values in every arena, saved and restored by any number of ranks (threads). */
+/* checkpoint_fixture.h - plans with known values in every arena, saved and restored by any number
+ * of ranks (threads). */
 #ifndef KD_TESTS_TRAINER_CHECKPOINT_FIXTURE_H
 #define KD_TESTS_TRAINER_CHECKPOINT_FIXTURE_H
 

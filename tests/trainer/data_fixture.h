@@ -1,4 +1,5 @@
-/* data_fixture.h - for tests of data: a data set from a block, its samples as batches, and small files in the real formats. */
+/* data_fixture.h - for tests of data: a data set from a block, its samples as batches, and small
+ * files in the real formats. */
 #ifndef KD_TESTS_TRAINER_DATA_FIXTURE_H
 #define KD_TESTS_TRAINER_DATA_FIXTURE_H
 
@@ -110,7 +111,8 @@ static inline void save(struct kd_str *bytes, const struct folder *folder, const
     kd_str_release(bytes);
 }
 
-/* n records of CIFAR, labels 0, 1, 2, ... modulo classes, pixel p of channel c of record r is r + 7 c + p modulo 256. */
+/* n records of CIFAR, labels 0, 1, 2, ... modulo classes, pixel p of channel c of record r is r + 7
+ * c + p modulo 256. */
 static inline void cifar_write(const struct folder *folder, const char *name, int n,
                                int n_label_bytes, int classes)
 {

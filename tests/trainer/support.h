@@ -1,4 +1,5 @@
-/* support.h - what the trainer's tests share: a folder of their own, data files, a trial on one rank. */
+/* support.h - what the trainer's tests share: a folder of their own, data files, a trial on one
+ * rank. */
 #ifndef KD_TESTS_TRAINER_SUPPORT_H
 #define KD_TESTS_TRAINER_SUPPORT_H
 
@@ -71,7 +72,8 @@ static inline void blobs_write(const struct folder *folder, int n)
     kd_str_release(&text);
 }
 
-/* A configuration over blobs.csv; changes is JSON whose members replace its own. The caller decrefs. */
+/* A configuration over blobs.csv; changes is JSON whose members replace its own. The caller
+ * decrefs. */
 static inline json_t *block_make(const char *changes)
 {
     json_error_t where;
@@ -104,7 +106,8 @@ static inline void config_make(struct kd_config *config, const struct folder *fo
     json_decref(block);
 }
 
-/* katydid-trainer in the folder, by the shell: what it says, on both streams, and its exit status. */
+/* katydid-trainer in the folder, by the shell: what it says, on both streams, and its exit
+ * status. */
 static inline int program_run(const struct folder *folder, const char *arguments, char output[8192])
 {
     char *command =

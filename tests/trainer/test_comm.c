@@ -1,7 +1,8 @@
 /* What every communication backend promises, at 1 to 4 ranks under the real mpirun.
  *
- * The program starts itself: `test_comm --rank BACKEND FOLDER` is one rank, makes every check of the table and writes a
- * line for each that failed. Then there is a test for each check, which looks for lines of its own. */
+ * The program starts itself: `test_comm --rank BACKEND FOLDER` is one rank, makes every check of
+ * the table and writes a line for each that failed. Then there is a test for each check, which
+ * looks for lines of its own. */
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -84,7 +85,8 @@ static bool memory_of_any_kind_can_be_summed(struct kd_comm *comm)
     return good;
 }
 
-/* In buckets of odd lengths, with other calls in between; each rank dawdles at other places each time. */
+/* In buckets of odd lengths, with other calls in between; each rank dawdles at other places each
+ * time. */
 static void sum_in_buckets(struct kd_comm *comm, float *values, int64_t n, struct kd_rng *rng)
 {
     double doubles[3] = {1, 2, 3};
@@ -118,7 +120,8 @@ static bool buckets_give_the_same_bits_each_time(struct kd_comm *comm)
     return good;
 }
 
-/* As a plan does whose optimizer's state is spread: bucket by bucket, each rank looking at its share alone. */
+/* As a plan does whose optimizer's state is spread: bucket by bucket, each rank looking at its
+ * share alone. */
 static bool each_rank_gets_the_sums_of_its_share(struct kd_comm *comm, float *values, int64_t n)
 {
     int64_t begin, end;

@@ -22,7 +22,8 @@ static const struct kd_optimizer *read_optimizer(const char *text, struct kd_hyp
 
 enum { N_WEIGHTS = 21, STEPS = 10 };
 
-/* The arena in float64, with the gradient of every step. Weights decay by 0.2, the biases after them do not. */
+/* The arena in float64, with the gradient of every step. Weights decay by 0.2, the biases after
+ * them do not. */
 struct arena64 {
     double p[32], g[32], m[32], v[32];
     int n;
@@ -33,7 +34,8 @@ static double decay_of(int i)
     return i < N_WEIGHTS ? 0.2 : 0.0;
 }
 
-/* Sutskever, Martens, Dahl, Hinton (2013) in the form that PyTorch uses: v = mu v + g, p -= lr v. */
+/* Sutskever, Martens, Dahl, Hinton (2013) in the form that PyTorch uses: v = mu v + g, p -= lr
+ * v. */
 static void sgd_reference(struct arena64 *a, int t)
 {
     (void)t;

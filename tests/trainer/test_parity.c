@@ -1,5 +1,5 @@
-/* test_parity.c - whole models train as in PyTorch: the losses of 20 steps from the same weights, data and optimizer
- * (data/parity.txt, made by data/make_parity.py). */
+/* test_parity.c - whole models train as in PyTorch: the losses of 20 steps from the same weights,
+ * data and optimizer (data/parity.txt, made by data/make_parity.py). */
 #include "tests/trainer/fixture.h"
 
 #include <stdio.h>
@@ -128,7 +128,8 @@ static void train(const struct parity_case *c, double losses[STEPS])
     json_decref(block);
 }
 
-/* The stored losses are of float64 arithmetic; float32 stays within a relative 1e-4 of them over 20 steps. */
+/* The stored losses are of float64 arithmetic; float32 stays within a relative 1e-4 of them over 20
+ * steps. */
 static void check_case(const struct parity_case *c, FILE *stored)
 {
     double losses[STEPS];

@@ -37,7 +37,8 @@ static void split(struct kd_pass *pass)
     kd_arr_release(&whole.steps);
 }
 
-/* Two blocks of two residuals, of which the last is followed by the layernorm before the head; the first one follows no sum. */
+/* Two blocks of two residuals, of which the last is followed by the layernorm before the head; the
+ * first one follows no sum. */
 static void a_gpt_adds_and_normalizes_in_one_call_with_the_same_bits(void **state)
 {
     (void)state;

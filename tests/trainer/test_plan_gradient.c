@@ -1,13 +1,13 @@
-/* test_plan_gradient.c - gradients against finite differences of the plan's own loss, and against those of other splits of
- * the batch over ranks and micro-batches. */
+/* test_plan_gradient.c - gradients against finite differences of the plan's own loss, and against
+ * those of other splits of the batch over ranks and micro-batches. */
 #include "tests/trainer/fixture.h"
 
 #include "tests/trainer/thread_comm.h"
 #include "trainer/config.h"
 #include "trainer/models/layer.h"
 
-/* One model per layer kind, and mixtures: fused and not, activation first and last, both losses. input: five numbers where
- * nothing else is said. */
+/* One model per layer kind, and mixtures: fused and not, activation first and last, both losses.
+ * input: five numbers where nothing else is said. */
 static const struct gradient_case {
     const char *layer, *model;
     enum kd_loss loss;
@@ -97,7 +97,8 @@ static const struct gradient_case {
               " 'tiedHead']",
      .loss = KD_LOSS_CROSS_ENTROPY,
      .input = {.shape = {{5}, .n_dims = 1}, .tokens = true, .vocabulary = 4, .positions = 5}},
-    /* A block as the preset gpt writes it, with start weights and epsilons beside which the difference's step is small. */
+    /* A block as the preset gpt writes it, with start weights and epsilons beside which the
+     * difference's step is small. */
     {.layer = "attention",
      .model =
          "[{'embedding': {'size': 4, 'deviation': 0.7}}, 'positions', {'dropout': {'p': 0.2}},"
@@ -200,8 +201,8 @@ static void check_gradient(size_t c)
     int n_off = 0;
     for (int64_t i = 0; i < n; i++)
         n_off += fabs(slope(plan, &batch, i) - (double)gradient[i]) > 2e-4;
-    /* A relu whose input crosses zero within the step bends the difference, not the gradient; so does a change of the
-     * greatest. */
+    /* A relu whose input crosses zero within the step bends the difference, not the gradient; so
+     * does a change of the greatest. */
     bool bent = strstr(cases[c].model, "relu") || strstr(cases[c].model, "maxPool");
     if (n_off > (bent ? n / 4 : 0))
         fail_msg("%s: %d of %d gradients differ from finite differences", cases[c].model, n_off,

@@ -121,7 +121,8 @@ static double end_of(const struct kd_schedule_kind *kind, const double *values)
     return NAN;
 }
 
-/* The field's default, its bounds, and what lies between, each schedule's fields in all combinations. */
+/* The field's default, its bounds, and what lies between, each schedule's fields in all
+ * combinations. */
 enum { N_CHOICES = 4 };
 
 static double choice_of(const struct kd_field *field, int choice)
@@ -167,7 +168,8 @@ static void every_schedule_is_a_share_of_the_base_rate_and_ends_where_it_says(vo
     }
 }
 
-/* From step to step of ten thousand, where none of the default shapes is steeper than a rise within a tenth of the steps. */
+/* From step to step of ten thousand, where none of the default shapes is steeper than a rise within
+ * a tenth of the steps. */
 static void schedules_that_do_not_jump_change_little_from_step_to_step(void **state)
 {
     (void)state;

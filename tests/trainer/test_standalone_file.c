@@ -1,4 +1,5 @@
-/* The file of a training without a coordinator: YAML, JSON, settings, placeholders, and what is wrong with it. */
+/* The file of a training without a coordinator: YAML, JSON, settings, placeholders, and what is
+ * wrong with it. */
 #include "tests/trainer/support.h"
 
 static const char plain[] = "data: {format: csv, path: blobs.csv, split: {val: 0.25}}\n"

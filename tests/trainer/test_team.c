@@ -1,6 +1,7 @@
 /* The algorithm of the shared-memory backend, with threads as ranks: what a race detector can see.
  *
- * Built with -fsanitize=thread (CFLAGS) it says whether any float is touched without the counters between. */
+ * Built with -fsanitize=thread (CFLAGS) it says whether any float is touched without the counters
+ * between. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -69,7 +70,8 @@ static void start(struct kd_team *team, struct world *world, int64_t at, int64_t
     kd_team_start(team, &job);
 }
 
-/* Buckets of 1, 5, 17, ... with small sums in between; the copy is read and written anew right after. */
+/* Buckets of 1, 5, 17, ... with small sums in between; the copy is read and written anew right
+ * after. */
 static void sum_again_and_again(struct kd_team *team, struct world *world)
 {
     float *mine = world->copies[team->rank];

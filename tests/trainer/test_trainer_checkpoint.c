@@ -1,5 +1,6 @@
-/* Checkpoint files: what is saved is restored at any number of ranks, damage and truncation are found and the one before is used, the
- * last and the best ones are kept, a full disk leaves what was there. */
+/* Checkpoint files: what is saved is restored at any number of ranks, damage and truncation are
+ * found and the one before is used, the last and the best ones are kept, a full disk leaves what
+ * was there. */
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

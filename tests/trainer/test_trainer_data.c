@@ -1,4 +1,5 @@
-/* Data: what CSV files give, how their mistakes are told, the split, the scale, the order, the memory. */
+/* Data: what CSV files give, how their mistakes are told, the split, the scale, the order, the
+ * memory. */
 #include "tests/trainer/data_fixture.h"
 #include "trainer/data/permutation.h"
 
@@ -190,7 +191,8 @@ static void the_order_is_a_permutation_of_every_epoch_its_own(void **unused)
     assert_int_equal(first[0], 0);
 }
 
-/* 6 orders of 3 things, 6000 draws: each 1000 times, deviation 29; 5 of them is one in a million. */
+/* 6 orders of 3 things, 6000 draws: each 1000 times, deviation 29; 5 of them is one in a
+ * million. */
 static void every_order_is_equally_likely(void **unused)
 {
     (void)unused;

@@ -1,4 +1,5 @@
-/* Trials on the CUDA device, one after the other on a warm session, on the sim of tests/cuda. Skipped where it was not built. */
+/* Trials on the CUDA device, one after the other on a warm session, on the sim of tests/cuda.
+ * Skipped where it was not built. */
 #include <dlfcn.h>
 #include <math.h>
 
@@ -81,7 +82,8 @@ static void a_trial_of_the_same_shape_allocates_and_records_nothing(void **state
     trial_close(&trial);
 }
 
-/* A session that has done other trials, graphs and all, trains to the same bits as one that has not. */
+/* A session that has done other trials, graphs and all, trains to the same bits as one that has
+ * not. */
 static void a_warm_session_trains_to_the_bits_of_a_fresh_one(void **state)
 {
     (void)state;
@@ -259,7 +261,8 @@ static void a_profile_shows_what_rounding_the_weights_takes(void **state)
     trial_close(&trial);
 }
 
-/* Far from what a fresh model says, so that the first three steps of fp16 overflow: at 65536, 32768 and 16384 times 2 (y - 0) / 8. */
+/* Far from what a fresh model says, so that the first three steps of fp16 overflow: at 65536, 32768
+ * and 16384 times 2 (y - 0) / 8. */
 static void far_write(const struct folder *folder)
 {
     text_write(folder, "far.csv", "x,y\n1,30\n2,31\n1.5,30\n1,29\n2,30\n2.5,30\n3,29\n1.5,31\n");
@@ -272,7 +275,8 @@ static void far_write(const struct folder *folder)
     "\"schedule\": {\"name\": \"constant\"}, \"batchSize\": 8, \"epochs\": 10, "                   \
     "\"precision\": \"" #precision "\"}"
 
-/* The weights after so many steps, each of which is an epoch; gone on with where there is a checkpoint. The caller frees. */
+/* The weights after so many steps, each of which is an epoch; gone on with where there is a
+ * checkpoint. The caller frees. */
 static float *weights_at(struct trial *trial, const char *changes, int64_t step, size_t *n)
 {
     kd_config_release(&trial->config);
@@ -285,7 +289,8 @@ static float *weights_at(struct trial *trial, const char *changes, int64_t step,
     return weights;
 }
 
-/* adamw's first step is of lr's length, its fourth, of a state that is as fresh, would be of 0.6 times that. */
+/* adamw's first step is of lr's length, its fourth, of a state that is as fresh, would be of 0.6
+ * times that. */
 static void a_step_that_fp16_left_out_does_not_count_in_another_precision(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Data formats: what each gives from small files as others write them, and what it says of damaged ones.
+/* Data formats: what each gives from small files as others write them, and what it says of damaged
+ * ones.
  *
  * The contract tests run over formats.def: a format without a case here fails. */
 #include "tests/trainer/data_fixture.h"

@@ -1,4 +1,5 @@
-/* The real katydid-trainer --gang, one rank and two, against a coordinator that this test plays on a real socket. */
+/* The real katydid-trainer --gang, one rank and two, against a coordinator that this test plays on
+ * a real socket. */
 #include <signal.h>
 #include <sys/wait.h>
 

@@ -1,7 +1,9 @@
-/* kill -9 while a trial trains and saves, at every step and in every call of a save; a disk that is full. What goes on from it ends
- * with the weights of a trial that nothing interrupted, bit for bit.
+/* kill -9 while a trial trains and saves, at every step and in every call of a save; a disk that is
+ * full. What goes on from it ends with the weights of a trial that nothing interrupted, bit for
+ * bit.
  *
- * This program has calls of its own for writing, so that one can be the last. KATYDID_TEST_LONG=1 takes more steps. */
+ * This program has calls of its own for writing, so that one can be the last. KATYDID_TEST_LONG=1
+ * takes more steps. */
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>

@@ -1,5 +1,5 @@
-/* The loader: the ranks' parts together are one global batch whatever their number, with augmentation and mixup; scales of channels;
- * what augmentation is refused on. */
+/* The loader: the ranks' parts together are one global batch whatever their number, with
+ * augmentation and mixup; scales of channels; what augmentation is refused on. */
 #include <math.h>
 
 #include "tests/trainer/data_fixture.h"
@@ -51,7 +51,8 @@ static void take(struct whole *whole, const struct kd_batch *batch, const struct
     whole->mix = batch->mix;
 }
 
-/* Global batch [begin, begin + n) of an epoch, cut into micro-batches, each shared over the ranks. */
+/* Global batch [begin, begin + n) of an epoch, cut into micro-batches, each shared over the
+ * ranks. */
 static struct whole load_whole(struct loaded *loaded, int64_t begin, int64_t n, int n_ranks,
                                int64_t micro)
 {
@@ -160,8 +161,9 @@ static void mixup_mixes_each_sample_with_its_partner(void **unused)
     folder_remove(&folder);
 }
 
-/* The smaller part of Beta(a, a), whose distance from 1/2 has the square 1/(4 (2 a + 1)) in the mean; of 20000 draws that is off by
- * at most 0.0006 (one deviation, since squares are below 1/4 and spread by less than 0.08); five of them are allowed. */
+/* The smaller part of Beta(a, a), whose distance from 1/2 has the square 1/(4 (2 a + 1)) in the
+ * mean; of 20000 draws that is off by at most 0.0006 (one deviation, since squares are below 1/4
+ * and spread by less than 0.08); five of them are allowed. */
 static void the_share_of_mixup_is_the_smaller_part_of_a_beta_number(void **unused)
 {
     (void)unused;

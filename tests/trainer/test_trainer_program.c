@@ -279,8 +279,8 @@ static int interrupt(const struct folder *folder)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/* oneDNN's products use the stack pointer as one more register: where a handler ran on that stack, four in ten ended the
- * program with a damaged heap. */
+/* oneDNN's products use the stack pointer as one more register: where a handler ran on that stack,
+ * four in ten ended the program with a damaged heap. */
 static void a_signal_in_the_middle_of_a_product_does_no_harm(void **unused)
 {
     (void)unused;

@@ -1,4 +1,5 @@
-/* Trials that go on from checkpoints of others: promoted to more epochs, cloned with settings of their own. */
+/* Trials that go on from checkpoints of others: promoted to more epochs, cloned with settings of
+ * their own. */
 #include <glob.h>
 #include <math.h>
 
@@ -121,7 +122,8 @@ static void a_clone_may_have_another_batch_size(void **unused)
     trial_close(&parent);
 }
 
-/* The coordinator counts in the unit of reports: a parent's six steps are six steps of its clone, however long those are. */
+/* The coordinator counts in the unit of reports: a parent's six steps are six steps of its clone,
+ * however long those are. */
 static void steps_stay_steps_with_another_batch_size(void **unused)
 {
     (void)unused;

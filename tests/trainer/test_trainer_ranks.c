@@ -1,7 +1,8 @@
-/* One step of 1, 2 and 3 ranks under the real mpirun: the same loss and the same gradients, to 1e-5 in relative norm.
+/* One step of 1, 2 and 3 ranks under the real mpirun: the same loss and the same gradients, to 1e-5
+ * in relative norm.
  *
- * The program starts itself under mpirun: `test_trainer_ranks --rank FOLDER CHANGES STEPS OUT` is one rank; rank 0 writes
- * the last step's losses, gradients and weights to OUT. */
+ * The program starts itself under mpirun: `test_trainer_ranks --rank FOLDER CHANGES STEPS OUT` is
+ * one rank; rank 0 writes the last step's losses, gradients and weights to OUT. */
 #include <math.h>
 
 #include "tests/trainer/mpirun.h"
@@ -158,7 +159,8 @@ static void a_whole_training_ends_close_at_any_number_of_ranks(void **unused)
         "{\"optimizer\": {\"name\": \"sgd\", \"lr\": 0.01}, \"report\": {\"every\": 1}}", 8);
 }
 
-/* The same ranks, so that only norms are summed in another order. The held-out loss is that of the average. */
+/* The same ranks, so that only norms are summed in another order. The held-out loss is that of the
+ * average. */
 static void check_zero(const char *optimizer, int n_ranks)
 {
     struct folder folder = folder_make();
@@ -193,7 +195,8 @@ static void state_spread_over_the_ranks_makes_the_same_steps(void **unused)
             check_zero(optimizers[i], n_ranks);
 }
 
-/* One sample is bad, and which rank has it hangs on the seed; one that did not hear of it would wait for the others for ever. */
+/* One sample is bad, and which rank has it hangs on the seed; one that did not hear of it would
+ * wait for the others for ever. */
 static void a_training_that_diverges_ends_on_every_rank(void **unused)
 {
     (void)unused;

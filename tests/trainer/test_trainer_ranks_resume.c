@@ -1,8 +1,9 @@
-/* Checkpoints of several ranks under the real mpirun: kill -9 and resume at the same number ends with the same bits; what two ranks
- * saved, one and three go on with.
+/* Checkpoints of several ranks under the real mpirun: kill -9 and resume at the same number ends
+ * with the same bits; what two ranks saved, one and three go on with.
  *
- * The program starts itself: `test_trainer_ranks_resume --rank FOLDER CHANGES UNTIL REPORT` is one rank, which dies in that report (0:
- * never); rank 0 writes losses and weights to FOLDER/out. KATYDID_TEST_LONG=1 kills in every step. */
+ * The program starts itself: `test_trainer_ranks_resume --rank FOLDER CHANGES UNTIL REPORT` is one
+ * rank, which dies in that report (0: never); rank 0 writes losses and weights to FOLDER/out.
+ * KATYDID_TEST_LONG=1 kills in every step. */
 #include <math.h>
 #include <signal.h>
 

@@ -1,5 +1,5 @@
-/* Training on one rank: a trial that is interrupted and resumed ends with the weights of one that was not; words from
- * outside; divergence. */
+/* Training on one rank: a trial that is interrupted and resumed ends with the weights of one that
+ * was not; words from outside; divergence. */
 #include <math.h>
 
 #include "tests/trainer/trial.h"
@@ -149,7 +149,8 @@ static void reports_by_steps_count_steps_and_resume_inside_an_epoch(void **unuse
     trial_close(&trial);
 }
 
-/* So long that only a word ends it; listening is at most every 20 ms, so there are few reports before. */
+/* So long that only a word ends it; listening is at most every 20 ms, so there are few reports
+ * before. */
 static const char LONG[] = "{\"epochs\": 1000000, \"report\": {\"every\": 1000000000},"
                            " \"checkpoint\": {\"every\": 0}}";
 
@@ -293,7 +294,8 @@ static void a_loss_that_is_not_finite_is_divergence_with_its_step(void **unused)
     trial_close(&trial);
 }
 
-/* One step from a gradient that is finite, of a model of one weight; the reason has to hold `what`. */
+/* One step from a gradient that is finite, of a model of one weight; the reason has to hold
+ * `what`. */
 static void check_divergence(const char *changes, const char *what)
 {
     struct trial trial;

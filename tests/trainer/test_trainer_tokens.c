@@ -1,4 +1,5 @@
-/* Texts and token files: what each gives, what is held out, and what is said of mistakes in them. */
+/* Texts and token files: what each gives, what is held out, and what is said of mistakes in
+ * them. */
 #include "tests/trainer/data_fixture.h"
 
 static void characters_are_numbered_in_the_order_of_their_code_points(void **unused)
@@ -140,7 +141,8 @@ static void a_token_mistake_names_file_and_byte(void **unused)
     folder_remove(&folder);
 }
 
-/* Offsets have 64 bits. A sparse file costs no disk; a peek does not look through its 2^30 tokens, nor does this. */
+/* Offsets have 64 bits. A sparse file costs no disk; a peek does not look through its 2^30 tokens,
+ * nor does this. */
 static void a_token_file_above_2_gib_is_read_to_its_end(void **unused)
 {
     (void)unused;

@@ -1,4 +1,5 @@
-/* thread_comm.h - ranks as threads of one test: a communicator whose sums are made in rank order under a barrier. */
+/* thread_comm.h - ranks as threads of one test: a communicator whose sums are made in rank order
+ * under a barrier. */
 #ifndef KD_TESTS_TRAINER_THREAD_COMM_H
 #define KD_TESTS_TRAINER_THREAD_COMM_H
 

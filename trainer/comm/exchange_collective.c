@@ -1,9 +1,11 @@
-/* exchange_collective.c - on the GPUs, by NCCL. Sums of gradients lie on a queue of their own: each waits, on the GPU, until its
- * stretch is complete, and runs beside what is left of the backward pass; the ops after them wait for all of them. The host waits for
- * nothing, so that all of it can be recorded with the ops before and behind (kernels/replay.h). */
+/* exchange_collective.c - on the GPUs, by NCCL. Sums of gradients lie on a queue of their own: each
+ * waits, on the GPU, until its stretch is complete, and runs beside what is left of the backward
+ * pass; the ops after them wait for all of them. The host waits for nothing, so that all of it can
+ * be recorded with the ops before and behind (kernels/replay.h). */
 #include "trainer/comm/exchange_way.h"
 
-/* Sums go before the backward pass that they lie beside: who waits for them are the other ranks too. */
+/* Sums go before the backward pass that they lie beside: who waits for them are the other ranks
+ * too. */
 static int open_queue(struct kd_exchange *exchange, struct kd_error *err)
 {
     return exchange->device->open_urgent(exchange->comm->local_rank, &exchange->sums, err);

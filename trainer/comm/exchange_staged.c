@@ -1,5 +1,6 @@
-/* exchange_staged.c - by way of the host: a stretch is copied to its arena's twin as soon as it is complete, behind a mark in the
- * queue; the host starts its sum when it comes to the mark, while the device goes on with the backward pass.
+/* exchange_staged.c - by way of the host: a stretch is copied to its arena's twin as soon as it is
+ * complete, behind a mark in the queue; the host starts its sum when it comes to the mark, while
+ * the device goes on with the backward pass.
  *
  * One rank alone needs no twins. */
 #include <stdlib.h>

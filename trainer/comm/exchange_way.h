@@ -1,4 +1,5 @@
-/* exchange_way.h - the inside of an exchange: what each way fills. Nobody but exchange*.c includes this. */
+/* exchange_way.h - the inside of an exchange: what each way fills. Nobody but exchange*.c includes
+ * this. */
 #ifndef KD_TRAINER_EXCHANGE_WAY_H
 #define KD_TRAINER_EXCHANGE_WAY_H
 
@@ -24,7 +25,8 @@ struct kd_exchange_way {
 extern const struct kd_exchange_way kd_exchange_in_place, kd_exchange_staged,
     kd_exchange_collective;
 
-/* Begins a stretch's sums by the backend, on memory that it works on: `all` is the arena's, or its twin's. */
+/* Begins a stretch's sums by the backend, on memory that it works on: `all` is the arena's, or its
+ * twin's. */
 void kd_exchange_start_by_backend(struct kd_exchange *exchange, const struct kd_stretch *stretch,
                                   float *all);
 

@@ -1,7 +1,8 @@
-/* mpi.c - ranks over MPI, the only file that includes mpi.h. MPI is used from one thread (MPI_THREAD_FUNNELED).
+/* mpi.c - ranks over MPI, the only file that includes mpi.h. MPI is used from one thread
+ * (MPI_THREAD_FUNNELED).
  *
- * MPI's errors end the job (its default handler): a collective with a missing rank cannot be repaired, and the gang is
- * started anew from its last checkpoint. */
+ * MPI's errors end the job (its default handler): a collective with a missing rank cannot be
+ * repaired, and the gang is started anew from its last checkpoint. */
 #include <mpi.h>
 #include <stdlib.h>
 #include <time.h>

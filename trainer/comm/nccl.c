@@ -52,7 +52,8 @@ static void abort_collective(struct kd_nccl_gang *gang, const struct kd_device *
         note_left_thread(gang->comm, &problem);
 }
 
-/* Every rank knows how all have fared when it returns. A rank that only waited in vain has no reason of its own to tell. */
+/* Every rank knows how all have fared when it returns. A rank that only waited in vain has no
+ * reason of its own to tell. */
 static int come_together(struct kd_nccl_gang *gang, const struct kd_device *device,
                          const struct kd_collective_id *id, struct kd_error *err)
 {

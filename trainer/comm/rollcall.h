@@ -1,12 +1,13 @@
-/* rollcall.h - ranks that wait for each other by some other way than their communicator, and learn by it when one of them has failed: else
- * the others would wait until their deadline.
+/* rollcall.h - ranks that wait for each other by some other way than their communicator, and learn
+ * by it when one of them has failed: else the others would wait until their deadline.
  *
  *     kd_rollcall_begin(&rollcall, comm);
  *     failed = wait for the others, asking kd_rollcall_is_in_vain(&rollcall) now and then: true ends it;
  *     if (kd_rollcall_end(&rollcall, failed)) ... on every rank, when any has failed
  *
- * Round by round the ranks exchange how they fare, and none waits for a round's end before it has come itself. By the launcher's backend (comm.h);
- * where that cannot (largest NULL), waiting is never in vain. */
+ * Round by round the ranks exchange how they fare, and none waits for a round's end before it has
+ * come itself. By the launcher's backend (comm.h); where that cannot (largest NULL), waiting is
+ * never in vain. */
 #ifndef KD_TRAINER_ROLLCALL_H
 #define KD_TRAINER_ROLLCALL_H
 

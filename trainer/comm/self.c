@@ -1,5 +1,5 @@
-/* self.c - one rank alone: every sum is done already. Nothing is linked up, so starting costs nothing (an MPI
- * singleton's MPI_Init takes 22 ms and more). */
+/* self.c - one rank alone: every sum is done already. Nothing is linked up, so starting costs
+ * nothing (an MPI singleton's MPI_Init takes 22 ms and more). */
 #include "trainer/comm/comm.h"
 
 static int open_self(struct kd_comm *comm, struct kd_error *err)

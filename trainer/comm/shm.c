@@ -1,11 +1,12 @@
-/* shm.c - ranks of one host: what they sum lies in memory that all of them map. team.h has the algorithm; here are the
- * memory, the meeting, and what happens when a rank is gone.
+/* shm.c - ranks of one host: what they sum lies in memory that all of them map. team.h has the
+ * algorithm; here are the memory, the meeting, and what happens when a rank is gone.
  *
- * Ranks that cannot open each other's memory (other hosts, other containers) do not open this backend. The launcher's
- * brings the ranks together and broadcasts.
+ * Ranks that cannot open each other's memory (other hosts, other containers) do not open this
+ * backend. The launcher's brings the ranks together and broadcasts.
  *
- * A rank that waits looks every 0.1 s whether the process it waits for is there, and at the deadline. It then ends with
- * status 1, which makes mpirun end the gang; that is started anew from its last checkpoint. */
+ * A rank that waits looks every 0.1 s whether the process it waits for is there, and at the
+ * deadline. It then ends with status 1, which makes mpirun end the gang; that is started anew from
+ * its last checkpoint. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -97,7 +98,8 @@ static float *alloc_floats(struct kd_comm *comm, int64_t n)
     return mine;
 }
 
-/* The first sum in a segment brings its copies together, so that allocating is no meeting of the ranks. */
+/* The first sum in a segment brings its copies together, so that allocating is no meeting of the
+ * ranks. */
 static void join(struct kd_shm *shm, struct segment *segment)
 {
     if (segment->fd < 0)
@@ -170,7 +172,8 @@ static struct invitation invite(struct kd_shm *shm)
     return invitation;
 }
 
-/* The secret tells rank 0's memory from that of a process which has the same number on another host. */
+/* The secret tells rank 0's memory from that of a process which has the same number on another
+ * host. */
 static void accept_invitation(struct kd_shm *shm, const struct invitation *invitation)
 {
     shm->board = kd_shared_map_of(invitation->pid, invitation->fd, board_bytes(shm));

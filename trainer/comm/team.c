@@ -42,8 +42,9 @@ void kd_team_part(const struct kd_team *team, int64_t n, int64_t *begin, int64_t
 
 /* ---- telling and waiting
  *
- * A teller counts, then looks for sleepers; who wants to sleep becomes a sleeper, then looks at the counts. All of that is
- * sequentially consistent, so one of the two sees the other, and nobody sleeps over what was told. */
+ * A teller counts, then looks for sleepers; who wants to sleep becomes a sleeper, then looks at the
+ * counts. All of that is sequentially consistent, so one of the two sees the other, and nobody
+ * sleeps over what was told. */
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value,
                   const struct timespec *timeout)
@@ -127,8 +128,8 @@ static void wait_until_all(struct kd_team *team, enum kd_team_count count, uint6
 
 /* ---- jobs */
 
-/* A cache line at any address. Line by line, so that several are on their way from their owner at once; as a vector type
- * because no compiler can know that the copies are apart. */
+/* A cache line at any address. Line by line, so that several are on their way from their owner at
+ * once; as a vector type because no compiler can know that the copies are apart. */
 typedef float line __attribute__((vector_size(KD_TEAM_LINE), aligned(sizeof(float)), may_alias));
 
 /* The copies to write: [first, last). */
@@ -173,7 +174,8 @@ static void sum_part(const struct kd_team *team, const struct kd_team_job *job)
                 job->at + job->end);
 }
 
-/* The work is shared out evenly, whoever owns the results: the stretch that is ready last may be one rank's altogether. */
+/* The work is shared out evenly, whoever owns the results: the stretch that is ready last may be
+ * one rank's altogether. */
 static void sum_part_of_shares(const struct kd_team *team, const struct kd_team_job *job)
 {
     for (int owner = 0; owner < team->size; owner++) {
@@ -227,8 +229,8 @@ void kd_team_finish(struct kd_team *team)
 
 /* ---- few doubles
  *
- * Two slots in turn are enough: who writes into one has seen all ranks in the round before, so they have left the round
- * before that, whose slot it is. */
+ * Two slots in turn are enough: who writes into one has seen all ranks in the round before, so they
+ * have left the round before that, whose slot it is. */
 
 static void add_round(const struct kd_team *team, double *values, int64_t n)
 {

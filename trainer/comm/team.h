@@ -1,13 +1,16 @@
-/* team.h - ranks that sum in memory which all of them map: the algorithm of shm.c, without processes.
+/* team.h - ranks that sum in memory which all of them map: the algorithm of shm.c, without
+ * processes.
  *
- * A job is a stretch of floats of which every rank has a copy, and all ranks see all copies. Each rank does its own part of
- * it for all: two phases, told by counters on the board that only grow.
- *   1. arrived: my copy is ready. When all have arrived I sum my part over the copies, in the order of the ranks, and write
- *      it back into every copy (or into its owner's alone). So no bit hangs on timing, and every rank ends with the same ones.
+ * A job is a stretch of floats of which every rank has a copy, and all ranks see all copies. Each
+ * rank does its own part of it for all: two phases, told by counters on the board that only grow.
+ *   1. arrived: my copy is ready. When all have arrived I sum my part over the copies, in the order
+ *      of the ranks, and write it back into every copy (or into its owner's alone). So no bit hangs
+ *      on timing, and every rank ends with the same ones.
  *   2. done: my part is written. When all are done my copy is whole.
  * Jobs are numbered alike on every rank and worked on in order; several may be under way.
  *
- * Who waits spins for some microseconds, then yields, then sleeps on a futex, so that more ranks than cores do no harm. */
+ * Who waits spins for some microseconds, then yields, then sleeps on a futex, so that more ranks
+ * than cores do no harm. */
 #ifndef KD_TRAINER_COMM_TEAM_H
 #define KD_TRAINER_COMM_TEAM_H
 
@@ -73,8 +76,8 @@ void kd_team_start(struct kd_team *team, const struct kd_team_job *job);
 void kd_team_progress(struct kd_team *team); /* does what can be done without waiting */
 void kd_team_finish(struct kd_team *team);   /* all jobs that were started are done */
 
-/* Element-wise sum in place, each rank adding all values in the order of the ranks: one phase, for small n. n = 0: a
- * barrier. */
+/* Element-wise sum in place, each rank adding all values in the order of the ranks: one phase, for
+ * small n. n = 0: a barrier. */
 void kd_team_sum_doubles(struct kd_team *team, double *values, int64_t n);
 
 #endif

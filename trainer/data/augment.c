@@ -66,8 +66,9 @@ static double normal(struct kd_rng *rng)
     return radius * cos(two_pi * kd_rng_uniform(rng));
 }
 
-/* The logarithm of a Gamma(a) number (Marsaglia, Tsang: "A simple method for generating gamma variables", 2000). In logarithms,
- * because for a small `a` most numbers are too small for a double. */
+/* The logarithm of a Gamma(a) number (Marsaglia, Tsang: "A simple method for generating gamma
+ * variables", 2000). In logarithms, because for a small `a` most numbers are too small for a
+ * double. */
 static double log_gamma_number(struct kd_rng *rng, double a)
 {
     double boost = 0;

@@ -1,6 +1,8 @@
-/* augment.h - the `augment:` block: how training samples are changed at random, and the random numbers of mixup.
+/* augment.h - the `augment:` block: how training samples are changed at random, and the random
+ * numbers of mixup.
  *
- * Everything is a function of (seed, step, position in the global order), so it is the same at any number of ranks. */
+ * Everything is a function of (seed, step, position in the global order), so it is the same at any
+ * number of ranks. */
 #ifndef KD_TRAINER_AUGMENT_H
 #define KD_TRAINER_AUGMENT_H
 
@@ -26,8 +28,9 @@ static inline bool kd_augment_moves_pixels(const struct kd_augment *augment)
 int kd_augment_check(const struct kd_augment *augment, const struct kd_table *table,
                      struct kd_error *err);
 
-/* The other sample's share in a step: the smaller part of Beta(mixup, mixup) (Zhang et al.: "mixup", 2018). Which of a pair is
- * called the other changes nothing in the mean, and so a sample's own label is the one that an accuracy should count. */
+/* The other sample's share in a step: the smaller part of Beta(mixup, mixup) (Zhang et al.:
+ * "mixup", 2018). Which of a pair is called the other changes nothing in the mean, and so a
+ * sample's own label is the one that an accuracy should count. */
 float kd_augment_share(const struct kd_augment *augment, uint64_t seed, int64_t step);
 
 /* Whose partner is who in a step: a permutation of the global batch's n samples. */

@@ -1,6 +1,8 @@
-/* cifar.c - CIFAR-10 and CIFAR-100, the binary version (Krizhevsky: "Learning multiple layers of features from tiny images", 2009).
+/* cifar.c - CIFAR-10 and CIFAR-100, the binary version (Krizhevsky: "Learning multiple layers of
+ * features from tiny images", 2009).
  *
- * A record is one label byte (CIFAR-100: two, coarse and fine) and 3,072 bytes of an image: 32 x 32 red, then green, then blue. */
+ * A record is one label byte (CIFAR-100: two, coarse and fine) and 3,072 bytes of an image: 32 x 32
+ * red, then green, then blue. */
 #include <inttypes.h>
 
 #include "trainer/data/labels.h"

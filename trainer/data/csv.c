@@ -1,6 +1,7 @@
 /* csv.c - numeric CSV: one sample a line, features and a label column (or target columns).
  *
- * Which column is what is settled once, from the first line; then each cell goes where its column says. */
+ * Which column is what is settled once, from the first line; then each cell goes where its column
+ * says. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -25,7 +25,8 @@ void kd_csv_lines_init(struct kd_csv_lines *lines, const char *path, char *text,
                        char delimiter);
 void kd_csv_lines_release(struct kd_csv_lines *lines);
 
-/* The next line that is not blank: 1 and its cells, 0 at the end, -1 for a byte that no text has. */
+/* The next line that is not blank: 1 and its cells, 0 at the end, -1 for a byte that no text
+ * has. */
 int kd_csv_lines_next(struct kd_csv_lines *lines, struct kd_error *err);
 
 #endif

@@ -152,7 +152,8 @@ static void add_to_key(void *ud, const char *field, const char *path)
                     (unsigned long long)info.st_ino);
 }
 
-/* The block without what only batches see, the loss's kind, and what the file system says of each file. */
+/* The block without what only batches see, the loss's kind, and what the file system says of each
+ * file. */
 static char *key_of(const struct kd_data_config *config)
 {
     struct kd_str key = {0};

@@ -1,8 +1,9 @@
-/* dataset.h - the samples that a trial trains and validates on: opened, split, with their scales learnt.
+/* dataset.h - the samples that a trial trains and validates on: opened, split, with their scales
+ * learnt.
  *
- * Data sets are kept between the trials of a warm gang, keyed by what they were made from: the `data:` block (without `augment`),
- * and each file's size and time of change. The split is a function of its seed alone; normalisation is learnt from the
- * training part only. */
+ * Data sets are kept between the trials of a warm gang, keyed by what they were made from: the
+ * `data:` block (without `augment`), and each file's size and time of change. The split is a
+ * function of its seed alone; normalisation is learnt from the training part only. */
 #ifndef KD_TRAINER_DATASET_H
 #define KD_TRAINER_DATASET_H
 
@@ -24,7 +25,8 @@ struct kd_datasets {
 
 void kd_datasets_release(struct kd_datasets *datasets);
 
-/* The data set of a configuration, from memory or from its files; borrowed until the next call. NULL and err. */
+/* The data set of a configuration, from memory or from its files; borrowed until the next call.
+ * NULL and err. */
 const struct kd_dataset *kd_datasets_get(struct kd_datasets *datasets,
                                          const struct kd_data_config *config, struct kd_error *err);
 
@@ -39,8 +41,8 @@ struct kd_data_shape {
 
 void kd_dataset_shape(const struct kd_dataset *dataset, struct kd_data_shape *shape);
 
-/* The shape without reading large files; small ones are read whole, so that their mistakes are found before a trial
- * starts. */
+/* The shape without reading large files; small ones are read whole, so that their mistakes are
+ * found before a trial starts. */
 int kd_data_peek(const struct kd_data_config *config, struct kd_data_shape *shape,
                  struct kd_error *err);
 

@@ -1,7 +1,7 @@
 /* idx.c - MNIST's IDX files: images and labels as unsigned bytes.
  *
- * Layout (the MNIST page of LeCun, Cortes, Burges): two zero bytes, a type (8 = unsigned byte), the number of dimensions,
- * each dimension as a big-endian 32-bit count, then the bytes. */
+ * Layout (the MNIST page of LeCun, Cortes, Burges): two zero bytes, a type (8 = unsigned byte), the
+ * number of dimensions, each dimension as a big-endian 32-bit count, then the bytes. */
 #include <inttypes.h>
 
 #include "trainer/data/labels.h"

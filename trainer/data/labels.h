@@ -1,4 +1,5 @@
-/* labels.h - the answers that go with samples, taken from a file one by one: class labels, or numbers where the loss wants those. */
+/* labels.h - the answers that go with samples, taken from a file one by one: class labels, or
+ * numbers where the loss wants those. */
 #ifndef KD_TRAINER_LABELS_H
 #define KD_TRAINER_LABELS_H
 
@@ -11,8 +12,8 @@ bool kd_target_is_no_share(const struct kd_data_source *source, double value);
 /* Room for table->n answers: labels, or one target each where the loss wants numbers. */
 void kd_labels_begin(struct kd_table *table, const struct kd_data_source *source);
 
-/* The answer of sample i. -1: not a class (a whole number from 0 to most, or the ignored one), or not a share where the loss
- * wants those; the caller says where. */
+/* The answer of sample i. -1: not a class (a whole number from 0 to most, or the ignored one), or
+ * not a share where the loss wants those; the caller says where. */
 int kd_labels_take(struct kd_table *table, const struct kd_data_source *source, int64_t i,
                    double value, int64_t most);
 

@@ -1,7 +1,9 @@
-/* loader.h - batches on a device: this rank's samples of a global batch, gathered, scaled, augmented and mixed by ops.
+/* loader.h - batches on a device: this rank's samples of a global batch, gathered, scaled,
+ * augmented and mixed by ops.
  *
- * What a batch holds is a function of (seed, step, positions in the global order) alone, so the ranks' parts together are the
- * same global batch at any number of ranks. Where the device reads samples from is source.h's. */
+ * What a batch holds is a function of (seed, step, positions in the global order) alone, so the
+ * ranks' parts together are the same global batch at any number of ranks. Where the device reads
+ * samples from is source.h's. */
 #ifndef KD_TRAINER_LOADER_H
 #define KD_TRAINER_LOADER_H
 
@@ -12,7 +14,8 @@
 #include "trainer/models/feed.h"
 #include "trainer/models/plan.h"
 
-/* Arrays on the device. Those below KD_N_SENT are filled by the host, batch by batch, and go there together (parcel.h). */
+/* Arrays on the device. Those below KD_N_SENT are filled by the host, batch by batch, and go there
+ * together (parcel.h). */
 enum kd_loader_slot {
     KD_SLOT_TURN,
     KD_SLOT_ROWS,
@@ -53,13 +56,15 @@ struct kd_loader {
 void kd_loader_init(struct kd_loader *loader, const struct kd_device *device);
 void kd_loader_release(struct kd_loader *loader);
 
-/* Memory for up to max_batch samples of a data set, and its scales. All work goes through the plan's queue; plan NULL: the CPU's. */
+/* Memory for up to max_batch samples of a data set, and its scales. All work goes through the
+ * plan's queue; plan NULL: the CPU's. */
 void kd_loader_prepare(struct kd_loader *loader, struct kd_plan *plan,
                        const struct kd_dataset *dataset, const struct kd_augment *augment,
                        int64_t max_batch);
 
-/* What to take: of the samples of a part in an order, the positions [begin, begin + n) are the global batch,
- * [micro_begin, micro_begin + n_micro) one of its micro-batches (or all of it), and of that this rank's share [first, end). */
+/* What to take: of the samples of a part in an order, the positions [begin, begin + n) are the
+ * global batch, [micro_begin, micro_begin + n_micro) one of its micro-batches (or all of it), and
+ * of that this rank's share [first, end). */
 struct kd_draw {
     const struct kd_part *part;
     const int32_t *order; /* [part->n]; NULL: as the part has them */
@@ -71,8 +76,8 @@ struct kd_draw {
     int64_t step;
 };
 
-/* Fills all of the batch but follows and precedes; what it points to is the loader's until the next call. The samples are sent, and the
- * plan makes the arrays of them by the batch's feed. */
+/* Fills all of the batch but follows and precedes; what it points to is the loader's until the next
+ * call. The samples are sent, and the plan makes the arrays of them by the batch's feed. */
 void kd_loader_fill(struct kd_loader *loader, const struct kd_draw *draw, struct kd_batch *batch);
 
 /* Makes the arrays now, for who has no plan. */

@@ -6,7 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The rest of a file's last page is mapped too, as zeros: reading it must not pass unseen under the sanitizer. */
+/* The rest of a file's last page is mapped too, as zeros: reading it must not pass unseen under the
+ * sanitizer. */
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #define FORBID(address, n) __asan_poison_memory_region(address, n)

@@ -1,8 +1,9 @@
-/* mapping.h - data files as memory: mapped one after the other into one range of addresses, so that a byte of any of them is an
- * offset from one pointer.
+/* mapping.h - data files as memory: mapped one after the other into one range of addresses, so that
+ * a byte of any of them is an offset from one pointer.
  *
- * Read only; nothing is read before it is looked at. Each file begins at a page's beginning, with zeros up to the next file. A
- * file that is cut short while it is mapped kills the reader (SIGBUS). */
+ * Read only; nothing is read before it is looked at. Each file begins at a page's beginning, with
+ * zeros up to the next file. A file that is cut short while it is mapped kills the reader
+ * (SIGBUS). */
 #ifndef KD_TRAINER_MAPPING_H
 #define KD_TRAINER_MAPPING_H
 

@@ -1,5 +1,5 @@
-/* normalize.h - putting numbers on a common scale, learnt from the training part only: each feature by itself, of images each
- * channel. */
+/* normalize.h - putting numbers on a common scale, learnt from the training part only: each feature
+ * by itself, of images each channel. */
 #ifndef KD_TRAINER_NORMALIZE_H
 #define KD_TRAINER_NORMALIZE_H
 
@@ -30,7 +30,8 @@ struct kd_scales {
     double *center, *factor; /* owned */
 };
 
-/* A feature that never changes in the training part becomes 0. -1: the given numbers do not fit the data. */
+/* A feature that never changes in the training part becomes 0. -1: the given numbers do not fit the
+ * data. */
 int kd_scales_learn(struct kd_scales *scales, const struct kd_normalize *normalize,
                     const struct kd_part *train, struct kd_error *err);
 void kd_scales_release(struct kd_scales *scales);

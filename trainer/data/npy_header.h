@@ -1,7 +1,8 @@
 /* npy_header.h - the header of NumPy's .npy files (numpy.lib.format, versions 1 to 3).
  *
- * Ten or twelve bytes (magic, version, length), then a Python dictionary as text: the element type, the order, the shape. Only
- * what a program can take as it lies there is accepted: little-endian numbers in C order. */
+ * Ten or twelve bytes (magic, version, length), then a Python dictionary as text: the element type,
+ * the order, the shape. Only what a program can take as it lies there is accepted: little-endian
+ * numbers in C order. */
 #ifndef KD_TRAINER_NPY_HEADER_H
 #define KD_TRAINER_NPY_HEADER_H
 

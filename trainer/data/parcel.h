@@ -1,7 +1,9 @@
-/* parcel.h - what a batch is made of, filled by the host and given to a device in one copy: small arrays, or its samples.
+/* parcel.h - what a batch is made of, filled by the host and given to a device in one copy: small
+ * arrays, or its samples.
  *
- * Of a host device the arrays are its memory, and nothing is copied. Else there are several images of them in pinned memory, so that
- * the host fills one while the device may still be reading those before. */
+ * Of a host device the arrays are its memory, and nothing is copied. Else there are several images
+ * of them in pinned memory, so that the host fills one while the device may still be reading those
+ * before. */
 #ifndef KD_TRAINER_PARCEL_H
 #define KD_TRAINER_PARCEL_H
 
@@ -28,14 +30,16 @@ void kd_parcel_init(struct kd_parcel *parcel, const struct kd_device *device, in
                     bool is_large);
 void kd_parcel_release(struct kd_parcel *parcel);
 
-/* Room for so many bytes; what was in it is lost if there was less. Arrays begin at multiples of KD_PARCEL_ALIGNMENT. */
+/* Room for so many bytes; what was in it is lost if there was less. Arrays begin at multiples of
+ * KD_PARCEL_ALIGNMENT. */
 enum { KD_PARCEL_ALIGNMENT = 64 };
 void kd_parcel_need(struct kd_parcel *parcel, size_t bytes);
 
 /* From now on through this plan's queue, which may be a new one. */
 void kd_parcel_restart(struct kd_parcel *parcel, struct kd_plan *plan);
 
-/* Where the host writes what it sends next. plan: whose queue it goes through; NULL with a host device only. */
+/* Where the host writes what it sends next. plan: whose queue it goes through; NULL with a host
+ * device only. */
 char *kd_parcel_open(struct kd_parcel *parcel, struct kd_plan *plan);
 
 /* The first `bytes` of it to parcel->memory, there for what the queue is given from now on. */

@@ -40,7 +40,8 @@ static struct kd_part part_of(const struct kd_table *table, const int32_t *index
     return part;
 }
 
-/* How many of the first n windows end, with the label of their last token, before window n begins. */
+/* How many of the first n windows end, with the label of their last token, before window n
+ * begins. */
 static int64_t n_before(const struct kd_table *table, int64_t n)
 {
     int64_t reach = (table->shape.dims[0] + 1) * kd_element_bytes(table->element);

@@ -1,4 +1,5 @@
-/* part.h - which samples of a table are trained on, or validated on: a list of their numbers, nothing copied. */
+/* part.h - which samples of a table are trained on, or validated on: a list of their numbers,
+ * nothing copied. */
 #ifndef KD_TRAINER_PART_H
 #define KD_TRAINER_PART_H
 
@@ -18,8 +19,8 @@ static inline int32_t kd_part_row(const struct kd_part *part, int64_t i)
     return part->index ? part->index[i] : (int32_t)i;
 }
 
-/* Holds out a share of the samples: chosen by the seed alone; of tokens the last ones, and what overlaps them is left out of the
- * training part. -1: none would be left to train on. */
+/* Holds out a share of the samples: chosen by the seed alone; of tokens the last ones, and what
+ * overlaps them is left out of the training part. -1: none would be left to train on. */
 int kd_part_split(const struct kd_table *table, double share, uint64_t seed, struct kd_part *train,
                   struct kd_part *val, struct kd_error *err);
 

@@ -2,7 +2,8 @@
 
 #include "coordinator/base/rng.h"
 
-/* Epochs get streams of their own, away from the small stream numbers that layers use with the same seed. */
+/* Epochs get streams of their own, away from the small stream numbers that layers use with the same
+ * seed. */
 static const uint64_t STREAM = UINT64_C(0x70657270) << 32;
 
 void kd_permutation_fill(int32_t *order, int64_t n, uint64_t seed, uint64_t epoch)

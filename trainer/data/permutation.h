@@ -1,5 +1,5 @@
-/* permutation.h - the order of the training samples in an epoch: one global permutation, a function of (seed, epoch)
- * alone, so that it is the same at any number of ranks and after any resume.
+/* permutation.h - the order of the training samples in an epoch: one global permutation, a function
+ * of (seed, epoch) alone, so that it is the same at any number of ranks and after any resume.
  *
  * Fisher-Yates over a Philox stream. */
 #ifndef KD_TRAINER_PERMUTATION_H

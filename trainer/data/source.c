@@ -76,7 +76,8 @@ static void hold(struct kd_source *source, struct kd_plan *plan, struct kd_held_
     }
 }
 
-/* The tables of a data set that was read anew may lie where those of another one lay: the key tells them apart. */
+/* The tables of a data set that was read anew may lie where those of another one lay: the key tells
+ * them apart. */
 static void hold_tables(struct kd_source *source, struct kd_plan *plan,
                         const struct kd_dataset *dataset)
 {

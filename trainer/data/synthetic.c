@@ -1,7 +1,9 @@
-/* synthetic.c - data made up from a seed, for trying a model and for tests: no file, any shape, and something to learn.
+/* synthetic.c - data made up from a seed, for trying a model and for tests: no file, any shape, and
+ * something to learn.
  *
- * Features and images are their class's prototype plus noise (an image's prototype is made of large patches, so that crops keep it).
- * A token is followed by its successor in a random cycle, or, in one place of four, by any. */
+ * Features and images are their class's prototype plus noise (an image's prototype is made of large
+ * patches, so that crops keep it). A token is followed by its successor in a random cycle, or, in
+ * one place of four, by any. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -214,7 +216,8 @@ static int open_synthetic(const struct kd_data_source *source, struct kd_table *
                            i % recipe.classes);
     if (table->labels)
         table->max_label = (int32_t)recipe.classes - 1;
-    /* Whatever is ignored, some of at least two labels count; of one row that is looked at, perhaps none. */
+    /* Whatever is ignored, some of at least two labels count; of one row that is looked at, perhaps
+     * none. */
     table->max_label_at = table->labels ? kd_strdup("synthetic data") : NULL;
     return 0;
 }

@@ -1,9 +1,11 @@
-/* table.h - the samples of a data set as they lie in their files: a view, in the files' own element type.
+/* table.h - the samples of a data set as they lie in their files: a view, in the files' own element
+ * type.
  *
- * What a sample is: features {f}, an image {h, w, c} (channels last, however the file has it), or a run of tokens {t}. Samples stay
- * where they are (mapped files, or memory that the table owns) and become numbers a batch at a time, by the op gather. Either
- * labels (classes 0, 1, 2, ...; -1: ignored) or targets (numbers) go with features and images; the label of a token is the
- * one after it. */
+ * What a sample is: features {f}, an image {h, w, c} (channels last, however the file has it), or a
+ * run of tokens {t}. Samples stay where they are (mapped files, or memory that the table owns) and
+ * become numbers a batch at a time, by the op gather. Either labels (classes 0, 1, 2, ...; -1:
+ * ignored) or targets (numbers) go with features and images; the label of a token is the one after
+ * it. */
 #ifndef KD_TRAINER_TABLE_H
 #define KD_TRAINER_TABLE_H
 
@@ -49,7 +51,8 @@ struct kd_table {
 
 void kd_table_release(struct kd_table *table);
 
-/* Its samples are what the table owns, in one piece: n, shape, element and labels are the caller's to set. */
+/* Its samples are what the table owns, in one piece: n, shape, element and labels are the caller's
+ * to set. */
 void kd_table_own(struct kd_table *table, void *memory, int64_t bytes_each);
 
 /* Adds samples of the mapped file that begin at byte `header` of it. */
@@ -68,7 +71,8 @@ static inline bool kd_table_is_images(const struct kd_table *table)
     return !kd_table_is_tokens(table) && table->shape.n_dims == 3;
 }
 
-/* Samples rows[0 .. n-1] as they are in the file, as floats in the order of their shape; not for tokens. */
+/* Samples rows[0 .. n-1] as they are in the file, as floats in the order of their shape; not for
+ * tokens. */
 void kd_table_floats(const struct kd_table *table, const int32_t *rows, int64_t n, float *out);
 
 #endif

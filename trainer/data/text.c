@@ -1,7 +1,7 @@
 /* text.c - a text as tokens: its bytes, or its characters.
  *
- * A character is a Unicode code point; its number is its place among those that the training text has, in the order of their
- * code points. */
+ * A character is a Unicode code point; its number is its place among those that the training text
+ * has, in the order of their code points. */
 #include <inttypes.h>
 #include <string.h>
 

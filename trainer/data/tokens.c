@@ -1,7 +1,8 @@
 /* tokens.c - files of tokens: those that llm.c writes, and plain ones without a header.
  *
- * llm.c's header (Karpathy: llm.c, dataloader.h) is 256 int32: a magic number, a version, the number of tokens, zeros. Magic
- * 20240520, version 1: uint16 tokens (GPT-2); magic 20240801, version 7: uint32 tokens (Llama 3). */
+ * llm.c's header (Karpathy: llm.c, dataloader.h) is 256 int32: a magic number, a version, the
+ * number of tokens, zeros. Magic 20240520, version 1: uint16 tokens (GPT-2); magic 20240801,
+ * version 7: uint32 tokens (Llama 3). */
 #include <inttypes.h>
 #include <string.h>
 

@@ -26,7 +26,8 @@ int64_t kd_windows_count(const struct kd_table *table, const char *path, int64_t
         path, n_tokens, length, length + 1);
 }
 
-/* The greatest of a block first, which becomes vectors; files of a billion tokens are looked through. */
+/* The greatest of a block first, which becomes vectors; files of a billion tokens are looked
+ * through. */
 #define FIND(name, type)                                                                           \
     static int64_t find_##name(const void *tokens, int64_t n, uint64_t vocabulary)                 \
     {                                                                                              \

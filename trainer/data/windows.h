@@ -1,4 +1,5 @@
-/* windows.h - long runs of tokens as samples: windows of `length` tokens, `stride` apart, none across two files. */
+/* windows.h - long runs of tokens as samples: windows of `length` tokens, `stride` apart, none
+ * across two files. */
 #ifndef KD_TRAINER_WINDOWS_H
 #define KD_TRAINER_WINDOWS_H
 
@@ -26,7 +27,8 @@ void kd_windows_begin(struct kd_table *table, const struct kd_option *fields,
 int64_t kd_windows_count(const struct kd_table *table, const char *path, int64_t n_tokens,
                          struct kd_error *err);
 
-/* The place of the first of n elements that is no token below the vocabulary; -1: all are. Elements are unsigned. */
+/* The place of the first of n elements that is no token below the vocabulary; -1: all are. Elements
+ * are unsigned. */
 int64_t kd_windows_find_unknown(const struct kd_table *table, const void *tokens, int64_t n);
 
 #endif

@@ -1,4 +1,5 @@
-/* activation.h - what relu, gelu, silu and tanh have in common when no layer before them does them along the way. */
+/* activation.h - what relu, gelu, silu and tanh have in common when no layer before them does them
+ * along the way. */
 #ifndef KD_TRAINER_ACTIVATION_H
 #define KD_TRAINER_ACTIVATION_H
 

@@ -1,6 +1,7 @@
-/* attention.c - causal attention in several heads (Vaswani et al.: "Attention is all you need", 2017): each position gets a
- * mixture of the values at the positions up to it. Its input holds queries, keys and values side by side, as a linear layer
- * gives them; what follows, another linear layer, mixes the heads. */
+/* attention.c - causal attention in several heads (Vaswani et al.: "Attention is all you need",
+ * 2017): each position gets a mixture of the values at the positions up to it. Its input holds
+ * queries, keys and values side by side, as a linear layer gives them; what follows, another linear
+ * layer, mixes the heads. */
 #include <inttypes.h>
 #include <math.h>
 
@@ -63,7 +64,8 @@ static int shape(struct kd_node *node, const struct kd_model *model, struct kd_e
     return 0;
 }
 
-/* Kept for the backward pass: the weights' logarithmic sums, and queries and keys once they are turned. */
+/* Kept for the backward pass: the weights' logarithmic sums, and queries and keys once they are
+ * turned. */
 static void prepare(struct kd_node *node)
 {
     node->scratch = n_heads(node) * node->in.dims[0];

@@ -1,5 +1,6 @@
-/* batchnorm.c - each channel over the whole global batch to mean zero and deviation one, then scaled and shifted (Ioffe, Szegedy:
- * "Batch normalization", 2015). Channels are the last dimension. */
+/* batchnorm.c - each channel over the whole global batch to mean zero and deviation one, then
+ * scaled and shifted (Ioffe, Szegedy: "Batch normalization", 2015). Channels are the last
+ * dimension. */
 #include "trainer/models/layer.h"
 
 enum { MOMENTUM, EPSILON };

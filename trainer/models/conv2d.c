@@ -54,8 +54,8 @@ static struct kd_sliding sliding_of(const struct kd_node *node)
                                .padding = padding < 0 ? kernel / 2 : padding};
 }
 
-/* He, Zhang, Ren, Sun: "Delving deep into rectifiers" (2015), eq. 10, as uniform numbers: a rectifier follows nearly always, if not
- * at once. */
+/* He, Zhang, Ren, Sun: "Delving deep into rectifiers" (2015), eq. 10, as uniform numbers: a
+ * rectifier follows nearly always, if not at once. */
 static int shape(struct kd_node *node, const struct kd_model *model, struct kd_error *err)
 {
     (void)model;

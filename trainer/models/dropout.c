@@ -1,4 +1,5 @@
-/* dropout.c - each value dropped with probability p while training; the mask is that of the sample, on any rank. */
+/* dropout.c - each value dropped with probability p while training; the mask is that of the sample,
+ * on any rank. */
 #include "trainer/models/layer.h"
 
 enum { RATE };

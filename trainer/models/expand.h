@@ -1,11 +1,13 @@
-/* expand.h - a model as written to the flat list of its nodes: repeats, residual blocks and presets written out.
+/* expand.h - a model as written to the flat list of its nodes: repeats, residual blocks and presets
+ * written out.
  *
  *     - repeat: {times: "${depth}", layers: [{linear: {units: 64}}, relu]}      its layers, `times` times over
  *     - residual: {layers: [...], shortcut: [...]}                              layers(x) + shortcut(x); shortcut: x by default
  *     - gpt: {layers: 4, heads: 4, width: 128}                                  a preset: the layers that it stands for
  *
- * All three may be nested. A model is a list of these and of layers, or a single one of them. Everything else is passed on as
- * it is, its settings unread, with the place it was written at for messages. */
+ * All three may be nested. A model is a list of these and of layers, or a single one of them.
+ * Everything else is passed on as it is, its settings unread, with the place it was written at for
+ * messages. */
 #ifndef KD_TRAINER_EXPAND_H
 #define KD_TRAINER_EXPAND_H
 
@@ -30,8 +32,9 @@ struct kd_entries {
     json_t *made; /* owned: lists that presets made, which entries borrow from */
 };
 
-/* model: the `model:` block. input: what the model is given, for presets; NULL: presets are only checked, and stay as entries of
- * their own name. -1: the text starts with a JSON pointer ("/model/0/repeat/times: ..."); entries is empty. */
+/* model: the `model:` block. input: what the model is given, for presets; NULL: presets are only
+ * checked, and stay as entries of their own name. -1: the text starts with a JSON pointer
+ * ("/model/0/repeat/times: ..."); entries is empty. */
 int kd_model_expand(const json_t *model, const struct kd_input *input, struct kd_entries *entries,
                     struct kd_error *err);
 void kd_entries_release(struct kd_entries *entries);

@@ -1,7 +1,8 @@
-/* feed.h - the ops that make a batch's arrays on the device out of what the host has sent: what a loader gives a plan, which does them before
- * the forward pass, and records them with it.
+/* feed.h - the ops that make a batch's arrays on the device out of what the host has sent: what a
+ * loader gives a plan, which does them before the forward pass, and records them with it.
  *
- * Two feeds are the same when all arguments of their ops are: then one may be replayed for the other. */
+ * Two feeds are the same when all arguments of their ops are: then one may be replayed for the
+ * other. */
 #ifndef KD_TRAINER_FEED_H
 #define KD_TRAINER_FEED_H
 
@@ -16,7 +17,8 @@ struct kd_feed {
     int n;
 };
 
-/* The next op, its arguments all zero, to be filled one by one: a whole struct assigned would bring any bytes between its members. */
+/* The next op, its arguments all zero, to be filled one by one: a whole struct assigned would bring
+ * any bytes between its members. */
 struct kd_call *kd_feed_add(struct kd_feed *feed, enum kd_op op);
 
 bool kd_feed_is_same(const struct kd_feed *a, const struct kd_feed *b);

@@ -1,5 +1,5 @@
-/* field.h - the settings that a layer, an optimizer or a schedule takes: a table that drives reading, messages and
- * --describe. */
+/* field.h - the settings that a layer, an optimizer or a schedule takes: a table that drives
+ * reading, messages and --describe. */
 #ifndef KD_TRAINER_FIELD_H
 #define KD_TRAINER_FIELD_H
 
@@ -28,14 +28,15 @@ struct kd_field {
     const char *help;
 };
 
-/* Reads every field of `object` into values, in the table's order; what is absent gets its fallback. `skip` names a key
- * that is not a field ("name"), or is NULL. A NULL or null object is an empty one. -1: the text starts with a JSON
- * pointer, `at` being that of the object ("/model/2/linear"). */
+/* Reads every field of `object` into values, in the table's order; what is absent gets its
+ * fallback. `skip` names a key that is not a field ("name"), or is NULL. A NULL or null object is
+ * an empty one. -1: the text starts with a JSON pointer, `at` being that of the object
+ * ("/model/2/linear"). */
 int kd_fields_read(const struct kd_field *fields, const json_t *object, const char *skip,
                    const char *at, double *values, struct kd_error *err);
 
-/* Every field with its value, what is absent as its fallback; before them "name" where name is not NULL. For settings that
- * kd_fields_read took; a new reference. */
+/* Every field with its value, what is absent as its fallback; before them "name" where name is not
+ * NULL. For settings that kd_fields_read took; a new reference. */
 json_t *kd_fields_whole(const struct kd_field *fields, const char *name, const json_t *object);
 
 /* The "fields" member of a description: [{"name", "kind", "default", "min", "max", "help"}]. */

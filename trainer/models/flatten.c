@@ -1,5 +1,5 @@
-/* flatten.c - all values of a sample in one row, in the order in which they lie: of an image row by row, a pixel's channels
- * together. */
+/* flatten.c - all values of a sample in one row, in the order in which they lie: of an image row by
+ * row, a pixel's channels together. */
 #include "trainer/models/layer.h"
 
 extern const struct kd_layer kd_layer_flatten;

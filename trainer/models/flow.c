@@ -4,7 +4,8 @@
 
 #include "coordinator/base/mem.h"
 
-/* The state of planning: a buffer of a gradient may be held by several values until it is written to. */
+/* The state of planning: a buffer of a gradient may be held by several values until it is written
+ * to. */
 struct planner {
     struct kd_flow *flow;
     const struct kd_model *model;
@@ -128,7 +129,8 @@ static void plan_loss(struct planner *p)
 static const struct kd_flow_dx no_dx = {
     KD_NO_BUFFER, false, {KD_NO_BUFFER, KD_NO_BUFFER}, KD_NO_BUFFER};
 
-/* Buffer `more` is another part of the gradient of `input`: it becomes its gradient, or is added to it. */
+/* Buffer `more` is another part of the gradient of `input`: it becomes its gradient, or is added to
+ * it. */
 static void contribute(struct planner *p, int input, int more, struct kd_flow_dx *dx, int time)
 {
     int old = p->gradients[input];

@@ -1,9 +1,12 @@
-/* flow.h - which buffers the nodes of a model read and write in a training step, and how long each buffer lives.
+/* flow.h - which buffers the nodes of a model read and write in a training step, and how long each
+ * buffer lives.
  *
- * Time runs over the forward pass (node i at i), the loss (at n), and the backward pass (node i at 2n - i). A buffer that holds an
- * output lives until its last reader, the gradient of an output from the first one that contributes to it until its own node's
- * backward pass. A gradient that comes from several readers (a residual block's input) is added up; where a gradient is
- * handed on unchanged (a residual block's two ways), both ways share one buffer for as long as nobody writes to it. */
+ * Time runs over the forward pass (node i at i), the loss (at n), and the backward pass (node i at
+ * 2n - i). A buffer that holds an output lives until its last reader, the gradient of an output
+ * from the first one that contributes to it until its own node's backward pass. A gradient that
+ * comes from several readers (a residual block's input) is added up; where a gradient is handed on
+ * unchanged (a residual block's two ways), both ways share one buffer for as long as nobody writes
+ * to it. */
 #ifndef KD_TRAINER_FLOW_H
 #define KD_TRAINER_FLOW_H
 

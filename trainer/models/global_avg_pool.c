@@ -1,4 +1,5 @@
-/* global_avg_pool.c - each channel's mean over the whole image, or over all positions of a sequence. */
+/* global_avg_pool.c - each channel's mean over the whole image, or over all positions of a
+ * sequence. */
 #include "trainer/models/layer.h"
 
 extern const struct kd_layer kd_layer_globalAvgPool;

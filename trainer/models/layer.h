@@ -1,7 +1,8 @@
 /* layer.h - one kind of layer = one vtable in one file, one line in layers.def.
  *
- * A layer says what shape it makes of its input, which tensors it has, what must live until its backward pass, and which op
- * calls are its passes. It allocates nothing and runs nothing: the plan lays out the arenas and runs the calls. */
+ * A layer says what shape it makes of its input, which tensors it has, what must live until its
+ * backward pass, and which op calls are its passes. It allocates nothing and runs nothing: the plan
+ * lays out the arenas and runs the calls. */
 #ifndef KD_TRAINER_LAYER_H
 #define KD_TRAINER_LAYER_H
 
@@ -22,7 +23,8 @@ enum {
 
 struct kd_model;
 
-/* What a model is given for one sample, and what is asked of its end. Features are [f], images [h][w][channels], tokens [t]. */
+/* What a model is given for one sample, and what is asked of its end. Features are [f], images
+ * [h][w][channels], tokens [t]. */
 struct kd_input {
     struct kd_shape shape;
     bool tokens;        /* whole numbers below vocabulary; the first layer must look them up */
@@ -31,15 +33,16 @@ struct kd_input {
     int64_t positions;  /* labels of one sample: 1, or one for every token; 0 counts as 1 */
 };
 
-/* A trained tensor of a layer. Its start is uniform in [-bound, bound), or `start` everywhere where bound is 0. */
+/* A trained tensor of a layer. Its start is uniform in [-bound, bound), or `start` everywhere where
+ * bound is 0. */
 struct kd_parameter {
     const char *name; /* "weight" */
     struct kd_shape shape;
     float bound, start;
     int tied_node; /* 1 + the node whose parameter `tied_at` this one is; 0: it is this node's own */
     int tied_at;
-    /* The plan's: where it begins in the flat arenas, in floats; its place among the plan's tensors; and where it begins among the factors
-     * of products, in values. */
+    /* The plan's: where it begins in the flat arenas, in floats; its place among the plan's
+     * tensors; and where it begins among the factors of products, in values. */
     int64_t offset;
     int tensor;
     int64_t factor_at;
@@ -102,8 +105,8 @@ struct kd_emit {
 };
 
 void kd_emit_add(const struct kd_emit *e, struct kd_call call);
-/* Backward: a call that reads no more than dy, the inputs and what was kept, and gives a gradient of a parameter that only such calls
- * give. It may be done beside what follows (plan_aside.h). */
+/* Backward: a call that reads no more than dy, the inputs and what was kept, and gives a gradient
+ * of a parameter that only such calls give. It may be done beside what follows (plan_aside.h). */
 void kd_emit_add_aside(const struct kd_emit *e, struct kd_call call);
 /* The same of weights whose gradient is most of the node's work: beside dx, where there is one. */
 void kd_emit_add_weights(const struct kd_emit *e, struct kd_call call);
@@ -111,9 +114,9 @@ void kd_emit_add_weights(const struct kd_emit *e, struct kd_call call);
 /* At this point of the pass the values are summed over all ranks. */
 void kd_emit_sum_doubles(const struct kd_emit *e, double *values, int64_t n);
 
-/* Parameter p of the node, the same as products read it (values), its gradient, and whether that is overwritten (0) or added to (1): it
- * is added to when another node shares the tensor or an earlier micro-batch came before. Ask for beta once a pass, right before the call
- * that writes. */
+/* Parameter p of the node, the same as products read it (values), its gradient, and whether that is
+ * overwritten (0) or added to (1): it is added to when another node shares the tensor or an earlier
+ * micro-batch came before. Ask for beta once a pass, right before the call that writes. */
 float *kd_emit_weight(const struct kd_emit *e, int p);
 const void *kd_emit_factor(const struct kd_emit *e, int p);
 float *kd_emit_gradient(const struct kd_emit *e, int p);
@@ -135,10 +138,12 @@ struct kd_layer {
     bool dx_over_dy;         /* backward may be given dx == dy */
     bool is_view;            /* y is x under another shape: no calls, no memory */
     bool passes_dy;          /* the gradient of every input is dy itself: no backward calls */
-    /* Directly after it, this one's call becomes one with its own (plan_fuse.c), so that its inputs live until then; or NULL. */
+    /* Directly after it, this one's call becomes one with its own (plan_fuse.c), so that its inputs
+     * live until then; or NULL. */
     const struct kd_layer *joined_by;
 
-    /* From in and settings: out, parameters, statistics. -1: the shape it got and the shape it needs (no pointer). */
+    /* From in and settings: out, parameters, statistics. -1: the shape it got and the shape it
+     * needs (no pointer). */
     int (*shape)(struct kd_node *node, const struct kd_model *model, struct kd_error *err);
     /* Once node->fused is known: start bounds of the parameters, scratch, sums. May be NULL. */
     void (*prepare)(struct kd_node *node);

@@ -1,5 +1,5 @@
-/* layernorm.c - the last dimension of each position to mean zero and deviation one, then scaled and shifted (Ba, Kiros, Hinton:
- * "Layer normalization", 2016). */
+/* layernorm.c - the last dimension of each position to mean zero and deviation one, then scaled and
+ * shifted (Ba, Kiros, Hinton: "Layer normalization", 2016). */
 #include "trainer/models/layer.h"
 
 enum { EPSILON, USES_BIAS };

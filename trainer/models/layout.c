@@ -25,7 +25,8 @@ static bool live_together(const struct kd_buffer *a, const struct kd_buffer *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
-/* placed: pieces that have a place, by place. The lowest gap between those that live along with this one. */
+/* placed: pieces that have a place, by place. The lowest gap between those that live along with
+ * this one. */
 static int64_t find_place(const struct piece *piece, struct piece *const *placed, int n_placed)
 {
     int64_t at = 0;

@@ -1,4 +1,5 @@
-/* linear.c - y = f(x W^T + b) on the last dimension; f is the activation that follows, when one does. */
+/* linear.c - y = f(x W^T + b) on the last dimension; f is the activation that follows, when one
+ * does. */
 #include <math.h>
 
 #include "trainer/models/layer.h"
@@ -46,8 +47,9 @@ static int shape(struct kd_node *node, const struct kd_model *model, struct kd_e
     return 0;
 }
 
-/* He, Zhang, Ren, Sun: "Delving deep into rectifiers" (2015), eq. 10, before relu and gelu; else Glorot, Bengio:
- * "Understanding the difficulty of training deep feedforward neural networks" (2010), eq. 16. Both as uniform numbers. */
+/* He, Zhang, Ren, Sun: "Delving deep into rectifiers" (2015), eq. 10, before relu and gelu; else
+ * Glorot, Bengio: "Understanding the difficulty of training deep feedforward neural networks"
+ * (2010), eq. 16. Both as uniform numbers. */
 static void prepare(struct kd_node *node)
 {
     double n_in = (double)kd_shape_last(node->in), n_out = node->settings[UNITS];

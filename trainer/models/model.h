@@ -1,5 +1,5 @@
-/* model.h - a model read from JSON into a graph of nodes: shapes checked, activations fused. Knows no memory: laying out
- * arenas is plan.c's. */
+/* model.h - a model read from JSON into a graph of nodes: shapes checked, activations fused. Knows
+ * no memory: laying out arenas is plan.c's. */
 #ifndef KD_TRAINER_MODEL_H
 #define KD_TRAINER_MODEL_H
 
@@ -23,9 +23,9 @@ void kd_model_release(struct kd_model *model);
 /* The mistakes that can be seen without knowing the data: names, settings, nesting. */
 int kd_model_check_settings(const json_t *block, struct kd_error *err);
 
-/* The layers in their order, repeats and residual blocks written out and every setting with its value: [{"linear": {...}}, ...].
- * Presets stand as they are, since what they stand for hangs on the data. For a block that kd_model_check_settings took; a
- * new reference. */
+/* The layers in their order, repeats and residual blocks written out and every setting with its
+ * value: [{"linear": {...}}, ...]. Presets stand as they are, since what they stand for hangs on
+ * the data. For a block that kd_model_check_settings took; a new reference. */
 json_t *kd_model_whole(const json_t *block);
 
 /* Whether the two differ in tunable settings only; -1 names the first other difference. */

@@ -1,4 +1,5 @@
-/* plan.c - a plan's making and its end: the model read, the arenas laid out and allocated. Running it is plan_run.c's. */
+/* plan.c - a plan's making and its end: the model read, the arenas laid out and allocated. Running
+ * it is plan_run.c's. */
 #include "trainer/models/plan.h"
 
 #include <inttypes.h>
@@ -139,8 +140,8 @@ static void lay_out_activations(struct kd_plan *plan)
 
 /* ---- memory */
 
-/* Of the weights as products read them, where they do not read the parameters themselves: those may begin anywhere, which tensor
- * cores do not like. */
+/* Of the weights as products read them, where they do not read the parameters themselves: those may
+ * begin anywhere, which tensor cores do not like. */
 static int64_t factor_bytes(const struct kd_plan *plan)
 {
     return plan->precision == KD_PRECISION_FP32 ? 0 : plan->n_factors * plan->value_bytes;
@@ -153,8 +154,9 @@ static double bytes_needed(const struct kd_plan *plan)
            (double)plan->activation_bytes;
 }
 
-/* Of a GPU without other programs CUDA and its libraries take some for themselves; less than a tenth. What is short where ranks share a
- * GPU, one of them may have taken already: nobody else can be blamed. */
+/* Of a GPU without other programs CUDA and its libraries take some for themselves; less than a
+ * tenth. What is short where ranks share a GPU, one of them may have taken already: nobody else can
+ * be blamed. */
 static enum kd_room room_for(const struct kd_plan *plan, double bytes, size_t free_bytes,
                              size_t total_bytes)
 {
@@ -164,7 +166,8 @@ static enum kd_room room_for(const struct kd_plan *plan, double bytes, size_t fr
     return is_shared || bytes > 0.9 * (double)total_bytes ? KD_ROOM_TOO_LITTLE : KD_ROOM_TAKEN;
 }
 
-/* Asked for before it is allocated: a width that does not fit is the trial's failure, not the program's end. */
+/* Asked for before it is allocated: a width that does not fit is the trial's failure, not the
+ * program's end. */
 static int check_memory(struct kd_plan *plan, struct kd_error *err)
 {
     double bytes = bytes_needed(plan);

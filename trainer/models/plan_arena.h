@@ -16,10 +16,12 @@
 
 enum { KD_PLAN_SLOTS = 2 };
 
-/* Of each kind: micro-batches that do not divide the batch have two sizes, and so have those of an epoch's last one. */
+/* Of each kind: micro-batches that do not divide the batch have two sizes, and so have those of an
+ * epoch's last one. */
 enum { KD_PASSES_KEPT = 4 };
 
-/* Floats of gradients that are summed over the ranks at once, while the backward pass goes on: 1 MB. */
+/* Floats of gradients that are summed over the ranks at once, while the backward pass goes on: 1
+ * MB. */
 enum { KD_BUCKET_FLOATS = 1 << 18 };
 
 /* What the host reads after a step, or on a host device before its update. */
@@ -122,7 +124,8 @@ struct kd_plan {
     char *nonfinite;                /* text of the last find */
 };
 
-/* The pass of this kind for this batch: one that is there, or made in the place of the one that was not used for longest. */
+/* The pass of this kind for this batch: one that is there, or made in the place of the one that was
+ * not used for longest. */
 struct kd_pass *kd_pass_for(struct kd_plan *plan, enum kd_pass_kind kind,
                             const struct kd_batch *batch);
 

@@ -1,14 +1,17 @@
-/* plan_aside.h - what nobody waits for until a step's end, beside what others wait for: gradients of weights while the gradients of
- * layers go on, the zeroing of the loss's sums, the look at the gradients beside the update.
+/* plan_aside.h - what nobody waits for until a step's end, beside what others wait for: gradients
+ * of weights while the gradients of layers go on, the zeroing of the loss's sums, the look at the
+ * gradients beside the update.
  *
  *     queue:   ... loss | dx of 2 | dx of 1 |                  | update |
  *     aside:              weights of 2 | weights of 1 | (join)   look    (join)
  *
- * Small kernels take about as long to begin as to run, so that a step is as long as its longest chain. On a device that records, a step's
- * branches become those of one graph (plan_step.h). The calls and what they compute are the same as one after the other.
+ * Small kernels take about as long to begin as to run, so that a step is as long as its longest
+ * chain. On a device that records, a step's branches become those of one graph (plan_step.h). The
+ * calls and what they compute are the same as one after the other.
  *
- * A call goes aside after all that the queue was given before (a fork). The queue waits for those aside (a join) before a step that
- * writes to a buffer that one of them still reads, before sums over the ranks, and before the loss. */
+ * A call goes aside after all that the queue was given before (a fork). The queue waits for those
+ * aside (a join) before a step that writes to a buffer that one of them still reads, before sums
+ * over the ranks, and before the loss. */
 #ifndef KD_TRAINER_PLAN_ASIDE_H
 #define KD_TRAINER_PLAN_ASIDE_H
 

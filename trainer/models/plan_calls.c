@@ -185,7 +185,8 @@ static void add_node_backward(struct kd_emit_target *target, int i)
 
 /* ---- gradients to the other ranks */
 
-/* Tensors lie in the order in which nodes end their backward passes, but a tied one is complete only after its own node's. */
+/* Tensors lie in the order in which nodes end their backward passes, but a tied one is complete
+ * only after its own node's. */
 static int64_t end_of_complete(const struct kd_plan *plan, int node)
 {
     int64_t end = plan->n_parameters;
@@ -322,7 +323,8 @@ static void add_feed(struct kd_emit_target *target)
         add_call(target, feed->calls[i]);
 }
 
-/* Also when it is of a global batch of another size: ranks' shares are uneven, and what is recorded has to be so on all of them. */
+/* Also when it is of a global batch of another size: ranks' shares are uneven, and what is recorded
+ * has to be so on all of them. */
 static bool is_made_for(const struct kd_pass *pass, const struct kd_batch *batch)
 {
     const struct kd_batch *made = &pass->batch;

@@ -1,5 +1,6 @@
-/* plan_fuse.c - neighbouring calls of a pass that one op can do together: what the first writes and the second reads goes over memory
- * once less. The op that takes their place gives the same bits on the CPU. */
+/* plan_fuse.c - neighbouring calls of a pass that one op can do together: what the first writes and
+ * the second reads goes over memory once less. The op that takes their place gives the same bits on
+ * the CPU. */
 #include "trainer/models/plan_arena.h"
 
 /* Do n bytes at a and m at b lie apart? */

@@ -1,4 +1,5 @@
-/* plan_run.c - a plan at work: fresh weights, passes over batches, the optimizer's op, the look for NaNs. */
+/* plan_run.c - a plan at work: fresh weights, passes over batches, the optimizer's op, the look for
+ * NaNs. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,8 @@ void kd_plan_reset(struct kd_plan *plan, uint64_t seed)
 
 /* ---- passes */
 
-/* Where the optimizer's state is spread, a rank updates its own share and needs no other gradients. */
+/* Where the optimizer's state is spread, a rank updates its own share and needs no other
+ * gradients. */
 static void start_sum(struct kd_plan *plan, int64_t at, int64_t n)
 {
     kd_exchange_start_sum(&plan->exchange,
@@ -82,7 +84,8 @@ void kd_pass_run_step(struct kd_plan *plan, const struct kd_step *step)
     }
 }
 
-/* Sums of gradients go on beyond the pass: only who records their end too can record them (plan_step.c). */
+/* Sums of gradients go on beyond the pass: only who records their end too can record them
+ * (plan_step.c). */
 static bool is_of_stretch(const struct kd_plan *plan, const struct kd_step *step)
 {
     return step->kind == KD_STEP_CALL ||

@@ -22,7 +22,8 @@ void kd_plan_state_range(const struct kd_plan *plan, int64_t *begin, int64_t *en
         kd_comm_share(plan->comm, plan->n_parameters, begin, end);
 }
 
-/* The plan's ranges, cut to this rank's part; those outside it are empty, so that each tensor keeps its number. */
+/* The plan's ranges, cut to this rank's part; those outside it are empty, so that each tensor keeps
+ * its number. */
 static void cut_ranges(struct kd_plan *plan)
 {
     int64_t begin, end, at = 0;

@@ -1,5 +1,6 @@
-/* preset_gpt.c - a decoder-only transformer: layer normalisation before each block, exact gelu, start weights as in GPT-2
- * (Radford et al.: "Language models are unsupervised multitask learners", 2019, 2.3). */
+/* preset_gpt.c - a decoder-only transformer: layer normalisation before each block, exact gelu,
+ * start weights as in GPT-2 (Radford et al.: "Language models are unsupervised multitask learners",
+ * 2019, 2.3). */
 #include <inttypes.h>
 #include <math.h>
 
@@ -78,7 +79,8 @@ static void append_dropout(json_t *list, const double *values)
         json_array_append_new(list, json_pack("{s:{s:f}}", "dropout", "p", values[DROPOUT]));
 }
 
-/* The last linear layer of a way of a block adds to the sum of all blocks before: 2 layers of them. */
+/* The last linear layer of a way of a block adds to the sum of all blocks before: 2 layers of
+ * them. */
 static void append_end(json_t *list, const double *values)
 {
     double n_summed = fmax(2 * values[LAYERS], 1);

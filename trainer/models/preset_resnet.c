@@ -1,6 +1,7 @@
-/* preset_resnet.c - residual networks for small images (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2015,
- * 4.2): a convolution, then three stages of n blocks of two convolutions, each stage with half the rows and columns and twice the
- * channels of the one before. Where the shape changes, the shortcut is a convolution of 1 x 1 (their option B). */
+/* preset_resnet.c - residual networks for small images (He, Zhang, Ren, Sun: "Deep residual
+ * learning for image recognition", 2015, 4.2): a convolution, then three stages of n blocks of two
+ * convolutions, each stage with half the rows and columns and twice the channels of the one before.
+ * Where the shape changes, the shortcut is a convolution of 1 x 1 (their option B). */
 #include <inttypes.h>
 
 #include "trainer/models/preset.h"

@@ -1,4 +1,5 @@
-/* profile.h - where the time of training goes: by phase, by layer and by op. What `katydid-trainer --profile` shows. */
+/* profile.h - where the time of training goes: by phase, by layer and by op. What `katydid-trainer
+ * --profile` shows. */
 #ifndef KD_TRAINER_PROFILE_H
 #define KD_TRAINER_PROFILE_H
 

@@ -1,5 +1,6 @@
-/* residual.c - where the two ways of a residual block meet: y = layers(x) + shortcut(x) (He, Zhang, Ren, Sun: "Deep residual
- * learning for image recognition", 2015, eq. 1 and 2). expand.c lays out the ways; this is the sum at their end. */
+/* residual.c - where the two ways of a residual block meet: y = layers(x) + shortcut(x) (He, Zhang,
+ * Ren, Sun: "Deep residual learning for image recognition", 2015, eq. 1 and 2). expand.c lays out
+ * the ways; this is the sum at their end. */
 #include "trainer/models/model.h"
 
 extern const struct kd_layer kd_layer_residual, kd_layer_layernorm;

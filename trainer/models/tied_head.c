@@ -1,5 +1,5 @@
-/* tied_head.c - one value for each token of the vocabulary, from the embedding's own weights (Press, Wolf: "Using the output
- * embedding to improve language models", 2017). */
+/* tied_head.c - one value for each token of the vocabulary, from the embedding's own weights
+ * (Press, Wolf: "Using the output embedding to improve language models", 2017). */
 #include <inttypes.h>
 
 #include "trainer/models/model.h"

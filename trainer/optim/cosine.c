@@ -1,4 +1,5 @@
-/* cosine.c - Loshchilov, Hutter: "SGDR: stochastic gradient descent with warm restarts" (2017), eq. 5, one cycle. */
+/* cosine.c - Loshchilov, Hutter: "SGDR: stochastic gradient descent with warm restarts" (2017), eq.
+ * 5, one cycle. */
 #include <math.h>
 
 #include "trainer/optim/schedule.h"

@@ -16,8 +16,8 @@
         .help = "decoupled weight decay, times the learning rate; biases are left alone"           \
     }
 
-/* Of the optimizers with two moments, in this order after lr and weightDecay. A beta's bound is the last one that is below 1 as a
- * float too. */
+/* Of the optimizers with two moments, in this order after lr and weightDecay. A beta's bound is the
+ * last one that is below 1 as a float too. */
 #define KD_BETA_FIELD(beta_name, default_beta, text)                                               \
     {                                                                                              \
         .name = (beta_name), .fallback = (default_beta), .min = 0, .max = 0.9999999,               \

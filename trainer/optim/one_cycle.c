@@ -1,5 +1,5 @@
-/* one_cycle.c - up and down along half cosines (Smith, Topin: "Super-convergence", 2018; in the two phases that PyTorch and fast.ai
- * made of it). */
+/* one_cycle.c - up and down along half cosines (Smith, Topin: "Super-convergence", 2018; in the two
+ * phases that PyTorch and fast.ai made of it). */
 #include <math.h>
 
 #include "trainer/optim/schedule.h"

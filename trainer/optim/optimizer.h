@@ -1,8 +1,8 @@
-/* optimizer.h - one optimizer = one vtable in one file, one line in optimizers.def; and the schedules likewise
- * (schedule.h, schedules.def).
+/* optimizer.h - one optimizer = one vtable in one file, one line in optimizers.def; and the
+ * schedules likewise (schedule.h, schedules.def).
  *
- * Everything that may change from step to step is in struct kd_hyper (kernels/hyper.h), so a new trial of the same shape
- * needs no new plan. */
+ * Everything that may change from step to step is in struct kd_hyper (kernels/hyper.h), so a new
+ * trial of the same shape needs no new plan. */
 #ifndef KD_TRAINER_OPTIMIZER_H
 #define KD_TRAINER_OPTIMIZER_H
 
@@ -30,8 +30,8 @@ struct kd_optimizer {
 extern const struct kd_optimizer *const kd_optimizers[]; /* NULL-terminated */
 const struct kd_optimizer *kd_optimizer_find(const char *name);
 
-/* {"name": "adamw", "lr": 0.001, "weightDecay": 0.01} to the vtable and the hyperparameters. -1: the text starts with a
- * JSON pointer ("/optimizer/lr: ..."). */
+/* {"name": "adamw", "lr": 0.001, "weightDecay": 0.01} to the vtable and the hyperparameters. -1:
+ * the text starts with a JSON pointer ("/optimizer/lr: ..."). */
 int kd_optimizer_read(const json_t *block, const struct kd_optimizer **optimizer,
                       struct kd_hyper *hyper, struct kd_error *err);
 
@@ -39,7 +39,8 @@ int kd_optimizer_read(const json_t *block, const struct kd_optimizer **optimizer
 struct kd_schedule;
 struct kd_schedule *kd_schedule_read(const json_t *block,
                                      struct kd_error *err); /* NULL block = constant */
-/* Its name and every setting with its value, for a block that kd_schedule_read took; a new reference. */
+/* Its name and every setting with its value, for a block that kd_schedule_read took; a new
+ * reference. */
 json_t *kd_schedule_whole(const json_t *block);
 double kd_schedule_factor(const struct kd_schedule *schedule, int64_t step,
                           int64_t total_steps); /* step from 0 */

@@ -1,4 +1,5 @@
-/* polynomial.c - (1 - progress)^power, as in Liu, Rabinovich, Berg: "ParseNet" (2015), section 4. */
+/* polynomial.c - (1 - progress)^power, as in Liu, Rabinovich, Berg: "ParseNet" (2015), section
+ * 4. */
 #include <math.h>
 
 #include "trainer/optim/schedule.h"

@@ -1,5 +1,5 @@
-/* wsd.c - warm-up, stable, decay (Hu et al.: "MiniCPM", 2024, section 4): the base rate, then a fall at the end. The warm-up is the one
- * that all schedules have. */
+/* wsd.c - warm-up, stable, decay (Hu et al.: "MiniCPM", 2024, section 4): the base rate, then a
+ * fall at the end. The warm-up is the one that all schedules have. */
 #include <math.h>
 
 #include "trainer/optim/schedule.h"

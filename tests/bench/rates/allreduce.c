@@ -1,8 +1,8 @@
-/* allreduce.c - katydid-bench allreduce: the time of sums over the ranks, each way that the trainer has, and of the small sums of batch
- * norm.
+/* allreduce.c - katydid-bench allreduce: the time of sums over the ranks, each way that the trainer
+ * has, and of the small sums of batch norm.
  *
- * One figure is the mean over the calls of a run, on the slowest rank; between two calls each rank writes its values anew, as a
- * backward pass does, which is not counted. */
+ * One figure is the mean over the calls of a run, on the slowest rank; between two calls each rank
+ * writes its values anew, as a backward pass does, which is not counted. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,8 @@
 #include "kernels/flops.h"
 #include "tests/bench/rates/stopwatch.h"
 
-/* Bytes of each of the two arrays: more than the caches that there are, of a CPU's share and of a GPU. */
+/* Bytes of each of the two arrays: more than the caches that there are, of a CPU's share and of a
+ * GPU. */
 static const size_t HOST_BYTES = 64 << 20, DEVICE_BYTES = 512 << 20, QUICK_BYTES = 64 << 10;
 
 int bench_device_open(struct bench_device *bench, const char *name, int which,
@@ -52,7 +53,8 @@ void bench_device_measure(struct bench_device *bench, bool is_quick)
     while (bytes > QUICK_BYTES && (is_quick || bytes > free_bytes / 8))
         bytes /= 2;
     bench->copy_rate = copy_rate(bench, bytes);
-    /* Twice: the first products make what the device keeps for them, which would pass for their time. */
+    /* Twice: the first products make what the device keeps for them, which would pass for their
+     * time. */
     kd_device_peak_flops(bench->device, bench->queue);
     bench->peak_flops = kd_device_peak_flops(bench->device, bench->queue);
 }

@@ -1,5 +1,5 @@
-/* bench_device.h - the device that is measured, and its ceilings: the bandwidth of a large copy and the rate of a large product, both
- * reached by its own ops on this machine, now. */
+/* bench_device.h - the device that is measured, and its ceilings: the bandwidth of a large copy and
+ * the rate of a large product, both reached by its own ops on this machine, now. */
 #ifndef KD_TESTS_BENCH_DEVICE_H
 #define KD_TESTS_BENCH_DEVICE_H
 

@@ -1,9 +1,11 @@
-/* desk.h - the arguments of an op laid out for a measurement: memory of a device, filled, and the bytes that the op's contract makes it move.
+/* desk.h - the arguments of an op laid out for a measurement: memory of a device, filled, and the
+ * bytes that the op's contract makes it move.
  *
- * What an op must read is taken by desk_in, what it must write by desk_out, what it changes by desk_change; each counts its bytes once.
- * desk_keep's are not counted: memory that the op is given but does not go through.
- * What is `void` in the op's struct are values, as the precision stores them: desk_values_in and so on.
- * A desk without a device only counts, and gives NULL. */
+ * What an op must read is taken by desk_in, what it must write by desk_out, what it changes by
+ * desk_change; each counts its bytes once. desk_keep's are not counted: memory that the op is given
+ * but does not go through.
+ * What is `void` in the op's struct are values, as the precision stores them: desk_values_in and so
+ * on. A desk without a device only counts, and gives NULL. */
 #ifndef KD_TESTS_BENCH_DESK_H
 #define KD_TESTS_BENCH_DESK_H
 

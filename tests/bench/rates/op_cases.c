@@ -14,7 +14,8 @@ enum {
     NONE = KD_ACTIVATION_NONE,
     RELU = KD_ACTIVATION_RELU,
     GELU = KD_ACTIVATION_GELU,
-    /* A step's floats: hidden values of the MLP, the widest ones of a GPT's block, the first ones of ResNet-18. */
+    /* A step's floats: hidden values of the MLP, the widest ones of a GPT's block, the first ones
+     * of ResNet-18. */
     N_MLP = 64 * 128,
     N_GPT = 768 * 512,
     N_GPT2 = 4096 * 3072,

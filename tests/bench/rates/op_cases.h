@@ -1,5 +1,6 @@
-/* op_cases.h - the shapes on which ops are measured: those of an MLP on MNIST (784-128-10, batch 64), of a GPT (4 layers, width 128, 64
- * tokens, batch 12), of ResNet-18 on CIFAR (batch 512), and of GPT-2 124M (width 768, 1024 tokens, batch 4). */
+/* op_cases.h - the shapes on which ops are measured: those of an MLP on MNIST (784-128-10, batch
+ * 64), of a GPT (4 layers, width 128, 64 tokens, batch 12), of ResNet-18 on CIFAR (batch 512), and
+ * of GPT-2 124M (width 768, 1024 tokens, batch 4). */
 #ifndef KD_TESTS_BENCH_OP_CASES_H
 #define KD_TESTS_BENCH_OP_CASES_H
 

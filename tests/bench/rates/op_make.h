@@ -1,5 +1,6 @@
-/* op_make.h - for each op a function that lays its arguments out on a desk from a few numbers, its dims; what they are stands in the text
- * of the shape that it makes. An op of ops.def without one does not link. */
+/* op_make.h - for each op a function that lays its arguments out on a desk from a few numbers, its
+ * dims; what they are stands in the text of the shape that it makes. An op of ops.def without one
+ * does not link. */
 #ifndef KD_TESTS_BENCH_OP_MAKE_H
 #define KD_TESTS_BENCH_OP_MAKE_H
 

@@ -1,4 +1,5 @@
-/* op_make_rest.c - arguments of the ops that begin and end a step: kernels/op_data.h, op_loss.h, op_update.h. */
+/* op_make_rest.c - arguments of the ops that begin and end a step: kernels/op_data.h, op_loss.h,
+ * op_update.h. */
 #include <inttypes.h>
 
 #include "tests/bench/rates/op_make.h"

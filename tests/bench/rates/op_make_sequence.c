@@ -41,7 +41,8 @@ struct kd_call op_make_layernorm_backward(struct desk *desk, const int64_t *d)
                    .columns = d[1]);
 }
 
-/* ---- embedding: rows, columns, n_entries. Of the table only the rows that are named must be read. */
+/* ---- embedding: rows, columns, n_entries. Of the table only the rows that are named must be
+ * read. */
 
 static void shape_of_embedding(struct desk *desk, const int64_t *d)
 {

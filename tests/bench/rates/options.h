@@ -1,5 +1,5 @@
-/* options.h - the words that the rate commands have in common: --device, --precision, --runs, --quick, --list, --json, and one
- * pattern. */
+/* options.h - the words that the rate commands have in common: --device, --precision, --runs,
+ * --quick, --list, --json, and one pattern. */
 #ifndef KD_TESTS_BENCH_OPTIONS_H
 #define KD_TESTS_BENCH_OPTIONS_H
 
@@ -15,8 +15,8 @@ struct rates_options {
     bool is_quick, is_list, is_json;
 };
 
-/* Into *options, which holds the defaults. -1: go on; else the exit status, since help was asked for or the usage was wrong; all is
- * printed. */
+/* Into *options, which holds the defaults. -1: go on; else the exit status, since help was asked
+ * for or the usage was wrong; all is printed. */
 int rates_options_read(struct rates_options *options, int argc, char **argv, const char *usage);
 
 /* Does the pattern match one of the names? Without a wildcard it may be any part of one. */

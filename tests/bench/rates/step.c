@@ -1,6 +1,8 @@
-/* step.c - katydid-bench step: training steps of whole models, from a batch in the device's memory to new parameters.
+/* step.c - katydid-bench step: training steps of whole models, from a batch in the device's memory
+ * to new parameters.
  *
- * tests/bench/bench_train.py and bench_gpu.py compare the trainer's steps, batches gathered included, with PyTorch's. */
+ * tests/bench/bench_train.py and bench_gpu.py compare the trainer's steps, batches gathered
+ * included, with PyTorch's. */
 #include <jansson.h>
 #include <stdio.h>
 

@@ -9,7 +9,8 @@ enum { CLASSES = 10 };
 
 #define LINEAR(units) "{\"linear\":{\"units\":" #units "}}"
 
-/* ResNet-18 for CIFAR: the four stages of He et al. (2015, table 1) behind one 3 x 3 convolution. */
+/* ResNet-18 for CIFAR: the four stages of He et al. (2015, table 1) behind one 3 x 3
+ * convolution. */
 #define CONV(channels, kernel, stride)                                                             \
     "{\"conv2d\":{\"channels\":" #channels ",\"kernel\":" #kernel ",\"stride\":" #stride           \
     ",\"bias\":false}},\"batchnorm\""

@@ -1,5 +1,5 @@
-/* stopwatch.h - the time of work on a device. On the CPU it is the thread's time, so that what a neighbour on the same core takes is not
- * counted; on a GPU the time until the queue is done. */
+/* stopwatch.h - the time of work on a device. On the CPU it is the thread's time, so that what a
+ * neighbour on the same core takes is not counted; on a GPU the time until the queue is done. */
 #ifndef KD_TESTS_BENCH_STOPWATCH_H
 #define KD_TESTS_BENCH_STOPWATCH_H
 
@@ -18,8 +18,9 @@ struct stopwatch_job {
     double budget_us; /* no run is begun after so long */
 };
 
-/* The median over the runs of the time that all calls take once. Several repetitions are a replay (kernels/replay.h): where launches cost
- * more than the work, as of small shapes on a GPU, they are one graph, as in a training's step. */
+/* The median over the runs of the time that all calls take once. Several repetitions are a replay
+ * (kernels/replay.h): where launches cost more than the work, as of small shapes on a GPU, they are
+ * one graph, as in a training's step. */
 double stopwatch_median_us(const struct stopwatch_job *job);
 
 double stopwatch_median(double *values, int n); /* sorts them */

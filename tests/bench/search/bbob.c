@@ -1,5 +1,5 @@
-/* bbob.c - the functions themselves, f1 .. f24. Each gets z = x in `z` and a second vector of the same length, and
- * returns its value above the optimum; names and numbers are those of RR-6829. */
+/* bbob.c - the functions themselves, f1 .. f24. Each gets z = x in `z` and a second vector of the
+ * same length, and returns its value above the optimum; names and numbers are those of RR-6829. */
 #include "tests/bench/search/bbob.h"
 
 #include <math.h>
@@ -312,7 +312,8 @@ static double f24_lunacek(const struct bbob *b, double *z, double *spare)
     return fmin(to_near, n + s * to_far) + 10 * (n - waves);
 }
 
-/* penalty: what the squared distance from the domain counts; f20 has its own, f16's is divided by the dimension. */
+/* penalty: what the squared distance from the domain counts; f20 has its own, f16's is divided by
+ * the dimension. */
 static const struct {
     double (*above)(const struct bbob *, double *z, double *spare);
     double penalty;

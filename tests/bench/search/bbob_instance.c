@@ -154,7 +154,8 @@ static void make_centres(struct bbob *b, double spread, int64_t seed)
         b->at[i] = bbob_dot(b->centres, &b->rotation[i * n], n);
 }
 
-/* f21: 101 peaks, f22: 21. The first is the highest; the others' conditions are a shuffled ladder from 1 to 1000. */
+/* f21: 101 peaks, f22: 21. The first is the highest; the others' conditions are a shuffled ladder
+ * from 1 to 1000. */
 static void make_peaks(struct bbob *b, int64_t seed)
 {
     int n = b->dim, n_peaks = b->function == 21 ? 101 : 21;

@@ -1,5 +1,6 @@
-/* bbob_random.h - the generator that gives BBOB its instances: Park and Miller's minimal standard with a shuffle table of
- * 32 entries (Bays and Durham), as published with the functions. Not for anything else: kd_rng is better. */
+/* bbob_random.h - the generator that gives BBOB its instances: Park and Miller's minimal standard
+ * with a shuffle table of 32 entries (Bays and Durham), as published with the functions. Not for
+ * anything else: kd_rng is better. */
 #ifndef KD_TESTS_BENCH_SEARCH_BBOB_RANDOM_H
 #define KD_TESTS_BENCH_SEARCH_BBOB_RANDOM_H
 

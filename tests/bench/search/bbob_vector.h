@@ -1,5 +1,5 @@
-/* bbob_vector.h - the transformations that the BBOB functions are composed of (RR-6829, section 0.2). All in place, on
- * vectors of n doubles. */
+/* bbob_vector.h - the transformations that the BBOB functions are composed of (RR-6829, section
+ * 0.2). All in place, on vectors of n doubles. */
 #ifndef KD_TESTS_BENCH_SEARCH_BBOB_VECTOR_H
 #define KD_TESTS_BENCH_SEARCH_BBOB_VECTOR_H
 

@@ -5,7 +5,8 @@
 #include "tests/bench/search/problem.h"
 #include "tests/bench/search/results.h"
 
-/* Regrets below this are equal: the problem is solved, and a geometric mean must not live on the rest. */
+/* Regrets below this are equal: the problem is solved, and a geometric mean must not live on the
+ * rest. */
 #define FIELD_SOLVED 1e-8
 
 struct field_task {
@@ -24,15 +25,16 @@ struct field {
     } * scales; /* owned: [task][seed] */
 };
 
-/* -1 and err: a run of a task that does not exist, or of a negative seed. The results must outlive it. */
+/* -1 and err: a run of a task that does not exist, or of a negative seed. The results must outlive
+ * it. */
 int field_init(struct field *field, const struct results *results, struct kd_error *err);
 void field_release(struct field *field);
 
 const struct result *field_run(const struct field *field, size_t strategy, size_t task,
                                size_t seed);
 
-/* The normalised regret after n trials, at least FIELD_SOLVED, at most 1; NaN when there is no such run, or it was
- * shorter. */
+/* The normalised regret after n trials, at least FIELD_SOLVED, at most 1; NaN when there is no such
+ * run, or it was shorter. */
 double field_regret(const struct field *field, size_t strategy, size_t task, size_t seed, int n);
 
 #endif

@@ -56,8 +56,8 @@ static struct discretised *start(struct problem *problem, const struct problem_k
     return self;
 }
 
-/* The centres of n equal cells of [-5, 5], moved so that the optimum is one of them: that one is nearest to it, so
- * none leaves the domain. */
+/* The centres of n equal cells of [-5, 5], moved so that the optimum is one of them: that one is
+ * nearest to it, so none leaves the domain. */
 static void make_levels(double optimum, int n, double *levels)
 {
     double width = 10.0 / n, cell = fmin(n - 1, fmax(0, floor((optimum + 5) / width)));

@@ -1,5 +1,5 @@
-/* problem_synth.c - learning curves with a formula: power laws towards a BBOB value, some fast and some slow, so that they
- * cross, with noise that fades, and steps of unequal cost. */
+/* problem_synth.c - learning curves with a formula: power laws towards a BBOB value, some fast and
+ * some slow, so that they cross, with noise that fades, and steps of unequal cost. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +31,9 @@ static double final_value(const struct problem *problem, const double *point)
     return above <= 0 ? 0 : above / (1 + above);
 }
 
-/* 1 before the first step, 0 after the last. x1 decides how fast: what is best in the end need not lead. Ranks after
- * the first step and at the end correlate with 0.64 to 0.94; with the curves of the built-in trainer it is 0.8. */
+/* 1 before the first step, 0 after the last. x1 decides how fast: what is best in the end need not
+ * lead. Ranks after the first step and at the end correlate with 0.64 to 0.94; with the curves of
+ * the built-in trainer it is 0.8. */
 static double left_to_learn(const double *point, int step)
 {
     double speed = 0.4 + 0.2 * (point[0] + 5);

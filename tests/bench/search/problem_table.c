@@ -1,5 +1,5 @@
-/* problem_table.c - problems that are looked up in tables (table.h): learning curves that the repository holds, and what
- * make_tables.py exported into the build folder. */
+/* problem_table.c - problems that are looked up in tables (table.h): learning curves that the
+ * repository holds, and what make_tables.py exported into the build folder. */
 #include <dirent.h>
 #include <math.h>
 #include <pthread.h>

@@ -1,5 +1,6 @@
-/* problem_tree.c - spaces with conditions: which branch is taken decides which parameters there are, as with hyperopt's
- * hp.choice (the kind of optuna/optuna#5299); and one with a long list of choices. */
+/* problem_tree.c - spaces with conditions: which branch is taken decides which parameters there
+ * are, as with hyperopt's hp.choice (the kind of optuna/optuna#5299); and one with a long list of
+ * choices. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,8 @@
 
 enum { MOST_BRANCHES = 8, BRANCH_DIM_MIN = 2, BRANCH_DIM_MAX = 4 };
 
-/* One leaf of the tree: a BBOB function of parameters of its own, scaled so that a random point of it is 1 above its
- * best, which lies `above` the best of all. */
+/* One leaf of the tree: a BBOB function of parameters of its own, scaled so that a random point of
+ * it is 1 above its best, which lies `above` the best of all. */
 struct branch {
     struct bbob bbob;
     int first; /* parameter */
@@ -139,7 +140,8 @@ static double evaluate_choices(const struct problem *problem, const double *poin
     return self->worth[(int)point[0]] + (x * x + y * y) / 25;
 }
 
-/* Worths are the powers of a uniform number: the higher the problem's number, the rarer the good ones. */
+/* Worths are the powers of a uniform number: the higher the problem's number, the rarer the good
+ * ones. */
 int problem_make_choices(struct problem *problem, const struct problem_kind *kind, int number,
                          struct kd_error *err)
 {

@@ -27,7 +27,8 @@ static bool all_regrets(const struct field *field, size_t task, size_t seed, int
     return true;
 }
 
-/* The cells of one task: sums of regrets and of ranks, one per strategy. Returns how many there were. */
+/* The cells of one task: sums of regrets and of ranks, one per strategy. Returns how many there
+ * were. */
 static size_t sum_task(const struct field *field, size_t task, int n, double *regrets,
                        double *ranks)
 {

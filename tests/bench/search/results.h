@@ -1,11 +1,12 @@
 /* results.h - what came out of runs: for each (strategy, task, seed) the best value after n trials.
  *
- * As a file, CSV with this first line; one row for each trial that improved on the best, and one for the last:
+ * As a file, CSV with this first line; one row for each trial that improved on the best, and one
+ * for the last:
  *
  *     strategy,task,seed,n,best,ask_s
  *
- * ask_s is the time that the strategy took for its n proposals so far, in seconds. Files of other programs may leave
- * it out. */
+ * ask_s is the time that the strategy took for its n proposals so far, in seconds. Files of other
+ * programs may leave it out. */
 #ifndef KD_TESTS_BENCH_SEARCH_RESULTS_H
 #define KD_TESTS_BENCH_SEARCH_RESULTS_H
 

@@ -26,9 +26,9 @@ struct plan {
     double limit_s;      /* no run starts later; 0 = no limit */
 };
 
-/* All entrants on all tasks with all seeds, seed by seed, so that a limit cuts seeds and tasks for all entrants alike. A
- * task that an entrant does not fit (conditions, categoricals) has no run of it. was_cut: the limit did that. -1 and
- * err: a problem could not be made. */
+/* All entrants on all tasks with all seeds, seed by seed, so that a limit cuts seeds and tasks for
+ * all entrants alike. A task that an entrant does not fit (conditions, categoricals) has no run of
+ * it. was_cut: the limit did that. -1 and err: a problem could not be made. */
 int runner_run(const struct plan *plan, struct results *results, bool *was_cut,
                struct kd_error *err);
 

@@ -1,9 +1,10 @@
-/* sim.h - a strategy with a stopper on learning curves, as it would run on W workers: a discrete-event simulation with the
- * costs of the curves, no time passing.
+/* sim.h - a strategy with a stopper on learning curves, as it would run on W workers: a
+ * discrete-event simulation with the costs of the curves, no time passing.
  *
- * A worker trains its trial step by step. At each report the stopper judges: the trial goes on, is over, or pauses and
- * frees its worker, at no cost. A free worker does what the stopper's `next` says. Asking takes no time. Times are in
- * whole trainings: the mean time of training a random point to the end. */
+ * A worker trains its trial step by step. At each report the stopper judges: the trial goes on, is
+ * over, or pauses and frees its worker, at no cost. A free worker does what the stopper's `next`
+ * says. Asking takes no time. Times are in whole trainings: the mean time of training a random
+ * point to the end. */
 #ifndef KD_TESTS_BENCH_SEARCH_SIM_H
 #define KD_TESTS_BENCH_SEARCH_SIM_H
 
@@ -11,8 +12,9 @@
 #include "search/strategy.h"
 #include "tests/bench/search/problem.h"
 
-/* What is simulated: a name of pair.h ("bohb"), or STRATEGY/STOPPER with STOPPER a name, "none", or "asha-published";
- * settings behind a colon as key=value+key=value go to whichever of the two declares them. */
+/* What is simulated: a name of pair.h ("bohb"), or STRATEGY/STOPPER with STOPPER a name, "none", or
+ * "asha-published"; settings behind a colon as key=value+key=value go to whichever of the two
+ * declares them. */
 struct sim_entrant {
     char *label; /* owned: the text */
     const struct kd_strategy *strategy;
@@ -49,8 +51,8 @@ double sim_default_limit(int n_workers);
 /* Seconds of a whole training, mean over 400 random points. */
 double sim_whole_s(const struct problem *problem);
 
-/* Asynchronous successive halving as published, algorithm 2 of Li et al., arXiv 1810.05934, MLSys 2020: the reference that
- * ours is held against. */
+/* Asynchronous successive halving as published, algorithm 2 of Li et al., arXiv 1810.05934, MLSys
+ * 2020: the reference that ours is held against. */
 extern const struct kd_stopper sim_asha_published;
 
 #endif

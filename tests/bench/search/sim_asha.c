@@ -1,6 +1,7 @@
-/* sim_asha.c - asha as published and nothing else: when a worker is free, the rungs are gone through from the top; the best
- * trial among the best 1/eta of a rung that was not promoted yet is promoted; when there is none, a new trial starts
- * in the lowest rung. Every rung is sorted anew at every call: clear, not fast. */
+/* sim_asha.c - asha as published and nothing else: when a worker is free, the rungs are gone
+ * through from the top; the best trial among the best 1/eta of a rung that was not promoted yet is
+ * promoted; when there is none, a new trial starts in the lowest rung. Every rung is sorted anew at
+ * every call: clear, not fast. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* sim_report.c - the table of simulations: times to the targets, compared with the first strategy's. */
+/* sim_report.c - the table of simulations: times to the targets, compared with the first
+ * strategy's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,8 @@ static const struct sim_row *find(const struct group *group, const char *strateg
     return NULL;
 }
 
-/* What the two have in common: log ratios of the times of `strategy` and the first one, task by task. */
+/* What the two have in common: log ratios of the times of `strategy` and the first one, task by
+ * task. */
 struct pairs {
     KD_ARR(double) ratios;
     KD_ARR(struct stats_group) tasks; /* values set at the end */

@@ -146,8 +146,8 @@ void stats_holm(double *p, size_t n)
     free(sorted);
 }
 
-/* b NULL: the mean of the groups' means of a; else the mean of the logarithms of their ratios. rng NULL: as they
- * are, not drawn. */
+/* b NULL: the mean of the groups' means of a; else the mean of the logarithms of their ratios. rng
+ * NULL: as they are, not drawn. */
 static double statistic(const struct stats_group *a, const struct stats_group *b, size_t n_groups,
                         struct kd_rng *rng)
 {

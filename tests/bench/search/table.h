@@ -1,4 +1,5 @@
-/* table.h - results of training runs that were made once, one for every point of a grid: looking one up is exact.
+/* table.h - results of training runs that were made once, one for every point of a grid: looking
+ * one up is exact.
  *
  * A file, in lines of words parted by blanks:
  *
@@ -6,8 +7,10 @@
  *     epochs N                        only where there are learning curves
  *     samples N                       that a curve's errors were counted on
  *     parameter NAME value value ...  numbers are in order; words are choices without one
- *     then a line for each point, the last parameter fastest: its objective, minimised; or, with epochs, the microseconds
- *     of an epoch and for each epoch "errors:loss" with the loss x 10,000, "-" when it was not finite */
+ *     then a line for each point, the last parameter fastest: its objective, minimised; or, with
+ *     epochs, the microseconds
+ *     of an epoch and for each epoch "errors:loss" with the loss x 10,000, "-" when it was not finite
+ */
 #ifndef KD_TESTS_BENCH_SEARCH_TABLE_H
 #define KD_TESTS_BENCH_SEARCH_TABLE_H
 

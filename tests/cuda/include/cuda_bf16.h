@@ -1,4 +1,5 @@
-/* cuda_bf16.h - of CUDA's header of this name what kernels/cuda uses: the types and their conversions. */
+/* cuda_bf16.h - of CUDA's header of this name what kernels/cuda uses: the types and their
+ * conversions. */
 #ifndef KD_TESTS_CUDA_INCLUDE_CUDA_BF16_H
 #define KD_TESTS_CUDA_INCLUDE_CUDA_BF16_H
 

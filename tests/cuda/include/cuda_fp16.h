@@ -1,4 +1,5 @@
-/* cuda_fp16.h - of CUDA's header of this name what kernels/cuda uses: the types and their conversions. */
+/* cuda_fp16.h - of CUDA's header of this name what kernels/cuda uses: the types and their
+ * conversions. */
 #ifndef KD_TESTS_CUDA_INCLUDE_CUDA_FP16_H
 #define KD_TESTS_CUDA_INCLUDE_CUDA_FP16_H
 

@@ -1,5 +1,6 @@
-/* mma.h - of CUDA's header of this name what kernels/cuda uses: products of 16 x 16 matrices by a warp (nvcuda::wmma), of fp16 or
- * bf16 with sums in fp32. What CUDA demands is tests/cuda/fragment.h's to check. */
+/* mma.h - of CUDA's header of this name what kernels/cuda uses: products of 16 x 16 matrices by a
+ * warp (nvcuda::wmma), of fp16 or bf16 with sums in fp32. What CUDA demands is
+ * tests/cuda/fragment.h's to check. */
 #ifndef KD_TESTS_CUDA_INCLUDE_MMA_H
 #define KD_TESTS_CUDA_INCLUDE_MMA_H
 

@@ -1,5 +1,5 @@
-/* tasks.c - the problems for programs in other languages: libkd_bench_tasks.so, used by peer.py through ctypes, so that
- * what they are compared on is the same function to the last bit. */
+/* tasks.c - the problems for programs in other languages: libkd_bench_tasks.so, used by peer.py
+ * through ctypes, so that what they are compared on is the same function to the last bit. */
 #include <stdlib.h>
 
 #include "coordinator/base/json.h"
