@@ -86,8 +86,7 @@ struct kd_op_unscale {
  *          p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon), t = hyper->step
  *   lion:  p -= lr sign(b1 m + (1 - b1) g); m = b2 m + (1 - b2) g            state: m
  *          (Chen et al.: "Symbolic discovery of optimization algorithms", 2023, algorithm 2; the
- *          sign of 0 is 0, that of an infinity is
-          a NaN, so that it shows) */
+ *          sign of 0 is 0, that of an infinity is a NaN, so that it shows) */
 struct kd_op_update {
     float *parameters;
     const float *gradients;
