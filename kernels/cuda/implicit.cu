@@ -123,7 +123,8 @@ template <class T> struct backward_x {
                                        -stride};
         put_rows<T> after = {NULL,      dx,     channels, h,      w,   rows.n,
                              columns.n, stride, row,      column, adds};
-        return {walk, windows, weights, after, n_pixels, channels};
+        bool is_nothing = adds && walk.n_steps() == 0; /* zeros, to be added */
+        return {walk, windows, weights, after, is_nothing ? 0 : n_pixels, channels};
     }
 };
 
