@@ -125,7 +125,8 @@ template <class T> struct backward_x {
                                        -stride};
         put_rows<T> after = {NULL,      dx,     channels, h,      w,   rows.n,
                              columns.n, stride, row,      column, adds};
-        return {walk, windows, weights, after, n_pixels, channels};
+        bool is_nothing = adds && walk.n_steps() == 0; /* zeros, to be added */
+        return {walk, windows, weights, after, is_nothing ? 0 : n_pixels, channels};
     }
 };
 
@@ -140,7 +141,7 @@ backward_x<T> backward_x_of(const struct kd_op_conv2d_backward_x *a, const kd_im
 
 /* ---- dweight */
 
-/* Sums over parts of the pixels: [part][c_out][n]. */
+/* Sums over parts of the pixels: [part][c_out][n]. The last may have none. */
 template <class T> struct backward_weight {
     typedef kd_tensor_part<kd_pixel_walk, kd_gradients_turned<T>, kd_patches_turned<T>,
                            put_rows<float>>
@@ -153,8 +154,7 @@ template <class T> struct backward_weight {
 
     __device__ __forceinline__ Part part(unsigned at) const
     {
-        kd_pixel_walk walk = {(int)kd_min(at * of_part, n_pixels),
-                              (int)kd_min((at + 1) * of_part, n_pixels)};
+        kd_pixel_walk walk = {(int)(at * of_part), (int)kd_min((at + 1) * of_part, n_pixels)};
         put_rows<float> after = {NULL, sums + at * m * n, n, 0, 0, 0, 0, 1, 0, 0, adds};
         return {walk, gradients, patches, after, m, n};
     }

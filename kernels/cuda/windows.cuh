@@ -114,10 +114,9 @@ template <class T, bool turned> struct kd_weights {
 
     __device__ __forceinline__ line begin(int64_t i, int k, const kd_place_walk &) const
     {
-        bool is_there = i < (turned ? channels : c_out);
-        int row = is_there ? (int)i : 0;
-        int at = turned ? k * of_patch + row : row * of_patch + k;
-        return {is_there ? at : -1, k};
+        if (i >= (turned ? channels : c_out))
+            return {-1, k};
+        return {turned ? k * of_patch + (int)i : (int)i * of_patch + k, k};
     }
     __device__ __forceinline__ bool find(const line &l, const kd_place_step &s,
                                          const T **from) const

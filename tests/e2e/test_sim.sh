@@ -71,9 +71,9 @@ for model in cnn gpt mlp; do
         KATYDID_SIM_ARCHITECTURE=80 on_sim "$model.yaml" "+precision=$precision" >tiles 2>err ||
             complain "$model in $precision without cuBLASLt: $(cat err)"
         near rounded tiles 0.01 "$model in $precision without cuBLASLt"
-        KATYDID_CONVOLUTIONS=unfolded on_lt "$model.yaml" "+precision=$precision" >unfolded 2>err ||
+        KATYDID_CONVOLUTIONS=unfolded on_lt "$model.yaml" "+precision=$precision" >patches 2>err ||
             complain "$model in $precision, patches written out: $(cat err)"
-        near exact unfolded 0.01 "$model in $precision, patches written out"
+        near exact patches 0.01 "$model in $precision, patches written out"
     done
 done
 KATYDID_CUBLASLT=$lt_standin KATYDID_CUBLASLT_FROM=1 KATYDID_SIM_ARCHITECTURE=80 \

@@ -203,14 +203,20 @@ static inline void assert_value(const struct buffer *got, int64_t i, double want
     assert_near(got->host[i], want, tolerance + stored / (1.0 + fabs(want)), what, i);
 }
 
+static inline void buffer_compare_within(struct bench *bench, struct buffer *got,
+                                         const double *want, double tolerance, const char *what)
+{
+    buffer_read(bench, got);
+    for (int64_t i = 0; i < got->n; i++)
+        assert_value(got, i, want[i], tolerance, what);
+}
+
 /* For sums of up to some thousand products of numbers below 1, whose roundings add up like a
  * walk. */
 static inline void buffer_compare(struct bench *bench, struct buffer *got, const double *want,
                                   const char *what)
 {
-    buffer_read(bench, got);
-    for (int64_t i = 0; i < got->n; i++)
-        assert_value(got, i, want[i], 2e-5, what);
+    buffer_compare_within(bench, got, want, 2e-5, what);
 }
 
 /* What an op that writes by beta starts from, and in *want what it keeps of that. With 0 what was
