@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "coordinator/base/mem.h"
 #include "coordinator/launch/launcher.h"
 
 static bool serves(const struct kd_launch *launch)
@@ -30,21 +31,35 @@ static int n_cores(const struct kd_launch *launch)
     return n;
 }
 
+/* MCA parameters of a gang on one host: shared memory, and nothing that looks for a network. Open
+ * MPI 4 does not start where it finds neither ssh nor rsh (many containers have none), though one
+ * host needs neither: so it finds a program at the end of the list. */
+static const char *const one_host[][2] = {
+    {"pml", "ob1"},
+    {"btl", "self,vader"},
+    {"osc", "^ucx,rdma"},
+    {"mtl", "^ofi,psm,psm2"},
+    {"plm_rsh_agent", "ssh:rsh:/bin/true"},
+};
+
+static void add_parameter(kd_words *argv, const char *name, const char *value)
+{
+    add_all(argv, (const char *const[]){"--mca", name, value, NULL});
+}
+
 static void command(const struct kd_launch *launch, const char *exec_program, kd_words *argv)
 {
-    static const char *const one_host[] = {
-        "--oversubscribe", "--bind-to", "none", "--mca",     "pml",   "ob1", "--mca",         "btl",
-        "self,vader",      "--mca",     "osc",  "^ucx,rdma", "--mca", "mtl", "^ofi,psm,psm2", NULL,
-    };
     kd_words_add(argv, "mpirun");
     if (geteuid() == 0)
         kd_words_add(argv, "--allow-run-as-root");
-    add_all(argv, one_host);
-    add_all(argv, (const char *const[]){"--mca", "orte_tmpdir_base", launch->scratch, "--mca",
-                                        "btl_vader_backing_directory", launch->scratch, NULL});
+    add_all(argv, (const char *const[]){"--oversubscribe", "--bind-to", "none", NULL});
+    for (size_t i = 0; i < KD_COUNT(one_host); i++)
+        add_parameter(argv, one_host[i][0], one_host[i][1]);
+    add_parameter(argv, "orte_tmpdir_base", launch->scratch);
+    add_parameter(argv, "btl_vader_backing_directory", launch->scratch);
     if (n_cores(launch) <
         launch->n_ranks) /* or the ranks that wait keep the core from those that work */
-        add_all(argv, (const char *const[]){"--mca", "mpi_yield_when_idle", "1", NULL});
+        add_parameter(argv, "mpi_yield_when_idle", "1");
     kd_words_add(argv, "-np");
     kd_words_addf(argv, "%d", launch->n_ranks);
     add_all(argv, (const char *const[]){exec_program, "--cpus", launch->cores, "--logs",

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "kernels/cuda/gpu.h"
 #include "kernels/cuda/lt.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/ranges.h"
@@ -15,8 +16,6 @@
 extern "C" {
 #include "coordinator/base/log.h"
 }
-
-extern "C" const char kd_cuda_architectures[]; /* plugin.c */
 
 static const struct kd_ops cuda_ops = {
 #define KD_OP(name, summary) .name = kd_cuda_##name,
@@ -37,128 +36,19 @@ void kd_cuda_check(cudaError_t error, const char *call, const char *file, int li
     _exit(EXIT_FAILURE); /* destructors would call CUDA again */
 }
 
-/* ---- opening: what is missing is said by name */
-
-static int no_driver(cudaError_t error, struct kd_error *err)
-{
-    int wanted = 0;
-    cudaRuntimeGetVersion(&wanted);
-    return kd_fail(
-        err,
-        "device cuda: no NVIDIA driver that serves CUDA %d.%d (%s): install or update it, "
-        "`nvidia-smi` shows the one that runs; or say device: cpu",
-        wanted / 1000, wanted % 1000 / 10, cudaGetErrorString(error));
-}
-
-/* What CUDA's own text does not say. */
-static const char *hint_of(cudaError_t error)
-{
-    static const struct {
-        cudaError_t error;
-        const char *hint;
-    } hints[] = {
-        {cudaErrorInitializationError, "the process was forked from one that had used CUDA, or the "
-                                       "driver's kernel modules are not loaded"},
-        {cudaErrorStubLibrary, "a toolkit's stub of libcuda.so.1 is found before the driver's: "
-                               "take it off LD_LIBRARY_PATH"},
-        {cudaErrorDevicesUnavailable, "another process has it for itself, or nobody may use it: "
-                                      "`nvidia-smi -q -d COMPUTE` shows the compute mode"},
-        {cudaErrorSystemNotReady,
-         "a service that the GPUs need is not running yet, with NVSwitches "
-         "nvidia-fabricmanager"},
-        {cudaErrorSystemDriverMismatch, "libcuda.so.1 and the driver's kernel modules are of "
-                                        "different versions: restart the machine after an update, "
-                                        "and give a container the libraries of its host"},
-        {cudaErrorCompatNotSupportedOnDevice, "libcuda.so.1 is one of cuda-compat, which this GPU "
-                                              "has not: take it off LD_LIBRARY_PATH"},
-        {cudaErrorUnknown, "often the kernel module nvidia-uvm, or its file /dev/nvidia-uvm, is "
-                           "missing"},
-    };
-    for (const auto &row : hints)
-        if (row.error == error)
-            return row.hint;
-    return "`nvidia-smi -L` lists those of the machine";
-}
-
-static int no_gpu(const char *why, cudaError_t error, struct kd_error *err)
-{
-    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
-    return kd_fail(err,
-                   "device cuda: no GPU that this process may use (%s; CUDA_VISIBLE_DEVICES is "
-                   "%s%s%s): %s; or say device: cpu",
-                   why, visible ? "\"" : "", visible ? visible : "not set", visible ? "\"" : "",
-                   hint_of(error));
-}
-
-/* Not even CUDA itself has room: what is free is not known, as asking takes memory too. It may have
- * later. */
-static int no_room(struct kd_error *err)
-{
-    kd_fail(err, "device cuda: out of GPU memory before anything was asked for: other "
-                 "programs or ranks hold it "
-                 "(`nvidia-smi` shows them): end them, or say device: cpu");
-    return KD_DEVICE_IS_FULL;
-}
-
-static int no_use(cudaError_t error, struct kd_error *err)
-{
-    return error == cudaErrorMemoryAllocation ? no_room(err)
-                                              : no_gpu(cudaGetErrorString(error), error, err);
-}
-
-static int find_gpu(int which, struct kd_error *err)
-{
-    int n_gpus = 0;
-    cudaError_t error = cudaGetDeviceCount(&n_gpus);
-    if (error == cudaErrorInsufficientDriver)
-        return no_driver(error, err);
-    if (error != cudaSuccess)
-        return no_use(error, err);
-    if (n_gpus == 0)
-        return no_gpu("there are 0", error, err);
-    error = cudaSetDevice(which % n_gpus);
-    return error == cudaSuccess ? 0 : no_use(error, err);
-}
-
-static __global__ void probe()
-{
-}
-
-/* Of a GPU that this build has no code for every launch would fail. */
-static int find_architecture(int *architecture, struct kd_error *err)
-{
-    int at = 0;
-    cudaFuncAttributes attributes = {};
-    cudaDeviceProp gpu;
-    cudaError_t error = cudaFuncGetAttributes(&attributes, probe);
-    *architecture = attributes.ptxVersion;
-    if (error == cudaSuccess)
-        return 0;
-    if (error != cudaErrorNoKernelImageForDevice && error != cudaErrorInvalidDeviceFunction &&
-        error != cudaErrorUnsupportedPtxVersion)
-        return no_use(error, err);
-    if (cudaGetDevice(&at) != cudaSuccess || cudaGetDeviceProperties(&gpu, at) != cudaSuccess)
-        return no_use(error, err);
-    return kd_fail(err,
-                   "device cuda: no code for the GPU (%s, architecture %d%d): %s; this build has "
-                   "%s: configure one with -DKATYDID_CUDA_ARCHITECTURES=%d%d, or say device: cpu",
-                   gpu.name, gpu.major, gpu.minor, cudaGetErrorString(error), kd_cuda_architectures,
-                   gpu.major, gpu.minor);
-}
+/* ---- opening */
 
 static int try_to_open(int which, cudaError_t (*create)(cudaStream_t *), struct kd_queue **queue,
                        struct kd_error *err)
 {
     int architecture = 0;
-    int status = find_gpu(which, err);
-    if (status == 0)
-        status = find_architecture(&architecture, err);
+    int status = kd_cuda_use_gpu(which, &architecture, err);
     if (status < 0)
         return status;
     cudaStream_t stream;
     cudaError_t error = create(&stream);
     if (error == cudaErrorMemoryAllocation)
-        return no_room(err);
+        return kd_cuda_no_room(err);
     if (error != cudaSuccess)
         return kd_fail(err, "device cuda: the GPU takes no work: %s", cudaGetErrorString(error));
     *queue = (struct kd_queue *)kd_alloc(sizeof **queue);
