@@ -22,7 +22,7 @@ spec:
   maxTrialCount: 1
   resources: {processes: 2, cpus: 0.5}
   parameters: [{name: x, parameterType: double, feasibleSpace: {min: 0, max: 1}}]
-  trialTemplate: {command: [sh, -c, "echo loss=$WORLD_SIZE"]}
+  trialTemplate: {command: [sh, -c, 'echo loss=$WORLD_SIZE', "${args}"]}
 YAML
 expect_exit 0 katydid run ranks.yaml
 expect_sql '2.0|Succeeded' "SELECT objective, state FROM trials"
