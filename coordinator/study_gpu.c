@@ -81,13 +81,14 @@ void kd_turn_end_by_gpu(struct kd_turn *turn, struct kd_study_attempt *attempt)
     kd_turn_end_by_infrastructure(turn, attempt, gang->fault, true);
 }
 
-/* The trial does not say of which GPU; and all of them are held by a gang that has to go. */
+/* The trial does not say of which GPU; and all of them are held by a gang that has to go. There are
+ * only so many: so nobody counts how often it comes to that. */
 void kd_turn_end_by_taken_gpu(struct kd_turn *turn, struct kd_study_attempt *attempt,
                               const char *text)
 {
     struct kd_study_gang *gang = kd_study_find_gang(turn->study, attempt->row.gang);
     const struct kd_slots *slots = gang->slots;
-    kd_turn_end_by_infrastructure(turn, attempt, text, true);
+    kd_turn_end_by_infrastructure(turn, attempt, text, slots->n_gpus == 0);
     gang->fence = 0; /* what ends the gang, or the study, finds no attempt there */
     if (slots->n_gpus == 0)
         return;

@@ -74,8 +74,8 @@ struct kd_collectives {
                        int64_t n);
     void (*sum_doubles)(struct kd_collective *collective, struct kd_queue *queue, double *values,
                         int64_t n);
-    /* all[at .. at + n), but rank r gets only what of it lies in its share [n_all * r / size, n_all
-     * * (r + 1) / size); elsewhere in the stretch anything may stand afterwards. Fastest for the
+    /* all[at .. at + n), but rank r gets only what of it lies in its share,
+     * [n_all * r / size, n_all * (r + 1) / size); elsewhere in the stretch anything may stand afterwards. Fastest for the
      * whole of `all` where size divides n_all. */
     void (*sum_of_shares)(struct kd_collective *collective, struct kd_queue *queue, float *all,
                           int64_t n_all, int64_t at, int64_t n);

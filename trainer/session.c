@@ -85,19 +85,22 @@ static const struct kd_device *usable(struct kd_session *session, const char *na
     const int64_t until_us = end_of_patience();
     struct kd_queue *queue;
     int status;
+    session->room = KD_ROOM_ENOUGH;
     if (!device)
         return NULL;
     do
         status = device->open(session->comm->local_rank, &queue, err);
     while (status == KD_DEVICE_IS_FULL && waits_on(until_us));
-    session->room = status == KD_DEVICE_IS_FULL ? KD_ROOM_TAKEN : KD_ROOM_ENOUGH;
+    if (status == KD_DEVICE_IS_FULL)
+        session->room = KD_ROOM_TAKEN;
     if (status < 0)
         return NULL;
     device->close(queue);
     return device;
 }
 
-/* On a machine with a GPU that is more than a matter of taste. */
+/* On a machine with a GPU that is more than a matter of taste. One that others fill is no reason: a
+ * trial that was given it goes on elsewhere, and does not hold it while the CPU computes. */
 static void tell_of_cpu(const struct kd_session *session, const struct kd_error *why)
 {
     if (session->comm->rank == 0 && access("/dev/nvidiactl", F_OK) == 0)
@@ -111,7 +114,7 @@ static const struct kd_device *choose_device(struct kd_session *session, const c
     const struct kd_device *device = usable(session, is_auto ? "cuda" : name, err);
     if (!kd_comm_any_failed(session->comm, !device, err))
         return device;
-    if (!is_auto)
+    if (!is_auto || kd_comm_any_failed(session->comm, session->room == KD_ROOM_TAKEN, err))
         return NULL;
     tell_of_cpu(session, err);
     return usable(session, "cpu", err);

@@ -14,8 +14,8 @@
  * so that two neighbouring sums, rounded and packed, are a left factor of the next product: sums of
  * columns 0..7 are its x[0] and x[1], those of columns 8..15 its x[2] and x[3].
  *
- * A matrix that is loaded is 8 rows of 16 bytes, and four of them come at once: lane l names row l
- * % 8 of matrix l / 8, anywhere in shared memory at a multiple of 16 bytes. Of matrix i, x[i] then
+ * A matrix that is loaded is 8 rows of 16 bytes, and four of them come at once: lane l names row
+ * l % 8 of matrix l / 8, anywhere in shared memory at a multiple of 16 bytes. Of matrix i, x[i] then
  * has row l / 4, the pair at l % 4 * 2; turned: column l / 4, rows l % 4 * 2 and the next. Loads
  * order nothing for other lanes: __syncwarp or a block's barrier comes between writing and loading.
  *

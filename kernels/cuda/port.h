@@ -11,8 +11,8 @@
  *
  * Blocks are a multiple of 32 threads, all of which reach every barrier (no early return before
  * one); warp primitives name the full mask, or one whose lanes all come. No float atomics. Static
- * and dynamic shared memory together stay below 48 KiB. Tensor cores: <mma.h>, 16 x 16 x 16 of fp16
- * or bf16 with sums in fp32. Not in the shim: __expf and its like, __activemask, cooperative
+ * and dynamic shared memory together are at most 48 KiB. Tensor cores: <mma.h>, 16 x 16 x 16 of fp16
+ * or bf16 with sums in fp32, and from architecture 80 on ampere.cuh. Not in the shim: __expf and its like, __activemask, cooperative
  * groups, dynamic parallelism. */
 #ifndef KD_KERNELS_CUDA_PORT_H
 #define KD_KERNELS_CUDA_PORT_H

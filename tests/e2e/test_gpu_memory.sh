@@ -99,6 +99,10 @@ KATYDID_SIM_FREE=1000 KATYDID_GPU_PATIENCE=0 expect_exit 2 katydid-trainer net.y
 expect_in err 'has 1e-06 GB free of 1.07: other programs hold the rest \(`nvidia-smi` shows them\): end them, or use fewer units or a smaller batch'
 KATYDID_SIM_FAIL=cudaSetDevice:1:memory KATYDID_GPU_PATIENCE=0 expect_exit 2 katydid-trainer net.yaml rows=1600
 expect_in err '/device: device cuda: out of GPU memory before anything was asked for: other programs or ranks hold it'
+# Nobody trains on the CPU while it holds a GPU.
+KATYDID_SIM_FAIL=cudaSetDevice:1:memory KATYDID_GPU_PATIENCE=0 expect_exit 2 katydid-trainer net.yaml rows=1600 device=auto
+expect_in err '/device: device cuda: out of GPU memory before anything was asked for: other programs or ranks hold it'
+KATYDID_CUDA_PLUGIN=/nonexistent expect_exit 0 katydid-trainer net.yaml rows=1600 device=auto
 
 # Nor is it when the coordinator was gone before it could hear of it: the gang's exit record tells the next one.
 katydid run memory.yaml --name orphan maxTrialCount=1 trialTemplate.trainer.batchSize=1600 trialTemplate.trainer.epochs=1000000 \
