@@ -22,7 +22,6 @@ extern const struct kd_device kd_device_cuda;
 }
 
 static const struct kd_device *const device = &kd_device_cuda;
-static const enum kd_precision halves[] = {KD_PRECISION_BF16, KD_PRECISION_FP16};
 
 /* ---- a queue, and values on it */
 
