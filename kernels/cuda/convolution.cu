@@ -3,6 +3,7 @@
  * under the windows as a matrix that is never in memory either. */
 #include "kernels/cuda/images.cuh"
 #include "kernels/cuda/implicit.h"
+#include "kernels/cuda/parts.cuh"
 #include "kernels/cuda/table.h"
 #include "kernels/cuda/tiles.cuh"
 #include "kernels/cuda/unfolded.h"
@@ -121,35 +122,6 @@ template <class T> struct put_part {
     }
 };
 
-struct add_parts {
-    const float *parts;
-    float *y;
-    int64_t n, n_parts;
-    bool adds;
-
-    template <int N> __device__ void at(int64_t i) const
-    {
-        kd_floats<N> sum = {};
-        if (adds)
-            sum = kd_load<N>(y + i);
-        for (int64_t part = 0; part < n_parts; part++) {
-            kd_floats<N> more = kd_load<N>(parts + part * n + i);
-            for (int k = 0; k < N; k++)
-                sum.x[k] += more.x[k];
-        }
-        kd_store(y + i, sum);
-    }
-};
-
-/* Enough parts of a sum over all pixels to fill a GPU, each long enough to be worth it. */
-int64_t parts_of(int64_t n_tiles, int64_t n_pixels)
-{
-    const int64_t blocks_wanted = 512, pixels_least = 256;
-    int64_t wanted = blocks_wanted / (n_tiles > 0 ? n_tiles : 1), most = n_pixels / pixels_least;
-    wanted = wanted < most ? wanted : most;
-    return wanted > 1 ? wanted : 1;
-}
-
 template <class T> void forward(struct kd_queue *queue, const struct kd_op_conv2d *a)
 {
     kd_images images = kd_images_of(&a->window);
@@ -175,7 +147,7 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
 {
     kd_images images = kd_images_of(&a->window);
     int64_t m = a->c_out, n = kd_of_patch(a->window), n_pixels = kd_out_pixels(images);
-    int64_t n_parts = parts_of(kd_n_tiles(m, n), n_pixels);
+    int64_t n_parts = kd_parts_of(kd_n_tiles(m, n), n_pixels);
     bool adds = a->beta != 0.0f, is_whole = n_parts == 1;
     float *sums = a->dweight;
     if (!is_whole)
@@ -185,7 +157,7 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
                put_part<float>{sums, m, n, is_whole && adds});
     if (!is_whole)
         kd_map(queue, m * n, m * n % 4 == 0 && kd_all_aligned(sums, a->dweight),
-               add_parts{sums, a->dweight, m * n, n_parts, adds});
+               kd_add_parts{sums, a->dweight, m * n, n_parts, adds});
 }
 
 } // namespace

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/cuda/map.cuh"
+#include "kernels/cuda/parts.cuh"
 #include "kernels/cuda/windows.cuh"
 
 namespace
@@ -180,34 +180,6 @@ kd_patches_turned<T> patches_of(const struct kd_op_conv2d_backward_weight *a,
     return p;
 }
 
-struct add_parts {
-    const float *parts;
-    float *y;
-    int64_t n, n_parts;
-    bool adds;
-
-    template <int N> __device__ void at(int64_t i) const
-    {
-        kd_floats<N> sum = {};
-        if (adds)
-            sum = kd_load<N>(y + i);
-        KD_UNROLL_BY(8)
-        for (int64_t part = 0; part < n_parts; part++) {
-            kd_floats<N> more = kd_load<N>(parts + part * n + i);
-            for (int k = 0; k < N; k++)
-                sum.x[k] += more.x[k];
-        }
-        kd_store(y + i, sum);
-    }
-};
-
-/* Enough parts of a sum over all pixels to fill a GPU, each long enough to be worth it. */
-int64_t parts_of(int64_t n_tiles, int64_t n_pixels)
-{
-    const int64_t blocks_wanted = 512, pixels_least = 256;
-    return kd_max(1, kd_min(blocks_wanted / kd_max(n_tiles, 1), n_pixels / pixels_least));
-}
-
 template <class T>
 void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight *a)
 {
@@ -215,7 +187,7 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
     int64_t m = a->c_out, n = kd_of_patch(a->window), n_pixels = kd_out_pixels(images);
     bool is_flat = m <= kd_flat_tiles::M;
     int64_t n_tiles = is_flat ? kd_flat_tiles::n_tiles(m, n) : kd_large_tiles::n_tiles(m, n);
-    int64_t n_parts = parts_of(n_tiles, n_pixels);
+    int64_t n_parts = kd_parts_of(n_tiles, n_pixels);
     int64_t of_part = (n_pixels / n_parts + KD_STEP) / KD_STEP * KD_STEP;
     bool adds = a->beta != 0.0f, is_whole = n_parts == 1;
     float *sums = a->dweight;
@@ -234,7 +206,7 @@ void to_weight(struct kd_queue *queue, const struct kd_op_conv2d_backward_weight
     else
         kd_tensor_product<T, kd_large_tiles>(queue, product, m, n, n_parts);
     if (!is_whole)
-        kd_map(queue, m * n, true, add_parts{sums, a->dweight, m * n, n_parts, adds});
+        kd_map(queue, m * n, true, kd_add_parts{sums, a->dweight, m * n, n_parts, adds});
 }
 
 /* ---- which tiles, and which calls */
