@@ -24,7 +24,7 @@ kit=
 programs=(bin/katydid bin/katydid-supervisor bin/katydid-exec bin/katydid-trainer bin/katydid-bench tests/test_ops_cuda)
 # For a rehearsal without a GPU: gpu.sh --sim.
 sim_programs=(tests/test_ops_sim tests/libkatydid_cuda_sim.so tests/libnccl_standin.so tests/liblt_standin.so tests/libnvml_standin.so)
-scripts=(tests/gpu.sh tests/cuda/models.sh tests/cuda/standin tests/bench/bench.py tests/bench/bench_gpu.py tests/bench/peer_gpu.py
+scripts=(tests/gpu.sh tests/guarded.sh tests/gpu_checks.sh tests/cuda/models.sh tests/cuda/standin tests/bench/bench.py tests/bench/bench_gpu.py tests/bench/peer_gpu.py
     examples README.md LICENSE)
 # Of Open MPI what is for networks between hosts and for OpenSHMEM is left out, with the libraries that it would need.
 not_here='libuc[pst]|libfabric|libpsm|libibverbs|librdmacm|liboshmem'
